@@ -1,0 +1,146 @@
+import { Redis as IoRedis, type RedisOptions } from 'ioredis';
+import type { Logger } from './logger.ts';
+import { createBreaker } from './redis-breaker.ts';
+
+/** A connection to Redis. */
+export type Redis = IoRedis;
+
+type Log = Pick<Logger, 'warn'>;
+type Command = Parameters<IoRedis['sendCommand']>[0];
+type Stream = Parameters<IoRedis['sendCommand']>[1];
+
+const COMMAND_TIMEOUT_MS = 500;
+const FIRST_CONNECTION_MS = 2_000;
+
+/** Redis is not there, does not answer in time, or cannot write just now. */
+export class RedisAwayError extends Error {
+  constructor(
+    /** The command was sent, and no answer came: it may have been done, or may yet be. */
+    readonly mayHaveRun: boolean,
+    cause?: unknown,
+  ) {
+    super('Redis is away.', { cause });
+    this.name = 'RedisAwayError';
+  }
+}
+
+/** Whether Redis could not do it, as opposed to being asked something wrong. */
+export function isRedisAway(error: unknown): boolean {
+  if (error instanceof RedisAwayError) return true;
+  return error instanceof Error && (CLIENT_SAYS.test(error.message) || SERVER_SAYS.test(error.message));
+}
+
+const NOT_SENT = /Stream isn't writeable|Connection is closed/;
+const CLIENT_SAYS =
+  /Stream isn't writeable|Connection is closed|Command timed out|max retries per request|connect ECONN|ETIMEDOUT|ECONNRESET|EPIPE|ENOENT/;
+// It starts, is a replica, is full, cannot write to its disk, or runs a script without end.
+const SERVER_SAYS = /^(LOADING|READONLY|MASTERDOWN|OOM|MISCONF|BUSY|EXECABORT|TRYAGAIN|CLUSTERDOWN) /;
+
+/**
+ * Connects a client for commands, and waits up to 2 s for its first connection; without one, it is returned all the same.
+ *
+ * A command is answered within 500 ms, or fails with RedisAwayError. After the first that is not answered in time
+ * all fail at once, until Redis has answered a PING, which is tried after 1 s. While there is no connection commands
+ * fail at once, too. None is ever sent twice.
+ *
+ * @param url `redis://…`, `rediss://…`, or the path of a unix socket
+ */
+export async function createRedis({ url, log }: { url: string; log: Log }): Promise<Redis> {
+  const redis = new CommandClient(url, log);
+  await firstConnection(redis, log);
+  return redis;
+}
+
+/** A connection that waits for as long as it takes: for blocking reads and for subscriptions. */
+export function createBlockingRedis({ url, log }: { url: string; log: Log }): Redis {
+  const redis = new IoRedis(url, {
+    maxRetriesPerRequest: null,
+    enableReadyCheck: false,
+    retryStrategy: reconnectDelay,
+  });
+  return logConnection(redis, log);
+}
+
+/**
+ * Makes sure that Redis keeps what it is given.
+ *
+ * @throws Error when Redis would evict keys under memory pressure: a queue with missing keys loses jobs
+ */
+export async function checkRedis(redis: Redis, log: Log): Promise<void> {
+  let policy: string | undefined;
+  try {
+    policy = ((await redis.config('GET', 'maxmemory-policy')) as string[])[1];
+  } catch (err) {
+    if (isRedisAway(err)) throw err;
+    log.warn({ err }, 'Redis does not show its settings; make sure that maxmemory-policy is noeviction');
+    return;
+  }
+  if (policy !== 'noeviction') {
+    throw new Error(`Redis must not evict keys: set maxmemory-policy to noeviction (it is ${policy}).`);
+  }
+}
+
+class CommandClient extends IoRedis {
+  readonly #breaker = createBreaker({ probe: () => this.#probe() });
+
+  constructor(url: string, log: Log) {
+    super(url, {
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      connectTimeout: FIRST_CONNECTION_MS,
+      enableOfflineQueue: false,
+      // What was sent when the connection broke may have been done: it fails, and is not sent again.
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      retryStrategy: reconnectDelay,
+    } satisfies RedisOptions);
+    logConnection(this, log);
+    this.on('end', () => this.#breaker.stop());
+  }
+
+  override sendCommand(command: Command, stream?: Stream): unknown {
+    const probing = command.name === 'ping';
+    // Before it is ready only the client's own greetings go out, and ioredis refuses everything else.
+    if (this.status === 'ready' && this.#breaker.isOpen() && !probing) {
+      command.reject(new RedisAwayError(false));
+      return command.promise;
+    }
+    const { reject } = command;
+    command.reject = (error: Error) => {
+      if (error.message === 'Command timed out') this.#breaker.open();
+      reject(isRedisAway(error) ? new RedisAwayError(!NOT_SENT.test(error.message), error) : error);
+    };
+    return super.sendCommand(command, stream);
+  }
+
+  async #probe(): Promise<boolean> {
+    if (this.status !== 'ready') return false;
+    return this.ping().then(
+      () => true,
+      () => {
+        // A connection may be dead without anybody knowing; a new one tells.
+        this.disconnect(true);
+        return false;
+      },
+    );
+  }
+}
+
+function reconnectDelay(attempt: number): number {
+  return Math.min(attempt * 50, 1_000);
+}
+
+/** ioredis says nothing, or ends the process, when nobody listens for errors. */
+function logConnection(redis: Redis, log: Log): Redis {
+  return redis.on('error', (err: Error) => log.warn({ err }, 'The connection to Redis failed'));
+}
+
+async function firstConnection(redis: Redis, log: Log): Promise<void> {
+  const away = await new Promise<boolean>((resolve) => {
+    const timer = setTimeout(resolve, FIRST_CONNECTION_MS, true);
+    redis.once('ready', () => {
+      clearTimeout(timer);
+      resolve(false);
+    });
+  });
+  if (away) log.warn({}, 'Redis is away; going on without it until it comes');
+}
