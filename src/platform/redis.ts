@@ -134,7 +134,8 @@ function logConnection(redis: Redis, log: Log): Redis {
   return redis.on('error', (err: Error) => log.warn({ err }, 'The connection to Redis failed'));
 }
 
-async function firstConnection(redis: Redis, log: Log): Promise<void> {
+/** Settles when it is ready, or after 2 s without. */
+export async function firstConnection(redis: Redis, log: Log): Promise<void> {
   const away = await new Promise<boolean>((resolve) => {
     const timer = setTimeout(resolve, FIRST_CONNECTION_MS, true);
     redis.once('ready', () => {
