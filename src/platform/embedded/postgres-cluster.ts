@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { chownSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EmbeddedError } from './embedded-error.ts';
+import type { Account } from './postgres-account.ts';
+import type { PostgresBinaries } from './postgres-binaries.ts';
+import type { PostgresHome } from './postgres-home.ts';
+
+/**
+ * There is a cluster in the home: UTF-8, checksums, passwords by SCRAM. One that was begun and not finished is made again.
+ *
+ * @throws EmbeddedError when it was made by another major version, or cannot be made
+ */
+export async function ensureCluster(
+  home: PostgresHome,
+  binaries: PostgresBinaries,
+  account: Account,
+): Promise<void> {
+  const versionFile = join(home.cluster, 'PG_VERSION');
+  if (!existsSync(versionFile)) return makeCluster(home, binaries, account);
+  const version = readFileSync(versionFile, 'utf8').trim();
+  if (version !== binaries.major) {
+    throw new EmbeddedError(
+      `${home.cluster} was made by PostgreSQL ${version}, and this is ${binaries.major}: dump it with the old release, ` +
+        'load it with the new one, or set another DATA_DIR.',
+    );
+  }
+}
+
+/** Made beside its place and then renamed: half a cluster never stands there. */
+async function makeCluster(home: PostgresHome, binaries: PostgresBinaries, account: Account): Promise<void> {
+  for (const name of readdirSync(home.directory)) {
+    if (name.startsWith('draft-')) rmSync(join(home.directory, name), { recursive: true, force: true });
+  }
+  const draft = join(home.directory, `draft-${randomUUID()}`);
+  const passwordFile = `${draft}.password`;
+  writeFileSync(passwordFile, home.password, { mode: 0o600 });
+  if (account.ids.uid !== undefined && account.ids.gid !== undefined) {
+    chownSync(passwordFile, account.ids.uid, account.ids.gid);
+  }
+  try {
+    await runInitdb(binaries.initdb, ['-D', draft, `--pwfile=${passwordFile}`], account);
+    renameSync(draft, home.cluster);
+  } finally {
+    rmSync(passwordFile, { force: true });
+  }
+}
+
+const INITDB = [
+  ...['--username=postgres', '--auth=scram-sha-256', '--encoding=UTF8', '--data-checksums'],
+  ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--set=timezone=UTC'],
+];
+
+function runInitdb(initdb: string, args: string[], account: Account): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(initdb, [...args, ...INITDB], {
+      ...account.ids,
+      cwd: '/',
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk;
+    });
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) resolve();
+      else reject(new EmbeddedError(`The database could not be made (initdb): ${said.trim().slice(-500)}`));
+    });
+  });
+}

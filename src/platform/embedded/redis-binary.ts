@@ -1,0 +1,118 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { EmbeddedError } from './embedded-error.ts';
+
+/** How to call redis-server: the program and the arguments that come before its own. */
+export type RedisCommand = readonly [string, ...string[]];
+
+const DIRECTORIES = ['', '/usr/bin/', '/usr/sbin/', '/usr/local/bin/', '/opt/homebrew/bin/'];
+const KNOWN: readonly string[] = ['valkey-server', 'redis-server'].flatMap((name) =>
+  DIRECTORIES.map((directory) => directory + name),
+);
+
+/**
+ * A redis-server (or valkey-server) that runs: the one named, else one of the system, else one unpacked under `tools`
+ * from the packages of Debian or Ubuntu. Nothing is installed, no service is started, and no root is needed.
+ *
+ * @throws EmbeddedError saying what to do, when there is none to be had
+ */
+export async function redisCommand(options: {
+  named: string | undefined;
+  tools: string;
+  log: (line: string) => void;
+  /** Where to look on the system. */
+  known?: readonly string[];
+}): Promise<RedisCommand> {
+  const { named, tools } = options;
+  if (named) {
+    if (runs([named])) return [named];
+    throw new EmbeddedError(`REDIS_SERVER_BIN: ${named} is no redis-server that runs here.`);
+  }
+  const system = (options.known ?? KNOWN).find((candidate) => runs([candidate]));
+  if (system) return [system];
+  const place = join(tools, 'redis');
+  return unpacked(place) ?? (await unpack(place, options.log));
+}
+
+function runs([program, ...args]: RedisCommand): boolean {
+  const { status, stdout } = spawnSync(program, [...args, '--version'], { encoding: 'utf8', cwd: '/' });
+  return status === 0 && /^(Redis|Valkey) server/.test(stdout);
+}
+
+/** Its libraries lie beside it, not where the loader looks. */
+function unpacked(place: string): RedisCommand | undefined {
+  const libraries = join(place, 'usr/lib');
+  if (!existsSync(libraries)) return undefined;
+  const folders = readdirSync(libraries, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const path = folders.map(({ name }) => join(libraries, name)).join(':');
+  const command: RedisCommand = ['env', `LD_LIBRARY_PATH=${path}`, join(place, 'usr/bin/redis-server')];
+  return runs(command) ? command : undefined;
+}
+
+async function unpack(place: string, log: (line: string) => void): Promise<RedisCommand> {
+  log('There is no redis-server on this machine: getting one from the packages of the system ...');
+  const draft = `${place}.${process.pid}`;
+  try {
+    rmSync(draft, { recursive: true, force: true });
+    await download(draft);
+    rmSync(place, { recursive: true, force: true });
+    renameSync(draft, place);
+  } catch (cause) {
+    throw new EmbeddedError(`${ADVICE}\n(Getting one failed: ${String(cause)})`, { cause });
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+  const command = unpacked(place);
+  if (!command) throw new EmbeddedError(`${ADVICE}\n(One was unpacked into ${place}, but does not run.)`);
+  return command;
+}
+
+const ADVICE =
+  'No redis-server was found. Install one (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis), ' +
+  'or set REDIS_SERVER_BIN to its path, or REDIS_URL to a running server.';
+
+/** apt resolves what is missing and downloads it, with lists and cache of our own: those of the system need root. */
+async function download(into: string): Promise<void> {
+  const apt = join(into, '.apt');
+  for (const name of ['lists/partial', 'cache/archives/partial'])
+    mkdirSync(join(apt, name), { recursive: true });
+  const own = [
+    `Dir::State::lists=${apt}/lists`,
+    `Dir::Cache=${apt}/cache`,
+    'APT::Sandbox::User=root',
+    'Debug::NoLocking=1',
+  ];
+  const options = own.flatMap((option) => ['-o', option]);
+  await run('apt-get', [...options, '-qq', 'update'], apt);
+  const install = ['-s', '--no-install-recommends', 'install', 'redis-server'];
+  const names = [...(await run('apt-get', [...options, ...install], apt)).matchAll(/^Inst (\S+)/gm)].map(
+    ([, name]) => `${name}`,
+  );
+  await run('apt-get', [...options, '-qq', 'download', ...names], apt);
+  for (const file of readdirSync(apt).filter((name) => name.endsWith('.deb'))) {
+    await run('dpkg', ['-x', join(apt, file), into], apt);
+  }
+  rmSync(apt, { recursive: true, force: true });
+}
+
+const RUN_LIMIT_MS = 120_000;
+
+function run(program: string, args: readonly string[], cwd: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: RUN_LIMIT_MS });
+    let said = '';
+    let complained = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk;
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      complained += chunk;
+    });
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) resolve(said);
+      else reject(new Error(`${program}: ${complained.trim().slice(-300) || `ended with ${code}`}`));
+    });
+  });
+}

@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { EmbeddedError } from './embedded-error.ts';
+import { endProcess, isAlive, until, worksIn } from './processes.ts';
+import { type RedisCommand, redisCommand } from './redis-binary.ts';
+
+/** Loading a large append-only file takes a while. */
+const READY_LIMIT_MS = 60_000;
+/** The kernel's limit is 108 bytes on Linux, 104 on macOS, the closing zero included. */
+const SOCKET_PATH_LIMIT = 103;
+
+/** A running private Redis. */
+export interface EmbeddedRedis {
+  /** The path of its unix socket. */
+  url: string;
+  /** It ran already, left behind by a process that was killed. */
+  adopted: boolean;
+  /** Shuts it down; everything acknowledged is on disk. */
+  stop(): Promise<void>;
+}
+
+/**
+ * A private Redis runs on DATA_DIR, on a unix socket that only this user may open, with an append-only file written
+ * each second, and evicts nothing. One that still runs is adopted. The caller holds the lock of DATA_DIR.
+ *
+ * @throws EmbeddedError saying why it cannot be
+ */
+export async function startRedis(options: {
+  dataDir: string;
+  durable: boolean;
+  named: string | undefined;
+  tools: string;
+  log: (line: string) => void;
+}): Promise<EmbeddedRedis> {
+  const directory = join(options.dataDir, 'redis');
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const socket = socketPath(directory);
+  const running = await serverAt(socket, directory);
+  const pid = running?.pid ?? launch(await redisCommand(options), { ...options, directory, socket });
+  const stop = () =>
+    endProcess(pid, [
+      ['SIGTERM', 6000],
+      ['SIGKILL', 1000],
+    ]);
+  const isReady = async () => (await serverAt(socket, directory))?.loaded ?? false;
+  if (!(await isReadyBeforeItEnds(pid, isReady))) {
+    await stop();
+    const log = join(options.dataDir, 'redis.log');
+    throw new EmbeddedError(`The private Redis did not start. The end of ${log}:\n${lastLines(log)}`);
+  }
+  return { url: socket, adopted: running !== undefined, stop };
+}
+
+function launch(
+  [program, ...before]: RedisCommand,
+  {
+    dataDir,
+    directory,
+    socket,
+    durable,
+  }: { dataDir: string; directory: string; socket: string; durable: boolean },
+): number {
+  const settings = [
+    ['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700', '--dir', directory],
+    ['--appendonly', durable ? 'yes' : 'no', '--appendfsync', 'everysec', '--save', ''],
+    ['--maxmemory-policy', 'noeviction', '--daemonize', 'no'],
+  ];
+  const output = openSync(join(dataDir, 'redis.log'), 'a', 0o600);
+  try {
+    // Detached: Ctrl-C in a terminal reaches us alone, and Redis stays until we have finished with it.
+    const child = spawn(program, [...before, ...settings.flat()], {
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', output, output],
+    });
+    child.on('error', () => {});
+    child.unref();
+    return child.pid ?? 0;
+  } finally {
+    closeSync(output);
+  }
+}
+
+async function isReadyBeforeItEnds(pid: number, isReady: () => Promise<boolean>): Promise<boolean> {
+  let ready = false;
+  await until(async () => {
+    ready = await isReady();
+    return ready || !isAlive(pid);
+  }, READY_LIMIT_MS);
+  return ready;
+}
+
+/** The server that answers on the socket, if it is the one of this directory. */
+async function serverAt(
+  path: string,
+  directory: string,
+): Promise<{ pid: number; loaded: boolean } | undefined> {
+  if (!existsSync(path)) return undefined;
+  const redis = new Redis({
+    path,
+    lazyConnect: true,
+    enableReadyCheck: false,
+    connectTimeout: 2000,
+    commandTimeout: 2000,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  redis.on('error', () => {});
+  try {
+    await redis.connect();
+    const facts = await redis.info();
+    const pid = Number(/^process_id:(\d+)/m.exec(facts)?.[1]);
+    return worksIn(pid, directory) ? { pid, loaded: /^loading:0/m.test(facts) } : undefined;
+  } catch {
+    // Nobody listens: the socket of a server that is dead.
+    return undefined;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** In the directory or, when that path is too long for a socket, in a directory of our own for temporary files. */
+function socketPath(directory: string): string {
+  const path = join(directory, 'redis.sock');
+  if (Buffer.byteLength(path) <= SOCKET_PATH_LIMIT) return path;
+  const hash = createHash('sha256').update(directory).digest('hex').slice(0, 16);
+  const short = [tmpdir(), '/tmp'].map((parent) => join(parent, `tessera-${hash}`));
+  const place =
+    short.find((candidate) => Buffer.byteLength(candidate) + 11 <= SOCKET_PATH_LIMIT) ?? directory;
+  mkdirSync(place, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(place);
+  if (uid !== process.getuid?.() || (mode & 0o077) !== 0) {
+    throw new EmbeddedError(
+      `${place} belongs to somebody else, or others may open it. Set a shorter DATA_DIR.`,
+    );
+  }
+  return join(place, 'redis.sock');
+}
+
+function lastLines(file: string): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-5).join('\n');
+}
