@@ -6,6 +6,8 @@ import type { Logger } from './logger.ts';
 /** Pub/sub channels know no database number: two deployments on one Redis need two channels. */
 const CHANNEL = 'tessera:wake';
 const IDS_PER_MESSAGE = 1_000;
+/** A connection may die without a word, and one that only listens would never know. */
+const HEARTBEAT_MS = 5_000;
 
 const Message = z.object({ from: z.string(), topic: z.string(), ids: z.array(z.string()) });
 type Message = z.infer<typeof Message>;
@@ -39,35 +41,29 @@ export function createPubSub({ url, log, channel = CHANNEL }: PubSubOptions): Pu
   const from = randomUUID();
   const wakeListeners = new Set<WakeListener>();
   const reconnectListeners = new Set<() => void>();
-  const publishing = outageLog(log, 'publishing fails');
-  const publisher = connect(url, { commandTimeout: 500, outage: publishing });
-  const subscriber = connect(url, { commandTimeout: 2_000, outage: outageLog(log, 'listening fails') });
-
-  const deliver = ({ topic, ids }: Pick<Message, 'topic' | 'ids'>) => {
+  const wake = (topic: string, ids: readonly string[]) => {
     for (const listener of [...wakeListeners]) listener(topic, ids);
   };
-  subscriber.on('ready', () => {
-    subscriber.subscribe(channel).then(
-      () => {
-        for (const listener of [...reconnectListeners]) listener();
-      },
-      // A connection that listens to nothing looks healthy: begin anew instead. One already lost does so by itself.
-      () => subscriber.status === 'ready' && subscriber.disconnect(true),
-    );
-  });
-  subscriber.on('message', (_channel, text) => {
-    const message = parseMessage(text);
-    if (!message) log.warn({ channel }, 'a pub/sub message that is not ours was ignored');
-    else if (message.from !== from) deliver(message);
+  const publisher = connect(url, { commandTimeout: 500, log, purpose: 'publishing' });
+  const stopListening = listen(connect(url, { commandTimeout: 2_000, log, purpose: 'listening' }), channel, {
+    onListening() {
+      for (const listener of [...reconnectListeners]) listener();
+    },
+    onMessage(text) {
+      const message = parseMessage(text);
+      if (!message) log.warn({ channel }, 'a pub/sub message that is not ours was ignored');
+      // Our own listeners have been woken already.
+      else if (message.from !== from) wake(message.topic, message.ids);
+    },
   });
 
   return {
     publish(topic, ids) {
       const distinctIds = [...new Set(ids)];
-      if (distinctIds.length > 0) deliver({ topic, ids: distinctIds });
+      if (distinctIds.length > 0) wake(topic, distinctIds);
       for (let start = 0; start < distinctIds.length; start += IDS_PER_MESSAGE) {
         const message: Message = { from, topic, ids: distinctIds.slice(start, start + IDS_PER_MESSAGE) };
-        publisher.publish(channel, JSON.stringify(message)).then(publishing.ends, publishing.begins);
+        publisher.redis.publish(channel, JSON.stringify(message)).then(publisher.works, publisher.fails);
       }
     },
     onWake: (listener) => join(wakeListeners, listener),
@@ -75,47 +71,64 @@ export function createPubSub({ url, log, channel = CHANNEL }: PubSubOptions): Pu
     async close() {
       wakeListeners.clear();
       reconnectListeners.clear();
-      subscriber.disconnect();
-      await publisher.quit().catch(() => publisher.disconnect());
+      stopListening();
+      await publisher.redis.quit().catch(() => publisher.redis.disconnect());
     },
   };
 }
 
-/** Nothing is kept for later: what could not be said now is made good by whoever missed it. */
-function connect(
-  url: string,
-  { commandTimeout, outage }: { commandTimeout: number; outage: OutageLog },
-): Redis {
-  const connection = new Redis(url, {
+/** Listens whenever there is a connection; returns how to stop. */
+function listen(
+  { redis, fails }: Connection,
+  channel: string,
+  { onListening, onMessage }: { onListening(): void; onMessage(text: string): void },
+): () => void {
+  redis.on('ready', () => void redis.subscribe(channel).then(onListening, fails));
+  redis.on('message', (_channel, text) => onMessage(text));
+  const heartbeat = setInterval(() => {
+    if (redis.status === 'ready') redis.ping().catch(fails);
+  }, HEARTBEAT_MS).unref();
+  return () => {
+    clearInterval(heartbeat);
+    redis.disconnect();
+  };
+}
+
+interface Connection {
+  redis: Redis;
+  works(): void;
+  /** Logs the first failure of an outage, and begins anew if the connection still looks healthy. */
+  fails(err: unknown): void;
+}
+
+interface ConnectionOptions extends Pick<PubSubOptions, 'log'> {
+  commandTimeout: number;
+  purpose: string;
+}
+
+/** Nothing is kept to be sent later: what could not be said at once is made good by whoever missed it. */
+function connect(url: string, { commandTimeout, log, purpose }: ConnectionOptions): Connection {
+  const redis = new Redis(url, {
     commandTimeout,
     connectTimeout: 2_000,
-    keepAlive: 10_000,
     enableOfflineQueue: false,
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1_000),
   });
-  return connection.on('ready', outage.ends).on('error', outage.begins);
-}
-
-interface OutageLog {
-  begins(err: unknown): void;
-  ends(): void;
-}
-
-/** One line when an outage begins, not one for each message. */
-function outageLog(log: Pick<Logger, 'warn'>, what: string): OutageLog {
   let isAway = false;
-  return {
-    begins(err) {
-      if (!isAway) log.warn({ err }, `Redis pub/sub: ${what}`);
-      isAway = true;
-    },
-    ends() {
-      isAway = false;
-    },
+  const works = () => {
+    isAway = false;
   };
+  const fails = (err: unknown) => {
+    if (isAway) return;
+    isAway = true;
+    log.warn({ err }, `Redis pub/sub: ${purpose} fails`);
+    if (redis.status === 'ready') redis.disconnect(true);
+  };
+  redis.on('ready', works).on('error', fails);
+  return { redis, works, fails };
 }
 
 function join<Listener>(listeners: Set<Listener>, listener: Listener): Unsubscribe {

@@ -75,15 +75,17 @@ export class WatchStream<T> implements AsyncGenerator<T, undefined, void> {
     const ahead = this.ahead;
     this.ahead = undefined;
     if (ahead) return ahead;
+    if (this.state === 'new') this.start();
     if (this.state === 'ended') return { done: true, value: undefined };
-    if (this.state === 'new') {
-      this.state = 'open';
-      this.options.onStart();
-    }
     return new Promise((resolve, reject) => {
       this.pending = { resolve, reject };
       this.retry();
     });
+  }
+
+  private start(): void {
+    this.state = 'open';
+    this.options.onStart();
   }
 
   private async refresh(): Promise<void> {

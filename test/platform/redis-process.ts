@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { vi } from 'vitest';
+
+/** A redis-server of one's own, to be killed, frozen and brought back. */
+export interface RedisProcess {
+  /** Path of its unix socket; the same after a restart. */
+  readonly url: string;
+  /** Resolves when it answers. */
+  start(): Promise<void>;
+  kill(): Promise<void>;
+  freeze(): void;
+  thaw(): void;
+  /** Sends one command over a connection of its own. */
+  call(command: string, ...args: string[]): Promise<unknown>;
+  /** Ends it for good and removes its files. */
+  remove(): Promise<void>;
+}
+
+export async function startRedisProcess(): Promise<RedisProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'redis of a test '));
+  const url = join(folder, 'redis.sock');
+  let child: ChildProcess | undefined;
+
+  const redis: RedisProcess = {
+    url,
+    async start() {
+      const args = ['--port', '0', '--unixsocket', url, '--dir', folder, '--save', '', '--appendonly', 'no'];
+      child = spawn('redis-server', args, { stdio: 'ignore' });
+      await vi.waitFor(() => answers(url), { timeout: 10_000, interval: 20 });
+    },
+    async kill() {
+      const ending = child;
+      child = undefined;
+      if (!ending || ending.exitCode !== null) return;
+      const exit = once(ending, 'exit');
+      ending.kill('SIGKILL');
+      await exit;
+    },
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+    async call(command, ...args) {
+      const connection = new Redis(url);
+      try {
+        return await connection.call(command, ...args);
+      } finally {
+        connection.disconnect();
+      }
+    },
+    async remove() {
+      await redis.kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  await redis.start();
+  return redis;
+}
+
+async function answers(path: string): Promise<void> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    socket.write('PING\r\n');
+    const [answer] = await once(socket, 'data');
+    if (String(answer) !== '+PONG\r\n') throw new Error(String(answer));
+  } finally {
+    socket.destroy();
+  }
+}
