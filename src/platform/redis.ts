@@ -87,6 +87,8 @@ class CommandClient extends IoRedis {
     super(url, {
       commandTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: FIRST_CONNECTION_MS,
+      // A dead server does not take part in a farewell.
+      disconnectTimeout: COMMAND_TIMEOUT_MS,
       enableOfflineQueue: false,
       // What was sent when the connection broke may have been done: it fails, and is not sent again.
       maxRetriesPerRequest: 0,
