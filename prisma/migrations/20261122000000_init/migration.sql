@@ -817,10 +817,11 @@ CREATE INDEX "user_subscriptions_expiring_idx" ON "user_subscriptions" ("expires
 CREATE INDEX "user_subscriptions_resetting_idx" ON "user_subscriptions" ("next_reset_at")
   WHERE "status" IN ('ACTIVE', 'EXHAUSTED') AND "next_reset_at" IS NOT NULL;
 
--- What may not change. The refusal carries the trigger's name as its constraint.
+-- What may not change. The refusal carries the trigger's name as its constraint, in the sentence too: not every driver
+-- hands the field on.
 CREATE FUNCTION tessera_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION '%', TG_ARGV[0]
+  RAISE EXCEPTION '% (constraint "%")', TG_ARGV[0], TG_NAME
     USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;
 END
 $$;
