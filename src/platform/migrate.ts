@@ -1,32 +1,24 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import type { DiffTarget, MigrationList } from '@prisma/schema-engine-wasm/schema_engine_bg';
-import pg from 'pg';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { DiffTarget } from '@prisma/schema-engine-wasm/schema_engine_bg';
+import type pg from 'pg';
+import { codeOf, connected, MigrationError } from './migration-connection.ts';
+import {
+  checksumsOf,
+  type Migration,
+  migrationList,
+  ownPrismaDir,
+  readMigrations,
+} from './migration-files.ts';
 import { withSchemaEngine } from './schema-engine.ts';
-
-/** The database cannot be brought to this release's schema; the message says why and what to do, without a password. */
-export class MigrationError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'MigrationError';
-  }
-}
 
 /** `prismaDir`: the folder of schema.prisma and migrations/, that of this package when not given. */
 interface Options {
   prismaDir?: string;
 }
 
-interface Migration {
-  name: string;
-  sql: string;
-}
-
-const OLDEST_SERVER = 14;
 /** Any number of our own: whoever migrates holds it, so that one migrates and the others wait, as long as it takes. */
 const LOCK = 7_270_836;
-const CONNECT_LIMIT_MS = 5000;
 
 /**
  * The database has this release's schema: what `prisma migrate deploy` does. Safe to call at the same time from many
@@ -89,19 +81,32 @@ async function apply(
     );
     return appliedMigrationNames;
   } catch (cause) {
-    const said = cause instanceof Error ? cause.message : String(cause);
-    throw new MigrationError(`A migration failed and was rolled back:\n${said}\n${AFTER_FAILURE}`, { cause });
+    throw new MigrationError(couldNotApply(cause instanceof Error ? cause.message : String(cause)), {
+      cause,
+    });
   }
 }
 
-const AFTER_FAILURE =
-  'Find the cause, then mark it as rolled back (prisma migrate resolve --rolled-back <name>) and start again.';
+/** The engine adds a trace of its own functions; the first lines and the migration's name are what people need. */
+function couldNotApply(said: string): string {
+  const name = /migration_name="([^"]+)"/.exec(said)?.[1];
+  const reason = said.replace(/\n\s+\d+: [\s\S]*/, '').replace(/^external connector error\s*/, '');
+  if (name === undefined) return `The migrations could not be applied: ${reason}`;
+  return `The migration ${name} failed and was rolled back: ${reason}\n${afterFailure(name)}`;
+}
+
+function afterFailure(name: string): string {
+  const sql = `UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '${name}'`;
+  return `Find the cause, then say that it is rolled back and start again: ${sql}`;
+}
 
 async function pendingOf(client: pg.Client, migrations: readonly Migration[]): Promise<string[]> {
   const history = await readHistory(client);
-  const failed = history.filter((row) => !row.finished).map(({ name }) => name);
-  if (failed.length > 0)
-    throw new MigrationError(`Failed earlier on this database: ${failed.join(', ')}. ${AFTER_FAILURE}`);
+  const failed = history.find((row) => !row.finished)?.name;
+  if (failed)
+    throw new MigrationError(
+      `The migration ${failed} failed earlier on this database. ${afterFailure(failed)}`,
+    );
   const checksums = new Map(history.map(({ name, checksum }) => [name, checksum]));
   const edited = migrations.filter(
     ({ name, sql }) => checksums.has(name) && !checksumsOf(sql).includes(`${checksums.get(name)}`),
@@ -128,83 +133,4 @@ async function readHistory(
     if (codeOf(error) === '42P01') return [];
     throw error;
   }
-}
-
-/** Git may have turned the line ends; Prisma takes that for the same file. */
-function checksumsOf(sql: string): string[] {
-  const lf = sql.replaceAll('\r\n', '\n');
-  return [lf, lf.replaceAll('\n', '\r\n')].map((text) => createHash('sha256').update(text).digest('hex'));
-}
-
-async function connected<Result>(
-  databaseUrl: string,
-  work: (client: pg.Client) => Promise<Result>,
-): Promise<Result> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: CONNECT_LIMIT_MS });
-  client.on('error', () => {});
-  try {
-    await client.connect().catch((cause) => {
-      throw new MigrationError(cannotConnect(databaseUrl, cause), { cause });
-    });
-    await refuseOldServer(client);
-    return await work(client);
-  } finally {
-    await client.end().catch(() => {});
-  }
-}
-
-async function refuseOldServer(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ version: string }>(
-    "SELECT current_setting('server_version_num') AS version",
-  );
-  const major = Math.floor(Number(rows[0]?.version) / 10_000);
-  if (major < OLDEST_SERVER) {
-    throw new MigrationError(
-      `The server of DATABASE_URL is PostgreSQL ${major}; ${OLDEST_SERVER} or later is needed.`,
-    );
-  }
-}
-
-function cannotConnect(databaseUrl: string, error: unknown): string {
-  const { host, pathname, username } = new URL(databaseUrl);
-  const where = `DATABASE_URL: PostgreSQL at ${host}`;
-  if (codeOf(error) === '3D000') return `${where} has no database ${pathname.slice(1)}. Create it first.`;
-  if (/^28/.test(codeOf(error)))
-    return `${where} refuses the user ${decodeURIComponent(username)}, or its password.`;
-  return `${where} cannot be reached: ${codeOf(error) || (error instanceof Error ? error.message : String(error))}.`;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-function readMigrations(prismaDir: string): Migration[] {
-  const folder = join(prismaDir, 'migrations');
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => ({ name, sql: readFileSync(join(folder, name, 'migration.sql'), 'utf8') }))
-    .sort((one, other) => (one.name < other.name ? -1 : 1));
-}
-
-function migrationList(prismaDir: string, migrations: readonly Migration[]): MigrationList {
-  const baseDir = join(prismaDir, 'migrations');
-  return {
-    baseDir,
-    lockfile: {
-      path: 'migration_lock.toml',
-      content: readFileSync(join(baseDir, 'migration_lock.toml'), 'utf8'),
-    },
-    shadowDbInitScript: '',
-    migrationDirectories: migrations.map(({ name, sql }) => ({
-      path: name,
-      migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: sql } },
-    })),
-  };
-}
-
-/** This file runs from src and from dist/src. */
-function ownPrismaDir(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return join(folder, 'prisma');
 }

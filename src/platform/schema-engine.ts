@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { PrismaPg } from '@prisma/adapter-pg';
 import {
   bindMigrationAwareSqlAdapterFactory,
@@ -64,7 +64,7 @@ async function load(): Promise<EngineModule> {
   };
   Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: panics });
   const engine = await import('@prisma/schema-engine-wasm/schema_engine_bg');
-  const folder = dirname(fileURLToPath(import.meta.resolve('@prisma/schema-engine-wasm')));
+  const folder = dirname(createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm'));
   const module = await WebAssembly.compile(readFileSync(join(folder, 'schema_engine_bg.wasm')));
   const instance = await WebAssembly.instantiate(module, {
     './schema_engine_bg.js': engine,
