@@ -85,12 +85,7 @@ class NaturalBatcher<Item, Result> implements Batcher<Item, Result> {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       this.#refuseExpired();
-      const entries = this.#waiting.splice(0, this.#options.maxSize);
-      const startedAt = performance.now();
-      this.#runStartedAt = startedAt;
-      await this.#runTogether(entries);
-      this.#runStartedAt = undefined;
-      this.#averageMs += SMOOTHING * (performance.now() - startedAt - this.#averageMs);
+      await this.#runTogether(this.#waiting.splice(0, this.#options.maxSize));
     }
     this.#refuseExpired();
     this.#working = undefined;
@@ -98,7 +93,7 @@ class NaturalBatcher<Item, Result> implements Batcher<Item, Result> {
 
   async #runTogether(entries: Entry<Item, Result>[]): Promise<void> {
     try {
-      settle(entries, await this.#options.run(entries.map(({ item }) => item)));
+      settle(entries, await this.#run(entries.map(({ item }) => item)));
     } catch (error) {
       if (entries.length > 1 && !this.#options.failTogether(error)) await this.#runOneByOne(entries);
       else for (const entry of entries) entry.reject(error);
@@ -108,7 +103,7 @@ class NaturalBatcher<Item, Result> implements Batcher<Item, Result> {
   async #runOneByOne(entries: Entry<Item, Result>[]): Promise<void> {
     for (const [index, entry] of entries.entries()) {
       try {
-        settle([entry], await this.#options.run([entry.item]));
+        settle([entry], await this.#run([entry.item]));
       } catch (error) {
         entry.reject(error);
         if (!this.#options.failTogether(error)) continue;
@@ -118,13 +113,28 @@ class NaturalBatcher<Item, Result> implements Batcher<Item, Result> {
     }
   }
 
+  async #run(items: Item[]): Promise<PromiseSettledResult<Result>[]> {
+    const startedAt = performance.now();
+    this.#runStartedAt = startedAt;
+    try {
+      return await this.#options.run(items);
+    } finally {
+      this.#runStartedAt = undefined;
+      this.#averageMs += SMOOTHING * (performance.now() - startedAt - this.#averageMs);
+    }
+  }
+
   /** From the beginning of the present run and the duration of the last ones. */
   #expectedWaitMs(): number {
+    const runsBefore = Math.floor(this.#waiting.length / this.#options.maxSize);
+    return this.#expectedRestMs() + runsBefore * this.#averageMs;
+  }
+
+  #expectedRestMs(): number {
     if (this.#runStartedAt === undefined) return 0;
     const elapsed = performance.now() - this.#runStartedAt;
     // A run that takes longer than usual is expected to take as long again.
-    const rest = elapsed < this.#averageMs ? this.#averageMs - elapsed : elapsed;
-    return rest + Math.floor(this.#waiting.length / this.#options.maxSize) * this.#averageMs;
+    return elapsed < this.#averageMs ? this.#averageMs - elapsed : elapsed;
   }
 
   /** Refuses who has waited for too long, also while a run hangs, and comes again for the next one. */

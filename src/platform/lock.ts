@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from './logger.ts';
-import type { Redis } from './redis.ts';
+import { type Redis, RedisAwayError } from './redis.ts';
 
 /** Deletes the key if it still holds our token: after its time has run out it may be somebody else's. */
 const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`;
+
+const RELEASE_PAUSE_MS = 500;
 
 /** What `withLock` needs to know beside the work. */
 export interface LockOptions {
@@ -29,20 +32,29 @@ export async function withLock<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   const token = randomUUID();
-  // A lock that cannot be given back ends by itself, and the work is what the caller came for.
-  const release = () =>
-    redis
-      .eval(RELEASE, 1, key, token)
-      .catch((err: unknown) => log.warn({ err }, 'A lock was not given back'));
+  const release = () => redis.eval(RELEASE, 1, key, token);
   const answer = await redis.set(key, token, 'PX', ttlMs, 'NX').catch((error: unknown) => {
-    // It may have been set, or may yet be, when nobody answered.
-    void release();
+    // Without an answer it may have been set, or may yet be, and nobody would work under it.
+    if (error instanceof RedisAwayError && error.mayHaveRun) void releaseLater(release, ttlMs);
     throw error;
   });
   if (answer !== 'OK') throw onHeld();
   try {
     return await work();
   } finally {
-    await release();
+    // The work is what the caller came for; a lock that cannot be given back ends by itself.
+    await release().catch((err: unknown) => log.warn({ err }, 'A lock was not given back'));
+  }
+}
+
+/** Tries until Redis answers, or the lock has ended by itself. */
+async function releaseLater(release: () => Promise<unknown>, ttlMs: number): Promise<void> {
+  for (const deadline = performance.now() + ttlMs; performance.now() < deadline; ) {
+    await sleep(RELEASE_PAUSE_MS, undefined, { ref: false });
+    const answered = await release().then(
+      () => true,
+      () => false,
+    );
+    if (answered) return;
   }
 }

@@ -4,7 +4,7 @@ import { PlatformError } from './errors.ts';
 import type { Redis } from './redis.ts';
 
 /** Counts events per key, in a window that begins with the first of them. */
-export interface RateLimit {
+export interface Limit {
   /** Counts one event. @throws PlatformError RATE_LIMITED when it is one too many */
   consume(key: string): Promise<void>;
   /** Counts nothing. @throws PlatformError RATE_LIMITED when no more events are allowed */
@@ -16,7 +16,7 @@ export interface RateLimit {
 /** Makes limits that all instances share. */
 export interface RateLimits {
   /** @param name stands in the keys; two limits of one name count together */
-  define(limit: { name: string; points: number; durationSeconds: number }): RateLimit;
+  define(limit: { name: string; points: number; durationSeconds: number }): Limit;
 }
 
 /**
@@ -45,13 +45,13 @@ export function addressKey(ip: string): string {
   return `${[g0, g1, g2, g3].map((group) => group.toString(16)).join(':')}::/64`;
 }
 
-const UNLIMITED: RateLimit = {
+const UNLIMITED: Limit = {
   consume: async () => {},
   ensure: async () => {},
   penalty: async () => {},
 };
 
-function rateLimit(limiter: RateLimiterRedis): RateLimit {
+function rateLimit(limiter: RateLimiterRedis): Limit {
   return {
     consume: async (key) => {
       await limiter.consume(key).catch((refusal: unknown) => {
