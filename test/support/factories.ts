@@ -37,7 +37,8 @@ export async function buildDevice(
 ) {
   const userId = overrides.userId ?? (await buildUser(db)).id;
   const identityId =
-    overrides.identityId ?? (await buildIdentity(db, { userId, ...(identifier && { value: identifier }) })).id;
+    overrides.identityId ??
+    (await buildIdentity(db, { userId, ...(identifier && { value: identifier }) })).id;
   return db.device.create({ data: { ...overrides, userId, identityId } });
 }
 
@@ -141,10 +142,7 @@ export async function buildCode(
  * An order, PAID unless told otherwise, with the snapshot of its code's batch and plan.
  * Counts itself on the code: a PAID one as a reserved use, a FINISHED one as a used one.
  */
-export async function buildOrder(
-  db: Transaction,
-  overrides: Partial<Prisma.OrderUncheckedCreateInput> = {},
-) {
+export async function buildOrder(db: Transaction, overrides: Partial<Prisma.OrderUncheckedCreateInput> = {}) {
   const { status = 'PAID' } = overrides;
   const userId = overrides.userId ?? (await buildUser(db)).id;
   const codeId = overrides.codeId ?? (await buildCode(db)).id;

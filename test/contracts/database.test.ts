@@ -1,0 +1,696 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type OrderStatus, Prisma } from '../../src/generated/prisma/client.ts';
+import { createDatabase, type Database } from '../../src/platform/database.ts';
+import { createTestDatabase } from '../support/database.ts';
+import * as build from '../support/factories.ts';
+
+const CHECK = '23514';
+const UNIQUE = '23505';
+const FOREIGN_KEY = '23503';
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let db: Database;
+let sql: pg.Client;
+let base: Awaited<ReturnType<typeof buildBase>>;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = createDatabase({ url: database.url, poolSize: 2, log: { warn: () => {} } });
+  sql = new pg.Client({ connectionString: database.url });
+  await sql.connect();
+  base = await buildBase();
+}, 60_000);
+
+afterAll(async () => {
+  await db?.$disconnect();
+  await sql?.end();
+  await database?.drop();
+});
+
+/** One valid row of everything, with as much of it present as may be at once. */
+async function buildBase() {
+  const user = await build.buildUser(db);
+  const userId = user.id;
+  const email = await build.buildIdentity(db, { userId, type: 'EMAIL' });
+  const device = await build.buildDevice(db, {
+    userId,
+    secretHash: build.bytes32(),
+    ip: '192.0.2.7',
+    shortCode: 'A1',
+  });
+  const deviceId = device.id;
+  const plan = await build.buildPlan(db, { nodeTags: ['a'] });
+  const planId = plan.id;
+  const server = await build.buildServer(db, { cpu: 0.5, latitude: 1, longitude: 2 });
+  const node = await build.buildNode(db, { serverId: server.id });
+  const batch = await build.buildBatch(db, { planId, createdById: userId, idempotencyKey: 'base' });
+  const code = await build.buildCode(db, { batchId: batch.id, maxUses: 5 });
+  const subscription = await build.buildSubscription(db, { userId, planId, trafficLimit: 1n });
+  const finished = await build.buildOrder(db, {
+    userId,
+    codeId: code.id,
+    status: 'FINISHED',
+    isNew: true,
+    idempotencyKey: 'base',
+    subscriptionId: subscription.id,
+  });
+  const current = await build.buildKeyPair(db);
+  const previous = await build.buildKeyPair(db, { status: 'PREVIOUS' });
+  const rows = {
+    user,
+    email,
+    device,
+    plan,
+    server,
+    node,
+    batch,
+    code,
+    subscription,
+    finished,
+    current,
+    previous,
+    identity: await db.identity.findUniqueOrThrow({ where: { id: device.identityId } }),
+    session: await build.buildSession(db, { userId, deviceId }),
+    linkCode: await build.buildLinkCode(db, { userId }),
+    binding: await build.buildPendingBinding(db, { userId }),
+    stay: await build.buildDeviceStay(db, { userId, deviceId }),
+    paid: await build.buildOrder(db),
+    failed: await build.buildOrder(db, { status: 'FAILED' }),
+    redemption: await build.buildRedemption(db, { orderId: finished.id }),
+    ad: await build.buildAd(db, { startAt: build.inDays(0) }),
+    audit: await build.buildAuditEntry(db, { after: { name: 'x' }, ip: '192.0.2.7' }),
+  };
+  await build.buildPlanNode(db, { planId, nodeId: node.id });
+  await build.buildTrafficReport(db, { serverId: server.id });
+  await build.buildWrongGuess(db, { userId });
+  await db.spentNonce.create({ data: { nonce: build.bytes32(), expiresAt: build.inDays(1) } });
+  await db.jobRun.create({ data: { name: 'sweep', progress: { done: 1 } } });
+  return rows;
+}
+
+type Base = typeof base;
+
+/** A statement that only this constraint refuses. `table` is where the constraint stands. */
+interface Case {
+  name: string;
+  table: string;
+  statement: (rows: Base) => string;
+}
+
+/** Changes the row of the base to something that must not be. */
+function change(name: string, table: string, row: keyof Base, set: string): Case {
+  return { name, table, statement: (rows) => `UPDATE ${table} SET ${set} WHERE id = '${rows[row].id}'` };
+}
+
+/** Adds a second row like the base's, in everything but the columns given. */
+function copy(
+  name: string,
+  table: string,
+  row: keyof Base,
+  other: (rows: Base) => Record<string, unknown> = () => ({}),
+): Case {
+  const statement = (rows: Base) => {
+    const overrides = JSON.stringify({ id: randomUUID(), ...other(rows) });
+    return `INSERT INTO ${table}
+      SELECT (jsonb_populate_record(source, '${overrides}')).* FROM ${table} source WHERE id = '${rows[row].id}'`;
+  };
+  return { name, table, statement };
+}
+
+const PUBLIC_KEY = `public_key = '{"kty":"EC"}', key_thumbprint = 'x'`;
+
+const CHECKS: Case[] = [
+  {
+    name: 'users_merged_is_closed_check',
+    table: 'users',
+    statement: ({ user, failed }) =>
+      `UPDATE users SET merged_into_id = '${failed.userId}' WHERE id = '${user.id}'`,
+  },
+  change('users_not_merged_into_itself_check', 'users', 'user', 'merged_into_id = id, deleted_at = now()'),
+  change('identities_password_check', 'identities', 'email', 'password_hash = NULL'),
+  change('identities_password_check', 'identities', 'identity', `password_hash = 'x'`),
+  change('identities_email_check', 'identities', 'email', `value = 'Someone@example.com'`),
+  change('identities_email_check', 'identities', 'email', `value = repeat('a', 255)`),
+  change('identities_identifier_check', 'identities', 'identity', `value = 'seven77'`),
+  change('identities_identifier_check', 'identities', 'identity', `value = repeat('a', 129)`),
+  change('devices_one_proof_check', 'devices', 'device', PUBLIC_KEY),
+  change('devices_secret_hash_check', 'devices', 'device', `secret_hash = '\\x00'`),
+  change(
+    'devices_public_key_check',
+    'devices',
+    'device',
+    `secret_hash = NULL, ${PUBLIC_KEY.replace('{"kty":"EC"}', 'null')}`,
+  ),
+  change('devices_key_thumbprint_check', 'devices', 'device', `key_thumbprint = 'x'`),
+  change('devices_key_thumbprint_check', 'devices', 'device', `secret_hash = NULL, public_key = '{}'`),
+  change('devices_short_code_check', 'devices', 'device', `short_code = ''`),
+  change('devices_short_code_check', 'devices', 'device', `short_code = repeat('a', 33)`),
+  change('sessions_refresh_seed_check', 'sessions', 'session', `refresh_seed = '\\x00'`),
+  change('sessions_refresh_generation_check', 'sessions', 'session', 'refresh_generation = -1'),
+  change('link_codes_code_hash_check', 'link_codes', 'linkCode', `code_hash = '\\x00'`),
+  change('pending_bindings_token_hash_check', 'pending_bindings', 'binding', `token_hash = '\\x00'`),
+  change('pending_bindings_kind_check', 'pending_bindings', 'binding', `kind = 'WHATEVER'`),
+  change(
+    'device_stays_ends_after_start_check',
+    'device_stays',
+    'stay',
+    `ended_at = started_at - interval '1 ms'`,
+  ),
+  change('plans_name_check', 'plans', 'plan', `name = ''`),
+  change('plans_name_check', 'plans', 'plan', `name = repeat('a', 101)`),
+  change('plans_traffic_limit_check', 'plans', 'plan', 'traffic_limit = -1'),
+  change('plans_device_limit_check', 'plans', 'plan', 'device_limit = -1'),
+  change('plans_speed_limit_check', 'plans', 'plan', 'speed_limit = 0'),
+  change('plans_quota_check', 'plans', 'plan', 'quota = -1'),
+  change('redemption_batches_quantity_check', 'redemption_batches', 'batch', 'quantity = 0'),
+  change('redemption_batches_quantity_check', 'redemption_batches', 'batch', 'quantity = 36501'),
+  change('redemption_batches_max_uses_check', 'redemption_batches', 'batch', 'max_uses = 0'),
+  change('redemption_batches_count_check', 'redemption_batches', 'batch', 'count = 1000001'),
+  change('redemption_batches_count_check', 'redemption_batches', 'batch', 'count = 0, created = 0'),
+  change('redemption_batches_created_check', 'redemption_batches', 'batch', 'created = count + 1'),
+  change('redemption_batches_created_check', 'redemption_batches', 'batch', 'created = -1'),
+  change('redemption_codes_lookup_check', 'redemption_codes', 'code', `lookup = '\\x00'`),
+  change('redemption_codes_hint_check', 'redemption_codes', 'code', `hint = 'ABCDE'`),
+  change('redemption_codes_max_uses_check', 'redemption_codes', 'code', 'max_uses = 0, used_count = 0'),
+  change('redemption_codes_used_count_check', 'redemption_codes', 'code', 'used_count = -1'),
+  change('redemption_codes_reserved_count_check', 'redemption_codes', 'code', 'reserved_count = -1'),
+  change('redemption_codes_within_max_uses_check', 'redemption_codes', 'code', 'used_count = 6'),
+  change('redemption_codes_within_max_uses_check', 'redemption_codes', 'code', 'reserved_count = 5'),
+  change('orders_quantity_check', 'orders', 'paid', 'quantity = 0'),
+  change('orders_quantity_check', 'orders', 'paid', 'quantity = 36501'),
+  change('orders_traffic_limit_check', 'orders', 'paid', 'traffic_limit = -1'),
+  change('orders_attempts_check', 'orders', 'paid', 'attempts = -1'),
+  change('orders_idempotency_key_check', 'orders', 'paid', `idempotency_key = ''`),
+  change('orders_idempotency_key_check', 'orders', 'paid', `idempotency_key = repeat('a', 65)`),
+  change('orders_failed_has_reason_check', 'orders', 'failed', 'failure_code = NULL'),
+  change('orders_failed_has_reason_check', 'orders', 'paid', `failure_code = 'QUOTA_EXCEEDED'`),
+  change('orders_failure_code_check', 'orders', 'failed', `failure_code = 'BAD_LUCK'`),
+  change('orders_finished_has_subscription_check', 'orders', 'finished', 'subscription_id = NULL'),
+  {
+    name: 'orders_finished_has_subscription_check',
+    table: 'orders',
+    statement: (rows) =>
+      `UPDATE orders SET subscription_id = '${rows.subscription.id}' WHERE id = '${rows.paid.id}'`,
+  },
+  change('orders_ended_has_time_check', 'orders', 'finished', 'finished_at = NULL'),
+  change('orders_ended_has_time_check', 'orders', 'paid', 'finished_at = now()'),
+  change('orders_paid_has_next_attempt_check', 'orders', 'paid', 'next_attempt_at = NULL'),
+  change('orders_paid_has_next_attempt_check', 'orders', 'failed', 'next_attempt_at = now()'),
+  change('orders_new_counts_check', 'orders', 'failed', 'is_new = true'),
+  change(
+    'user_subscriptions_ends_after_start_check',
+    'user_subscriptions',
+    'subscription',
+    `expires_at = starts_at - interval '1 ms'`,
+  ),
+  change(
+    'user_subscriptions_traffic_limit_check',
+    'user_subscriptions',
+    'subscription',
+    'traffic_limit = -1',
+  ),
+  change('user_subscriptions_upload_check', 'user_subscriptions', 'subscription', 'upload = -1'),
+  change('user_subscriptions_download_check', 'user_subscriptions', 'subscription', 'download = -1'),
+  change('user_subscriptions_reset_check', 'user_subscriptions', 'subscription', 'next_reset_at = now()'),
+  change('user_subscriptions_reset_check', 'user_subscriptions', 'subscription', `reset_cycle = 'YEARLY'`),
+  change(
+    'user_subscriptions_exhausted_has_limit_check',
+    'user_subscriptions',
+    'subscription',
+    `status = 'EXHAUSTED', traffic_limit = NULL`,
+  ),
+  change(
+    'user_subscriptions_expired_has_end_check',
+    'user_subscriptions',
+    'subscription',
+    `status = 'EXPIRED', expires_at = NULL`,
+  ),
+  change('servers_token_hash_check', 'servers', 'server', `token_hash = '\\x00'`),
+  change('servers_latitude_check', 'servers', 'server', 'latitude = 91'),
+  change('servers_longitude_check', 'servers', 'server', 'longitude = -181'),
+  change('nodes_port_check', 'nodes', 'node', 'port = 0'),
+  change('nodes_port_check', 'nodes', 'node', 'port = 65536'),
+  change('nodes_ratio_check', 'nodes', 'node', 'ratio = -0.0001'),
+  change('nodes_ratio_check', 'nodes', 'node', `ratio = 'NaN'`),
+  change('nodes_client_config_check', 'nodes', 'node', `client_config = '[]'`),
+  {
+    name: 'traffic_reports_sequence_check',
+    table: 'traffic_reports',
+    statement: () => 'UPDATE traffic_reports SET sequence = -1',
+  },
+  change('ads_ends_after_start_check', 'ads', 'ad', 'end_at = start_at'),
+  {
+    name: 'site_settings_one_row_check',
+    table: 'site_settings',
+    statement: () => 'INSERT INTO site_settings (id) VALUES (2)',
+  },
+  {
+    name: 'site_settings_device_limit_check',
+    table: 'site_settings',
+    statement: () => 'UPDATE site_settings SET device_limit = -1',
+  },
+  {
+    name: 'site_settings_trial_check',
+    table: 'site_settings',
+    statement: () => 'UPDATE site_settings SET trial_quantity = 1',
+  },
+  {
+    name: 'site_settings_trial_quantity_check',
+    table: 'site_settings',
+    statement: ({ plan }) =>
+      `UPDATE site_settings SET trial_plan_id = '${plan.id}', trial_unit_time = 'DAY', trial_quantity = 0`,
+  },
+  {
+    name: 'wrong_guesses_count_check',
+    table: 'wrong_guesses',
+    statement: () => 'UPDATE wrong_guesses SET count = 0',
+  },
+];
+
+const UNIQUES: Case[] = [
+  copy('identities_type_value_key', 'identities', 'identity'),
+  copy('identities_one_email_key', 'identities', 'email', () => ({ value: 'other@example.com' })),
+  copy('devices_identity_id_user_id_key', 'devices', 'device'),
+  copy('sessions_one_per_device_key', 'sessions', 'session'),
+  copy('key_pairs_kid_key', 'key_pairs', 'current', () => ({ status: 'RETIRED' })),
+  copy('key_pairs_one_current_key', 'key_pairs', 'current', () => ({ kid: 'another' })),
+  copy('key_pairs_one_previous_key', 'key_pairs', 'previous', () => ({ kid: 'another' })),
+  copy('link_codes_code_hash_key', 'link_codes', 'linkCode'),
+  copy('pending_bindings_token_hash_key', 'pending_bindings', 'binding'),
+  copy('device_stays_one_open_key', 'device_stays', 'stay'),
+  copy('redemption_batches_idempotency_key_key', 'redemption_batches', 'batch'),
+  copy('redemption_codes_lookup_key', 'redemption_codes', 'code'),
+  copy('orders_order_no_key', 'orders', 'paid', ({ code }) => ({ code_id: code.id })),
+  copy('orders_one_per_code_key', 'orders', 'finished', () => ({
+    order_no: 'another',
+    is_new: false,
+    idempotency_key: null,
+  })),
+  copy('orders_idempotency_key_key', 'orders', 'finished', ({ paid }) => ({
+    order_no: 'another',
+    is_new: false,
+    code_id: paid.codeId,
+  })),
+  copy('orders_one_new_key', 'orders', 'finished', ({ paid }) => ({
+    order_no: 'another',
+    idempotency_key: null,
+    code_id: paid.codeId,
+  })),
+  copy('redemptions_order_id_key', 'redemptions', 'redemption', ({ paid }) => ({ code_id: paid.codeId })),
+  copy('redemptions_redeemed_by_id_code_id_key', 'redemptions', 'redemption', ({ paid }) => ({
+    order_id: paid.id,
+  })),
+  copy('user_subscriptions_token_key', 'user_subscriptions', 'subscription', () => ({
+    credential: randomUUID(),
+    status: 'STOPPED',
+  })),
+  copy('user_subscriptions_credential_key', 'user_subscriptions', 'subscription', () => ({
+    token: 'another',
+    status: 'STOPPED',
+  })),
+  copy('user_subscriptions_one_live_key', 'user_subscriptions', 'subscription', () => ({
+    token: 'another',
+    credential: randomUUID(),
+    status: 'EXHAUSTED',
+  })),
+  copy('servers_token_hash_key', 'servers', 'server'),
+];
+
+/** What may be added although it looks like the base: the other side of the partial unique indexes. */
+const ALLOWED: [what: string, Case][] = [
+  [
+    'a second login of a device whose first is revoked',
+    copy('', 'sessions', 'session', () => ({ revoked_at: '2026-01-01T00:00:00Z' })),
+  ],
+  [
+    'any number of retired keys',
+    copy('', 'key_pairs', 'current', () => ({ kid: 'another', status: 'RETIRED' })),
+  ],
+  [
+    'a second stay after the first',
+    copy('', 'device_stays', 'stay', () => ({ ended_at: '2100-01-01T00:00:00Z' })),
+  ],
+  [
+    'a code again that was deleted',
+    copy('', 'redemption_codes', 'code', () => ({ deleted_at: '2026-01-01T00:00:00Z' })),
+  ],
+  [
+    'the code and the key of a CLOSED order',
+    copy('', 'orders', 'finished', () => ({
+      order_no: 'another',
+      status: 'CLOSED',
+      is_new: false,
+      subscription_id: null,
+    })),
+  ],
+  [
+    'the code of a FAILED order, in a new one',
+    copy('', 'orders', 'failed', () => ({
+      order_no: 'another',
+      status: 'PAID',
+      failure_code: null,
+      finished_at: null,
+      next_attempt_at: '2026-01-01T00:00:00Z',
+    })),
+  ],
+  [
+    'a new subscription of a plan after one that has ended',
+    copy('', 'user_subscriptions', 'subscription', () => ({
+      token: 'another',
+      credential: randomUUID(),
+      status: 'EXPIRED',
+    })),
+  ],
+];
+
+const RULES: Case[] = [
+  change('orders_status_transition', 'orders', 'failed', `status = 'CLOSED', failure_code = NULL`),
+  change('orders_origin_is_fixed', 'orders', 'paid', `order_no = 'another'`),
+  {
+    name: 'orders_origin_is_fixed',
+    table: 'orders',
+    statement: ({ user, paid }) => `UPDATE orders SET redeemed_by_id = '${user.id}' WHERE id = '${paid.id}'`,
+  },
+  {
+    name: 'orders_origin_is_fixed',
+    table: 'orders',
+    statement: ({ code, paid }) => `UPDATE orders SET code_id = '${code.id}' WHERE id = '${paid.id}'`,
+  },
+  {
+    name: 'redemptions_origin_is_fixed',
+    table: 'redemptions',
+    statement: ({ failed }) => `UPDATE redemptions SET redeemed_by_id = '${failed.userId}'`,
+  },
+  {
+    name: 'redemptions_origin_is_fixed',
+    table: 'redemptions',
+    statement: ({ paid }) => `UPDATE redemptions SET code_id = '${paid.codeId}'`,
+  },
+  {
+    name: 'redemptions_origin_is_fixed',
+    table: 'redemptions',
+    statement: ({ paid }) => `UPDATE redemptions SET order_id = '${paid.id}'`,
+  },
+  change('audit_entries_append_only', 'audit_entries', 'audit', `action = 'nothing'`),
+  { name: 'audit_entries_append_only', table: 'audit_entries', statement: () => 'DELETE FROM audit_entries' },
+  { name: 'audit_entries_append_only', table: 'audit_entries', statement: () => 'TRUNCATE audit_entries' },
+];
+
+// Targets of foreign keys of two columns: the primary key already makes them unique.
+const IMPLIED_BY_PRIMARY_KEY = ['identities_id_user_id_key', 'devices_id_user_id_key'];
+// Their own tests are below.
+const STAMPS = ['user_subscriptions_revision', 'users_revision'];
+
+/** Foreign keys that do something else than refuse when what they point at is deleted. */
+const DELETE_ACTIONS: Record<string, string> = {
+  devices_identity_id_user_id_fkey: 'CASCADE',
+  sessions_device_id_user_id_fkey: 'CASCADE',
+  device_stays_device_id_fkey: 'SET NULL',
+  plan_nodes_plan_id_fkey: 'CASCADE',
+  plan_nodes_node_id_fkey: 'CASCADE',
+};
+
+/** Every foreign key: name, table, first column, action on delete. A new one is added here on purpose. */
+const FOREIGN_KEYS = [
+  'users_merged_into_id_fkey',
+  'identities_user_id_fkey',
+  'devices_user_id_fkey',
+  'devices_identity_id_user_id_fkey',
+  'sessions_user_id_fkey',
+  'sessions_device_id_user_id_fkey',
+  'link_codes_user_id_fkey',
+  'link_codes_created_by_id_fkey',
+  'pending_bindings_user_id_fkey',
+  'device_stays_user_id_fkey',
+  'device_stays_device_id_fkey',
+  'plan_nodes_plan_id_fkey',
+  'plan_nodes_node_id_fkey',
+  'redemption_batches_plan_id_fkey',
+  'redemption_batches_created_by_id_fkey',
+  'redemption_codes_batch_id_fkey',
+  'orders_redeemed_by_id_fkey',
+  'orders_user_id_fkey',
+  'orders_code_id_fkey',
+  'orders_batch_id_fkey',
+  'orders_plan_id_fkey',
+  'orders_subscription_id_fkey',
+  'redemptions_order_id_fkey',
+  'redemptions_code_id_fkey',
+  'redemptions_batch_id_fkey',
+  'redemptions_redeemed_by_id_fkey',
+  'redemptions_user_id_fkey',
+  'redemptions_plan_id_fkey',
+  'redemptions_subscription_id_fkey',
+  'user_subscriptions_user_id_fkey',
+  'user_subscriptions_plan_id_fkey',
+  'nodes_server_id_fkey',
+  'traffic_reports_server_id_fkey',
+  'site_settings_trial_plan_id_fkey',
+  'wrong_guesses_user_id_fkey',
+];
+
+/** What else must be set so that only the foreign key can refuse. */
+const BESIDE_FOREIGN_KEY: Record<string, string> = {
+  users_merged_into_id_fkey: ', deleted_at = now()',
+  site_settings_trial_plan_id_fkey: `, trial_unit_time = 'DAY', trial_quantity = 1`,
+};
+
+/** Runs something and leaves no trace of it. */
+async function undone<T>(run: () => Promise<T>): Promise<T> {
+  await sql.query('BEGIN');
+  try {
+    return await run();
+  } finally {
+    await sql.query('ROLLBACK');
+  }
+}
+
+/** The refusal of the statement: constraint and SQLSTATE; undefined when it was let through. */
+async function refusal(statement: string): Promise<{ constraint?: string; code?: string } | undefined> {
+  try {
+    const { rowCount } = await sql.query(statement);
+    if (rowCount === 0) throw new Error(`touched no row: ${statement}`);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error;
+    return { constraint: error.constraint ?? error.message, code: error.code ?? '' };
+  }
+}
+
+const DROP: Record<string, (item: Case) => string> = {
+  check: ({ name, table }) => `ALTER TABLE ${table} DROP CONSTRAINT ${name}`,
+  index: ({ name }) => `DROP INDEX ${name}`,
+  trigger: ({ name, table }) => `DROP TRIGGER ${name} ON ${table}`,
+};
+
+/** Refused by this constraint, and by nothing else: once it is gone, the same statement passes. */
+async function expectRefusedOnlyBy(item: Case, kind: 'check' | 'index' | 'trigger', code: string) {
+  const statement = item.statement(base);
+  expect(await undone(() => refusal(statement))).toEqual({ constraint: item.name, code });
+  const without = undone(async () => {
+    await sql.query(DROP[kind]?.(item) ?? '');
+    return refusal(statement);
+  });
+  expect(await without).toBeUndefined();
+}
+
+describe('the database', () => {
+  it.each(CHECKS)('refuses what $name says', (item) => expectRefusedOnlyBy(item, 'check', CHECK));
+  it.each(UNIQUES)('lets only one be what $name says', (item) => expectRefusedOnlyBy(item, 'index', UNIQUE));
+  it.each(RULES)('refuses a change by $name', (item) => expectRefusedOnlyBy(item, 'trigger', CHECK));
+
+  it.each(ALLOWED)('allows %s', async (_what, item) => {
+    expect(await undone(() => refusal(item.statement(base)))).toBeUndefined();
+  });
+
+  it.each(FOREIGN_KEYS)('refuses by %s what points nowhere', async (name) => {
+    const { rows } = await sql.query(
+      `SELECT conrelid::regclass::text AS "table", confdeltype AS action, attname AS "column"
+       FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1] WHERE conname = $1`,
+      [name],
+    );
+    const { table, action, column } = rows[0];
+    const refused = undone(async () => {
+      await sql.query(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
+      const beside = BESIDE_FOREIGN_KEY[name] ?? '';
+      return refusal(
+        `UPDATE ${table} SET ${column} = '${randomUUID()}'${beside} WHERE ${column} IS NOT NULL OR ${beside !== ''}`,
+      );
+    });
+    expect(await refused).toEqual({ constraint: name, code: FOREIGN_KEY });
+    const actions: Record<string, string> = { r: 'RESTRICT', c: 'CASCADE', n: 'SET NULL' };
+    expect(actions[action]).toBe(DELETE_ACTIONS[name] ?? 'RESTRICT');
+  });
+
+  it('has no constraint, unique index or trigger without a test', async () => {
+    const { rows } = await sql.query<{ name: string }>(`
+      SELECT conname AS name FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'u', 'f', 'x')
+      UNION SELECT indexrelid::regclass::text FROM pg_index
+        WHERE indisunique AND NOT indisprimary AND indrelid IN
+          (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+      UNION SELECT tgname FROM pg_trigger WHERE NOT tgisinternal`);
+    const tested = [...CHECKS, ...UNIQUES, ...RULES].map(({ name }) => name);
+    expect(rows.map(({ name }) => name).sort()).toEqual(
+      [...new Set([...tested, ...FOREIGN_KEYS, ...IMPLIED_BY_PRIMARY_KEY, ...STAMPS])].sort(),
+    );
+  });
+
+  it('finds the column of a foreign key by an index', async () => {
+    const { rows } = await sql.query<{ name: string }>(`
+      SELECT conname AS name FROM pg_constraint con
+      WHERE contype = 'f' AND connamespace = 'public'::regnamespace AND NOT EXISTS
+        (SELECT FROM pg_index WHERE indrelid = conrelid AND indpred IS NULL AND indkey[0] = conkey[1])`);
+    // Orders and redemptions are never looked up by these, and nothing that they point at is ever deleted.
+    expect(rows.map(({ name }) => name).sort()).toEqual([
+      'orders_batch_id_fkey',
+      'orders_plan_id_fkey',
+      'orders_redeemed_by_id_fkey',
+      'orders_subscription_id_fkey',
+      'redemptions_subscription_id_fkey',
+    ]);
+  });
+
+  it.each(Object.keys(Prisma.ModelName))('has every column that the model %s has', async (model) => {
+    const delegate = `${model.charAt(0).toLowerCase()}${model.slice(1)}`;
+    const tables = db as unknown as Record<string, { findFirst(): Promise<unknown> }>;
+    expect(await tables[delegate]?.findFirst()).toBeTruthy();
+  });
+});
+
+describe('the life of an order', () => {
+  const STATUSES: OrderStatus[] = ['PAID', 'FINISHED', 'CLOSED', 'FAILED'];
+  const LEGAL = ['PAID FINISHED', 'PAID FAILED', 'PAID CLOSED', 'FAILED PAID'];
+  const pairs = STATUSES.flatMap((from) => STATUSES.filter((to) => to !== from).map((to) => ({ from, to })));
+
+  it.each(pairs)('goes from $from to $to only where that is legal', async ({ from, to }) => {
+    const order = await build.buildOrder(db, { status: from });
+    const statement = `UPDATE orders SET status = '${to}',
+      failure_code = ${to === 'FAILED' ? `'QUOTA_EXCEEDED'` : 'NULL'},
+      subscription_id = ${to === 'FINISHED' ? `'${base.subscription.id}'` : 'NULL'},
+      finished_at = ${to === 'PAID' ? 'NULL' : 'now()'},
+      next_attempt_at = ${to === 'PAID' ? 'now()' : 'NULL'} WHERE id = '${order.id}'`;
+    const expected = LEGAL.includes(`${from} ${to}`)
+      ? undefined
+      : { constraint: 'orders_status_transition', code: CHECK };
+    expect(await undone(() => refusal(statement))).toEqual(expected);
+  });
+
+  it('moves with its owner, while its redeemer stays', async () => {
+    const order = await build.buildOrder(db, { status: 'FINISHED' });
+    const heir = await build.buildUser(db);
+    const moved = await db.order.update({ where: { id: order.id }, data: { userId: heir.id } });
+    expect(moved).toMatchObject({ userId: heir.id, redeemedById: order.redeemedById });
+  });
+});
+
+describe('a device', () => {
+  it('moves to another account with its identity, and takes its sessions along', async () => {
+    const device = await build.buildDevice(db);
+    const session = await build.buildSession(db, { userId: device.userId, deviceId: device.id });
+    const heir = await build.buildUser(db);
+    await db.identity.update({ where: { id: device.identityId }, data: { userId: heir.id } });
+    expect(await db.device.findUniqueOrThrow({ where: { id: device.id } })).toHaveProperty('userId', heir.id);
+    expect(await db.session.findUniqueOrThrow({ where: { id: session.id } })).toHaveProperty(
+      'userId',
+      heir.id,
+    );
+  });
+
+  it('goes with its identity: its sessions too, nobody else’s, and its stays remain', async () => {
+    const device = await build.buildDevice(db);
+    const { userId, id: deviceId } = device;
+    const own = await build.buildSession(db, { userId, deviceId });
+    const other = await build.buildSession(db, { userId });
+    const stay = await build.buildDeviceStay(db, { userId, deviceId });
+    await db.identity.delete({ where: { id: device.identityId } });
+    expect(await db.device.findUnique({ where: { id: deviceId } })).toBeNull();
+    expect(await db.session.findUnique({ where: { id: own.id } })).toBeNull();
+    expect(await db.session.findUnique({ where: { id: other.id } })).toMatchObject({
+      userId,
+      deviceId: null,
+    });
+    expect(await db.deviceStay.findUnique({ where: { id: stay.id } })).toMatchObject({
+      userId,
+      deviceId: null,
+    });
+  });
+});
+
+describe('the revision of a subscription', () => {
+  const revisionOf = async (id: string) =>
+    (await db.userSubscription.findUniqueOrThrow({ where: { id } })).revision;
+
+  it.each([
+    ['status', { status: 'STOPPED' }],
+    ['end', { expiresAt: build.inDays(60) }],
+    ['credential', { credential: randomUUID() }],
+  ] as const)('rises with its %s', async (_what, data) => {
+    const { id, revision } = await build.buildSubscription(db);
+    await db.userSubscription.update({ where: { id }, data });
+    expect(await revisionOf(id)).toBeGreaterThan(revision);
+  });
+
+  it('rises with its owner', async () => {
+    const { id, revision } = await build.buildSubscription(db);
+    await db.userSubscription.update({ where: { id }, data: { userId: (await build.buildUser(db)).id } });
+    expect(await revisionOf(id)).toBeGreaterThan(revision);
+  });
+
+  it('stays when only traffic is counted', async () => {
+    const { id, revision } = await build.buildSubscription(db);
+    await db.userSubscription.update({ where: { id }, data: { upload: 5n, download: 6n, status: 'ACTIVE' } });
+    expect(await revisionOf(id)).toBe(revision);
+  });
+
+  it.each([
+    ['disabled', { enabled: false }],
+    ['closed', { deletedAt: build.inDays(0) }],
+  ])('rises when its user is %s, unless it is over', async (_what, data) => {
+    const live = await build.buildSubscription(db);
+    const { userId } = live;
+    const over = await build.buildSubscription(db, { userId, status: 'STOPPED' });
+    await db.user.update({ where: { id: userId }, data });
+    expect(await revisionOf(live.id)).toBeGreaterThan(live.revision);
+    expect(await revisionOf(over.id)).toBe(over.revision);
+  });
+
+  it('is the number of the transaction that wrote it', async () => {
+    const { rows } = await undone(() =>
+      sql.query(
+        `UPDATE user_subscriptions SET status = 'STOPPED' WHERE id = '${base.subscription.id}'
+         RETURNING revision, pg_current_xact_id()::text AS transaction`,
+      ),
+    );
+    expect(rows[0].revision).toBe(rows[0].transaction);
+  });
+});
+
+describe('the clock', () => {
+  it('is the transaction’s own, to the millisecond', async () => {
+    const { rows } = await sql.query(`SELECT tessera_now() = date_trunc('milliseconds', now()) AS same`);
+    expect(rows).toEqual([{ same: true }]);
+  });
+
+  it.each(['31 days', '-1 hour', ''])('goes by an offset of "%s"', async (offset) => {
+    const { rows } = await undone(async () => {
+      await sql.query(`SET LOCAL tessera.clock_offset = '${offset}'`);
+      return sql.query(
+        `SELECT tessera_now() = date_trunc('milliseconds', now()) + interval '${offset || '0'}' AS shifted`,
+      );
+    });
+    expect(rows).toEqual([{ shifted: true }]);
+  });
+
+  it('dates the rows', async () => {
+    const { rows } = await undone(async () => {
+      await sql.query(`SET LOCAL tessera.clock_offset = '31 days'`);
+      return sql.query(
+        `INSERT INTO users (id) VALUES (gen_random_uuid()) RETURNING created_at = tessera_now() AS same`,
+      );
+    });
+    expect(rows).toEqual([{ same: true }]);
+  });
+});
