@@ -45,7 +45,11 @@ export function ownPrismaDir(): string {
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   return join(folder, 'prisma');
 }
-/** The checksums that the database may know the file by: git may have turned the line ends; Prisma takes that for the same file. */
+
+/**
+ * The checksums that the database may know the file by: git may have turned the line ends since, and Prisma takes that
+ * for the same file.
+ */
 export function checksumsOf(sql: string): string[] {
   const lf = sql.replaceAll('\r\n', '\n');
   return [lf, lf.replaceAll('\n', '\r\n')].map((text) => createHash('sha256').update(text).digest('hex'));

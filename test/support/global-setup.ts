@@ -35,6 +35,10 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     await servers.stop();
     rmSync(dataDir, { recursive: true, force: true });
   };
+  // Vitest itself would end without tearing down.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void remove().finally(() => process.exit(1)));
+  }
   try {
     const adminDatabaseUrl = servers.databaseUrl ?? '';
     await makeTemplate(adminDatabaseUrl);

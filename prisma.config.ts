@@ -1,0 +1,10 @@
+import { defineConfig } from 'prisma/config';
+
+const url = process.env.DATABASE_URL;
+
+// For Prisma's own command line. The service itself needs no more than prisma/ (src/platform/migrate.ts).
+export default defineConfig({
+  schema: 'prisma/schema.prisma',
+  migrations: { path: 'prisma/migrations' },
+  ...(url ? { datasource: { url } } : {}),
+});

@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { must, root, timed } from './steps.mjs';
+
+const at = (path) => join(root, path);
+
+/** src/generated is made from prisma/schema.prisma, and dist from the sources; what is up to date is left alone. */
+export async function build() {
+  await generate();
+  await compile();
+}
+
+/** The Prisma client is made from prisma/schema.prisma. Needs no network. */
+export async function generate() {
+  const stamp = at('src/generated/.made-from');
+  const wanted = hashOf(['prisma/schema.prisma', 'node_modules/prisma/package.json']);
+  if (readStamp(stamp) === wanted && existsSync(at('src/generated/prisma/client.ts'))) return;
+  const env = {
+    // Generating does not use the native schema engine, but would download it unless told that there is one.
+    PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+    CHECKPOINT_DISABLE: '1',
+    PRISMA_HIDE_UPDATE_MESSAGE: '1',
+  };
+  await timed('Generating the database client', () =>
+    must('prisma generate', at('node_modules/prisma/build/index.js'), ['generate', '--no-hints'], { env }),
+  );
+  mkdirSync(at('src/generated'), { recursive: true });
+  writeFileSync(stamp, wanted);
+}
+
+async function compile() {
+  const stamp = at('dist/.made-from');
+  const wanted = hashOf([...filesBelow('src'), ...inputs()]);
+  const isBuilt = existsSync(at('dist/src/main.js'));
+  if (isBuilt && readStamp(stamp) === wanted) return;
+  // The compiler remembers what it has written; when that is gone it must forget.
+  if (!isBuilt) rmSync(at('dist'), { recursive: true, force: true });
+  rmSync(stamp, { force: true });
+  await timed('Compiling', () =>
+    must('tsc', at('node_modules/typescript/bin/tsc'), ['-p', 'tsconfig.build.json']),
+  );
+  writeFileSync(stamp, wanted);
+}
+
+function inputs() {
+  const files = [
+    'prisma/seed.ts',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'package-lock.json',
+    'prisma/schema.prisma',
+  ];
+  return files.filter((file) => existsSync(at(file)));
+}
+
+function filesBelow(folder) {
+  return readdirSync(at(folder), { recursive: true })
+    .map((name) => join(folder, name))
+    .filter((file) => !file.startsWith(join('src', 'generated')) && statSync(at(file)).isFile())
+    .sort();
+}
+
+function hashOf(files) {
+  const hash = createHash('sha256');
+  for (const file of files)
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(at(file)))
+      .update('\0');
+  return hash.digest('hex');
+}
+
+function readStamp(file) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}

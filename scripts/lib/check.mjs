@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, run } from './steps.mjs';
+
+const bin = (path) => join(root, 'node_modules', path);
+
+const CHECKS = [
+  {
+    title: 'format and lint',
+    program: bin('@biomejs/biome/bin/biome'),
+    args: ['check', '--error-on-warnings', '.'],
+  },
+  { title: 'types', program: bin('typescript/bin/tsc'), args: ['--noEmit', '-p', 'tsconfig.json'] },
+  { title: 'layers', program: bin('dependency-cruiser/bin/dependency-cruise.mjs'), args: ['src'] },
+  { title: 'unused code', program: bin('knip/bin/knip.js'), args: [] },
+];
+
+/**
+ * Everything that can be found without running the service.
+ *
+ * @returns {Promise<string[]>} the titles of the checks that failed; what they found has been printed
+ */
+export async function check() {
+  // The types of the tests are made from the public schema.
+  const isTyped = existsSync(join(root, 'codegen.yml')) ? await passes(CODEGEN) : true;
+  const failed = isTyped ? [] : [CODEGEN.title];
+  const waiting = [...CHECKS];
+  // Two at a time: there are rarely more processors than that to spare.
+  const lane = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      if (!(await passes(next))) failed.push(next.title);
+    }
+  };
+  await Promise.all([lane(), lane()]);
+  return failed;
+}
+
+const CODEGEN = {
+  title: 'typed operations',
+  program: bin('@graphql-codegen/cli/cjs/bin.js'),
+  args: ['--config', 'codegen.yml'],
+};
+
+async function passes({ title, program, args }) {
+  const begun = Date.now();
+  const { code, output } = await run(program, args);
+  const took = `${((Date.now() - begun) / 1000).toFixed(1)} s`;
+  console.log(
+    code === 0 ? `  ok      ${title} (${took})` : `  FAILED  ${title} (${took})\n${output.trim()}\n`,
+  );
+  return code === 0;
+}
