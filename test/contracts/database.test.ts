@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type OrderStatus, Prisma } from '../../src/generated/prisma/client.ts';
-import { createDatabase, type Database } from '../../src/platform/database.ts';
+import { createDatabase, type Database, sqlState, violatedConstraint } from '../../src/platform/database.ts';
 import { createTestDatabase } from '../support/database.ts';
 import * as build from '../support/factories.ts';
 
@@ -485,6 +485,18 @@ const DROP: Record<string, (item: Case) => string> = {
   trigger: ({ name, table }) => `DROP TRIGGER ${name} ON ${table}`,
 };
 
+async function waitUntilBlockedBy(pid: number): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const { length } = await db.$queryRaw<
+        unknown[]
+      >`SELECT pid FROM pg_stat_activity WHERE ${pid} = ANY (pg_blocking_pids(pid))`;
+      if (length === 0) throw new Error('nobody waits for this transaction');
+    },
+    { timeout: 2_000, interval: 10 },
+  );
+}
+
 /** Refused by this constraint, and by nothing else: once it is gone, the same statement passes. */
 async function expectRefusedOnlyBy(item: Case, kind: 'check' | 'index' | 'trigger', code: string) {
   const statement = item.statement(base);
@@ -557,6 +569,15 @@ describe('the database', () => {
     const delegate = `${model.charAt(0).toLowerCase()}${model.slice(1)}`;
     const tables = db as unknown as Record<string, { findFirst(): Promise<unknown> }>;
     expect(await tables[delegate]?.findFirst()).toBeTruthy();
+  });
+});
+
+describe('a refusal of a trigger', () => {
+  it('names itself through Prisma, too', async () => {
+    const refused = db.auditEntry.update({ where: { id: base.audit.id }, data: { action: 'nothing' } });
+    await expect(refused).rejects.toSatisfy(
+      (error) => violatedConstraint(error) === 'audit_entries_append_only' && sqlState(error) === CHECK,
+    );
   });
 });
 
@@ -633,9 +654,12 @@ describe('the revision of a subscription', () => {
     expect(await revisionOf(id)).toBeGreaterThan(revision);
   });
 
-  it('rises with its owner', async () => {
+  it.each([
+    ['owner', async () => ({ userId: (await build.buildUser(db)).id })],
+    ['plan', async () => ({ planId: (await build.buildPlan(db)).id })],
+  ])('rises with its %s', async (_what, other) => {
     const { id, revision } = await build.buildSubscription(db);
-    await db.userSubscription.update({ where: { id }, data: { userId: (await build.buildUser(db)).id } });
+    await db.userSubscription.update({ where: { id }, data: await other() });
     expect(await revisionOf(id)).toBeGreaterThan(revision);
   });
 
@@ -655,6 +679,26 @@ describe('the revision of a subscription', () => {
     await db.user.update({ where: { id: userId }, data });
     expect(await revisionOf(live.id)).toBeGreaterThan(live.revision);
     expect(await revisionOf(over.id)).toBe(over.revision);
+  });
+
+  it('is set in ascending order of ids, so that nobody who locks them in that order is deadlocked', async () => {
+    const [low, high] = ['00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002'];
+    const { id: userId } = await build.buildUser(db);
+    // The other way round on disk.
+    for (const id of [high, low]) await build.buildSubscription(db, { id, userId });
+    const lock = (id: string) =>
+      `SELECT id FROM user_subscriptions WHERE id = '${id}' FOR NO KEY UPDATE NOWAIT`;
+    const { disabling } = await undone(async () => {
+      await sql.query(lock(low));
+      const { rows } = await sql.query('SELECT pg_backend_pid() AS pid');
+      const disabling = db.user
+        .update({ where: { id: userId }, data: { enabled: false } })
+        .then(() => 'done');
+      await waitUntilBlockedBy(rows[0].pid);
+      await sql.query(lock(high));
+      return { disabling };
+    });
+    expect(await disabling).toBe('done');
   });
 
   it('is the number of the transaction that wrote it', async () => {
