@@ -1,7 +1,7 @@
 import Bull from 'bull';
 import { DomainError } from './errors.ts';
 import type { Logger } from './logger.ts';
-import { createBlockingRedis, firstConnection, type Redis, RedisAwayError } from './redis.ts';
+import { createBlockingRedis, firstConnection, type Redis, RedisAwayError, toRedisAway } from './redis.ts';
 
 /** What a background job is; the work itself is a verb, given to `process`. */
 export interface Job<Payload> {
@@ -209,6 +209,8 @@ async function withinTime(action: Promise<unknown>, limitMs: number): Promise<vo
   });
   try {
     await Promise.race([action, limit]);
+  } catch (error) {
+    throw toRedisAway(error);
   } finally {
     clearTimeout(timer);
     // It may still fail later, when nobody waits any more.

@@ -3,20 +3,22 @@ import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limite
 import { PlatformError } from './errors.ts';
 import type { Redis } from './redis.ts';
 
-/** Counts events per key, in a window that begins with the first of them. */
+/** How many events are allowed per key, in a window that begins with the first of them. */
 export interface Limit {
-  /** Counts one event. @throws PlatformError RATE_LIMITED when it is one too many */
-  consume(key: string): Promise<void>;
-  /** Counts nothing. @throws PlatformError RATE_LIMITED when no more events are allowed */
-  ensure(key: string): Promise<void>;
-  /** Counts one event and refuses nothing: for what turned out to be wrong. */
-  penalty(key: string): Promise<void>;
+  /** Stands in the keys; limits of one name count together. */
+  name: string;
+  points: number;
+  durationSeconds: number;
 }
 
-/** Makes limits that all instances share. */
+/** Counts events, for all processes together. */
 export interface RateLimits {
-  /** @param name stands in the keys; two limits of one name count together */
-  define(limit: { name: string; points: number; durationSeconds: number }): Limit;
+  /** Counts one event. @throws PlatformError RATE_LIMITED when it is one too many */
+  consume(limit: Limit, key: string): Promise<void>;
+  /** Counts nothing. @throws PlatformError RATE_LIMITED when no more events are allowed */
+  ensure(limit: Limit, key: string): Promise<void>;
+  /** Counts one event and refuses nothing: for what turned out to be wrong. */
+  penalty(limit: Limit, key: string): Promise<void>;
 }
 
 /**
@@ -25,12 +27,22 @@ export interface RateLimits {
  * @param enabled false: everything is allowed and nothing is counted
  */
 export function createRateLimits({ redis, enabled }: { redis: Redis; enabled: boolean }): RateLimits {
+  if (!enabled) return UNLIMITED;
+  const limiterOf = createLimiters(redis);
   return {
-    define: ({ name, points, durationSeconds }) => {
-      if (!enabled) return UNLIMITED;
-      const window = { keyPrefix: `rate:${name}`, duration: durationSeconds };
-      const insuranceLimiter = new RateLimiterMemory({ ...window, points: Math.ceil(points / 2) });
-      return rateLimit(new RateLimiterRedis({ ...window, points, insuranceLimiter, storeClient: redis }));
+    consume: async (limit, key) => {
+      await limiterOf(limit)
+        .consume(key)
+        .catch((refusal: unknown) => {
+          throw refusal instanceof RateLimiterRes ? rateLimited(refusal) : refusal;
+        });
+    },
+    ensure: async (limit, key) => {
+      const used = await limiterOf(limit).get(key);
+      if (used && used.remainingPoints <= 0) throw rateLimited(used);
+    },
+    penalty: async (limit, key) => {
+      await limiterOf(limit).penalty(key);
     },
   };
 }
@@ -45,26 +57,22 @@ export function addressKey(ip: string): string {
   return `${[g0, g1, g2, g3].map((group) => group.toString(16)).join(':')}::/64`;
 }
 
-const UNLIMITED: Limit = {
+const UNLIMITED: RateLimits = {
   consume: async () => {},
   ensure: async () => {},
   penalty: async () => {},
 };
 
-function rateLimit(limiter: RateLimiterRedis): Limit {
-  return {
-    consume: async (key) => {
-      await limiter.consume(key).catch((refusal: unknown) => {
-        throw refusal instanceof RateLimiterRes ? rateLimited(refusal) : refusal;
-      });
-    },
-    ensure: async (key) => {
-      const used = await limiter.get(key);
-      if (used && used.remainingPoints <= 0) throw rateLimited(used);
-    },
-    penalty: async (key) => {
-      await limiter.penalty(key);
-    },
+function createLimiters(redis: Redis): (limit: Limit) => RateLimiterRedis {
+  const limiters = new Map<string, RateLimiterRedis>();
+  return ({ name, points, durationSeconds }) => {
+    const known = limiters.get(name);
+    if (known) return known;
+    const window = { keyPrefix: `rate:${name}`, duration: durationSeconds };
+    const insuranceLimiter = new RateLimiterMemory({ ...window, points: Math.ceil(points / 2) });
+    const limiter = new RateLimiterRedis({ ...window, points, insuranceLimiter, storeClient: redis });
+    limiters.set(name, limiter);
+    return limiter;
   };
 }
 

@@ -26,15 +26,20 @@ export class RedisAwayError extends Error {
 
 /** Whether Redis could not do it, as opposed to being asked something wrong. */
 export function isRedisAway(error: unknown): boolean {
-  if (error instanceof RedisAwayError) return true;
-  return error instanceof Error && (CLIENT_SAYS.test(error.message) || SERVER_SAYS.test(error.message));
+  return toRedisAway(error) instanceof RedisAwayError;
 }
 
-const NOT_SENT = /Stream isn't writeable|Connection is closed/;
-const CLIENT_SAYS =
-  /Stream isn't writeable|Connection is closed|Command timed out|max retries per request|connect ECONN|ETIMEDOUT|ECONNRESET|EPIPE|ENOENT/;
-// It starts, is a replica, is full, cannot write to its disk, or runs a script without end.
-const SERVER_SAYS = /^(LOADING|READONLY|MASTERDOWN|OOM|MISCONF|BUSY|EXECABORT|TRYAGAIN|CLUSTERDOWN) /;
+/** The RedisAwayError that says what the error of a client means; any other error as it is. */
+export function toRedisAway(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof RedisAwayError) return error;
+  if (REFUSED.test(error.message)) return new RedisAwayError(false, error);
+  return LOST.test(error.message) ? new RedisAwayError(true, error) : error;
+}
+
+// Not sent at all; or the server starts, is a replica, is full, cannot write to its disk, or runs a script without end.
+const REFUSED =
+  /Stream isn't writeable|connect E[A-Z]+|^(LOADING|READONLY|MASTERDOWN|OOM|MISCONF|BUSY|EXECABORT|TRYAGAIN|CLUSTERDOWN) /;
+const LOST = /Connection is closed|Command timed out|max retries per request|ETIMEDOUT|ECONNRESET|EPIPE/;
 
 /**
  * Connects a client for commands, and waits up to 2 s for its first connection; without one, it is returned all the same.
@@ -53,7 +58,7 @@ export async function createRedis({ url, log }: { url: string; log: Log }): Prom
 
 /** A connection that waits for as long as it takes: for blocking reads and for subscriptions. */
 export function createBlockingRedis({ url, log }: { url: string; log: Log }): Redis {
-  const redis = new IoRedis(url, {
+  const redis = new DiscreetClient(url, {
     maxRetriesPerRequest: null,
     enableReadyCheck: false,
     retryStrategy: reconnectDelay,
@@ -80,7 +85,16 @@ export async function checkRedis(redis: Redis, log: Log): Promise<void> {
   }
 }
 
-class CommandClient extends IoRedis {
+/** Errors name the command, and not its arguments: there are codes in them, and errors are logged. */
+class DiscreetClient extends IoRedis {
+  override sendCommand(command: Command, stream?: Stream): unknown {
+    const { reject } = command;
+    command.reject = (error: Error) => reject(Object.assign(error, { command: command.name }));
+    return super.sendCommand(command, stream);
+  }
+}
+
+class CommandClient extends DiscreetClient {
   readonly #breaker = createBreaker({ probe: () => this.#probe() });
 
   constructor(url: string, log: Log) {
@@ -109,7 +123,7 @@ class CommandClient extends IoRedis {
     const { reject } = command;
     command.reject = (error: Error) => {
       if (error.message === 'Command timed out') this.#breaker.open();
-      reject(isRedisAway(error) ? new RedisAwayError(!NOT_SENT.test(error.message), error) : error);
+      reject(toRedisAway(error) as Error);
     };
     return super.sendCommand(command, stream);
   }

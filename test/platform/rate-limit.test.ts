@@ -30,11 +30,11 @@ async function allowed(times: number, call: () => Promise<void>): Promise<number
 
 describe('consume', () => {
   it('allows exactly its points of ten racing events, and tells when to come again', async () => {
-    const limit = createRateLimits({ redis, enabled: true }).define(guesses);
+    const limits = createRateLimits({ redis, enabled: true });
 
-    expect(await allowed(10, () => limit.consume('user'))).toBe(4);
+    expect(await allowed(10, () => limits.consume(guesses, 'user'))).toBe(4);
 
-    const refusal = await limit.consume('user').catch((error: unknown) => error);
+    const refusal = await limits.consume(guesses, 'user').catch((error: unknown) => error);
     expect(refusal).toMatchObject({
       code: 'RATE_LIMITED',
       details: { retryAfterSeconds: expect.any(Number) },
@@ -46,52 +46,53 @@ describe('consume', () => {
 
   it('counts each key and each name for itself', async () => {
     const limits = createRateLimits({ redis, enabled: true });
-    await allowed(5, () => limits.define(guesses).consume('user'));
+    await allowed(5, () => limits.consume(guesses, 'user'));
 
-    await expect(limits.define(guesses).consume('other')).resolves.toBeUndefined();
-    await expect(limits.define({ ...guesses, name: 'logins' }).consume('user')).resolves.toBeUndefined();
+    await expect(limits.consume(guesses, 'other')).resolves.toBeUndefined();
+    await expect(limits.consume({ ...guesses, name: 'logins' }, 'user')).resolves.toBeUndefined();
   });
 
   it('counts what other processes have counted', async () => {
-    await allowed(4, () => createRateLimits({ redis, enabled: true }).define(guesses).consume('user'));
+    await allowed(4, () => createRateLimits({ redis, enabled: true }).consume(guesses, 'user'));
 
-    await expect(
-      createRateLimits({ redis, enabled: true }).define(guesses).consume('user'),
-    ).rejects.toMatchObject(RATE_LIMITED);
+    await expect(createRateLimits({ redis, enabled: true }).consume(guesses, 'user')).rejects.toMatchObject(
+      RATE_LIMITED,
+    );
   });
 
   it('allows again when the window is over', async () => {
-    const limit = createRateLimits({ redis, enabled: true }).define({ ...guesses, durationSeconds: 1 });
-    await allowed(5, () => limit.consume('user'));
+    const limits = createRateLimits({ redis, enabled: true });
+    const short = { ...guesses, durationSeconds: 1 };
+    await allowed(5, () => limits.consume(short, 'user'));
 
-    await vi.waitFor(() => limit.ensure('user'), { timeout: 3_000, interval: 50 });
-    await expect(limit.consume('user')).resolves.toBeUndefined();
+    await vi.waitFor(() => limits.ensure(short, 'user'), { timeout: 3_000, interval: 50 });
+    await expect(limits.consume(short, 'user')).resolves.toBeUndefined();
   });
 
   it('allows half while Redis is away, never everything, and counts in Redis again when it is back', async () => {
-    const limit = createRateLimits({ redis, enabled: true }).define(guesses);
-    await limit.consume('user');
+    const limits = createRateLimits({ redis, enabled: true });
+    await limits.consume(guesses, 'user');
     server.freeze();
 
-    expect(await allowed(10, () => limit.consume('user'))).toBe(2);
-    await expect(limit.ensure('user')).rejects.toMatchObject(RATE_LIMITED);
+    expect(await allowed(10, () => limits.consume(guesses, 'user'))).toBe(2);
+    await expect(limits.ensure(guesses, 'user')).rejects.toMatchObject(RATE_LIMITED);
 
     server.thaw();
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000 });
-    await vi.waitFor(() => expect(limit.consume('other key')).resolves.toBeUndefined());
+    await vi.waitFor(() => expect(limits.consume(guesses, 'other key')).resolves.toBeUndefined());
   });
 });
 
 describe('ensure', () => {
   it('counts nothing, and refuses once all points are used', async () => {
-    const limit = createRateLimits({ redis, enabled: true }).define(guesses);
+    const limits = createRateLimits({ redis, enabled: true });
 
-    expect(await allowed(20, () => limit.ensure('user'))).toBe(20);
-    await allowed(3, () => limit.consume('user'));
-    await expect(limit.ensure('user')).resolves.toBeUndefined();
-    await limit.consume('user');
+    expect(await allowed(20, () => limits.ensure(guesses, 'user'))).toBe(20);
+    await allowed(3, () => limits.consume(guesses, 'user'));
+    await expect(limits.ensure(guesses, 'user')).resolves.toBeUndefined();
+    await limits.consume(guesses, 'user');
 
-    await expect(limit.ensure('user')).rejects.toMatchObject({
+    await expect(limits.ensure(guesses, 'user')).rejects.toMatchObject({
       code: 'RATE_LIMITED',
       details: { retryAfterSeconds: expect.any(Number) },
     });
@@ -100,21 +101,21 @@ describe('ensure', () => {
 
 describe('penalty', () => {
   it('counts without refusing, so that the next one is refused', async () => {
-    const limit = createRateLimits({ redis, enabled: true }).define(guesses);
+    const limits = createRateLimits({ redis, enabled: true });
 
-    expect(await allowed(4, () => limit.penalty('user'))).toBe(4);
+    expect(await allowed(4, () => limits.penalty(guesses, 'user'))).toBe(4);
 
-    await expect(limit.ensure('user')).rejects.toMatchObject(RATE_LIMITED);
-    await expect(limit.penalty('user')).resolves.toBeUndefined();
+    await expect(limits.ensure(guesses, 'user')).rejects.toMatchObject(RATE_LIMITED);
+    await expect(limits.penalty(guesses, 'user')).resolves.toBeUndefined();
   });
 });
 
 describe('createRateLimits', () => {
   it('refuses nothing when it is off', async () => {
-    const limit = createRateLimits({ redis, enabled: false }).define(guesses);
+    const limits = createRateLimits({ redis, enabled: false });
 
-    expect(await allowed(20, () => limit.consume('user'))).toBe(20);
-    expect(await allowed(1, () => limit.ensure('user'))).toBe(1);
+    expect(await allowed(20, () => limits.consume(guesses, 'user'))).toBe(20);
+    expect(await allowed(1, () => limits.ensure(guesses, 'user'))).toBe(1);
     expect(await redis.dbsize()).toBe(0);
   });
 });

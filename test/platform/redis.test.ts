@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { inspect } from 'node:util';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -66,8 +67,22 @@ describe('createRedis', () => {
 
     const error = await redis.lpush('text', 'b').catch((wrong: unknown) => wrong);
 
-    expect(error).toMatchObject({ message: expect.stringContaining('WRONGTYPE') });
+    expect(error).toMatchObject({ message: expect.stringContaining('WRONGTYPE'), command: 'lpush' });
     expect(isRedisAway(error)).toBe(false);
+  });
+
+  it('shows no arguments in its errors, for they are logged', async () => {
+    const redis = await connect();
+    await redis.set('text', 'a');
+
+    const wrong = await redis.lpush('text', 'SECRET').catch((error: unknown) => error);
+    const away = await redis
+      .eval('return redis.error_reply("OOM " .. "full")', 1, 'SECRET')
+      .catch((error) => error);
+    const together = await redis.multi().lpush('text', 'SECRET').exec();
+
+    expect(away).toBeInstanceOf(RedisAwayError);
+    expect(inspect([wrong, away, together], { depth: 10, showHidden: true })).not.toContain('SECRET');
   });
 
   it('waits 500 ms for a frozen Redis, then refuses at once until it answers again', async () => {
@@ -150,7 +165,7 @@ describe('createRedis', () => {
         .exec()
         .catch((full: unknown) => full);
 
-      expect(error).toMatchObject({ name: 'RedisAwayError' });
+      expect(error).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
       expect(isRedisAway(inTransaction)).toBe(true);
       expect(await redis.get('greeting')).toBe('hello');
     } finally {
