@@ -15,7 +15,7 @@ type Message = z.infer<typeof Message>;
 type WakeListener = (topic: string, ids: readonly string[]) => void;
 type Unsubscribe = () => void;
 
-export interface PubSubOptions {
+interface PubSubOptions {
   /** `redis://…`, `rediss://…`, or the path of a unix socket. */
   url: string;
   log: Pick<Logger, 'warn'>;

@@ -3,7 +3,7 @@ interface Pending<T> {
   reject(error: unknown): void;
 }
 
-export interface WatchStreamOptions<T> {
+interface WatchStreamOptions<T> {
   /** Reads the present value. */
   read(): Promise<T>;
   /** Runs a read that is not the first of its stream: the place to limit how many do so at once. */

@@ -111,13 +111,13 @@ describe('createPubSub', () => {
 
   it('wakes its own process while Redis is away, and says so in one line', async () => {
     const [one] = await both();
+    expect(logged).toEqual([]);
     await redis.kill();
-    logged = [];
 
     for (let index = 0; index < 100; index += 1) one.pubSub.publish('order-changed', [`${index}`]);
 
     expect(wakesButMarks(one)).toHaveLength(100);
-    await vi.waitFor(() => expect(logged.join('')).toContain('publishing fails'));
+    await vi.waitFor(() => expect(logged.join('')).toContain('publishing fails'), 5_000);
     expect(logged.filter((line) => line.includes('publishing fails')).length).toBeLessThanOrEqual(2); // two processes
     await redis.start();
   });
@@ -132,6 +132,19 @@ describe('createPubSub', () => {
     await vi.waitFor(() => expect(other.reconnects).toBeGreaterThan(before), 5_000);
     await hear(other, one, 'again');
     await hear(one, other, 'again');
+  });
+
+  it('says so only when it really listens, and tries until it may', async () => {
+    const [one, other] = await both();
+    const before = other.reconnects;
+
+    await redis.call('ACL', 'SETUSER', 'default', 'resetchannels'); // Redis throws out who listens already
+    await vi.waitFor(() => expect(logged.join('')).toContain('NOPERM'), 5_000);
+    expect(other.reconnects).toBe(before);
+    await redis.call('ACL', 'SETUSER', 'default', 'allchannels');
+
+    await vi.waitFor(() => expect(other.reconnects).toBeGreaterThan(before), 5_000);
+    await hear(other, one, 'allowed');
   });
 
   it('connects when Redis comes later than itself', async () => {

@@ -174,17 +174,17 @@ describe('watch', () => {
   it('misses no change that falls into the first read', async () => {
     rows.change('a');
     const kind = orders();
+    const before = heard;
     const { values } = collect(
       kind.watch('a', async () => {
         const version = await rows.read('a');
         if (version === 1) {
           changeAndPublish('a');
-          await vi.waitFor(() => expect(heard).toBeGreaterThan(before));
+          await vi.waitFor(() => expect(heard).toBeGreaterThan(before), 5_000);
         }
         return version;
       }),
     );
-    const before = heard;
 
     await seen(values, 2);
   });
@@ -196,14 +196,14 @@ describe('watch', () => {
     const slow = gate();
     rows.delay = slow.closed;
     changeAndPublish('a');
-    await vi.waitFor(() => expect(rows.reads).toBe(2));
+    await vi.waitFor(() => expect(rows.reads).toBe(2), 5_000);
 
     const before = heard;
     for (let index = 0; index < 1_000; index += 1) changeAndPublish('a');
-    await vi.waitFor(() => expect(heard).toBe(before + 1_000));
+    await vi.waitFor(() => expect(heard).toBe(before + 1_000), 5_000);
     slow.open();
 
-    await vi.waitFor(() => expect(rows.reads).toBe(3));
+    await vi.waitFor(() => expect(rows.reads).toBe(3), 5_000);
     const marked = changeAndPublish('a');
     await seen(values, marked);
     expect(rows.reads).toBe(4);
@@ -216,7 +216,7 @@ describe('watch', () => {
 
     const before = heard;
     for (let index = 0; index < 100; index += 1) changeAndPublish('a');
-    await vi.waitFor(() => expect(heard).toBe(before + 100));
+    await vi.waitFor(() => expect(heard).toBe(before + 100), 5_000);
 
     expect(await stream.next()).toEqual({ done: false, value: 101 });
     expect(rows.reads).toBe(2);
@@ -271,7 +271,7 @@ describe('watch', () => {
 
     for (let reads = 2; reads < 5; reads += 1) {
       writer.publish('order-changed', ['a']);
-      await vi.waitFor(() => expect(rows.reads).toBe(reads));
+      await vi.waitFor(() => expect(rows.reads).toBe(reads), 5_000);
     }
     changeAndPublish('a');
 
@@ -283,7 +283,7 @@ describe('watch', () => {
     it('sees within a poll what changed while Redis was away', async () => {
       rows.change('a');
       const { values } = collect(watch(orders({ pollMs: POLL_MS }), 'a'));
-      await vi.waitFor(() => expect(rows.polls.length).toBeGreaterThan(1));
+      await vi.waitFor(() => expect(rows.polls.length).toBeGreaterThan(1), 5_000);
       await redis.kill();
 
       for (let round = 0; round < 5; round += 1) {
@@ -310,7 +310,7 @@ describe('watch', () => {
       rows.change('b');
       const kind = orders({ pollMs: POLL_MS });
       const [stays, goes] = [collect(watch(kind, 'a')), collect(watch(kind, 'b'))];
-      await vi.waitFor(() => expect(rows.reads).toBe(4)); // each at first, and after its first poll
+      await vi.waitFor(() => expect(rows.reads).toBe(4), 5_000); // each at first, and after its first poll
       await polls(3);
       expect(rows.reads).toBe(4);
 
@@ -351,7 +351,7 @@ describe('watch', () => {
     it('sees within a poll what changed while Redis hung, and goes on afterwards', async () => {
       rows.change('a');
       const { values } = collect(watch(orders({ pollMs: POLL_MS }), 'a'));
-      await vi.waitFor(() => expect(rows.polls.length).toBeGreaterThan(1));
+      await vi.waitFor(() => expect(rows.polls.length).toBeGreaterThan(1), 5_000);
 
       redis.freeze();
       await seen(values, changeAndPublish('a'));
@@ -370,7 +370,7 @@ describe('watch', () => {
         rows.versions.set(id, 1);
         collect(watch(kind, id));
       }
-      await vi.waitFor(() => expect(kind.size).toBe(1_000));
+      await vi.waitFor(() => expect(kind.size).toBe(1_000), 5_000);
       const [startedAt, before] = [performance.now(), rows.polls.length];
 
       await vi.waitFor(() => expect(rows.polls.length).toBeGreaterThanOrEqual(before + 5), 5_000);
@@ -400,7 +400,7 @@ describe('watch', () => {
       const slow = gate();
       rows.delay = slow.closed;
       const before = rows.polls.length;
-      await vi.waitFor(() => expect(rows.polls.length).toBe(before + 1));
+      await vi.waitFor(() => expect(rows.polls.length).toBe(before + 1), 5_000);
 
       await polls(2); // ten of its own
       expect(rows.polls.length).toBe(before + 1);
@@ -476,7 +476,7 @@ describe('watch', () => {
       const { values } = collect(
         kind.watch('a', () => (isAway ? Promise.reject(new Outage('away')) : rows.read('a'))),
       );
-      await vi.waitFor(() => expect(rows.polls.length).toBeGreaterThan(1));
+      await vi.waitFor(() => expect(rows.polls.length).toBeGreaterThan(1), 5_000);
       isAway = true;
       const version = changeAndPublish('a');
       await polls(2);
@@ -551,7 +551,7 @@ describe('watch', () => {
     rows.delay = new Promise(() => undefined);
     const stream = watch(kind, 'a');
     const waiting = stream.next();
-    await vi.waitFor(() => expect(rows.reads).toBe(1));
+    await vi.waitFor(() => expect(rows.reads).toBe(1), 5_000);
 
     await stream.return();
 
@@ -583,7 +583,7 @@ describe('watch', () => {
     rows.mostRunning = 0;
 
     for (let index = 0; index < 100; index += 1) changeAndPublish(`id-${index}`);
-    await vi.waitFor(() => expect(rows.running).toBe(16));
+    await vi.waitFor(() => expect(rows.running).toBe(16), 5_000);
     slow.open();
 
     await Promise.all(all.map((values) => seen(values, 2)));
