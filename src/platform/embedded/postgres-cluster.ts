@@ -16,9 +16,10 @@ export async function ensureCluster(
   home: PostgresHome,
   binaries: PostgresBinaries,
   account: Account,
+  options: { durable: boolean },
 ): Promise<void> {
   const versionFile = join(home.cluster, 'PG_VERSION');
-  if (!existsSync(versionFile)) return makeCluster(home, binaries, account);
+  if (!existsSync(versionFile)) return makeCluster(home, binaries, account, options);
   const version = readFileSync(versionFile, 'utf8').trim();
   if (version !== binaries.major) {
     throw new EmbeddedError(
@@ -29,7 +30,12 @@ export async function ensureCluster(
 }
 
 /** Made beside its place and then renamed: half a cluster never stands there. */
-async function makeCluster(home: PostgresHome, binaries: PostgresBinaries, account: Account): Promise<void> {
+async function makeCluster(
+  home: PostgresHome,
+  binaries: PostgresBinaries,
+  account: Account,
+  { durable }: { durable: boolean },
+): Promise<void> {
   for (const name of readdirSync(home.directory)) {
     if (name.startsWith('draft-')) rmSync(join(home.directory, name), { recursive: true, force: true });
   }
@@ -40,7 +46,8 @@ async function makeCluster(home: PostgresHome, binaries: PostgresBinaries, accou
     chownSync(passwordFile, account.ids.uid, account.ids.gid);
   }
   try {
-    await runInitdb(binaries.initdb, ['-D', draft, `--pwfile=${passwordFile}`], account);
+    const args = ['-D', draft, `--pwfile=${passwordFile}`, ...(durable ? [] : ['--no-sync'])];
+    await runInitdb(binaries.initdb, args, account);
     renameSync(draft, home.cluster);
   } finally {
     rmSync(passwordFile, { force: true });

@@ -75,7 +75,7 @@ function runningServer(home: PostgresHome): number | undefined {
 
 async function launch(home: PostgresHome, account: Account, options: LaunchOptions): Promise<number> {
   const binaries = postgresBinaries(account, SHARED_HOME);
-  await ensureCluster(home, binaries, account);
+  await ensureCluster(home, binaries, account, options);
   const log = join(options.dataDir, 'postgres.log');
   for (let attempt = 1; ; attempt++) {
     const port = await freePort(home.port);
@@ -103,7 +103,7 @@ function spawnServer(
   const settings = {
     ...{ listen_addresses: '127.0.0.1', port, unix_socket_directories: '', max_connections: 200 },
     ...{ timezone: 'UTC', log_timezone: 'UTC' },
-    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...(durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
   };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const output = openSync(log, 'a', 0o600);

@@ -1,0 +1,367 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { afterEach, describe, expect, it } from 'vitest';
+import { lockDataDir } from '../../src/platform/embedded/data-dir-lock.ts';
+import { type Embedded, startEmbedded } from '../../src/platform/embedded/embedded.ts';
+import { isAlive, until } from '../../src/platform/embedded/processes.ts';
+
+const isRoot = process.getuid?.() === 0;
+const VITE = createRequire(import.meta.url).resolve('vite');
+const SOURCES = resolve('src/platform/embedded');
+
+const cleanUps: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+function directory(name = 'data with spaces, ä'): string {
+  const parent = mkdtempSync(join(tmpdir(), 'tessera-embedded-'));
+  chmodSync(parent, 0o755);
+  cleanUps.push(() => rmSync(parent, { recursive: true, force: true }));
+  return join(parent, name);
+}
+
+async function start(
+  dataDir: string,
+  options: Partial<Parameters<typeof startEmbedded>[0]> = {},
+): Promise<Embedded> {
+  const servers = await startEmbedded({
+    ...{ dataDir, needPostgres: true, needRedis: true, log: () => {} },
+    ...{ redisServer: process.env.REDIS_SERVER_BIN, tools: resolve('.cache'), durable: false },
+    ...options,
+  });
+  cleanUps.push(() => servers.stop());
+  return servers;
+}
+
+async function sql(servers: Embedded, text: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: servers.databaseUrl });
+  await client.connect();
+  try {
+    return (await client.query(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function redis<Result>(servers: Embedded, work: (client: Redis) => Promise<Result>): Promise<Result> {
+  const client = new Redis(servers.redisUrl ?? '');
+  try {
+    return await work(client);
+  } finally {
+    client.disconnect();
+  }
+}
+
+const redisPid = (servers: Embedded) =>
+  redis(servers, async (client) => Number(/^process_id:(\d+)/m.exec(await client.info('server'))?.[1]));
+const postgresPid = async (servers: Embedded) => {
+  const [row] = await sql(
+    servers,
+    "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid",
+  );
+  return Number(row?.pid);
+};
+
+/** Another Node that runs the text, in which `load(file)` gives a module of src/platform/embedded. */
+function otherProcess(
+  text: string,
+  args: readonly string[] = [],
+  command: readonly string[] = [],
+): ChildProcess {
+  const script = `
+    import { runnerImport } from ${JSON.stringify(VITE)};
+    const load = async (file) => (await runnerImport(${JSON.stringify(`${SOURCES}/`)} + file, { configFile: false })).module;
+    ${text}`;
+  const [program = process.execPath, ...before] = [...command, process.execPath];
+  const options = { stdio: ['pipe', 'pipe', 'inherit'] as ['pipe', 'pipe', 'inherit'] };
+  const child = spawn(program, [...before, '--input-type=module', '-e', script, '--', ...args], options);
+  cleanUps.push(() => child.kill('SIGKILL'));
+  return child;
+}
+
+/** The first line that the process says. */
+function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((done, fail) => {
+    let said = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      said += chunk;
+      if (said.includes('\n')) done(said.slice(0, said.indexOf('\n')));
+    });
+    child.once('exit', (code) => fail(new Error(`ended with ${code} before it said a line: ${said}`)));
+  });
+}
+
+const START = `
+  const { startEmbedded } = await load('embedded.ts');
+  const [dataDir, tools, redisServer] = process.argv.slice(1);
+  const servers = await startEmbedded({ dataDir, needPostgres: true, needRedis: true, log() {}, tools, redisServer });
+`;
+const startArguments = (dataDir: string) => [dataDir, resolve('.cache'), process.env.REDIS_SERVER_BIN ?? ''];
+
+describe('startEmbedded', () => {
+  it('keeps data, password, port and secret from one start to the next', async () => {
+    const dataDir = directory();
+    const first = await start(dataDir);
+    expect(first.fresh).toBe(true);
+    await sql(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    await first.stop();
+    const second = await start(dataDir);
+    expect(second).toMatchObject({
+      fresh: false,
+      databaseUrl: first.databaseUrl,
+      secretKey: first.secretKey,
+    });
+    expect(await sql(second, 'TABLE kept')).toEqual([{ answer: 42 }]);
+    expect(second.secretKey).toMatch(/^[\w-]{64}$/);
+    for (const file of ['secret-key', 'postgres.json']) {
+      expect(statSync(join(dataDir, file)).mode & 0o777, file).toBe(0o600);
+    }
+  });
+
+  it('sets the servers up as they must be', async () => {
+    const servers = await start(directory(), { durable: true });
+    const [settings] = await sql(
+      servers,
+      `SELECT current_setting('timezone') AS zone, current_setting('max_connections')::int AS connections,
+              current_setting('listen_addresses') AS listens, current_setting('fsync') AS fsync,
+              current_setting('password_encryption') AS passwords, current_setting('server_encoding') AS encoding`,
+    );
+    expect(settings).toEqual({
+      ...{ zone: 'UTC', connections: 200, listens: '127.0.0.1', fsync: 'on' },
+      ...{ passwords: 'scram-sha-256', encoding: 'UTF8' },
+    });
+    const wrong = new URL(servers.databaseUrl ?? '');
+    wrong.password = 'wrong';
+    await expect(sql({ ...servers, databaseUrl: wrong.href }, 'SELECT 1')).rejects.toThrow(
+      'password authentication',
+    );
+    const names = ['maxmemory-policy', 'appendonly', 'appendfsync', 'port', 'save'];
+    const values = await redis(servers, (client) => client.config('GET', ...(names as [string])));
+    expect(values).toEqual(expect.arrayContaining(['noeviction', 'yes', 'everysec', '0', '']));
+    expect(statSync(servers.redisUrl ?? '').mode & 0o077).toBe(0);
+  });
+
+  it('keeps what Redis has acknowledged over a restart', async () => {
+    const dataDir = directory();
+    const first = await start(dataDir, { needPostgres: false, durable: true });
+    await redis(first, (client) => client.set('kept', 'yes'));
+    await first.stop();
+    const second = await start(dataDir, { needPostgres: false, durable: true });
+    expect(await redis(second, (client) => client.get('kept'))).toBe('yes');
+  });
+
+  it('adopts the servers of a process that was killed', async () => {
+    const dataDir = directory();
+    const killed = otherProcess(
+      `${START} console.log(servers.databaseUrl + ' ' + servers.redisUrl); setInterval(() => {}, 1000);`,
+      startArguments(dataDir),
+    );
+    const [databaseUrl = '', redisUrl = ''] = (await firstLine(killed)).split(/ (.*)/);
+    const before = { databaseUrl, redisUrl, secretKey: '', fresh: false, stop: async () => {} };
+    const pids = [await postgresPid(before), await redisPid(before)];
+    killed.kill('SIGKILL');
+    await until(() => killed.signalCode !== null, 5000);
+
+    const lines: string[] = [];
+    const servers = await start(dataDir, { log: (line) => lines.push(line) });
+    expect([await postgresPid(servers), await redisPid(servers)]).toEqual(pids);
+    expect(lines).toEqual([expect.stringContaining('adopted')]);
+    await servers.stop();
+    expect(pids.map(isAlive)).toEqual([false, false]);
+  });
+
+  it('starts again after servers that were killed, whatever they left behind', async () => {
+    const dataDir = directory();
+    const first = await start(dataDir);
+    const pids = [await postgresPid(first), await redisPid(first)];
+    await sql(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await until(() => !pids.some(isAlive), 5000);
+    await first.stop();
+    const second = await start(dataDir);
+    expect(await sql(second, 'TABLE kept')).toEqual([{ answer: 42 }]);
+    expect(await redis(second, (client) => client.ping())).toBe('PONG');
+  });
+
+  it('is not kept from starting by another process that has got the number of the old server', async () => {
+    const dataDir = directory();
+    const first = await start(dataDir, { needRedis: false });
+    const pidFile = join(dataDir, 'postgres/cluster/postmaster.pid');
+    const old = readFileSync(pidFile, 'utf8');
+    await first.stop();
+    const { uid, gid } = statSync(join(dataDir, 'postgres'));
+    const bystander = spawn('sleep', ['60'], isRoot ? { uid, gid, cwd: '/' } : {});
+    cleanUps.push(() => bystander.kill());
+    writeFileSync(pidFile, old.replace(/^\d+/, String(bystander.pid)));
+    chownSync(pidFile, uid, gid);
+    const second = await start(dataDir, { needRedis: false });
+    expect(await sql(second, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    expect(bystander.exitCode).toBeNull();
+  });
+
+  it('takes another port when somebody else has got the remembered one', async () => {
+    const dataDir = directory();
+    const first = await start(dataDir, { needRedis: false });
+    await first.stop();
+    const { port } = new URL(first.databaseUrl ?? '');
+    const squatter = createServer();
+    await new Promise<void>((done) => void squatter.listen(Number(port), '127.0.0.1', done));
+    cleanUps.push(() => squatter.close());
+    const second = await start(dataDir, { needRedis: false });
+    expect(new URL(second.databaseUrl ?? '').port).not.toBe(port);
+    expect(await sql(second, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('refuses a DATA_DIR that another process runs on, says which, and leaves that one alone', async () => {
+    const dataDir = directory();
+    const holder = otherProcess(
+      `${START} console.log(servers.databaseUrl); setInterval(() => {}, 1000);`,
+      startArguments(dataDir),
+    );
+    const databaseUrl = await firstLine(holder);
+    await expect(start(dataDir)).rejects.toThrow(`${dataDir} is in use: process ${holder.pid} runs on it.`);
+    expect(
+      await sql({ databaseUrl, secretKey: '', fresh: false, stop: async () => {} }, 'SELECT 1 AS one'),
+    ).toHaveLength(1);
+    holder.kill('SIGKILL');
+    await until(() => holder.signalCode !== null, 5000);
+    await start(dataDir);
+  });
+
+  it('puts the socket of Redis elsewhere when its path is too long for one', async () => {
+    const servers = await start(directory(`${'long/'.repeat(25)}data`), { needPostgres: false });
+    expect(Buffer.byteLength(servers.redisUrl ?? '')).toBeLessThan(104);
+    expect(await redis(servers, (client) => client.ping())).toBe('PONG');
+    rmSync(join(servers.redisUrl ?? '', '..'), { recursive: true });
+  });
+
+  it('leaves nothing running and DATA_DIR free when one of the servers does not start', async () => {
+    const dataDir = directory();
+    await expect(start(dataDir, { redisServer: '/bin/false' })).rejects.toThrow(
+      'REDIS_SERVER_BIN: /bin/false',
+    );
+    expect(existsSync(join(dataDir, 'postgres/cluster/postmaster.pid'))).toBe(false);
+    await start(dataDir);
+  });
+
+  it('says what is in the way of DATA_DIR', async () => {
+    const dataDir = directory();
+    writeFileSync(dataDir, 'a file');
+    await expect(start(dataDir)).rejects.toThrow(
+      `DATA_DIR ${dataDir} cannot be used: there is a file in its place.`,
+    );
+  });
+
+  it('does not make a new database over one whose password is lost', async () => {
+    const dataDir = directory();
+    await (await start(dataDir, { needRedis: false })).stop();
+    rmSync(join(dataDir, 'postgres.json'));
+    await expect(start(dataDir, { needRedis: false })).rejects.toThrow('postgres.json is missing');
+    expect(existsSync(join(dataDir, 'postgres/cluster/PG_VERSION'))).toBe(true);
+  });
+});
+
+describe.runIf(isRoot)('startEmbedded as root (skipped for other users)', () => {
+  it('runs below a directory that only root may enter; deleting DATA_DIR is a fresh start', async () => {
+    const dataDir = directory('closed/data');
+    mkdirSync(join(dataDir, '..'), { mode: 0o700 });
+    const first = await start(dataDir, { needRedis: false });
+    const [row] = await sql(first, "SELECT current_setting('data_directory') AS place");
+    const place = String(row?.place);
+    cleanUps.push(() => rmSync(join(place, '..'), { recursive: true, force: true }));
+    expect(place).toMatch(/^\/var\/lib\/tessera\/[0-9a-f]{16}\/cluster$/);
+    await sql(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    await first.stop();
+    const second = await start(dataDir, { needRedis: false });
+    expect(second.fresh).toBe(false);
+    const orphan = await postgresPid(second);
+
+    rmSync(dataDir, { recursive: true });
+    const third = await start(dataDir, { needRedis: false });
+    expect(third.fresh).toBe(true);
+    expect(isAlive(orphan)).toBe(false);
+    expect(await sql(third, "SELECT to_regclass('kept') AS kept")).toEqual([{ kept: null }]);
+  });
+
+  it('runs for an ordinary user', async () => {
+    const dataDir = directory();
+    chownSync(join(dataDir, '..'), 65_534, 65_534);
+    const command = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const child = otherProcess(
+      `${START} await servers.stop(); console.log(process.getuid() + ' ' + servers.fresh);`,
+      startArguments(dataDir),
+      command,
+    );
+    expect(await firstLine(child)).toBe('65534 true');
+    // And for root afterwards, with the files of that user.
+    expect((await start(dataDir)).fresh).toBe(false);
+  });
+});
+
+describe('lockDataDir', () => {
+  it('is free again after its owner has died, even when another process has got its number', () => {
+    const dataDir = directory();
+    mkdirSync(dataDir);
+    symlinkSync(`${process.pid}:a process that began at another time`, join(dataDir, 'lock.1'));
+    const lock = lockDataDir(dataDir);
+    expect(() => lockDataDir(dataDir)).toThrow(`process ${process.pid} runs on it`);
+    lock.release();
+    lockDataDir(dataDir).release();
+  });
+
+  it('lets one of three racing processes have it at a time', async () => {
+    const dataDir = directory();
+    mkdirSync(dataDir);
+    const racer = () =>
+      otherProcess(
+        `import { openSync, closeSync, rmSync } from 'node:fs';
+         const { lockDataDir } = await load('data-dir-lock.ts');
+         const dataDir = process.argv[1];
+         const until = Date.now() + 2500;
+         let held = 0, clashes = 0;
+         while (Date.now() < until) {
+           let lock;
+           try { lock = lockDataDir(dataDir); } catch (error) { if (!/is in use/.test(error.message)) throw error; continue; }
+           held++;
+           try { closeSync(openSync(dataDir + '/inside', 'wx')); rmSync(dataDir + '/inside'); } catch { clashes++; }
+           lock.release();
+         }
+         console.log(held + ' ' + clashes);`,
+        [dataDir],
+      );
+    const results = await Promise.all([racer(), racer(), racer()].map(firstLine));
+    const counts = results.map((line) => line.split(' ').map(Number));
+    for (const [held = 0, clashes] of counts) {
+      expect(held).toBeGreaterThan(0);
+      expect(clashes).toBe(0);
+    }
+  });
+});
+
+it('knows a zombie as dead', async () => {
+  const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  cleanUps.push(() => parent.kill());
+  const pid = Number(await firstLine(parent));
+  expect(await until(() => !isAlive(pid), 3000)).toBe(true);
+  expect(spawnSync('kill', ['-0', String(pid)]).status).toBe(0);
+});
