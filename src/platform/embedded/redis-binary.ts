@@ -86,9 +86,8 @@ async function download(into: string): Promise<void> {
   const options = own.flatMap((option) => ['-o', option]);
   await run('apt-get', [...options, '-qq', 'update'], apt);
   const install = ['-s', '--no-install-recommends', 'install', 'redis-server'];
-  const names = [...(await run('apt-get', [...options, ...install], apt)).matchAll(/^Inst (\S+)/gm)].map(
-    ([, name]) => `${name}`,
-  );
+  const missing = (await run('apt-get', [...options, ...install], apt)).matchAll(/^Inst (\S+)/gm);
+  const names = new Set(['redis-server', 'redis-tools', ...[...missing].map(([, name]) => `${name}`)]);
   await run('apt-get', [...options, '-qq', 'download', ...names], apt);
   for (const file of readdirSync(apt).filter((name) => name.endsWith('.deb'))) {
     await run('dpkg', ['-x', join(apt, file), into], apt);

@@ -1,0 +1,109 @@
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import type { FastifyInstance } from 'fastify';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import type { Config } from './config.ts';
+import type { Context, Watched } from './context.ts';
+import { authenticate } from './modules/auth/authenticate.ts';
+import type { Caller } from './modules/auth/caller.ts';
+import { whenSessionEnds } from './modules/auth/watch-session.ts';
+import { clientAddress } from './platform/client-address.ts';
+import { createApolloServer } from './platform/graphql/apollo.ts';
+import { SocketRefusal, serveWebsockets, type WebsocketSettings } from './platform/graphql/websocket.ts';
+import type { Metrics } from './platform/metrics.ts';
+import { isAllowedOrigin } from './platform/origin.ts';
+import { inRequestScope } from './platform/request-scope.ts';
+import type { Services } from './platform/services.ts';
+import { scopeOf } from './server.ts';
+
+const PATH = '/graphql';
+
+interface GraphqlSettings {
+  services: Services;
+  config: Config;
+  metrics: Metrics;
+  schema: GraphQLSchema;
+  watched: Watched;
+}
+
+/**
+ * Answers GraphQL over HTTP and, on the same path, subscriptions over websockets.
+ *
+ * @returns closes the sockets with 1001, then ends the GraphQL server
+ */
+export async function serveGraphql(
+  app: FastifyInstance,
+  settings: GraphqlSettings,
+): Promise<() => Promise<void>> {
+  const { services, config, schema, watched, metrics } = settings;
+  const apollo = createApolloServer<Context>({
+    schema,
+    log: services.log,
+    onError: (code) => metrics.errors.inc({ code }),
+    mayIntrospect: ({ caller }) =>
+      config.INTROSPECTION || (caller.kind === 'user' && caller.role === 'ADMIN'),
+  });
+  await apollo.start();
+  const handle = fastifyApolloHandler(apollo, {
+    context: async (request) => {
+      const caller = await identify(services, request.headers.authorization);
+      return { ...services, ...watched, caller, request: scopeOf(request, config) };
+    },
+  });
+  app.route({
+    method: ['GET', 'POST'],
+    url: PATH,
+    handler: (request, reply) =>
+      inRequestScope(scopeOf(request, config), () => handle.call(app, request, reply)),
+  });
+  const sockets = serveWebsockets(app.server, socketSettings(settings));
+  return async () => {
+    await sockets.close();
+    await apollo.stop();
+  };
+}
+
+/** Apollo answers a context that fails with 500, unless the error says otherwise. */
+async function identify(services: Services, authorization: string | undefined): Promise<Caller> {
+  try {
+    return await authenticate(services, authorization);
+  } catch (error) {
+    const originalError = error instanceof Error ? error : null;
+    throw new GraphQLError('authentication failed', { originalError, extensions: { http: { status: 503 } } });
+  }
+}
+
+function socketSettings({ services, config, schema, watched, metrics }: GraphqlSettings): WebsocketSettings {
+  return {
+    schema,
+    log: services.log,
+    path: PATH,
+    isAllowedOrigin: (origin, request) => isAllowedOrigin(origin, request, config.ALLOWED_ORIGINS),
+    addressOf: (request) => clientAddress(request, config.TRUST_PROXY),
+    connect: async ({ params, scope }, close) => {
+      const caller = await admit(services, params.authorization);
+      const stopWatching =
+        caller.kind === 'user'
+          ? whenSessionEnds({ ...services, ...watched }, caller.sessionId, () =>
+              close(4401, 'SESSION_REVOKED'),
+            )
+          : () => {};
+      metrics.sockets.inc();
+      return {
+        context: (request) => ({ ...services, ...watched, caller, request: { ...scope, ...request } }),
+        closed: () => {
+          metrics.sockets.dec();
+          stopWatching();
+        },
+      };
+    },
+  };
+}
+
+/** graphql-ws clients come again with a new token after 4403, and stop after 4401. */
+async function admit(services: Services, authorization: unknown): Promise<Caller> {
+  const caller = await authenticate(services, typeof authorization === 'string' ? authorization : undefined);
+  if (caller.kind !== 'anonymous') return caller;
+  if (caller.refusedToken === 'EXPIRED')
+    throw new SocketRefusal(4403, 'UNAUTHENTICATED: the access token has expired');
+  throw new SocketRefusal(4401, caller.refusedToken === 'REVOKED' ? 'SESSION_REVOKED' : 'UNAUTHENTICATED');
+}

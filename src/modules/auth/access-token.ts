@@ -1,0 +1,86 @@
+import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
+import { z } from 'zod';
+import { SECOND_MS } from '../../platform/clock.ts';
+import type { KeyRing } from '../../platform/key-ring.ts';
+import type { TokenFault } from './caller.ts';
+
+/** How long an access token is believed. */
+export const ACCESS_TOKEN_SECONDS = 600;
+
+const ISSUER = 'tessera';
+const TYPE = 'at+jwt';
+const CLOCK_TOLERANCE_SECONDS = 10;
+
+const Claims = z.object({ sub: z.guid(), sid: z.guid() });
+
+/** The token was not believed, and why. */
+export class AccessTokenError extends Error {
+  constructor(readonly fault: TokenFault) {
+    super(`The access token is ${fault.toLowerCase()}.`);
+    this.name = 'AccessTokenError';
+  }
+}
+
+/**
+ * Makes the token of a session (RFC 9068). It names the session and nothing else that matters: role and
+ * device are read from the session at each request.
+ *
+ * @param issuedAt by PostgreSQL's clock
+ */
+export async function signAccessToken(
+  keys: KeyRing,
+  { userId, sessionId, issuedAt }: { userId: string; sessionId: string; issuedAt: Date },
+): Promise<{ accessToken: string; accessTokenExpiresAt: Date }> {
+  const { kid, key } = await keys.current();
+  const iat = Math.floor(issuedAt.getTime() / SECOND_MS);
+  const exp = iat + ACCESS_TOKEN_SECONDS;
+  const accessToken = await new SignJWT({ sid: sessionId })
+    .setProtectedHeader({ alg: keys.algorithm, typ: TYPE, kid })
+    .setSubject(userId)
+    .setIssuer(ISSUER)
+    .setAudience(ISSUER)
+    .setIssuedAt(iat)
+    .setExpirationTime(exp)
+    .sign(key);
+  return { accessToken, accessTokenExpiresAt: new Date(exp * SECOND_MS) };
+}
+
+/**
+ * Believes a token only if one of our keys has signed it, for us, and it is not too old.
+ *
+ * @throws AccessTokenError EXPIRED or INVALID
+ */
+export async function verifyAccessToken(
+  keys: KeyRing,
+  token: string,
+): Promise<{ userId: string; sessionId: string }> {
+  try {
+    const { payload } = await jwtVerify(token, (header) => keyOf(keys, header), {
+      algorithms: [keys.algorithm],
+      typ: TYPE,
+      issuer: ISSUER,
+      audience: ISSUER,
+      requiredClaims: ['sub', 'sid', 'iat', 'exp'],
+      maxTokenAge: ACCESS_TOKEN_SECONDS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    });
+    const { sub, sid } = Claims.parse(payload);
+    return { userId: sub, sessionId: sid };
+  } catch (error) {
+    throw asFault(error);
+  }
+}
+
+async function keyOf(keys: KeyRing, { kid }: JWTHeaderParameters) {
+  const key = kid === undefined ? undefined : await keys.find(kid);
+  if (!key) throw new AccessTokenError('INVALID');
+  return key;
+}
+
+/** What neither jose nor zod has said about the token is an outage, and goes on as one. */
+function asFault(error: unknown): unknown {
+  if (error instanceof errors.JWTExpired) return new AccessTokenError('EXPIRED');
+  if (error instanceof errors.JOSEError || error instanceof z.ZodError)
+    return new AccessTokenError('INVALID');
+  return error;
+}

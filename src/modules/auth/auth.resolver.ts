@@ -1,0 +1,54 @@
+import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
+import type { Context } from '../../context.ts';
+import { CurrentUser, Public, SignedIn } from './access.ts';
+import { AuthPayload, LoginInput, Session } from './auth.types.ts';
+import type { UserCaller } from './caller.ts';
+import { logIn } from './log-in.ts';
+import { logOut } from './log-out.ts';
+import { refreshSession } from './refresh-session.ts';
+
+@Resolver(() => Session)
+export class AuthResolver {
+  @Public()
+  @Mutation(() => AuthPayload, { description: 'Logs in by e-mail address and password.' })
+  login(
+    @Arg('input', () => LoginInput, { description: 'Address and password.' }) input: LoginInput,
+    @Ctx() context: Context,
+  ): Promise<AuthPayload> {
+    return logIn(context, input);
+  }
+
+  @Public()
+  @Mutation(() => AuthPayload, {
+    description:
+      'New tokens for an old refresh token. Repeating it after a lost answer is safe; an older token ends the session.',
+  })
+  refreshSession(
+    @Arg('refreshToken', () => String, { description: 'The latest refresh token of the session.' })
+    refreshToken: string,
+    @Ctx() context: Context,
+  ): Promise<AuthPayload> {
+    return refreshSession(context, refreshToken);
+  }
+
+  @SignedIn()
+  @Mutation(() => [ID], {
+    description: 'Ends this session, or all of yours; answers with the ids of those that ended.',
+  })
+  logout(
+    @Arg('everywhere', () => Boolean, {
+      nullable: true,
+      description: 'All of your sessions; absent: this one.',
+    })
+    everywhere: boolean | null,
+    @CurrentUser() caller: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<string[]> {
+    return logOut(context, { caller, everywhere: everywhere ?? false });
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether it is the session that asks.' })
+  current(@Root() { id }: Session, @Ctx() { caller }: Context): boolean {
+    return caller.kind === 'user' && caller.sessionId === id;
+  }
+}

@@ -1,0 +1,96 @@
+import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import type { Device as DeviceRow } from '../../generated/prisma/client.ts';
+import { Connection } from '../../platform/graphql/connection.ts';
+import { DateTimeScalar, JsonScalar } from '../../platform/graphql/scalars.ts';
+
+type DeviceFields = Omit<DeviceRow, 'userId' | 'identityId' | 'secretHash' | 'publicKey' | 'keyThumbprint'>;
+
+@ObjectType({ description: 'One installation of an app.' })
+export class Device implements DeviceFields {
+  @Field(() => ID, { description: 'UUID.' })
+  id!: string;
+
+  @Field(() => String, { nullable: true, description: 'The label that the app gave it at registration.' })
+  shortCode!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'What its owner calls it.' })
+  name!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The system it runs, in the words of the app.' })
+  platform!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The version of the app at the last login.' })
+  appVersion!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The address of the last login.' })
+  ip!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The program of the last login, in its own words.' })
+  userAgent!: string | null;
+
+  @Field(() => Boolean, { description: 'Whether it may log in.' })
+  enabled!: boolean;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When it last logged in.' })
+  lastSeenAt!: Date | null;
+
+  @Field(() => DateTimeScalar, { description: 'When it was registered.' })
+  createdAt!: Date;
+}
+
+export const DeviceConnection = Connection(Device, 'Device');
+
+@ObjectType({ description: 'What a device signs to log in with its key.' })
+export class DeviceChallenge {
+  @Field(() => String, { description: 'To be put into the proof; good once.' })
+  nonce!: string;
+
+  @Field(() => DateTimeScalar, { description: 'When the nonce ends: a minute from now.' })
+  expiresAt!: Date;
+}
+
+@InputType({
+  description:
+    'How a device logs in. Before its first login the app makes either a secret or a key pair, and keeps it.',
+})
+export class DeviceLoginInput {
+  @Field(() => String, {
+    description:
+      'What the app calls this installation: stable, 8-128 printable characters. A name, not a secret.',
+  })
+  identifier!: string;
+
+  @Field(() => String, { nullable: true, description: '43 or more base64url characters (256 random bits).' })
+  secret?: string | null;
+
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'Instead of a secret: the public key as a JWK (P-256 or Ed25519).',
+  })
+  publicKey?: unknown;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'With publicKey: a compact JWS with header `{alg: ES256 | EdDSA, typ: "device-proof+jwt"}` and claims `nonce` (from deviceChallenge), `sub` (the identifier), `aud` ("deviceLogin"), `iat`.',
+  })
+  proof?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'A label, 1-32 characters, saved at registration only.',
+  })
+  shortCode?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'What to call the device, saved at registration only.',
+  })
+  name?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The system it runs.' })
+  platform?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The version of the app.' })
+  appVersion?: string | null;
+}

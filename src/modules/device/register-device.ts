@@ -1,0 +1,48 @@
+import type { SiteSettings } from '../../generated/prisma/client.ts';
+import { addressKey, type Limit } from '../../platform/rate-limit.ts';
+import { requestScope } from '../../platform/request-scope.ts';
+import type { Services } from '../../platform/services.ts';
+import { AuthError } from '../auth/auth.errors.ts';
+import { startSession } from '../auth/start-session.ts';
+import { grantTrial } from '../subscription/grant-trial.ts';
+import { spendChallenge } from './device-challenge.ts';
+import { credentialFields, seenFields } from './device-fields.ts';
+import type { DeviceLogin } from './device-login.ts';
+import type { ShownProof } from './device-proof.ts';
+
+const NEW_USERS: Limit = { name: 'new-user', points: 60, durationSeconds: 3_600 };
+
+/**
+ * Makes user, identity, device, session and the trial subscription, in one transaction: all or nothing.
+ *
+ * @throws AuthError REGISTRATION_CLOSED
+ * @throws DeviceError DEVICE_PROOF_INVALID for a nonce that was used before
+ * @throws PlatformError RATE_LIMITED
+ */
+export async function registerDevice(
+  { db, rateLimits }: Pick<Services, 'db' | 'rateLimits'>,
+  { login, proof, site }: { login: DeviceLogin; proof: ShownProof | null; site: SiteSettings },
+) {
+  if (!site.registrationEnabled) throw new AuthError('REGISTRATION_CLOSED');
+  await rateLimits.consume(NEW_USERS, addressKey(requestScope()?.ip ?? ''));
+  return db.$transaction(async (tx) => {
+    if (proof?.kind === 'key') await spendChallenge(tx, proof);
+    const user = await tx.user.create({ data: {} });
+    const identity = await tx.identity.create({
+      data: { userId: user.id, type: 'DEVICE', value: login.identifier },
+    });
+    const device = await tx.device.create({
+      data: {
+        userId: user.id,
+        identityId: identity.id,
+        shortCode: login.shortCode ?? null,
+        name: login.name ?? null,
+        lastSeenAt: user.createdAt,
+        ...seenFields(login),
+        ...credentialFields(proof),
+      },
+    });
+    await grantTrial(tx, { userId: user.id, site });
+    return { user, device, ...(await startSession(tx, { userId: user.id, deviceId: device.id })) };
+  });
+}

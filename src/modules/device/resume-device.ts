@@ -1,0 +1,61 @@
+import type { Device, User } from '../../generated/prisma/client.ts';
+import { databaseNow } from '../../platform/clock.ts';
+import { PlatformError } from '../../platform/errors.ts';
+import { equalSecrets } from '../../platform/secrets.ts';
+import type { Services } from '../../platform/services.ts';
+import { AuthError } from '../auth/auth.errors.ts';
+import { startSession } from '../auth/start-session.ts';
+import { lockUsers } from '../user/lock-users.ts';
+import { DeviceError } from './device.errors.ts';
+import { spendChallenge } from './device-challenge.ts';
+import { credentialFields, seenFields } from './device-fields.ts';
+import type { DeviceLogin } from './device-login.ts';
+import type { ShownProof } from './device-proof.ts';
+
+/**
+ * Starts a session of a device that is known, if what it shows is its own. A device that has neither secret
+ * nor key so far takes the first it brings, and needs it from then on.
+ *
+ * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID; DEVICE_DISABLED only after a right proof
+ * @throws AuthError ACCOUNT_DISABLED only after a right proof
+ */
+export function resumeDevice(
+  { db }: Pick<Services, 'db'>,
+  { login, proof, deviceId }: { login: DeviceLogin; proof: ShownProof | null; deviceId: string },
+) {
+  return db.$transaction(async (tx) => {
+    const { userId } = await tx.device.findUniqueOrThrow({ where: { id: deviceId } });
+    await lockUsers(tx, [userId]);
+    const { user, ...known } = await tx.device.findUniqueOrThrow({
+      where: { id: deviceId },
+      include: { user: true },
+    });
+    // A merge has moved the device meanwhile, and the wrong account is locked.
+    if (user.id !== userId) throw new PlatformError('SERVICE_UNAVAILABLE');
+    checkProof(known, proof);
+    if (proof?.kind === 'key') await spendChallenge(tx, proof);
+    checkEnabled(user, known);
+    const device = await tx.device.update({
+      where: { id: deviceId },
+      data: { ...seenFields(login), ...credentialFields(proof), lastSeenAt: await databaseNow(tx) },
+    });
+    return { user, device, ...(await startSession(tx, { userId: user.id, deviceId })) };
+  });
+}
+
+function checkProof(device: Device, proof: ShownProof | null): void {
+  const isBare = device.secretHash === null && device.keyThumbprint === null;
+  if (isBare) return;
+  if (!proof) throw new DeviceError('DEVICE_PROOF_REQUIRED');
+  if (!isOwn(device, proof)) throw new DeviceError('DEVICE_PROOF_INVALID');
+}
+
+function isOwn({ secretHash, keyThumbprint }: Device, proof: ShownProof): boolean {
+  if (proof.kind === 'key') return keyThumbprint === proof.keyThumbprint;
+  return secretHash !== null && equalSecrets(secretHash, proof.secretHash);
+}
+
+function checkEnabled(user: User, device: Device): void {
+  if (!user.enabled || user.deletedAt) throw new AuthError('ACCOUNT_DISABLED');
+  if (!device.enabled) throw new DeviceError('DEVICE_DISABLED');
+}

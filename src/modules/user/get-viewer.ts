@@ -1,0 +1,29 @@
+import type { User } from '../../generated/prisma/client.ts';
+import { PlatformError } from '../../platform/errors.ts';
+import type { Services } from '../../platform/services.ts';
+import type { Caller } from '../auth/caller.ts';
+
+/**
+ * The account of whoever asks; null when no token came.
+ *
+ * @throws PlatformError UNAUTHENTICATED when the token that came is not believed; FORBIDDEN for an agent
+ */
+export async function getViewer({ db }: Pick<Services, 'db'>, caller: Caller): Promise<User | null> {
+  if (caller.kind === 'agent') throw new PlatformError('FORBIDDEN');
+  if (caller.kind === 'user') return db.user.findUniqueOrThrow({ where: { id: caller.userId } });
+  if (caller.refusedToken) throw new PlatformError('UNAUTHENTICATED');
+  return null;
+}
+
+/** The account with this id; null when there is none. */
+export function findUser({ db }: Pick<Services, 'db'>, userId: string): Promise<User | null> {
+  return db.user.findUnique({ where: { id: userId } });
+}
+
+/** The address an account logs in by; null when it has none. Asked for many accounts at once it is one query. */
+export async function getEmail({ db }: Pick<Services, 'db'>, userId: string): Promise<string | null> {
+  const identities = await db.user
+    .findUnique({ where: { id: userId } })
+    .identities({ where: { type: 'EMAIL' } });
+  return identities?.[0]?.value ?? null;
+}

@@ -1,0 +1,64 @@
+import { Args, Ctx, FieldResolver, Query, Resolver, Root, Subscription } from 'type-graphql';
+import type { Context } from '../../context.ts';
+import { PageArgs } from '../../platform/graphql/connection.ts';
+import type { Page } from '../../platform/page.ts';
+import { Public, SignedIn } from '../auth/access.ts';
+import { Session } from '../auth/auth.types.ts';
+import { userOf } from '../auth/caller.ts';
+import { listSessions } from '../auth/list-sessions.ts';
+import { type Device, DeviceConnection } from '../device/device.types.ts';
+import { listDevices } from '../device/list-devices.ts';
+import { listSubscriptions } from '../subscription/list-subscriptions.ts';
+import { UserSubscription } from '../subscription/subscription.types.ts';
+import { getEmail, getViewer } from './get-viewer.ts';
+import { User } from './user.types.ts';
+import { watchViewer } from './watch-viewer.ts';
+
+@Resolver(() => User)
+export class UserResolver {
+  @Public()
+  @Query(() => User, {
+    nullable: true,
+    description: 'Your account; null when no token came with the request.',
+  })
+  viewer(@Ctx() context: Context): Promise<User | null> {
+    return getViewer(context, context.caller);
+  }
+
+  @SignedIn()
+  @Subscription(() => User, {
+    description:
+      'Your account as it is now, then again whenever it, its subscriptions or its devices change.',
+    subscribe: ({ context }: { context: Context }) => watchViewer(context, userOf(context.caller)),
+  })
+  viewerChanged(@Root() user: User): User {
+    return user;
+  }
+
+  @FieldResolver(() => String, {
+    nullable: true,
+    description: 'The address it logs in by; null when it has none.',
+  })
+  email(@Root() { id }: User, @Ctx() context: Context): Promise<string | null> {
+    return getEmail(context, id);
+  }
+
+  @FieldResolver(() => [UserSubscription], { description: 'What it has or had of plans, the newest first.' })
+  subscriptions(@Root() { id }: User, @Ctx() context: Context): Promise<UserSubscription[]> {
+    return listSubscriptions(context, { userId: id });
+  }
+
+  @FieldResolver(() => DeviceConnection, { description: 'Its devices, the newest first.' })
+  devices(
+    @Root() { id }: User,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Promise<Page<Device>> {
+    return listDevices(context, { userId: id, page });
+  }
+
+  @FieldResolver(() => [Session], { description: 'Its sessions that live, the newest first.' })
+  sessions(@Root() { id }: User, @Ctx() context: Context): Promise<Session[]> {
+    return listSessions(context, { userId: id });
+  }
+}

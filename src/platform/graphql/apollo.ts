@@ -1,0 +1,139 @@
+import { ApolloServer, type ApolloServerPlugin, type BaseContext } from '@apollo/server';
+import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
+import {
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+  Kind,
+  visit,
+} from 'graphql';
+import { PlatformError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { checkCost } from './cost.ts';
+import { validationRules } from './limits.ts';
+import { maskError } from './mask-error.ts';
+import { PARSE_OPTIONS } from './operation.ts';
+
+/** What the HTTP transport needs to know beside the schema. */
+export interface ApolloSettings<Context extends BaseContext> {
+  schema: GraphQLSchema;
+  log: Logger;
+  /** Told of each error that a client gets. */
+  onError: (code: string) => void;
+  /** Whether the caller may look at the schema itself. */
+  mayIntrospect: (context: Context) => boolean;
+}
+
+/**
+ * The GraphQL server for HTTP. Parse options, rules, cost and error mask are those of the websocket
+ * transport: both take them from this folder.
+ */
+export function createApolloServer<Context extends BaseContext>({
+  schema,
+  log,
+  onError,
+  mayIntrospect,
+}: ApolloSettings<Context>) {
+  return new ApolloServer<Context>({
+    schema,
+    logger: log,
+    plugins: [
+      ApolloServerPluginLandingPageDisabled(),
+      operationChecks({ schema, mayIntrospect }),
+      httpConventions<Context>(),
+    ],
+    parseOptions: PARSE_OPTIONS,
+    validationRules: [...validationRules],
+    validationOptions: { maxErrors: 20 },
+    formatError: (_formatted, error) => {
+      const masked = maskError(error, log);
+      onError(masked.extensions.code);
+      return masked;
+    },
+    // Introspection is decided for each caller, in operationChecks.
+    introspection: true,
+    hideSchemaDetailsFromClientErrors: true,
+    persistedQueries: false,
+    csrfPrevention: true,
+    allowBatchedHttpRequests: false,
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+    nodeEnv: 'production',
+  });
+}
+
+/** What must be known of the caller or the variables, and so cannot be a validation rule. */
+function operationChecks<Context extends BaseContext>({
+  schema,
+  mayIntrospect,
+}: Pick<ApolloSettings<Context>, 'schema' | 'mayIntrospect'>): ApolloServerPlugin<Context> {
+  return {
+    async requestDidStart() {
+      return {
+        async didResolveOperation({ document, request, contextValue }) {
+          if (introspects(document) && !mayIntrospect(contextValue)) {
+            const message = 'Introspection is switched off here; schema.graphql is the reference.';
+            throw new GraphQLError(message, { originalError: new PlatformError('FORBIDDEN', { message }) });
+          }
+          const tooCostly = checkCost(schema, document, request);
+          if (tooCostly) throw tooCostly;
+        },
+      };
+    },
+  };
+}
+
+function introspects(document: DocumentNode): boolean {
+  let found = false;
+  visit(document, {
+    [Kind.FIELD](node) {
+      if (node.name.value === '__schema' || node.name.value === '__type') found = true;
+    },
+  });
+  return found;
+}
+
+const REFUSED_BEFORE_EXECUTION = new Set<unknown>([
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+  'OPERATION_TOO_COMPLEX',
+  'BAD_USER_INPUT',
+  'FORBIDDEN',
+]);
+
+/**
+ * GraphQL over HTTP: to a client that accepts only `application/json` every well-formed request is a 200,
+ * what failed before execution included; and `Retry-After` beside RATE_LIMITED.
+ */
+function httpConventions<Context extends BaseContext>(): ApolloServerPlugin<Context> {
+  return {
+    async requestDidStart() {
+      return {
+        async willSendResponse({ request, response: { body, http } }) {
+          if (body.kind !== 'single') return;
+          const errors = body.singleResult.errors ?? [];
+          const accept = request.http?.headers.get('accept') ?? '';
+          const mustBe200 = http.status === 400 && !accept.includes('application/graphql-response+json');
+          if (mustBe200 && isRefusal(errors)) http.status = 200;
+          const retryAfter = retryAfterSeconds(errors);
+          if (retryAfter !== undefined) http.headers.set('retry-after', String(retryAfter));
+        },
+      };
+    },
+  };
+}
+
+function isRefusal(errors: readonly GraphQLFormattedError[]): boolean {
+  return (
+    errors.length > 0 && errors.every(({ extensions }) => REFUSED_BEFORE_EXECUTION.has(extensions?.code))
+  );
+}
+
+function retryAfterSeconds(errors: readonly GraphQLFormattedError[]): number | undefined {
+  const seconds = errors
+    .map(({ extensions }) => extensions?.retryAfterSeconds)
+    .find((value) => value !== undefined);
+  return typeof seconds === 'number' ? seconds : undefined;
+}

@@ -1,0 +1,54 @@
+import {
+  type DocumentNode,
+  type GraphQLError,
+  type GraphQLSchema,
+  getNamedType,
+  getOperationAST,
+  isCompositeType,
+  Kind,
+  type SelectionNode,
+} from 'graphql';
+import { type ComplexityEstimator, getComplexity } from 'graphql-query-complexity';
+import { PAGE_SIZE } from '../page.ts';
+import { LIMITS, tooComplex } from './limits.ts';
+
+/** An object costs 1, a list its page size times what is asked of each entry; a scalar is free. */
+const objectCost: ComplexityEstimator = ({ field, args, childComplexity }) => {
+  const type = getNamedType(field.type);
+  if (!isCompositeType(type)) return 0;
+  if (!type.name.endsWith('Connection')) return 1 + childComplexity;
+  const size = args.first ?? args.last;
+  return 1 + (typeof size === 'number' ? Math.max(size, 1) : PAGE_SIZE.default) * childComplexity;
+};
+
+/**
+ * The cost of one operation with its variables.
+ *
+ * @returns an error when it is over the limit, else undefined
+ */
+export function checkCost(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  {
+    operationName,
+    variables,
+  }: { operationName?: string | null | undefined; variables?: Record<string, unknown> | null | undefined },
+): GraphQLError | undefined {
+  const operation = getOperationAST(document, operationName);
+  if (!operation || operation.selectionSet.selections.every(isIntrospection)) return undefined;
+  const cost = getComplexity({
+    schema,
+    query: document,
+    ...(operationName && { operationName }),
+    variables: variables ?? {},
+    estimators: [objectCost],
+  });
+  if (cost <= LIMITS.cost) return undefined;
+  return tooComplex(
+    `The operation could return ${cost} objects; at most ${LIMITS.cost} are allowed. Ask for smaller pages.`,
+  );
+}
+
+function isIntrospection(selection: SelectionNode): boolean {
+  return selection.kind === Kind.FIELD && selection.name.value.startsWith('__');
+}

@@ -1,0 +1,131 @@
+import {
+  type FragmentDefinitionNode,
+  GraphQLError,
+  Kind,
+  type OperationDefinitionNode,
+  OperationTypeNode,
+  type SelectionNode,
+  type SelectionSetNode,
+  type ValidationContext,
+  type ValidationRule,
+} from 'graphql';
+import { REASON } from './mask-error.ts';
+
+/** What one operation may ask for, on every transport. */
+export const LIMITS = {
+  /** Lexical tokens in the document; parsing stops there. */
+  tokens: 1_000,
+  /** Fields inside fields. */
+  depth: 10,
+  /** Fields, with every fragment counted wherever it is spread. */
+  fields: 1_000,
+  /** Objects that could come back, each list counted with its page size. */
+  cost: 2_000,
+  /** Bytes of a request body or a websocket frame, checked before parsing. */
+  bodyBytes: 64 * 1024,
+} as const;
+
+/** An error that says which limit an operation is over. */
+export function tooComplex(message: string, node?: OperationDefinitionNode): GraphQLError {
+  return new GraphQLError(message, {
+    nodes: node ?? null,
+    extensions: { [REASON]: 'OPERATION_TOO_COMPLEX' },
+  });
+}
+
+/** Our rules beside GraphQL's own. Introspection fields are free here; their tokens are counted. */
+export const validationRules: readonly ValidationRule[] = [sizeRule, oneMutationRule];
+
+interface Size {
+  depth: number;
+  fields: number;
+}
+
+function sizeRule(context: ValidationContext) {
+  const fragments = new Map<string, Size>();
+  return {
+    OperationDefinition(operation: OperationDefinitionNode) {
+      const { depth, fields } = sizeOf(operation.selectionSet, context, fragments);
+      if (depth > LIMITS.depth) {
+        context.reportError(
+          tooComplex(
+            `The operation is ${depth} levels deep; at most ${LIMITS.depth} are allowed.`,
+            operation,
+          ),
+        );
+      }
+      if (fields > LIMITS.fields) {
+        context.reportError(
+          tooComplex(`The operation has more than ${LIMITS.fields} fields, fragments included.`, operation),
+        );
+      }
+    },
+  };
+}
+
+type Sizes = Map<string, Size>;
+
+function sizeOf(selectionSet: SelectionSetNode, context: ValidationContext, fragments: Sizes): Size {
+  const sizes = selectionSet.selections.map((selection) => selectionSize(selection, context, fragments));
+  return {
+    depth: Math.max(0, ...sizes.map(({ depth }) => depth)),
+    fields: sizes.reduce((sum, { fields }) => sum + fields, 0),
+  };
+}
+
+function selectionSize(selection: SelectionNode, context: ValidationContext, fragments: Sizes): Size {
+  if (selection.kind === Kind.INLINE_FRAGMENT) return sizeOf(selection.selectionSet, context, fragments);
+  if (selection.kind === Kind.FRAGMENT_SPREAD)
+    return fragmentSize(context.getFragment(selection.name.value), context, fragments);
+  if (selection.name.value.startsWith('__') || !selection.selectionSet) {
+    return { depth: selection.name.value.startsWith('__') ? 0 : 1, fields: 1 };
+  }
+  const below = sizeOf(selection.selectionSet, context, fragments);
+  return { depth: below.depth + 1, fields: below.fields + 1 };
+}
+
+/** Each fragment is measured once, however often it is spread; one inside itself is refused by GraphQL's own rule. */
+function fragmentSize(
+  fragment: FragmentDefinitionNode | null | undefined,
+  context: ValidationContext,
+  fragments: Sizes,
+): Size {
+  if (!fragment) return { depth: 0, fields: 0 };
+  const name = fragment.name.value;
+  const known = fragments.get(name);
+  if (known) return known;
+  fragments.set(name, { depth: 0, fields: 0 });
+  const size = sizeOf(fragment.selectionSet, context, fragments);
+  fragments.set(name, size);
+  return size;
+}
+
+/** A mutation does one thing: so one answer says whether it happened, and guesses cannot be bundled. */
+function oneMutationRule(context: ValidationContext) {
+  return {
+    OperationDefinition(operation: OperationDefinitionNode) {
+      if (operation.operation !== OperationTypeNode.MUTATION) return;
+      const fields = countRootFields(operation.selectionSet, context, new Set());
+      if (fields > 1) context.reportError(tooComplex('A mutation may have one root field only.', operation));
+    },
+  };
+}
+
+function countRootFields(
+  selectionSet: SelectionSetNode,
+  context: ValidationContext,
+  seen: Set<string>,
+): number {
+  let count = 0;
+  for (const selection of selectionSet.selections) {
+    if (selection.kind === Kind.FIELD) count += 1;
+    else if (selection.kind === Kind.INLINE_FRAGMENT)
+      count += countRootFields(selection.selectionSet, context, seen);
+    else if (!seen.has(selection.name.value)) {
+      seen.add(selection.name.value);
+      const fragment = context.getFragment(selection.name.value);
+      if (fragment) count += countRootFields(fragment.selectionSet, context, seen);
+    }
+  }
+  return count;
+}

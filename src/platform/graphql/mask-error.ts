@@ -1,0 +1,78 @@
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { isOutage } from '../database.ts';
+import { DomainError, type ErrorDetails, PlatformError, RETRYABLE } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { isRedisAway } from '../redis.ts';
+import { requestScope } from '../request-scope.ts';
+
+/** What a client gets for an error; `extensions` has these keys and no others. */
+export interface ErrorExtensions extends ErrorDetails {
+  code: string;
+  requestId: string;
+  retryable: boolean;
+}
+
+/** Validation rules of ours name their own code here: Apollo overwrites `code`. */
+export const REASON = 'reason';
+
+/**
+ * Makes of anything that was thrown what a client may see. A refusal is shown as it is; a fault in the
+ * request says where it is; an outage becomes SERVICE_UNAVAILABLE and a bug INTERNAL_SERVER_ERROR, both
+ * logged under the request id.
+ */
+export function maskError(
+  error: unknown,
+  log: Logger,
+): GraphQLFormattedError & { extensions: ErrorExtensions } {
+  const refusal = toRefusal(error, log);
+  const { locations, path } = error instanceof GraphQLError ? error.toJSON() : {};
+  return {
+    message: refusal.message,
+    ...(locations && { locations }),
+    ...(path && { path }),
+    extensions: {
+      code: refusal.code,
+      requestId: requestScope()?.requestId ?? '',
+      retryable: RETRYABLE.has(refusal.code),
+      ...refusal.details,
+    },
+  };
+}
+
+function toRefusal(error: unknown, log: Logger): DomainError {
+  const cause = rootCause(error);
+  if (cause instanceof DomainError) return cause;
+  if (error instanceof GraphQLError && isRequestFault(error, cause)) return requestFault(error);
+  if (isOutage(cause) || isRedisAway(cause)) {
+    log.warn({ err: cause }, 'a dependency is away');
+    return new PlatformError('SERVICE_UNAVAILABLE');
+  }
+  log.error({ err: cause }, 'a request failed');
+  return new PlatformError('INTERNAL_SERVER_ERROR');
+}
+
+function rootCause(error: unknown): unknown {
+  let cause = error;
+  while (cause instanceof GraphQLError && cause.originalError) cause = cause.originalError;
+  return cause;
+}
+
+/**
+ * Whether GraphQL itself refused the request. An error with a path comes from execution: there only a
+ * missing or wrong argument is the client's, and a value that a field cannot represent is a bug.
+ */
+function isRequestFault(error: GraphQLError, cause: unknown): boolean {
+  if (!(cause instanceof GraphQLError)) return false;
+  return error.path === undefined || cause.message.startsWith('Argument "');
+}
+
+function requestFault(error: GraphQLError): DomainError {
+  return new DomainError(requestFaultCode(error), error.message.replace(/ ?Did you mean [^?]*\?/g, ''));
+}
+
+/** HTTP-level faults of Apollo (no query, wrong JSON types) carry BAD_REQUEST: they are bad input. */
+function requestFaultCode({ message, extensions }: GraphQLError): string {
+  if (message.startsWith('Syntax Error: Document contains more than')) return 'OPERATION_TOO_COMPLEX';
+  const code = extensions[REASON] ?? extensions.code;
+  return typeof code === 'string' && code in PlatformError.messages ? code : 'BAD_USER_INPUT';
+}

@@ -1,0 +1,74 @@
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  OperationTypeNode,
+  parse,
+  specifiedRules,
+  validate,
+} from 'graphql';
+import { checkCost } from './cost.ts';
+import { LIMITS, validationRules } from './limits.ts';
+
+/** How a document is parsed, by Apollo and by us. */
+export const PARSE_OPTIONS = { maxTokens: LIMITS.tokens } as const;
+
+/** What a client sends to have something done, once its JSON has been read. */
+export interface OperationRequest {
+  query?: string | null | undefined;
+  operationName?: string | null | undefined;
+  variables?: Record<string, unknown> | null | undefined;
+}
+
+const refused = (message: string, code: string) => [new GraphQLError(message, { extensions: { code } })];
+
+/**
+ * Checks a subscription as Apollo checks a query: the same parse options, the same rules, the same cost.
+ *
+ * @returns what graphql-js needs to run it, or why it is refused
+ */
+export function prepareSubscription(
+  schema: GraphQLSchema,
+  request: OperationRequest,
+  contextValue: unknown,
+): ExecutionArgs | readonly GraphQLError[] {
+  const document = parseDocument(request.query ?? '');
+  if (document instanceof GraphQLError) return [document];
+  const invalid = validate(schema, document, [...specifiedRules, ...validationRules], { maxErrors: 20 });
+  if (invalid.length > 0) return invalid.map(asValidationError);
+  const operation = getOperationAST(document, request.operationName);
+  if (!operation)
+    return refused('The document has no operation of that name.', 'OPERATION_RESOLUTION_FAILURE');
+  if (operation.operation !== OperationTypeNode.SUBSCRIPTION) {
+    return refused(
+      'Websockets carry subscriptions only: send queries and mutations over HTTP.',
+      'BAD_USER_INPUT',
+    );
+  }
+  const tooCostly = checkCost(schema, document, request);
+  if (tooCostly) return [tooCostly];
+  return {
+    schema,
+    document,
+    operationName: request.operationName ?? null,
+    variableValues: request.variables ?? null,
+    contextValue,
+  };
+}
+
+function parseDocument(source: string): DocumentNode | GraphQLError {
+  try {
+    return parse(source, PARSE_OPTIONS);
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    error.extensions.code = 'GRAPHQL_PARSE_FAILED';
+    return error;
+  }
+}
+
+function asValidationError(error: GraphQLError): GraphQLError {
+  error.extensions.code = 'GRAPHQL_VALIDATION_FAILED';
+  return error;
+}

@@ -1,0 +1,52 @@
+import { GraphQLError, GraphQLScalarType, Kind } from 'graphql';
+import { GraphQLJSON } from 'graphql-scalars';
+
+const LARGEST = 2n ** 63n - 1n;
+
+function toBigInt(value: unknown): bigint {
+  const text = typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
+  if (typeof text !== 'string' || !/^-?\d{1,19}$/.test(text)) {
+    throw new GraphQLError('BigInt must be a decimal string, like "1073741824".');
+  }
+  const number = BigInt(text);
+  if (number > LARGEST || number < -LARGEST - 1n) throw new GraphQLError('BigInt must fit into 64 bits.');
+  return number;
+}
+
+/** A 64-bit integer; always a decimal string in JSON, so that no client loses digits. */
+export const BigIntScalar = new GraphQLScalarType<bigint, string>({
+  name: 'BigInt',
+  description: 'A 64-bit integer (bytes, revisions), always a decimal string: `"1073741824"`.',
+  serialize: (value) => BigInt(value as bigint).toString(),
+  parseValue: toBigInt,
+  parseLiteral: (node) =>
+    toBigInt(node.kind === Kind.STRING || node.kind === Kind.INT ? node.value : undefined),
+});
+
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+
+function toDate(value: unknown): Date {
+  const date = typeof value === 'string' && RFC_3339.test(value) ? new Date(value) : new Date(Number.NaN);
+  if (Number.isNaN(date.getTime())) {
+    throw new GraphQLError('DateTime must be an RFC 3339 time, like "2026-01-31T12:00:00.000Z".');
+  }
+  return date;
+}
+
+/** A point in time: RFC 3339, UTC, milliseconds. */
+export const DateTimeScalar = new GraphQLScalarType<Date, string>({
+  name: 'DateTime',
+  description: 'A point in time, RFC 3339 in UTC with milliseconds: `"2026-01-31T12:00:00.000Z"`.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc3339',
+  serialize: (value) => (value as Date).toISOString(),
+  parseValue: toDate,
+  parseLiteral: (node) => toDate(node.kind === Kind.STRING ? node.value : undefined),
+});
+
+/** Free-form data. */
+export const JsonScalar = new GraphQLScalarType({
+  ...GraphQLJSON.toConfig(),
+  name: 'JSON',
+  description: 'Any JSON value, for what is free in form.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
+});

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { PlatformError } from './errors.ts';
+
+/**
+ * Holds an input to its schema.
+ *
+ * @param field where the input stands in the arguments; the fault's own path is put behind it
+ * @throws PlatformError BAD_USER_INPUT naming the first field at fault
+ */
+export function checkInput<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  field = 'input',
+): z.output<Schema> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const path = [field, ...(issue?.path ?? [])].join('.');
+  throw new PlatformError('BAD_USER_INPUT', {
+    field: path,
+    message: `${path}: ${issue?.message ?? 'not valid'}`,
+  });
+}
+
+const Uuid = z.guid();
+
+/**
+ * Lets ids through that could be ids.
+ *
+ * @throws PlatformError NOT_FOUND: what is no id names nothing
+ */
+export function checkId(id: string): string {
+  if (!Uuid.safeParse(id).success) throw new PlatformError('NOT_FOUND');
+  return id.toLowerCase();
+}

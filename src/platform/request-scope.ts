@@ -1,0 +1,22 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** What is known of a request before anybody has looked at who is asking. */
+export interface RequestScope {
+  /** UUID; in every error, in the `x-request-id` header and in the log. */
+  requestId: string;
+  /** Taken from the connection, never from the input; IPv4-mapped addresses are plain IPv4. */
+  ip: string;
+  userAgent: string | null;
+}
+
+const storage = new AsyncLocalStorage<RequestScope>();
+
+/** Runs `work` so that everything it calls, however late, finds this scope. */
+export function inRequestScope<T>(scope: RequestScope, work: () => T): T {
+  return storage.run(scope, work);
+}
+
+/** The request that is being answered, or undefined outside of one (a job, a sweep). */
+export function requestScope(): RequestScope | undefined {
+  return storage.getStore();
+}

@@ -1,0 +1,69 @@
+import { type Cache, createCache } from './cache.ts';
+import { createDatabase, type Database, isOutage } from './database.ts';
+import { createKeyRing, type KeyRing } from './key-ring.ts';
+import type { Logger } from './logger.ts';
+import { createPubSub, type PubSub } from './pubsub.ts';
+import { createRateLimits, type RateLimits } from './rate-limit.ts';
+import { checkRedis, createRedis, type Redis } from './redis.ts';
+import { createSecrets, type Secrets } from './secrets.ts';
+import { createWatcher, type Watcher } from './watch.ts';
+
+/** What verbs are given. Each names the part it needs: `Pick<Services, 'db'>`. */
+export interface Services {
+  db: Database;
+  redis: Redis;
+  cache: Cache;
+  rateLimits: RateLimits;
+  pubSub: PubSub;
+  watcher: Watcher;
+  secrets: Secrets;
+  signingKeys: KeyRing;
+  log: Logger;
+}
+
+export interface ServiceSettings {
+  databaseUrl: string;
+  redisUrl: string;
+  secretKey: string;
+  previousSecretKey?: string | undefined;
+  rateLimits: boolean;
+  log: Logger;
+}
+
+/** The services, and how to end them. */
+export interface RunningServices extends Services {
+  /** Ends every connection, in the order in which they need each other. */
+  close: () => Promise<void>;
+}
+
+/**
+ * Connects everything.
+ *
+ * @throws Error when Redis would drop keys under memory pressure
+ */
+export async function createServices(settings: ServiceSettings): Promise<RunningServices> {
+  const { log } = settings;
+  const db = createDatabase({ url: settings.databaseUrl, log });
+  const redis = await createRedis({ url: settings.redisUrl, log });
+  await checkRedis(redis, log);
+  const secrets = createSecrets(settings);
+  const pubSub = createPubSub({ url: settings.redisUrl, log });
+  const watcher = createWatcher({ pubSub, log, isTransient: isOutage });
+  return {
+    db,
+    redis,
+    pubSub,
+    watcher,
+    log,
+    cache: createCache({ redis, log }),
+    rateLimits: createRateLimits({ redis, enabled: settings.rateLimits }),
+    secrets,
+    signingKeys: createKeyRing({ db, secrets }),
+    close: async () => {
+      watcher.close();
+      await pubSub.close();
+      redis.disconnect();
+      await db.$disconnect();
+    },
+  };
+}
