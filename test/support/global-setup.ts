@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
@@ -22,6 +22,8 @@ const TEMPLATE = 'template_tessera';
 /** One private PostgreSQL and Redis for the whole run, in a directory that is gone afterwards. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tessera-test-'));
+  // As root PostgreSQL's own user must get through, or its files would lie elsewhere and stay.
+  chmodSync(dataDir, 0o711);
   const servers = await startEmbedded({
     dataDir,
     needPostgres: true,

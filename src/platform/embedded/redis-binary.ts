@@ -42,11 +42,17 @@ function runs([program, ...args]: RedisCommand): boolean {
 
 /** Its libraries lie beside it, not where the loader looks. */
 function unpacked(place: string): RedisCommand | undefined {
-  const libraries = join(place, 'usr/lib');
-  if (!existsSync(libraries)) return undefined;
-  const folders = readdirSync(libraries, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  const path = folders.map(({ name }) => join(libraries, name)).join(':');
-  const command: RedisCommand = ['env', `LD_LIBRARY_PATH=${path}`, join(place, 'usr/bin/redis-server')];
+  const folders = ['usr/lib', 'lib'].map((name) => join(place, name)).filter(existsSync);
+  const path = folders.flatMap((folder) =>
+    readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => join(folder, name)),
+  );
+  const command: RedisCommand = [
+    'env',
+    `LD_LIBRARY_PATH=${path.join(':')}`,
+    join(place, 'usr/bin/redis-server'),
+  ];
   return runs(command) ? command : undefined;
 }
 
