@@ -15,7 +15,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/modules',
-        pathNot: '\\.(resolver|admin-resolver|types)\\.ts$|^src/modules/auth/current-viewer\\.ts$',
+        pathNot: '\\.(resolver|admin-resolver|types)\\.ts$|^src/modules/auth/access\\.ts$',
       },
       to: { path: ['^node_modules/(graphql|type-graphql|graphql-ws|@apollo)/', '^src/platform/graphql/'] },
     },
@@ -37,6 +37,9 @@ module.exports = {
     exclude: { path: '^src/generated' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+    },
   },
 };

@@ -13,7 +13,7 @@ import type { Metrics } from './platform/metrics.ts';
 import { isAllowedOrigin } from './platform/origin.ts';
 import { inRequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
-import { scopeOf } from './server.ts';
+import { scopeOf } from './scope-of.ts';
 
 const PATH = '/graphql';
 

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { GraphQLSchema } from 'graphql';
-import { buildSchema, type NonEmptyArray } from 'type-graphql';
+import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
 import { ErrorCodeEnum } from './error-codes.ts';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
@@ -22,6 +22,14 @@ const resolvers: NonEmptyArray<Function> = [
   UserResolver,
 ];
 
+/** type-graphql insists on one; every subscription of ours says itself what it yields. */
+const NO_PUBSUB: PubSub = {
+  publish: () => {},
+  subscribe: (topic) => {
+    throw new Error(`a subscription to ${topic} has no subscribe function`);
+  },
+};
+
 /**
  * The public API. Input is checked by the verbs, with zod.
  *
@@ -31,6 +39,7 @@ export async function createSchema(): Promise<GraphQLSchema> {
   const built = await buildSchema({
     resolvers,
     validate: false,
+    pubSub: NO_PUBSUB,
     scalarsMap: [{ type: Date, scalar: DateTimeScalar }],
   });
   const config = built.toConfig();

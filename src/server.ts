@@ -12,14 +12,14 @@ import type { Config } from './config.ts';
 import type { Watched } from './context.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
-import { clientAddress } from './platform/client-address.ts';
 import { PlatformError } from './platform/errors.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
 import { maskError } from './platform/graphql/mask-error.ts';
 import { readPublicKeys } from './platform/key-ring.ts';
 import { createMetrics } from './platform/metrics.ts';
-import { inRequestScope, type RequestScope } from './platform/request-scope.ts';
+import { inRequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
+import { scopeOf } from './scope-of.ts';
 
 export interface ServerSettings {
   services: Services;
@@ -89,15 +89,6 @@ async function createApp(config: Config): Promise<FastifyInstance> {
     reply.header('x-request-id', id);
   });
   return app;
-}
-
-/** What is known of an HTTP request before anybody has looked at who is asking. */
-export function scopeOf(request: FastifyRequest, { TRUST_PROXY }: Pick<Config, 'TRUST_PROXY'>): RequestScope {
-  return {
-    requestId: request.id,
-    ip: clientAddress(request.raw, TRUST_PROXY),
-    userAgent: request.headers['user-agent']?.slice(0, 512) ?? null,
-  };
 }
 
 /** What Fastify refuses itself (broken JSON, a body too large, an unknown path) has the shape of every other error. */

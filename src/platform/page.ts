@@ -22,7 +22,7 @@ export interface Page<Row> {
     startCursor: string | null;
     endCursor: string | null;
   };
-  totalCount: () => Promise<number>;
+  readonly totalCount: Promise<number>;
 }
 
 /** The part of a query that makes a page of it: spread into `findMany`, the `where` joined by AND. */
@@ -69,7 +69,9 @@ export async function paginate<Row extends { id: string }>(
       startCursor: edges.at(0)?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,
     },
-    totalCount: list.count,
+    get totalCount() {
+      return list.count();
+    },
   };
 }
 

@@ -1,4 +1,10 @@
-import { ApolloServer, type ApolloServerPlugin, type BaseContext } from '@apollo/server';
+import {
+  ApolloServer,
+  type ApolloServerPlugin,
+  type BaseContext,
+  type GraphQLRequest,
+  type GraphQLResponse,
+} from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import {
   type DocumentNode,
@@ -109,20 +115,22 @@ const REFUSED_BEFORE_EXECUTION = new Set<unknown>([
  */
 function httpConventions<Context extends BaseContext>(): ApolloServerPlugin<Context> {
   return {
-    async requestDidStart() {
-      return {
-        async willSendResponse({ request, response: { body, http } }) {
-          if (body.kind !== 'single') return;
-          const errors = body.singleResult.errors ?? [];
-          const accept = request.http?.headers.get('accept') ?? '';
-          const mustBe200 = http.status === 400 && !accept.includes('application/graphql-response+json');
-          if (mustBe200 && isRefusal(errors)) http.status = 200;
-          const retryAfter = retryAfterSeconds(errors);
-          if (retryAfter !== undefined) http.headers.set('retry-after', String(retryAfter));
-        },
-      };
-    },
+    requestDidStart: async () => ({
+      willSendResponse: async ({ request, response }) => followConventions(request, response),
+    }),
   };
+}
+
+function followConventions(request: GraphQLRequest, { body, http }: GraphQLResponse): void {
+  if (body.kind !== 'single' || !body.singleResult.errors) return;
+  const { errors } = body.singleResult;
+  if (http.status === 400 && isRefusal(errors) && !asksForNewType(request)) http.status = 200;
+  const retryAfter = retryAfterSeconds(errors);
+  if (retryAfter !== undefined) http.headers.set('retry-after', String(retryAfter));
+}
+
+function asksForNewType({ http }: GraphQLRequest): boolean {
+  return http?.headers.get('accept')?.includes('application/graphql-response+json') ?? false;
 }
 
 function isRefusal(errors: readonly GraphQLFormattedError[]): boolean {

@@ -66,7 +66,7 @@ export function Connection<Row extends object>(Node: ClassType<Row>, name: strin
     pageInfo!: PageInfo;
 
     @Field(() => Int, { description: 'How many entries the whole list has.' })
-    totalCount!: () => Promise<number>;
+    totalCount!: Promise<number>;
   }
   return PageOf;
 }

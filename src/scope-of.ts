@@ -1,0 +1,13 @@
+import type { FastifyRequest } from 'fastify';
+import type { Config } from './config.ts';
+import { clientAddress } from './platform/client-address.ts';
+import type { RequestScope } from './platform/request-scope.ts';
+
+/** What is known of an HTTP request before anybody has looked at who is asking. */
+export function scopeOf(request: FastifyRequest, { TRUST_PROXY }: Pick<Config, 'TRUST_PROXY'>): RequestScope {
+  return {
+    requestId: request.id,
+    ip: clientAddress(request.raw, TRUST_PROXY),
+    userAgent: request.headers['user-agent']?.slice(0, 512) ?? null,
+  };
+}
