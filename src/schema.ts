@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { GraphQLSchema } from 'graphql';
+import { GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
 import { ErrorCodeEnum } from './error-codes.ts';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
@@ -46,4 +46,9 @@ export async function createSchema(): Promise<GraphQLSchema> {
   const schema = new GraphQLSchema({ ...config, types: [...config.types, ErrorCodeEnum] });
   enforcePolicies(schema, checkPolicy);
   return schema;
+}
+
+/** The API as `schema.graphql` has it: sorted, so that a difference is a change. */
+export function printedSchema(schema: GraphQLSchema): string {
+  return `${printSchema(lexicographicSortSchema(schema))}\n`;
 }

@@ -3,33 +3,26 @@ const AWAY_MS = 1_000;
 /** Remembers that a server does not answer, so that not every caller has to find out for himself. */
 export interface Breaker {
   isOpen(): boolean;
-  /** From now on the server counts as away, until a probe succeeds. */
+  /** From now on the server counts as away, until the probe has settled. */
   open(): void;
-  /** Ends the probing; for when the connection is closed. */
+  /** Ends it; for when the connection is closed. */
   stop(): void;
 }
 
 /**
- * @param probe asks the server for a sign of life; called 1 s after it was found away, and every 1 s again
+ * @param probe called 1 s after the server was found away: makes sure that it answers, or that the connection is given up
  */
-export function createBreaker({ probe }: { probe: () => Promise<boolean> }): Breaker {
+export function createBreaker({ probe }: { probe: () => Promise<void> }): Breaker {
   let timer: NodeJS.Timeout | undefined;
-  const probeLater = () => {
-    timer = setTimeout(async () => {
-      const alive = await probe();
-      if (timer === undefined) return;
-      if (alive) timer = undefined;
-      else probeLater();
-    }, AWAY_MS).unref();
+  const close = () => {
+    clearTimeout(timer);
+    timer = undefined;
   };
   return {
     isOpen: () => timer !== undefined,
     open: () => {
-      if (timer === undefined) probeLater();
+      timer ??= setTimeout(() => void probe().finally(close), AWAY_MS).unref();
     },
-    stop: () => {
-      clearTimeout(timer);
-      timer = undefined;
-    },
+    stop: close,
   };
 }

@@ -45,7 +45,7 @@ const LOST = /Connection is closed|Command timed out|max retries per request|ETI
  * Connects a client for commands, and waits up to 2 s for its first connection; without one, it is returned all the same.
  *
  * A command is answered within 500 ms, or fails with RedisAwayError. After the first that is not answered in time
- * all fail at once, until Redis has answered a PING, which is tried after 1 s. While there is no connection commands
+ * all fail at once; after 1 s a PING tells whether it is back, and else the connection is made anew. While there is no connection commands
  * fail at once, too. None is ever sent twice.
  *
  * @param url `redis://…`, `rediss://…`, or the path of a unix socket
@@ -128,16 +128,11 @@ class CommandClient extends DiscreetClient {
     return super.sendCommand(command, stream);
   }
 
-  async #probe(): Promise<boolean> {
-    if (this.status !== 'ready') return false;
-    return this.ping().then(
-      () => true,
-      () => {
-        // A connection may be dead without anybody knowing; a new one tells.
-        this.disconnect(true);
-        return false;
-      },
-    );
+  async #probe(): Promise<void> {
+    // Without a connection, the next one is made only once Redis has answered.
+    if (this.status !== 'ready') return;
+    // A connection may be dead without anybody knowing; a new one tells.
+    await this.ping().catch(() => this.disconnect(true));
   }
 }
 

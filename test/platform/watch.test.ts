@@ -517,9 +517,11 @@ describe('watch', () => {
 
   it('frees everything at once when its consumers leave while they wait', async () => {
     rows.change('a');
+    const [started, stopped] = [vi.spyOn(globalThis, 'setInterval'), vi.spyOn(globalThis, 'clearInterval')];
     const kind = orders({ pollMs: POLL_MS });
     const streams = Array.from({ length: 100 }, () => watch(kind, 'a'));
     for (const stream of streams) await stream.next();
+    const timers = started.mock.results.filter((_result, call) => started.mock.calls[call]?.[1] === POLL_MS);
     for (const stream of streams) await stream.next(); // after the first poll
     const waiting = streams.map((stream) => stream.next());
     expect(kind.size).toBe(100);
@@ -528,6 +530,9 @@ describe('watch', () => {
 
     for (const result of await Promise.all(waiting)) expect(result).toEqual({ done: true, value: undefined });
     expect(kind.size).toBe(0);
+    expect(timers).toHaveLength(1);
+    expect(stopped).toHaveBeenCalledWith(timers[0]?.value);
+    vi.restoreAllMocks();
     const { reads, polls: asked } = rows;
     const before = asked.length;
     writer.publish('order-changed', ['a']);

@@ -1,0 +1,94 @@
+import { createClient as createSocketClient } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import type { TypedDocumentString } from '../generated/graphql.ts';
+
+/** What a client sees of an error. */
+export interface ClientError {
+  message: string;
+  path?: (string | number)[];
+  extensions: { code: string; requestId: string; retryable: boolean; [detail: string]: unknown };
+}
+
+/** An answer, as it came over the wire. */
+export interface Answer<Result> {
+  status: number;
+  headers: Headers;
+  data?: Result | null;
+  errors?: ClientError[];
+}
+
+type Document<Result, Variables> = TypedDocumentString<Result, Variables>;
+type VariablesOf<Variables> = Variables extends Record<string, never> ? [] : [variables: Variables];
+
+/** Somebody who uses the API: over HTTP, and over a websocket of his own. */
+export interface Client {
+  token: string | undefined;
+  /** Sends the operation and answers with whatever came, errors included. */
+  ask<Result, Variables>(
+    document: Document<Result, Variables>,
+    ...variables: VariablesOf<Variables>
+  ): Promise<Answer<Result>>;
+  /** The data, where no error may come. */
+  get<Result, Variables>(
+    document: Document<Result, Variables>,
+    ...variables: VariablesOf<Variables>
+  ): Promise<Result>;
+  /** The one error, where one must come. */
+  refused<Result, Variables>(
+    document: Document<Result, Variables>,
+    ...variables: VariablesOf<Variables>
+  ): Promise<ClientError>;
+  /** The messages of a subscription; an `error` message is thrown as an array of ClientError. */
+  subscribe<Result, Variables>(
+    document: Document<Result, Variables>,
+    ...variables: VariablesOf<Variables>
+  ): AsyncIterableIterator<{ data?: Result | null; errors?: readonly ClientError[] }>;
+  /** The same account from elsewhere. */
+  as(token: string | undefined): Client;
+  close(): Promise<void>;
+}
+
+/** @param url of the server, without a path */
+export function createClient(url: string, token?: string): Client {
+  const sockets = createSocketClient({
+    url: `${url.replace(/^http/, 'ws')}/graphql`,
+    webSocketImpl: WebSocket,
+    connectionParams: () => ({ ...(client.token && { authorization: `Bearer ${client.token}` }) }),
+    retryAttempts: 0,
+  });
+  const ask: Client['ask'] = (document, ...[variables]) =>
+    post(url, { query: document.toString(), variables }, client.token);
+  const client: Client = {
+    token,
+    ask,
+    get: async (document, ...variables) => {
+      const { data, errors } = await ask(document, ...variables);
+      if (errors || data == null) throw new Error(`refused: ${JSON.stringify(errors)}`);
+      return data;
+    },
+    refused: async (document, ...variables) => {
+      const { errors } = await ask(document, ...variables);
+      if (errors?.length !== 1 || !errors[0]) throw new Error(`not refused once: ${JSON.stringify(errors)}`);
+      return errors[0];
+    },
+    subscribe: (document, ...[variables]) =>
+      sockets.iterate({
+        query: document.toString(),
+        variables: variables as Record<string, unknown>,
+      }) as never,
+    as: (other) => createClient(url, other),
+    close: async () => sockets.dispose(),
+  };
+  return client;
+}
+
+/** Sends any body to /graphql. */
+export async function post<Result>(url: string, body: unknown, token?: string): Promise<Answer<Result>> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const json = (await response.json()) as Pick<Answer<Result>, 'data' | 'errors'>;
+  return { status: response.status, headers: response.headers, ...json };
+}
