@@ -66,12 +66,21 @@ async function load(): Promise<EngineModule> {
   const engine = await import('@prisma/schema-engine-wasm/schema_engine_bg');
   const folder = dirname(createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm'));
   const module = await WebAssembly.compile(readFileSync(join(folder, 'schema_engine_bg.wasm')));
-  const instance = await WebAssembly.instantiate(module, {
-    './schema_engine_bg.js': engine,
-  });
+  const imports = { './schema_engine_bg.js': { ...engine, ...idleTimers(engine) } };
+  const instance = await WebAssembly.instantiate(module, imports);
   engine.__wbg_set_wasm(instance.exports);
   (instance.exports.__wbindgen_start as () => void)();
   return engine;
+}
+
+/** The engine never clears the ten seconds that it gives its lock: they must not keep a process from ending. */
+function idleTimers(
+  engine: EngineModule,
+): Record<string, (call: () => void, afterMs: number) => NodeJS.Timeout> {
+  const names = Object.keys(engine).filter((name) => name.startsWith('__wbg_setTimeout_'));
+  return Object.fromEntries(
+    names.map((name) => [name, (call, afterMs) => setTimeout(call, afterMs >>> 0).unref()]),
+  );
 }
 
 async function connect(connectionString: string): Promise<Adapter> {

@@ -62,6 +62,14 @@ describe('migrate', () => {
     expect(results.map(({ applied }) => applied.length).sort()).toEqual([0, 0, pending.length]);
   });
 
+  it('leaves nothing behind that keeps the process from ending', async () => {
+    const url = await emptyDatabase();
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    await migrate(url, { prismaDir: prismaDirOf(THINGS) });
+    expect(timers()).toBeLessThanOrEqual(before);
+  });
+
   it('waits for another that is migrating', async () => {
     const url = await emptyDatabase();
     const other = await connect(url);
