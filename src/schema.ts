@@ -30,6 +30,13 @@ const NO_PUBSUB: PubSub = {
   },
 };
 
+/** type-graphql has no place for these. */
+const ROOT_DESCRIPTIONS = {
+  Query: 'What can be read. Each field is nullable: an error nulls its own field and nothing beside it.',
+  Mutation: 'What can be done; one thing in an operation.',
+  Subscription: 'What can be watched, over a websocket: the first message is the present, then each change.',
+};
+
 /**
  * The public API. Input is checked by the verbs, with zod.
  *
@@ -42,6 +49,10 @@ export async function createSchema(): Promise<GraphQLSchema> {
     pubSub: NO_PUBSUB,
     scalarsMap: [{ type: Date, scalar: DateTimeScalar }],
   });
+  for (const [name, description] of Object.entries(ROOT_DESCRIPTIONS)) {
+    const root = built.getType(name);
+    if (root) root.description = description;
+  }
   const config = built.toConfig();
   const schema = new GraphQLSchema({ ...config, types: [...config.types, ErrorCodeEnum] });
   enforcePolicies(schema, checkPolicy);
