@@ -1,0 +1,133 @@
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../../src/platform/embedded/processes.ts';
+import { CreatePlanDocument, LoginDocument, PlansDocument } from '../generated/graphql.ts';
+import { type Client, createClient } from '../support/client.ts';
+import { type RunningProcess, spawnProcess, startProcess } from '../support/process.ts';
+import { makeScratch, type Scratch } from '../support/scratch.ts';
+
+const ADMIN_LINE = /^Admin: (\S+), password (\S+) /m;
+
+let scratch: Scratch;
+let settings: { directory: string; env: Record<string, string> };
+let first: RunningProcess;
+let admin: { email: string; password: string };
+
+beforeAll(async () => {
+  scratch = makeScratch();
+  settings = { directory: scratch.path, env: { DATA_DIR: join(scratch.path, 'data of ours') } };
+  first = await startProcess(settings);
+  const [, email = '', password = ''] = ADMIN_LINE.exec(first.output()) ?? [];
+  admin = { email, password };
+});
+afterAll(() => scratch.remove());
+
+/** The admin, logged in. */
+async function logIn({ url }: RunningProcess): Promise<Client> {
+  const client = createClient(url);
+  const { login } = await client.get(LoginDocument, { input: admin });
+  client.token = login.accessToken;
+  return client;
+}
+
+async function planNames(client: Client): Promise<string[]> {
+  const { plans } = await client.get(PlansDocument);
+  return (plans ?? []).map(({ name }) => name);
+}
+
+const makePlan = async (client: Client, name: string) =>
+  client.get(CreatePlanDocument, { input: { name, description: 'Made in a test.' } });
+
+describe('a first start on an empty DATA_DIR', () => {
+  it('says in one line that it is ready and where, and is ready from then on', async () => {
+    const lines = first.output().match(/^Tessera is ready\..*$/gm);
+
+    expect(lines).toEqual([`Tessera is ready. GraphQL ${first.url}/graphql, admin admin@tessera.local`]);
+    const readyz = await fetch(`${first.url}/readyz`);
+    expect(readyz.status).toBe(200);
+    expect(await readyz.json()).toEqual({ status: 'ok', postgres: 'ok', redis: 'ok' });
+  });
+
+  it('lets the admin in with the password that it has printed, who makes a plan and sees it', async () => {
+    const client = await logIn(first);
+
+    await makePlan(client, 'Seen');
+
+    expect(await planNames(client)).toEqual(expect.arrayContaining(['Basic', 'Unlimited', 'Seen']));
+  });
+});
+
+describe('a start that meets another', () => {
+  it('on the same DATA_DIR says so and ends with 1, and the first lives on', async () => {
+    const second = spawnProcess(settings);
+
+    expect(await second.exited).toEqual({ code: 1, signal: null });
+    expect(second.output()).toContain(`is in use: process ${first.pid} runs on it. Stop it first`);
+    expect(second.output()).not.toMatch(/^\s+at /m);
+    expect((await fetch(`${first.url}/readyz`)).status).toBe(200);
+  });
+
+  it('on the same port says so and ends with 1, and takes its own servers with it', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    const port = await new Promise<number>((done) =>
+      taken.once('listening', () => done((taken.address() as { port: number }).port)),
+    );
+    const other = makeScratch();
+    const env = { DATA_DIR: join(other.path, 'data'), PORT: String(port) };
+    const second = spawnProcess({ directory: other.path, env });
+    try {
+      expect(await second.exited).toEqual({ code: 1, signal: null });
+      expect(second.output()).toContain(`address already in use 127.0.0.1:${port}. Another program uses`);
+      expect(second.output()).toContain('set PORT to a free one');
+      expect(second.output()).not.toMatch(/^\s+at /m);
+      expect(other.living()).toEqual([]);
+    } finally {
+      taken.close();
+      await other.remove();
+    }
+  });
+});
+
+describe('a process that was killed', () => {
+  it('leaves its servers to the next start, which is fast, keeps the password to itself and has all data', async () => {
+    await makePlan(await logIn(first), 'Kept');
+
+    await first.kill9();
+    expect(scratch.living().length).toBeGreaterThan(1);
+    const startedAt = performance.now();
+    const next = await startProcess(settings);
+    const ms = performance.now() - startedAt;
+
+    expect(next.output()).toContain('Found servers left running by a process that was killed');
+    expect(next.output()).not.toMatch(ADMIN_LINE);
+    expect(next.output()).not.toContain('Demo data');
+    expect(await planNames(await logIn(next))).toContain('Kept');
+    expect(ms).toBeLessThan(8_000);
+    expect(await next.stop()).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('SIGTERM', () => {
+  it('ends a process with 0 within 15 s, and its private servers with it', async () => {
+    const running = await startProcess(settings);
+    const startedAt = performance.now();
+
+    running.signal('SIGTERM');
+
+    expect(await running.exited).toEqual({ code: 0, signal: null });
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    expect(running.output()).toContain('Stopping (SIGTERM) …\nStopped.\n');
+    expect(scratch.living()).toEqual([]);
+  });
+
+  it('during the start ends it all the same', async () => {
+    const starting = spawnProcess(settings);
+    await until(() => starting.output().includes('Starting a private PostgreSQL'), 10_000);
+
+    starting.signal('SIGTERM');
+
+    expect(await starting.exited).toEqual({ code: 0, signal: null });
+    expect(scratch.living()).toEqual([]);
+  });
+});
