@@ -357,7 +357,7 @@ describe('lockDataDir', () => {
 });
 
 it('knows a zombie as dead', async () => {
-  const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+  const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   cleanUps.push(() => parent.kill());

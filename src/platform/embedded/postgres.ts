@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { readPrivate } from './data-dir.ts';
 import { EmbeddedError } from './embedded-error.ts';
+import { freePort } from './free-port.ts';
+import { lastLines } from './log-file.ts';
 import { type Account, postgresAccount } from './postgres-account.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { ensureCluster } from './postgres-cluster.ts';
@@ -184,23 +185,4 @@ async function query(connectionString: string, sql: string): Promise<void> {
 
 function databaseUrl({ password, port }: PostgresHome, database: string): string {
   return `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
-}
-
-/** The wished port when nobody has it, else any free one. */
-function freePort(wished = 0): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', () =>
-      wished === 0 ? reject(new EmbeddedError('There is no free port.')) : resolve(freePort()),
-    );
-    probe.listen({ host: '127.0.0.1', port: wished }, () => {
-      const address = probe.address();
-      const port = address !== null && typeof address === 'object' ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
-function lastLines(file: string): string {
-  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-5).join('\n');
 }

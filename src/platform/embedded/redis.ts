@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, mkdirSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { EmbeddedError } from './embedded-error.ts';
+import { lastLines } from './log-file.ts';
 import { endProcess, isAlive, until, worksIn } from './processes.ts';
 import { type RedisCommand, redisCommand } from './redis-binary.ts';
 
@@ -139,8 +140,4 @@ function socketPath(directory: string): string {
     );
   }
   return join(place, 'redis.sock');
-}
-
-function lastLines(file: string): string {
-  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-5).join('\n');
 }
