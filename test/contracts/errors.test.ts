@@ -1,0 +1,99 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ERROR_MESSAGES, ErrorCodeEnum } from '../../src/error-codes.ts';
+import { RETRYABLE } from '../../src/platform/errors.ts';
+
+interface Row {
+  code: string;
+  when: string;
+  whatToDo: string;
+  retryable: string;
+  http: string;
+}
+
+/** The table below `## Codes`. */
+function documentedCodes(): Row[] {
+  const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+  const table = page.slice(page.indexOf('## Codes'));
+  return [...table.matchAll(/^\| `([A-Z_]+)` \|(.*)\|$/gm)].map(([, code = '', cells = '']) => {
+    const [when = '', whatToDo = '', retryable = '', http = ''] = cells
+      .split(' | ')
+      .map((cell) => cell.trim());
+    return { code, when, whatToDo, retryable, http };
+  });
+}
+
+/** The codes of every file that defines refusals. */
+async function definedCodes(): Promise<string[]> {
+  const src = new URL('../../src/', import.meta.url);
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /(^|[./])errors\.ts$/.test(file),
+  );
+  const modules = await Promise.all(
+    files.map((file) => import(new URL(file, src).href) as Promise<Record<string, unknown>>),
+  );
+  return modules.flatMap((exports) => Object.values(exports).flatMap(codesOf));
+}
+
+function codesOf(exported: unknown): string[] {
+  return typeof exported === 'function' && 'messages' in exported
+    ? Object.keys(exported.messages as Record<string, string>)
+    : [];
+}
+
+describe('docs/errors.md', () => {
+  it('tells each code once, and no other', () => {
+    expect(
+      documentedCodes()
+        .map(({ code }) => code)
+        .sort(),
+    ).toEqual(Object.keys(ERROR_MESSAGES).sort());
+  });
+
+  it('says when each is given, what to do, whether to retry, and the status', () => {
+    const incomplete = documentedCodes().filter(
+      ({ when, whatToDo, retryable, http }) =>
+        !when || !whatToDo || !/^(yes|no)$/.test(retryable) || !/^(–|[2-5]\d\d)/.test(http),
+    );
+
+    expect(incomplete).toEqual([]);
+  });
+
+  it('agrees with the service on what may simply be sent again', () => {
+    const retryable = documentedCodes().filter((row) => row.retryable === 'yes');
+
+    expect(retryable.map(({ code }) => code).sort()).toEqual([...RETRYABLE].sort());
+  });
+
+  it('tells each key that extensions may have', () => {
+    const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+    const keys = [...page.slice(0, page.indexOf('## HTTP')).matchAll(/^\| `(\w+)` \|/gm)].map(
+      ([, key]) => key,
+    );
+
+    expect(keys).toEqual([
+      'code',
+      'requestId',
+      'retryable',
+      'field',
+      'retryAfterSeconds',
+      'orderId',
+      'confirmationToken',
+    ]);
+  });
+});
+
+describe('ErrorCode', () => {
+  it('has the codes of all refusals, each with its sentence', () => {
+    expect(
+      Object.fromEntries(ErrorCodeEnum.getValues().map(({ name, description }) => [name, description])),
+    ).toEqual(ERROR_MESSAGES);
+  });
+
+  it('gives each code one meaning: no two modules define the same', async () => {
+    const defined = await definedCodes();
+
+    expect(defined.filter((code, index) => defined.indexOf(code) !== index)).toEqual([]);
+    expect([...defined].sort()).toEqual(Object.keys(ERROR_MESSAGES).sort());
+  });
+});
