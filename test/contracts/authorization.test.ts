@@ -1,0 +1,202 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { buildSchema, parse, validate } from 'graphql';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkPolicy } from '../../src/modules/auth/access.ts';
+import { enforcePolicies, rootFields } from '../../src/platform/graphql/policy.ts';
+import { createSchema } from '../../src/schema.ts';
+import { TypedDocumentString } from '../generated/graphql.ts';
+import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
+import type { Client, ClientError } from '../support/client.ts';
+import { ASKERS, type Asker, type Outcome, PERMISSIONS, type Permission } from './permissions.ts';
+
+const contract = buildSchema(readFileSync(new URL('contract.graphql', import.meta.url), 'utf8'));
+const built = [...rootFields(await createSchema()).keys()];
+
+let api: TestApi;
+
+beforeAll(async () => {
+  api = await startTestApi();
+});
+
+afterAll(() => api?.close());
+
+describe('the table of permissions', () => {
+  it('has a row for every root field', () => {
+    expect(built.filter((name) => !(name in PERMISSIONS))).toEqual([]);
+  });
+
+  it('has no row that would be asked wrongly once its field is there', () => {
+    const unknown = Object.entries(PERMISSIONS).filter(([name]) => !built.includes(name));
+    const faults = unknown.flatMap(([name, { ask }]) =>
+      validate(contract, parse(operationOf(name, fill(ask, {})))).map(({ message }) => `${name}: ${message}`),
+    );
+
+    expect(faults).toEqual([]);
+  });
+});
+
+describe('a root field', () => {
+  it.for(built)('%s answers each as the table says', async (name) => {
+    const permission = PERMISSIONS[name];
+    if (!permission) throw new Error(`${name} has no row in permissions.ts`);
+
+    expect(await outcomes(name, permission)).toEqual(permission.expected);
+  });
+
+  it.for(hidingRows())('%s does not tell what is foreign from what is not there', async (name) => {
+    const { ask, given } = PERMISSIONS[name] as Permission;
+    const world = await createWorld(given);
+    const stranger = await world.as('other');
+    const missing = Object.fromEntries(Object.keys(world.things).map((key) => [key, randomUUID()]));
+    const malformed = Object.fromEntries(Object.keys(world.things).map((key) => [key, 'no id at all']));
+
+    const foreign = await wire(stranger, operationOf(name, fill(ask, world.things)));
+
+    expect(await wire(stranger, operationOf(name, fill(ask, missing)))).toBe(foreign);
+    expect(await wire(stranger, operationOf(name, fill(ask, malformed)))).toBe(foreign);
+  });
+
+  it('without a policy does not start', async () => {
+    const schema = await createSchema();
+    const { viewer } = schema.getQueryType()?.getFields() ?? {};
+    if (!viewer) throw new Error('there is no Query.viewer');
+    viewer.extensions = {};
+
+    expect(() => enforcePolicies(schema, checkPolicy)).toThrow(
+      'These root fields have no policy: Query.viewer',
+    );
+  });
+
+  it('with a policy that nobody knows is closed to everybody', () => {
+    const caller = { kind: 'user', userId: '', role: 'ADMIN', sessionId: '', deviceId: null } as const;
+
+    expect(() => checkPolicy('TYPO', { caller })).toThrow(expect.objectContaining({ code: 'FORBIDDEN' }));
+  });
+});
+
+/** The fields that hide from others what is not theirs. */
+function hidingRows(): string[] {
+  return built.filter(
+    (name) => !name.startsWith('Subscription') && PERMISSIONS[name]?.expected.other === 'NOT_FOUND',
+  );
+}
+
+interface World {
+  things: Record<string, string>;
+  as: (asker: Asker) => Promise<Client>;
+}
+
+async function createWorld(given: Permission['given']): Promise<World> {
+  const { db } = api.services;
+  const user = await api.newUser();
+  const people = new Map<Asker, Client>([
+    ['anonymous', api.anonymous],
+    ['user', user],
+  ]);
+  return {
+    things: (await given?.(db, user.userId)) ?? {},
+    as: async (asker) => {
+      const person = people.get(asker) ?? (await newcomer(asker));
+      people.set(asker, person);
+      return person;
+    },
+  };
+}
+
+async function newcomer(asker: Asker): Promise<Client> {
+  if (asker === 'agent') return api.newAgent();
+  const person: TestUser = await api.newUser();
+  const where = { id: person.userId };
+  if (asker === 'admin') await api.services.db.user.update({ where, data: { role: 'ADMIN' } });
+  if (asker === 'disabled') await api.services.db.user.update({ where, data: { enabled: false } });
+  return person;
+}
+
+/** Asks as each; what a mutation may have changed is made anew for the next. */
+async function outcomes(
+  name: string,
+  { ask, given, expected }: Permission,
+): Promise<Record<string, Outcome>> {
+  const found: Record<string, Outcome> = {};
+  let world = await createWorld(given);
+  for (const asker of ASKERS) {
+    const client = await world.as(asker);
+    found[asker] = await outcomeUnchanged(client, name, fill(ask, world.things));
+    if (name.startsWith('Mutation') && expected[asker] === 'ok') world = await createWorld(given);
+  }
+  return found;
+}
+
+/** What was refused for who asked, or for what he asked for, has left no trace. */
+async function outcomeUnchanged(client: Client, name: string, field: string): Promise<Outcome> {
+  const before = name.startsWith('Mutation') ? await fingerprint() : '';
+  const outcome = await outcomeOf(client, name, field);
+  const isRefused = /^(UNAUTHENTICATED|FORBIDDEN|NOT_FOUND)$/.test(outcome);
+  if (before && isRefused && before !== (await fingerprint())) return `${outcome}, but something was changed`;
+  return outcome;
+}
+
+async function outcomeOf(client: Client, name: string, field: string): Promise<Outcome> {
+  const operation = new TypedDocumentString<Record<string, unknown>, Record<string, never>>(
+    operationOf(name, field),
+  );
+  if (name.startsWith('Subscription')) return firstMessage(client, operation);
+  const { data, errors } = await client.ask(operation);
+  return judge(data, errors);
+}
+
+async function firstMessage(
+  client: Client,
+  operation: TypedDocumentString<Record<string, unknown>, Record<string, never>>,
+): Promise<Outcome> {
+  const messages = client.subscribe(operation);
+  try {
+    const { value } = await messages.next();
+    return judge(value?.data, value?.errors);
+  } catch (error) {
+    return Array.isArray(error) ? judge(null, error) : String((error as CloseEvent).reason);
+  } finally {
+    await messages.return?.();
+  }
+}
+
+type CloseEvent = { reason?: string };
+
+function judge(
+  data: Record<string, unknown> | null | undefined,
+  errors: readonly ClientError[] | undefined,
+): Outcome {
+  if (errors) return errors.map(({ extensions }) => extensions.code).join();
+  return Object.values(data ?? {}).every((value) => value === null) ? 'null' : 'ok';
+}
+
+/** The answer as it came, but for what names the request. */
+async function wire(client: Client, query: string): Promise<string> {
+  const response = await fetch(`${api.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${client.token}` },
+    body: JSON.stringify({ query }),
+  });
+  const text = await response.text();
+  return `${response.status} ${text.replace(/"requestId":"[^"]+"/, '"requestId":""').replace(/,"locations":\[[^\]]*\]/, '')}`;
+}
+
+const operationOf = (name: string, field: string) => `${name.split('.')[0]?.toLowerCase()} { ${field} }`;
+const fill = (ask: string, things: Record<string, string>) =>
+  ask.replace(/\$(\w+)/g, (_, name: string) => JSON.stringify(things[name] ?? randomUUID()));
+
+/** One value over all rows of all tables. */
+async function fingerprint(): Promise<string> {
+  const { db } = api.services;
+  const tables = await db.$queryRaw<{ name: string }[]>`
+    SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename`;
+  const sums = tables.map(
+    ({ name }) =>
+      `SELECT '${name}' AS t, md5(string_agg(r::text, '|' ORDER BY r::text)) AS sum FROM "${name}" r`,
+  );
+  const [row] = await db.$queryRawUnsafe<{ sum: string }[]>(
+    `SELECT md5(string_agg(t || coalesce(sum, ''), '|' ORDER BY t)) AS sum FROM (${sums.join(' UNION ALL ')}) s`,
+  );
+  return row?.sum ?? '';
+}
