@@ -246,6 +246,16 @@ describe('what an error means', () => {
     );
     expect(what(idle)).toMatchObject(OUTAGE);
 
+    const blocked = await errorOf(
+      db.$transaction(async (tx) => {
+        await tx.$executeRaw`SET LOCAL idle_in_transaction_session_timeout = 50`;
+        // The statement goes out before anybody has read that the transaction is over.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+        await lockNumber(tx, 6);
+      }),
+    );
+    expect(what(blocked)).toEqual({ ...OUTAGE, state: '25P03' });
+
     const long = await errorOf(
       db.$transaction(
         async (tx) => {
@@ -307,6 +317,32 @@ describe('what an error means', () => {
     await nowhere.$disconnect();
 
     expect(errors.map(what)).toEqual(errors.map(() => ({ ...OUTAGE, state: undefined })));
+  });
+
+  it('a socket that is not there is an outage', async () => {
+    const nowhere = createDatabase({ url: 'postgresql://nobody@/nothing?host=/tmp/no such folder', log });
+    const errors = [
+      await errorOf(nowhere.$queryRaw`SELECT 1`),
+      await errorOf(nowhere.$transaction((tx) => tx.plan.findFirst())),
+    ];
+    await nowhere.$disconnect();
+
+    expect(errors.map(what)).toEqual(errors.map(() => ({ ...OUTAGE, state: undefined })));
+  });
+
+  it('errors of the driver itself mean the same', async () => {
+    const errors = [
+      await errorOf(admin.query('INSERT INTO numbers VALUES (1, 1)')),
+      await errorOf(admin.query('SET statement_timeout = 50; SELECT pg_sleep(2)')),
+      await errorOf(new pg.Client({ connectionString: 'postgresql://127.0.0.1:1/nothing' }).connect()),
+    ];
+    await admin.query('RESET statement_timeout');
+
+    expect(errors.map(what)).toEqual([
+      { ...MISTAKE, state: '23505', constraint: 'numbers_pkey' },
+      { ...OUTAGE, state: '57014' },
+      { ...OUTAGE, state: undefined },
+    ]);
   });
 
   it('a frozen server is an outage, after 6 s at most', async () => {
