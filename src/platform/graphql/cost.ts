@@ -17,9 +17,14 @@ const objectCost: ComplexityEstimator = ({ field, args, childComplexity }) => {
   const type = getNamedType(field.type);
   if (!isCompositeType(type)) return 0;
   if (!type.name.endsWith('Connection')) return 1 + childComplexity;
-  const size = args.first ?? args.last;
-  return 1 + (typeof size === 'number' ? Math.max(size, 1) : PAGE_SIZE.default) * childComplexity;
+  return 1 + pageSize(args.first ?? args.last) * childComplexity;
 };
+
+/** A size that no page may have counts as the nearest one that it may: the list itself refuses it, by its name. */
+function pageSize(asked: unknown): number {
+  if (typeof asked !== 'number') return PAGE_SIZE.default;
+  return Math.min(Math.max(asked, PAGE_SIZE.smallest), PAGE_SIZE.largest);
+}
 
 /**
  * The cost of one operation with its variables.

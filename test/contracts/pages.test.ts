@@ -1,0 +1,236 @@
+import { type GraphQLField, getNamedType, isObjectType } from 'graphql';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { paginate } from '../../src/platform/page.ts';
+import { createSecrets } from '../../src/platform/secrets.ts';
+import { createSchema } from '../../src/schema.ts';
+import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
+import { post } from '../support/client.ts';
+import * as build from '../support/factories.ts';
+
+/** How each list is reached: what stands around the field, and who may ask. New lists need a line here. */
+const REACHED: Record<string, { by: 'admin' | 'user'; around?: string }> = {
+  'Query.ads': { by: 'user' },
+  'Query.users': { by: 'admin' },
+  'Query.allPlans': { by: 'admin' },
+  'Query.redemptionCodes': { by: 'admin' },
+  'Query.redemptionBatches': { by: 'admin' },
+  'Query.redemptions': { by: 'admin' },
+  'Query.orders': { by: 'admin' },
+  'Query.devices': { by: 'admin' },
+  'Query.subscriptions': { by: 'admin' },
+  'Query.servers': { by: 'admin' },
+  'Query.nodes': { by: 'admin' },
+  'Query.allAds': { by: 'admin' },
+  'Query.auditLog': { by: 'admin' },
+  'User.devices': { by: 'user', around: 'viewer' },
+  'User.orders': { by: 'user', around: 'viewer' },
+  'User.redemptions': { by: 'user', around: 'viewer' },
+};
+
+const schema = await createSchema();
+const lists = Object.values(schema.getTypeMap())
+  .flatMap((type) =>
+    isObjectType(type) ? Object.values(type.getFields()).map((field) => ({ type, field })) : [],
+  )
+  .filter(({ field }) => getNamedType(field.type).name.endsWith('Connection'))
+  .map(({ type, field }) => ({ name: `${type.name}.${field.name}`, field }));
+
+let api: TestApi;
+let people: Record<'admin' | 'user', TestUser>;
+
+beforeAll(async () => {
+  api = await startTestApi();
+  people = { admin: await api.newAdmin(), user: await api.newUser() };
+  const { db } = api.services;
+  for (let made = 0; made < 25; made++) {
+    await build.buildPlan(db);
+    await build.buildAuditEntry(db);
+    await build.buildDevice(db, { userId: people.user.userId });
+  }
+});
+
+afterAll(() => api?.close());
+
+describe('each list', () => {
+  it.for(lists)(
+    '$name takes the four arguments, and none of them has a default or must be given',
+    ({ field }) => {
+      expect(pageArguments(field)).toEqual({ first: 'Int', after: 'String', last: 'Int', before: 'String' });
+    },
+  );
+
+  it.for(lists)('$name is reached by this test', ({ name }) => {
+    expect(REACHED).toHaveProperty([name]);
+  });
+
+  it.for(lists)(
+    '$name refuses a page of no size, below and above, and names the argument',
+    async ({ name }) => {
+      for (const [page, field] of BAD_SIZES) {
+        expect([page, await refusal(name, page)]).toEqual([page, `BAD_USER_INPUT ${field}`]);
+      }
+    },
+  );
+
+  it.for(lists)(
+    '$name refuses a cursor that is broken, of another list, or of another key',
+    async ({ name }) => {
+      for (const [what, cursor] of Object.entries(await foreignCursors())) {
+        expect([what, await refusal(name, { after: cursor })]).toEqual([what, 'BAD_USER_INPUT after']);
+        expect([what, await refusal(name, { before: cursor })]).toEqual([what, 'BAD_USER_INPUT before']);
+      }
+    },
+  );
+
+  it.for(lists)('$name takes null for absent, and both for twenty', async ({ name }) => {
+    const absent = await read(name, {});
+
+    expect(await read(name, { first: null, after: null, last: null, before: null })).toEqual(absent);
+    expect(await read(name, { first: 20 })).toEqual(absent);
+  });
+});
+
+describe('a list with more than a page', () => {
+  it.for(['Query.allPlans', 'Query.auditLog', 'User.devices'])(
+    '%s gives twenty at a time and all of them once',
+    async (name) => {
+      const seen: string[] = [];
+      let after: string | null = null;
+      do {
+        const page: Connection = await read(name, { after });
+        expect(page.nodes.length).toBe(after === null ? 20 : page.nodes.length);
+        seen.push(...page.nodes.map(({ id }) => id));
+        after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
+      } while (after !== null);
+      const { totalCount } = await read(name, {});
+
+      expect(new Set(seen).size).toBe(seen.length);
+      expect(seen.length).toBe(totalCount);
+    },
+  );
+
+  it.for(['Query.allPlans', 'Query.auditLog', 'User.devices'])(
+    '%s gives the same from its end',
+    async (name) => {
+      const forward = await read(name, { first: 100 });
+      const backward = await read(name, { last: 100 });
+      const lastFive = await read(name, { last: 5 });
+
+      expect(backward.nodes).toEqual(forward.nodes);
+      expect(lastFive.nodes).toEqual(forward.nodes.slice(-5));
+      expect(lastFive.pageInfo).toMatchObject({ hasPreviousPage: true, hasNextPage: false });
+    },
+  );
+
+  it.for(['Query.allPlans', 'Query.auditLog', 'User.devices'])(
+    '%s is counted only when it is asked for',
+    async (name) => {
+      const counted = await queriesOf(() => read(name, {}));
+      const uncounted = await queriesOf(() => read(name, {}, 'nodes { id }'));
+
+      expect(counted.filter(isCount)).toHaveLength(1);
+      expect(uncounted.filter(isCount)).toHaveLength(0);
+      expect(uncounted.length).toBeGreaterThan(0);
+    },
+  );
+});
+
+interface PageInput {
+  first?: number | null;
+  after?: string | null;
+  last?: number | null;
+  before?: string | null;
+}
+
+interface Connection {
+  nodes: { id: string }[];
+  pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; endCursor: string | null };
+  totalCount: number;
+}
+
+const BAD_SIZES: [PageInput, string][] = [
+  [{ first: 0 }, 'first'],
+  [{ first: -1 }, 'first'],
+  [{ first: 101 }, 'first'],
+  [{ first: 2_147_483_647 }, 'first'],
+  [{ last: 0 }, 'last'],
+  [{ last: -1 }, 'last'],
+  [{ last: 101 }, 'last'],
+  [{ first: 1, last: 1 }, 'last'],
+];
+
+function pageArguments(field: GraphQLField<unknown, unknown>): Record<string, string> {
+  const page = field.args.filter(({ name }) => /^(first|after|last|before)$/.test(name));
+  return Object.fromEntries(
+    page.map(({ name, type, defaultValue }) => [
+      name,
+      defaultValue === undefined ? String(type) : 'has a default',
+    ]),
+  );
+}
+
+const SELECTION = 'nodes { id } pageInfo { hasNextPage hasPreviousPage endCursor } totalCount';
+
+function ask(name: string, page: PageInput, selection = SELECTION) {
+  const { by, around } = REACHED[name] ?? { by: 'user' };
+  const field = `list: ${name.split('.')[1]}(first: $first, after: $after, last: $last, before: $before) { ${selection} }`;
+  const query = `query ($first: Int, $after: String, $last: Int, $before: String) {
+    ${around ? `${around} { ${field} }` : field}
+  }`;
+  return post<Record<string, unknown>>(api.url, { query, variables: page }, people[by].token);
+}
+
+async function read(name: string, page: PageInput, selection?: string): Promise<Connection> {
+  const { data, errors } = await ask(name, page, selection);
+  if (errors) throw new Error(JSON.stringify(errors));
+  const { list, viewer } = data as { list?: Connection; viewer?: { list: Connection } };
+  const connection = list ?? viewer?.list;
+  if (!connection) throw new Error(`${name} gave nothing`);
+  return connection;
+}
+
+async function refusal(name: string, page: PageInput): Promise<string> {
+  const { errors } = await ask(name, page);
+  return (errors ?? []).map(({ extensions }) => `${extensions.code} ${extensions.field}`).join();
+}
+
+/** Cursors that no list of this service has given out, but for those of one that nobody pages through. */
+async function foreignCursors(): Promise<Record<string, string>> {
+  const cursorOf = async (list: string, secretKey?: string) => {
+    const secrets = secretKey ? createSecrets({ secretKey }) : api.services.secrets;
+    const node = { id: '019a0000-0000-7000-8000-000000000000' };
+    const page = await paginate(
+      { secrets },
+      {},
+      { name: list, order: 'asc', find: async () => [node], count: async () => 1 },
+    );
+    return page.pageInfo.endCursor ?? '';
+  };
+  const own = await cursorOf('plans', 'the key of another installation, long enough: 0123456789');
+  return {
+    'of another list': await cursorOf('a list that does not exist'),
+    'of another key': own,
+    empty: '',
+    'no base64url': '%%%',
+    'too short': own.slice(0, 10),
+    'too long': `${own}AAAA`,
+    'a bare id': Buffer.from('019a0000000070008000000000000000', 'hex').toString('base64url'),
+  };
+}
+
+/** What PostgreSQL was asked while `work` ran: the driver is listened to, not replaced. */
+async function queriesOf(work: () => Promise<unknown>): Promise<string[]> {
+  const query = vi.spyOn(pg.Client.prototype, 'query');
+  try {
+    await work();
+    return query.mock.calls.map(([asked]) => textOf(asked));
+  } finally {
+    query.mockRestore();
+  }
+}
+
+const textOf = (asked: unknown) =>
+  typeof asked === 'object' && asked !== null && 'text' in asked ? String(asked.text) : String(asked);
+
+const isCount = (sql: string) => /\bcount\s*\(/i.test(sql);
