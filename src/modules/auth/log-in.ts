@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { User } from '../../generated/prisma/client.ts';
 import { checkInput } from '../../platform/input.ts';
-import { addressKey, type Limit } from '../../platform/rate-limit.ts';
+import { addressKey, type Limit, type RateLimits } from '../../platform/rate-limit.ts';
 import { requestScope } from '../../platform/request-scope.ts';
 import type { Services } from '../../platform/services.ts';
 import { lockUsers } from '../user/lock-users.ts';
@@ -49,16 +49,21 @@ async function checkCredentials(
   password: string,
 ): Promise<User> {
   const address = addressKey(requestScope()?.ip ?? '');
-  await rateLimits.ensure(WRONG_PASSWORDS, email);
-  await rateLimits.ensure(WRONG_PASSWORDS_FROM, address);
+  await ensureAllowed(rateLimits, email, address);
   const identity = await db.identity.findUnique({
     where: { type_value: { type: 'EMAIL', value: email } },
     include: { user: true },
   });
-  if (await isPassword(password, identity?.passwordHash)) {
-    if (identity) return identity.user;
-  }
+  const isRight = await isPassword(password, identity?.passwordHash);
+  // Many guesses at once all pass the first look: those that were hashed before this one count now.
+  await ensureAllowed(rateLimits, email, address);
+  if (isRight && identity) return identity.user;
   await rateLimits.penalty(WRONG_PASSWORDS, email);
   await rateLimits.penalty(WRONG_PASSWORDS_FROM, address);
   throw new AuthError('INVALID_CREDENTIALS');
+}
+
+async function ensureAllowed(rateLimits: RateLimits, email: string, address: string): Promise<void> {
+  await rateLimits.ensure(WRONG_PASSWORDS, email);
+  await rateLimits.ensure(WRONG_PASSWORDS_FROM, address);
 }
