@@ -5,12 +5,15 @@ const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
 const emptyIsUnset = (env: NodeJS.ProcessEnv) =>
   Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
 
+const isRedisAddress = (text: string) =>
+  text.startsWith('/') || (/^rediss?:\/\//.test(text) && URL.canParse(text));
+
 const Environment = z.object({
   NODE_ENV: z.string().optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   REDIS_URL: z
     .string()
-    .regex(/^(rediss?:\/\/|\/)/, 'must be a redis:// or rediss:// URL, or the path of a unix socket')
+    .refine(isRedisAddress, 'must be a redis:// or rediss:// URL, or the path of a unix socket')
     .optional(),
   DATA_DIR: z.string().default('./data'),
   HOST: z.string().default('127.0.0.1'),

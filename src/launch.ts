@@ -5,7 +5,8 @@ import { ensureAdmin } from './modules/auth/ensure-admin.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
 import type { Logger } from './platform/logger.ts';
 import { migrate } from './platform/migrate.ts';
-import { createServices, type RunningServices } from './platform/services.ts';
+import { isRedisAway } from './platform/redis.ts';
+import { createServices, type RunningServices, type ServiceSettings } from './platform/services.ts';
 import { createSchema } from './schema.ts';
 import { type RunningServer, startServer } from './server.ts';
 
@@ -14,6 +15,14 @@ interface LaunchSettings {
   log: Logger;
   /** Shows a line to the person at the terminal. */
   say: (line: string) => void;
+}
+
+/** A server that we were told to use is of no use; the message says which and why, without a password. */
+export class LaunchError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'LaunchError';
+  }
 }
 
 /** A process that serves. */
@@ -25,7 +34,7 @@ export interface Launched {
 /**
  * Brings up what the process needs for its role, one after the other, and tells when it is ready.
  *
- * @throws EmbeddedError, MigrationError or EADDRINUSE; what was started until then is stopped
+ * @throws EmbeddedError, MigrationError, LaunchError or EADDRINUSE; what was started until then is stopped
  */
 export async function launch(settings: LaunchSettings): Promise<Launched> {
   const stops: (() => Promise<void>)[] = [];
@@ -49,7 +58,7 @@ async function bringUp(settings: LaunchSettings, onStop: (stop: () => Promise<vo
   const { applied } = await migrate(databaseUrl);
   if (applied.length > 0) say(`Database: ${applied.length} migrations applied.`);
 
-  const services = await createServices({
+  const services = await connect({
     databaseUrl,
     redisUrl: config.REDIS_URL ?? embedded?.redisUrl ?? '',
     secretKey: config.SECRET_KEY ?? embedded?.secretKey ?? '',
@@ -83,6 +92,17 @@ async function startServers({ config, say }: LaunchSettings): Promise<Embedded |
     log: say,
     redisServer: config.REDIS_SERVER_BIN,
   });
+}
+
+async function connect(settings: ServiceSettings): Promise<RunningServices> {
+  try {
+    return await createServices(settings);
+  } catch (cause) {
+    if (!isRedisAway(cause)) throw cause;
+    const { redisUrl } = settings;
+    const where = redisUrl.startsWith('/') ? redisUrl : new URL(redisUrl).host;
+    throw new LaunchError(`REDIS_URL: Redis at ${where} cannot be reached, or refuses us.`, { cause });
+  }
 }
 
 async function prepareData(

@@ -1,11 +1,16 @@
 import closeWithGrace from 'close-with-grace';
 import { type Config, ConfigError, readConfig } from './config.ts';
-import { launch } from './launch.ts';
+import { LaunchError, launch } from './launch.ts';
 import { EmbeddedError } from './platform/embedded/embedded-error.ts';
 import { createLogger } from './platform/logger.ts';
+import { MigrationError } from './platform/migration-connection.ts';
+import { RedisPolicyError } from './platform/redis.ts';
 
 /** The whole of a shutdown; after it the process ends, whatever still hangs. */
 const SHUTDOWN_MS = 14_000;
+
+/** Their messages say what is in the way; a stack would only hide it. */
+const FOR_PEOPLE = [ConfigError, EmbeddedError, MigrationError, RedisPolicyError, LaunchError] as const;
 
 /** One line for the person at the terminal. */
 function say(line: string): void {
@@ -26,7 +31,7 @@ async function run(config: Config): Promise<void> {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof EmbeddedError) return error.message;
+  if (FOR_PEOPLE.some((kind) => error instanceof kind)) return (error as Error).message;
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
     return `${error.message.replace(/^listen EADDRINUSE: /, '')}. Another program uses this port: set PORT to a free one.`;
   }

@@ -1,0 +1,150 @@
+import { existsSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { startRedisDependency } from '../support/dependencies.ts';
+import { type Ending, spawnProcess } from '../support/process.ts';
+import { makeScratch, type Scratch } from '../support/scratch.ts';
+import { TEST_SECRET_KEY } from '../support/services.ts';
+
+let scratch: Scratch;
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+
+beforeAll(async () => {
+  scratch = makeScratch();
+  database = await createTestDatabase();
+});
+afterAll(async () => {
+  await scratch.remove();
+  await database.drop();
+});
+
+/** Starts it on servers that are well, but for what the environment says, and waits for its end. */
+async function attempt(env: Record<string, string>): Promise<{ ending: Ending; output: string; ms: number }> {
+  const startedAt = performance.now();
+  const attempted = spawnProcess({
+    directory: scratch.path,
+    env: {
+      ...{ DATABASE_URL: database.url, REDIS_URL: inject('redisUrl'), SECRET_KEY: TEST_SECRET_KEY },
+      ...env,
+    },
+  });
+  const ending = await attempted.exited;
+  return { ending, output: attempted.output(), ms: performance.now() - startedAt };
+}
+
+const refused = { code: 1, signal: null };
+const PASSWORD = 'hunter2-is-nobodys-business';
+
+/** A port that takes connections and says nothing. */
+async function silentPort(): Promise<number> {
+  const server = createServer(() => {})
+    .listen(0, '127.0.0.1')
+    .unref();
+  await new Promise((done) => server.once('listening', () => done(undefined)));
+  return (server.address() as AddressInfo).port;
+}
+
+describe('an environment that is not usable', () => {
+  it('is refused with all of its faults at once, and nothing is made', async () => {
+    const env = {
+      ...{ PORT: 'http', ROLE: 'both', SECRET_KEY: 'short' },
+      ...{ DATABASE_URL: 'mysql://db', REDIS_URL: 'redis://:password@host:many' },
+    };
+    const { ending, output } = await attempt(env);
+
+    expect(ending).toEqual(refused);
+    expect(output).toContain('Tessera could not start.\nThe configuration is not usable:\n');
+    const named = [...output.matchAll(/^ {2}- ([A-Z_]+): \S/gm)].map(([, name]) => name);
+    expect(named.sort()).toEqual(['DATABASE_URL', 'PORT', 'REDIS_URL', 'ROLE', 'SECRET_KEY']);
+    expect(output).not.toMatch(/^\s+at /m);
+    expect(existsSync(join(scratch.path, 'data'))).toBe(false);
+  });
+
+  it('is, in production, one that leaves open what customers depend on', async () => {
+    const { ending, output } = await attempt({ NODE_ENV: 'production', SECRET_KEY: '', RATE_LIMITS: 'off' });
+
+    expect(ending).toEqual(refused);
+    const named = [...output.matchAll(/^ {2}- ([A-Z_]+): must|^ {2}- (RATE_LIMITS): may not/gm)];
+    expect(named.map(([, one, other]) => one ?? other)).toEqual(['SECRET_KEY', 'TRUST_PROXY', 'RATE_LIMITS']);
+  });
+});
+
+describe('SEED in production', () => {
+  const production = { NODE_ENV: 'production', SECRET_KEY: TEST_SECRET_KEY, TRUST_PROXY: '0' };
+
+  it('is none unless asked for, and by default what the start decides elsewhere', () => {
+    expect(readConfig(production).SEED).toBe('none');
+    expect(readConfig({ ...production, SEED: 'demo' }).SEED).toBe('demo');
+    expect(readConfig({}).SEED).toBeUndefined();
+  });
+});
+
+describe('servers that are of no use', () => {
+  const atDatabase = (port: number) => `postgresql://tessera:${PASSWORD}@127.0.0.1:${port}/tessera`;
+  const atRedis = (port: number) => `redis://:${PASSWORD}@127.0.0.1:${port}`;
+
+  /** The sentence stands alone, soon, and gives nothing away. */
+  function expectRefusal(
+    { ending, output, ms }: Awaited<ReturnType<typeof attempt>>,
+    sentence: RegExp,
+  ): void {
+    const said = output.slice(output.indexOf('Tessera could not start.'));
+    expect(said.split('\n')[1]).toMatch(sentence);
+    expect(said).not.toMatch(/^\s+at /m);
+    expect(output).not.toContain(PASSWORD);
+    expect(ending).toEqual(refused);
+    // Its own limits are 5 s and less; the rest is for a busy machine to get so far.
+    expect(ms).toBeLessThan(12_000);
+  }
+
+  it('are named when they refuse connections', async () => {
+    expectRefusal(
+      await attempt({ DATABASE_URL: atDatabase(1) }),
+      /^DATABASE_URL: PostgreSQL at 127\.0\.0\.1:1 cannot be reached: ECONNREFUSED\.$/,
+    );
+    expectRefusal(
+      await attempt({ REDIS_URL: atRedis(1) }),
+      /^REDIS_URL: Redis at 127\.0\.0\.1:1 cannot be reached, or refuses us\.$/,
+    );
+  });
+
+  it('are named when they take the connection and say nothing', async () => {
+    const port = await silentPort();
+    const [postgres, redis] = await Promise.all([
+      attempt({ DATABASE_URL: atDatabase(port) }),
+      attempt({ REDIS_URL: atRedis(port) }),
+    ]);
+
+    expectRefusal(postgres, /^DATABASE_URL: PostgreSQL at 127\.0\.0\.1:\d+ cannot be reached: /);
+    expectRefusal(redis, /^REDIS_URL: Redis at 127\.0\.0\.1:\d+ cannot be reached, or refuses us\.$/);
+  });
+
+  it('PostgreSQL without the database: says which', async () => {
+    const url = new URL(database.url);
+    url.pathname = '/nothing_here';
+    const { ending, output } = await attempt({ DATABASE_URL: url.href });
+
+    expect(ending).toEqual(refused);
+    expect(output).toContain('has no database nothing_here. Create it first.');
+    expect(output).not.toContain(url.password);
+  });
+
+  it('Redis that would drop keys: says how to set it', async () => {
+    const evicting = await startRedisDependency(scratch.path);
+    try {
+      await evicting.configure('maxmemory-policy', 'allkeys-lru');
+      const { ending, output } = await attempt({ REDIS_URL: evicting.url });
+
+      expect(ending).toEqual(refused);
+      expect(output).toContain(
+        'Tessera could not start.\nRedis must not evict keys: set maxmemory-policy to noeviction (it is allkeys-lru).',
+      );
+      expect(output).not.toMatch(/^\s+at /m);
+    } finally {
+      await evicting.stop();
+    }
+  });
+});
