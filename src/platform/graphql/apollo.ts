@@ -16,7 +16,7 @@ import {
 } from 'graphql';
 import { PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { checkCost } from './cost.ts';
+import { checkRequest } from './check-request.ts';
 import { validationRules } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { PARSE_OPTIONS } from './operation.ts';
@@ -80,14 +80,23 @@ function operationChecks<Context extends BaseContext>({
         async didResolveOperation({ document, request, contextValue }) {
           if (introspects(document) && !mayIntrospect(contextValue)) {
             const message = 'Introspection is switched off here; schema.graphql is the reference.';
-            throw new GraphQLError(message, { originalError: new PlatformError('FORBIDDEN', { message }) });
+            throw notRun(new PlatformError('FORBIDDEN', { message }));
           }
-          const tooCostly = checkCost(schema, document, request);
-          if (tooCostly) throw tooCostly;
+          const refusal = checkRequest(schema, document, request);
+          if (refusal) throw notRun(refusal);
         },
       };
     },
   };
+}
+
+/** Apollo takes whatever a plugin throws for a fault of its own, unless the error has a status. */
+function notRun(refusal: Error): GraphQLError {
+  const options = refusal instanceof GraphQLError ? refusal.toJSON() : undefined;
+  return new GraphQLError(refusal.message, {
+    originalError: refusal,
+    extensions: { ...options?.extensions, http: { status: 400 } },
+  });
 }
 
 function introspects(document: DocumentNode): boolean {
@@ -124,7 +133,8 @@ function httpConventions<Context extends BaseContext>(): ApolloServerPlugin<Cont
 function followConventions(request: GraphQLRequest, { body, http }: GraphQLResponse): void {
   if (body.kind !== 'single' || !body.singleResult.errors) return;
   const { errors } = body.singleResult;
-  if (http.status === 400 && isRefusal(errors) && !asksForNewType(request)) http.status = 200;
+  const isWellFormed = Boolean(request.query);
+  if (isWellFormed && http.status === 400 && isRefusal(errors) && !asksForNewType(request)) http.status = 200;
   const retryAfter = retryAfterSeconds(errors);
   if (retryAfter !== undefined) http.headers.set('retry-after', String(retryAfter));
 }

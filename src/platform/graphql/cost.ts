@@ -1,6 +1,6 @@
 import {
   type DocumentNode,
-  type GraphQLError,
+  GraphQLError,
   type GraphQLSchema,
   getNamedType,
   getOperationAST,
@@ -11,6 +11,9 @@ import {
 import { type ComplexityEstimator, getComplexity } from 'graphql-query-complexity';
 import { PAGE_SIZE } from '../page.ts';
 import { LIMITS, tooComplex } from './limits.ts';
+import type { OperationRequest } from './operation-request.ts';
+
+type ComplexityOptions = Parameters<typeof getComplexity>[0];
 
 /** An object costs 1, a list its page size times what is asked of each entry; a scalar is free. */
 const objectCost: ComplexityEstimator = ({ field, args, childComplexity }) => {
@@ -29,29 +32,38 @@ function pageSize(asked: unknown): number {
 /**
  * The cost of one operation with its variables.
  *
- * @returns an error when it is over the limit, else undefined
+ * @returns an error when it is over the limit, or cannot be told because variables or arguments do not fit;
+ *   else undefined
  */
 export function checkCost(
   schema: GraphQLSchema,
   document: DocumentNode,
-  {
-    operationName,
-    variables,
-  }: { operationName?: string | null | undefined; variables?: Record<string, unknown> | null | undefined },
+  { operationName, variables }: OperationRequest,
 ): GraphQLError | undefined {
   const operation = getOperationAST(document, operationName);
   if (!operation || operation.selectionSet.selections.every(isIntrospection)) return undefined;
-  const cost = getComplexity({
+  const cost = costOf({
     schema,
     query: document,
     ...(operationName && { operationName }),
     variables: variables ?? {},
     estimators: [objectCost],
   });
+  if (cost instanceof GraphQLError) return cost;
   if (cost <= LIMITS.cost) return undefined;
   return tooComplex(
     `The operation could return ${cost} objects; at most ${LIMITS.cost} are allowed. Ask for smaller pages.`,
   );
+}
+
+/** What does not fit the schema is thrown by the estimate: the request is at fault then, as it would be in execution. */
+function costOf(options: ComplexityOptions): number | GraphQLError {
+  try {
+    return getComplexity(options);
+  } catch (error) {
+    if (error instanceof GraphQLError) return error;
+    throw error;
+  }
 }
 
 function isIntrospection(selection: SelectionNode): boolean {

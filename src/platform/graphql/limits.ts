@@ -21,6 +21,8 @@ export const LIMITS = {
   fields: 1_000,
   /** Objects that could come back, each list counted with its page size. */
   cost: 2_000,
+  /** Lists and objects inside each other in the variables. */
+  variableDepth: 32,
   /** Bytes of a request body or a websocket frame, checked before parsing. */
   bodyBytes: 64 * 1024,
 } as const;

@@ -9,18 +9,12 @@ import {
   specifiedRules,
   validate,
 } from 'graphql';
-import { checkCost } from './cost.ts';
+import { checkRequest } from './check-request.ts';
 import { LIMITS, validationRules } from './limits.ts';
+import type { OperationRequest } from './operation-request.ts';
 
 /** How a document is parsed, by Apollo and by us. */
 export const PARSE_OPTIONS = { maxTokens: LIMITS.tokens } as const;
-
-/** What a client sends to have something done, once its JSON has been read. */
-export interface OperationRequest {
-  query?: string | null | undefined;
-  operationName?: string | null | undefined;
-  variables?: Record<string, unknown> | null | undefined;
-}
 
 const refused = (message: string, code: string) => [new GraphQLError(message, { extensions: { code } })];
 
@@ -47,8 +41,8 @@ export function prepareSubscription(
       'BAD_USER_INPUT',
     );
   }
-  const tooCostly = checkCost(schema, document, request);
-  if (tooCostly) return [tooCostly];
+  const refusal = checkRequest(schema, document, request);
+  if (refusal) return [refusal];
   return {
     schema,
     document,

@@ -23,14 +23,24 @@ export const BigIntScalar = new GraphQLScalarType<bigint, string>({
     toBigInt(node.kind === Kind.STRING || node.kind === Kind.INT ? node.value : undefined),
 });
 
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+const RFC_3339 = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+// JavaScript has years beyond these, and PostgreSQL would fail over them.
+const FIRST = new Date('0001-01-01T00:00:00.000Z');
+const LAST = new Date('9999-12-31T23:59:59.999Z');
 
 function toDate(value: unknown): Date {
-  const date = typeof value === 'string' && RFC_3339.test(value) ? new Date(value) : new Date(Number.NaN);
-  if (Number.isNaN(date.getTime())) {
+  const [text, day] = (typeof value === 'string' && RFC_3339.exec(value)) || [];
+  const date = new Date(text ?? Number.NaN);
+  if (!isCalendarDay(day) || !(date >= FIRST && date <= LAST)) {
     throw new GraphQLError('DateTime must be an RFC 3339 time, like "2026-01-31T12:00:00.000Z".');
   }
   return date;
+}
+
+/** JavaScript reads 30 February as 2 March. */
+function isCalendarDay(day = ''): boolean {
+  const midnight = new Date(`${day}T00:00:00.000Z`);
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
 }
 
 /** A point in time: RFC 3339, UTC, milliseconds. */

@@ -1,0 +1,212 @@
+import { serverAudits } from 'graphql-http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApi, type TestApi } from '../support/api.ts';
+
+const JSON_TYPE = 'application/json';
+const NEW_TYPE = 'application/graphql-response+json';
+const OURS = 'https://app.example.test';
+
+let api: TestApi;
+
+beforeAll(async () => {
+  api = await startTestApi({ env: { ALLOWED_ORIGINS: `${OURS}, https://admin.example.test` } });
+});
+
+afterAll(() => api?.close());
+
+describe('GraphQL over HTTP', () => {
+  it('is what the specification says, in every audit', async () => {
+    const withPreflight = (input: unknown, init?: RequestInit) =>
+      fetch(String(input), { ...init, headers: { ...init?.headers, 'apollo-require-preflight': '1' } });
+    const audits = serverAudits({ url: `${api.url}/graphql`, fetchFn: withPreflight });
+    const results = await Promise.all(audits.map((audit) => audit.fn()));
+    const faults = results.flatMap((result) =>
+      result.status === 'ok' ? [] : [`${result.id} ${result.name}: ${result.reason}`],
+    );
+
+    expect(faults).toEqual([]);
+    expect(results.length).toBeGreaterThanOrEqual(61);
+  });
+
+  it.for([
+    ['a syntax error', { query: '{' }, 'GRAPHQL_PARSE_FAILED'],
+    ['an unknown field', { query: '{ nope }' }, 'GRAPHQL_VALIDATION_FAILED'],
+    [
+      'an unknown operation',
+      { query: '{ __typename }', operationName: 'nope' },
+      'OPERATION_RESOLUTION_FAILURE',
+    ],
+    [
+      'a wrong variable',
+      { query: 'query ($first: Int) { allPlans(first: $first) { totalCount } }', variables: { first: 'x' } },
+      'BAD_USER_INPUT',
+    ],
+    ['two mutations at once', { query: 'mutation { a: logout b: logout }' }, 'OPERATION_TOO_COMPLEX'],
+  ] as const)('refuses %s with 200 as JSON, with 400 as a GraphQL response', async ([, body, code]) => {
+    const asJson = await send({ body, accept: JSON_TYPE });
+    const asResponse = await send({ body, accept: NEW_TYPE });
+
+    expect([asJson.status, asJson.type]).toEqual([200, JSON_TYPE]);
+    expect([asResponse.status, asResponse.type]).toEqual([400, NEW_TYPE]);
+    expect(asJson.codes).toEqual([code]);
+    expect(asResponse.codes).toEqual([code]);
+  });
+
+  it.for([JSON_TYPE, NEW_TYPE])('answers what was refused by a field with 200 (%s)', async (accept) => {
+    const answer = await send({ body: { query: '{ allPlans { totalCount } plans { id } }' }, accept });
+
+    expect(answer).toMatchObject({ status: 200, type: accept, codes: ['UNAUTHENTICATED'] });
+    expect(answer.json.data).toEqual({ allPlans: null, plans: [] });
+  });
+
+  it.for([
+    ['no JSON', '{', 400],
+    ['an empty body', '', 400],
+    ['JSON that is no object', '7', 400],
+    ['a list of requests', [{ query: '{ plans { id } }' }], 400],
+    ['no query', {}, 400],
+    ['a query that is no text', { query: 7 }, 400],
+    ['variables that are no object', { query: '{ plans { id } }', variables: 'x' }, 400],
+    ['a body over 64 KiB', { query: '{ plans { id } }', variables: { x: 'x'.repeat(65_536) } }, 413],
+    ['a body that changes prototypes', '{"query":"{ plans { id } }","variables":{"__proto__":{"a":1}}}', 400],
+  ] as const)('refuses %s as a whole', async ([, body, status]) => {
+    for (const accept of [JSON_TYPE, NEW_TYPE]) {
+      expect(await send({ body, accept })).toMatchObject({
+        status,
+        codes: ['BAD_USER_INPUT'],
+        data: undefined,
+      });
+    }
+  });
+
+  it.for(['application/xml', 'application/x-www-form-urlencoded', 'text/html'])(
+    'does not know %s',
+    async (contentType) => {
+      expect(await send({ body: { query: '{ plans { id } }' }, contentType })).toMatchObject({
+        status: 415,
+        codes: ['BAD_USER_INPUT'],
+      });
+    },
+  );
+
+  it('does nothing that was sent by GET but queries', async () => {
+    const query = encodeURIComponent('mutation { deviceChallenge(identifier: "device-one") { nonce } }');
+    const response = await fetch(`${api.url}/graphql?query=${query}`, {
+      headers: { 'apollo-require-preflight': '1' },
+    });
+
+    expect(response.status).toBe(405);
+    expect(await response.text()).not.toContain('nonce":"');
+  });
+
+  it('knows the request by the id in the error, in the header, and in nobody else’s', async () => {
+    const one = await send({ body: { query: '{ nope }' } });
+    const other = await send({ body: { query: '{ nope }' } });
+
+    expect(one.requestId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(one.json.errors?.[0]?.extensions.requestId).toBe(one.requestId);
+    expect(other.requestId).not.toBe(one.requestId);
+  });
+
+  it('gives a path where nothing is the shape of every other error', async () => {
+    const response = await fetch(`${api.url}/nothing`);
+
+    expect(response.status).toBe(404);
+    expect(await response.json()).toEqual({
+      errors: [
+        {
+          message: expect.any(String),
+          extensions: {
+            code: 'NOT_FOUND',
+            requestId: response.headers.get('x-request-id'),
+            retryable: false,
+          },
+        },
+      ],
+    });
+  });
+});
+
+describe('a page of somebody else', () => {
+  it.for(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', undefined])(
+    'cannot send a request that a browser would not ask about first (%s)',
+    async (contentType) => {
+      const before = await api.services.db.device.count();
+      const query = `mutation { deviceLogin(input: { identifier: "device-of-a-form", secret: "${'a'.repeat(43)}" }) { accessToken } }`;
+      const response = await fetch(`${api.url}/graphql`, {
+        method: 'POST',
+        headers: { ...(contentType && { 'content-type': contentType }), origin: 'https://evil.example.test' },
+        body: new TextEncoder().encode(JSON.stringify({ query })),
+      });
+
+      expect(response.status).toBeGreaterThanOrEqual(400);
+      expect(response.status).toBeLessThan(500);
+      expect(await api.services.db.device.count()).toBe(before);
+    },
+  );
+
+  it('cannot send a query by GET without a header that a browser asks about', async () => {
+    const url = `${api.url}/graphql?query=${encodeURIComponent('{ plans { id } }')}`;
+    const plain = await fetch(url);
+    const typed = await fetch(url, { headers: { 'content-type': 'text/plain' } });
+    const asked = await fetch(url, { headers: { 'apollo-require-preflight': '1' } });
+
+    expect([plain.status, typed.status, asked.status]).toEqual([400, 400, 200]);
+    expect(await plain.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+  });
+
+  it('is told by no header that it may read an answer', async () => {
+    for (const origin of [
+      'https://evil.example.test',
+      'null',
+      `${OURS}.evil.example.test`,
+      OURS.replace('https', 'http'),
+    ]) {
+      expect([origin, await allowedOrigin(origin)]).toEqual([origin, null]);
+    }
+  });
+
+  it('that is on the list is told that it may', async () => {
+    expect(await allowedOrigin(OURS)).toBe(OURS);
+    expect(await allowedOrigin('https://admin.example.test')).toBe('https://admin.example.test');
+  });
+});
+
+interface Sent {
+  body: unknown;
+  accept?: string;
+  contentType?: string;
+}
+
+async function send({ body, accept = JSON_TYPE, contentType = JSON_TYPE }: Sent) {
+  const response = await fetch(`${api.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': contentType, accept },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const json = (await response.json()) as {
+    data?: unknown;
+    errors?: { extensions: { code: string; requestId: string } }[];
+  };
+  return {
+    status: response.status,
+    type: response.headers.get('content-type')?.split(';')[0],
+    requestId: response.headers.get('x-request-id'),
+    codes: json.errors?.map(({ extensions }) => extensions.code),
+    data: json.data,
+    json,
+  };
+}
+
+/** What a browser would read before it lets a page send a request with a token. */
+async function allowedOrigin(origin: string): Promise<string | null> {
+  const preflight = await fetch(`${api.url}/graphql`, {
+    method: 'OPTIONS',
+    headers: {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization,content-type',
+    },
+  });
+  return preflight.headers.get('access-control-allow-origin');
+}
