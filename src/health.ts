@@ -3,6 +3,9 @@ import { isFromThisMachine } from './platform/client-address.ts';
 import type { Metrics } from './platform/metrics.ts';
 import type { Services } from './platform/services.ts';
 
+/** A server that has not answered by then counts as away: whoever asks does not wait for longer himself. */
+const ANSWER_LIMIT_MS = 2_000;
+
 /** Whether new work should be sent here. */
 export interface Readiness {
   isShuttingDown: boolean;
@@ -43,11 +46,16 @@ export function serveHealth(
   });
 }
 
-function answers(question: Promise<unknown>): Promise<'ok' | 'away'> {
-  return question.then(
-    () => 'ok',
-    () => 'away',
+async function answers(question: Promise<unknown>): Promise<'ok' | 'away'> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<'away'>((resolve) => {
+    timer = setTimeout(resolve, ANSWER_LIMIT_MS, 'away');
+  });
+  const answer = question.then(
+    () => 'ok' as const,
+    () => 'away' as const,
   );
+  return Promise.race([answer, tooLate]).finally(() => clearTimeout(timer));
 }
 
 function mayReadMetrics(request: FastifyRequest, token: string | undefined): boolean {

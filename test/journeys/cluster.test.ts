@@ -1,0 +1,248 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../../src/platform/embedded/processes.ts';
+import {
+  DeviceLoginDocument,
+  type DeviceLoginMutation,
+  LogoutDocument,
+  PlansDocument,
+  ViewerChangedDocument,
+  ViewerDocument,
+} from '../generated/graphql.ts';
+import { newSecret } from '../support/api.ts';
+import type { Client } from '../support/client.ts';
+import { unique } from '../support/factories.ts';
+import { type Cluster, startCluster } from '../support/processes.ts';
+
+const METRICS_TOKEN = 'a token for those who measure';
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await startCluster({
+    api: [{ TRUST_PROXY: '0', METRICS_TOKEN }, { TRUST_PROXY: '1' }],
+    workers: 1,
+  });
+}, 60_000);
+afterAll(async () => {
+  expect(await cluster.stop()).toEqual([]);
+});
+
+/** A new account at the nth API process. */
+async function newUser(api: number): Promise<Client> {
+  const client = cluster.client(api);
+  const input = { identifier: unique('device'), secret: newSecret() };
+  const { deviceLogin } = await client.get(DeviceLoginDocument, { input });
+  client.token = deviceLogin.accessToken;
+  return client;
+}
+
+/** How long it took, and what came of it. */
+async function timed<T>(work: () => Promise<T>): Promise<{ ms: number; result: T }> {
+  const startedAt = performance.now();
+  const result = await work();
+  return { ms: performance.now() - startedAt, result };
+}
+
+const hasAnswer = (client: Client) => async () => (await client.ask(ViewerDocument)).errors === undefined;
+
+describe('a worker', () => {
+  it('answers for its health and its figures, and nothing else', async () => {
+    const url = cluster.workers[0]?.url;
+    const statuses = await Promise.all(
+      ['/livez', '/readyz', '/metrics', '/graphql', '/.well-known/jwks.json'].map(
+        async (path) => (await fetch(`${url}${path}`)).status,
+      ),
+    );
+
+    expect(statuses).toEqual([200, 200, 200, 404, 404]);
+    expect(cluster.workers[0]?.output()).toMatch(/^Tessera worker is ready\. Health http:\S+\/readyz$/m);
+  });
+});
+
+describe('/metrics', () => {
+  const metrics = async (headers: Record<string, string>) =>
+    (await fetch(`${cluster.apis[0]?.url}/metrics`, { headers })).status;
+
+  it('is for this machine itself, and for whoever has the token', async () => {
+    expect(await metrics({})).toBe(200);
+    expect(await metrics({ 'x-forwarded-for': '203.0.113.7' })).toBe(403);
+    expect(await metrics({ 'x-forwarded-for': '203.0.113.7', authorization: 'Bearer something else' })).toBe(
+      403,
+    );
+    expect(
+      await metrics({ 'x-forwarded-for': '203.0.113.7', authorization: `Bearer ${METRICS_TOKEN}` }),
+    ).toBe(200);
+  });
+});
+
+describe('TRUST_PROXY', () => {
+  /** The address that a login through proxies was recorded with. */
+  async function recordedAddress(api: number, forwarded: string): Promise<string | undefined> {
+    const send = async <Result>(query: string, variables: object, token?: string): Promise<Result> => {
+      const response = await fetch(`${cluster.apis[api]?.url}/graphql`, {
+        method: 'POST',
+        headers: {
+          ...{ 'content-type': 'application/json', 'x-forwarded-for': forwarded },
+          ...(token && { authorization: `Bearer ${token}` }),
+        },
+        body: JSON.stringify({ query, variables }),
+      });
+      const { data } = (await response.json()) as { data: Result };
+      return data;
+    };
+    const input = { identifier: unique('device'), secret: newSecret() };
+    const { deviceLogin } = await send<DeviceLoginMutation>(String(DeviceLoginDocument), { input });
+    const { viewer } = await send<{ viewer: { sessions: { ip: string }[] } }>(
+      '{ viewer { sessions { ip } } }',
+      {},
+      deviceLogin.accessToken,
+    );
+    return viewer.sessions[0]?.ip;
+  }
+
+  it('of 0 believes no header', async () => {
+    expect(await recordedAddress(0, '203.0.113.7')).toBe('127.0.0.1');
+  });
+
+  it('of 1 believes what the one proxy has seen, and nothing that was there before', async () => {
+    expect(await recordedAddress(1, '203.0.113.7')).toBe('203.0.113.7');
+    expect(await recordedAddress(1, '198.51.100.1, 192.0.2.66, 203.0.113.7')).toBe('203.0.113.7');
+  });
+});
+
+describe('a session', () => {
+  it('that ends at one process closes its sockets at the other with 4401', async () => {
+    const here = await newUser(0);
+    const there = cluster.client(1, here.token);
+    const changes = there.subscribe(ViewerChangedDocument);
+    expect((await changes.next()).value?.data?.viewerChanged.id).toBeDefined();
+
+    const { ms } = await timed(async () => {
+      await here.get(LogoutDocument, { everywhere: false });
+      await expect(changes.next()).rejects.toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
+    });
+
+    expect(ms).toBeLessThan(5_000);
+    expect((await there.refused(ViewerDocument)).extensions.code).toBe('UNAUTHENTICATED');
+  });
+
+  it('that ends while Redis stands still is over everywhere within 5 s', async () => {
+    const here = await newUser(0);
+    const there = cluster.client(1, here.token);
+    const changes = there.subscribe(ViewerChangedDocument);
+    await changes.next();
+
+    cluster.redis.freeze();
+    try {
+      const { ms } = await timed(async () => {
+        await here.get(LogoutDocument, { everywhere: false });
+        await expect(changes.next()).rejects.toMatchObject({ code: 4401 });
+      });
+      expect(ms).toBeLessThan(5_000);
+      expect((await there.refused(ViewerDocument)).extensions.code).toBe('UNAUTHENTICATED');
+    } finally {
+      cluster.redis.resume();
+    }
+  });
+});
+
+describe('Redis', () => {
+  it('standing still keeps nobody from asking who he is, and ends no session', async () => {
+    const client = await newUser(0);
+
+    cluster.redis.freeze();
+    try {
+      const { ms, result } = await timed(() => client.get(ViewerDocument));
+      expect(result.viewer?.id).toBeDefined();
+      expect(ms).toBeLessThan(3_000);
+      const readyz = await fetch(`${cluster.apis[0]?.url}/readyz`);
+      expect(readyz.status).toBe(200);
+      expect(await readyz.json()).toMatchObject({ postgres: 'ok', redis: 'away' });
+    } finally {
+      cluster.redis.resume();
+    }
+    expect((await client.get(ViewerDocument)).viewer?.id).toBeDefined();
+  });
+
+  it('emptied logs nobody out', async () => {
+    const client = await newUser(0);
+    const changes = client.subscribe(ViewerChangedDocument);
+    await changes.next();
+
+    await cluster.redis.flush();
+
+    expect((await client.get(ViewerDocument)).viewer?.id).toBeDefined();
+    expect((await cluster.client(1, client.token).get(ViewerDocument)).viewer?.id).toBeDefined();
+    const ended = changes.next().then(() => 'ended');
+    expect(await Promise.race([ended, cluster.redis.flush().then(() => 'open')])).toBe('open');
+  });
+
+  it('killed and started again is found again by everybody', async () => {
+    const client = await newUser(0);
+
+    await cluster.redis.kill9();
+    expect((await client.get(ViewerDocument)).viewer?.id).toBeDefined();
+    await cluster.redis.restart();
+
+    const hasRedis = (api: number) => async () =>
+      (await (await fetch(`${cluster.apis[api]?.url}/readyz`)).text()).includes('"redis":"ok"');
+    expect(await until(hasRedis(0), 3_000)).toBe(true);
+    expect(await until(hasRedis(1), 3_000)).toBe(true);
+  });
+});
+
+describe('PostgreSQL', () => {
+  it('away makes answers SERVICE_UNAVAILABLE, retryable, and they are good again within 2 s', async () => {
+    const client = await newUser(0);
+    const { plans } = await client.get(PlansDocument);
+
+    await cluster.postgres.kill9();
+    const refusal = await client.refused(ViewerDocument);
+    expect(refusal.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryable: true });
+    expect((await fetch(`${cluster.apis[0]?.url}/readyz`)).status).toBe(503);
+    expect((await fetch(`${cluster.apis[0]?.url}/livez`)).status).toBe(200);
+    await cluster.postgres.restart();
+
+    expect(await until(hasAnswer(client), 2_000)).toBe(true);
+    expect((await client.get(PlansDocument)).plans).toEqual(plans);
+    expect(cluster.apis.map(({ output }) => output()).join()).not.toContain('the process cannot go on');
+  });
+
+  it('standing still holds nobody for longer than its limits, and is back at once', async () => {
+    const client = await newUser(0);
+
+    cluster.postgres.freeze();
+    try {
+      const [viewer, readyz] = await Promise.all([
+        timed(() => client.refused(ViewerDocument)),
+        timed(() => fetch(`${cluster.apis[0]?.url}/readyz`)),
+      ]);
+      expect(viewer.result.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryable: true });
+      expect(viewer.ms).toBeLessThan(10_000);
+      expect(readyz.result.status).toBe(503);
+      expect(readyz.ms).toBeLessThan(3_000);
+    } finally {
+      cluster.postgres.resume();
+    }
+    expect(await until(hasAnswer(client), 2_000)).toBe(true);
+  });
+});
+
+describe('a process that is asked to end while PostgreSQL and Redis stand still', () => {
+  it('ends within 15 s', async () => {
+    const leaving = await cluster.start('api');
+    const client = cluster.client(cluster.apis.indexOf(leaving));
+    await client.get(PlansDocument);
+
+    cluster.postgres.freeze();
+    cluster.redis.freeze();
+    try {
+      leaving.signal('SIGTERM');
+      const { ms } = await timed(() => leaving.exited);
+      expect(ms).toBeLessThan(15_000);
+    } finally {
+      cluster.redis.resume();
+      cluster.postgres.resume();
+    }
+  });
+});
