@@ -22,6 +22,9 @@ const Environment = z.object({
   SECRET_KEY: z.string().min(32, 'must have at least 32 characters').optional(),
   SECRET_KEY_PREVIOUS: z.string().min(32, 'must have at least 32 characters').optional(),
   RATE_LIMITS: onOff.default(true),
+  BATCH_SIZE: z.coerce.number().int().min(1).max(1_000).default(128),
+  REDEMPTION_LOCK: onOff.default(true),
+  CRASH_POINTS: z.string().optional(),
   ADMIN_EMAIL: z
     .string()
     .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
@@ -99,5 +102,7 @@ function productionProblems(env: Environment): string[] {
     problems.push('TRUST_PROXY: must be given in production: how many proxies stand in front (0 for none)');
   }
   if (!env.RATE_LIMITS) problems.push('RATE_LIMITS: may not be off in production');
+  if (!env.REDEMPTION_LOCK) problems.push('REDEMPTION_LOCK: may not be off in production');
+  if (env.CRASH_POINTS) problems.push('CRASH_POINTS: is for tests, and may not be set in production');
   return problems;
 }

@@ -1,23 +1,37 @@
+import type { Config } from './config.ts';
 import type { Caller } from './modules/auth/caller.ts';
 import { watchedSessions } from './modules/auth/watch-session.ts';
+import { createOrderBatchers, type OrderBatchers } from './modules/order/create-batchers.ts';
+import { watchedOrders } from './modules/order/watch-order.ts';
 import { watchedUsers } from './modules/user/watch-viewer.ts';
 import type { RequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
 import type { WatchKind } from './platform/watch-kind.ts';
 
-/** What can be subscribed to, each kind polled once for all of its subscribers. */
-export interface Watched {
-  watchedUsers: WatchKind;
+/** What a process has once, and all of its requests share. */
+export interface Shared extends OrderBatchers {
+  watchedOrders: WatchKind;
   watchedSessions: WatchKind;
+  watchedUsers: WatchKind;
+  redemptionLock: boolean;
 }
 
 /** What a resolver gets: the services, and who is asking. */
-export interface Context extends Services, Watched {
+export interface Context extends Services, Shared {
   caller: Caller;
   request: RequestScope;
 }
 
 /** Made once for a process. */
-export function createWatched(services: Services): Watched {
-  return { watchedUsers: watchedUsers(services), watchedSessions: watchedSessions(services) };
+export function createShared(
+  services: Services,
+  { BATCH_SIZE, REDEMPTION_LOCK }: Pick<Config, 'BATCH_SIZE' | 'REDEMPTION_LOCK'>,
+): Shared {
+  return {
+    ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
+    watchedOrders: watchedOrders(services),
+    watchedSessions: watchedSessions(services),
+    watchedUsers: watchedUsers(services),
+    redemptionLock: REDEMPTION_LOCK,
+  };
 }

@@ -1,4 +1,4 @@
-import { GraphQLEnumType } from 'graphql';
+import { registerEnumType } from 'type-graphql';
 import { AuthError } from './modules/auth/auth.errors.ts';
 import { DeviceError } from './modules/device/device.errors.ts';
 import { OrderError } from './modules/order/order.errors.ts';
@@ -16,11 +16,18 @@ export const ERROR_MESSAGES = {
   ...TransportEncryptionError.messages,
 } satisfies Record<string, string>;
 
+/** Each code by its own name. */
+export type ErrorCodeName = keyof typeof ERROR_MESSAGES;
+
 /** The enum of the schema: clients get the codes from it. */
-export const ErrorCodeEnum = new GraphQLEnumType({
+export const ErrorCode = Object.fromEntries(Object.keys(ERROR_MESSAGES).map((code) => [code, code])) as {
+  [Code in ErrorCodeName]: Code;
+};
+
+registerEnumType(ErrorCode, {
   name: 'ErrorCode',
   description: 'What `extensions.code` of an error can be. Switch on it; the message is for people.',
-  values: Object.fromEntries(
-    Object.entries(ERROR_MESSAGES).map(([code, description]) => [code, { value: code, description }]),
+  valuesConfig: Object.fromEntries(
+    Object.entries(ERROR_MESSAGES).map(([code, description]) => [code, { description }]),
   ),
 });

@@ -2,7 +2,7 @@ import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Config } from './config.ts';
-import type { Context, Watched } from './context.ts';
+import type { Context, Shared } from './context.ts';
 import { authenticate } from './modules/auth/authenticate.ts';
 import type { Caller } from './modules/auth/caller.ts';
 import { whenSessionEnds } from './modules/auth/watch-session.ts';
@@ -22,7 +22,7 @@ interface GraphqlSettings {
   config: Config;
   metrics: Metrics;
   schema: GraphQLSchema;
-  watched: Watched;
+  shared: Shared;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function serveGraphql(
   app: FastifyInstance,
   settings: GraphqlSettings,
 ): Promise<() => Promise<void>> {
-  const { services, config, schema, watched, metrics } = settings;
+  const { services, config, schema, shared, metrics } = settings;
   const apollo = createApolloServer<Context>({
     schema,
     log: services.log,
@@ -46,7 +46,7 @@ export async function serveGraphql(
   const handle = fastifyApolloHandler(apollo, {
     context: async (request) => {
       const caller = await identify(services, request.headers.authorization);
-      return { ...services, ...watched, caller, request: scopeOf(request, config) };
+      return { ...services, ...shared, caller, request: scopeOf(request, config) };
     },
   });
   app.route({
@@ -72,7 +72,7 @@ async function identify(services: Services, authorization: string | undefined): 
   }
 }
 
-function socketSettings({ services, config, schema, watched, metrics }: GraphqlSettings): WebsocketSettings {
+function socketSettings({ services, config, schema, shared, metrics }: GraphqlSettings): WebsocketSettings {
   return {
     schema,
     log: services.log,
@@ -83,13 +83,13 @@ function socketSettings({ services, config, schema, watched, metrics }: GraphqlS
       const caller = await admit(services, params.authorization);
       const stopWatching =
         caller.kind === 'user'
-          ? whenSessionEnds({ ...services, ...watched }, caller.sessionId, () =>
+          ? whenSessionEnds({ ...services, ...shared }, caller.sessionId, () =>
               close(4401, 'SESSION_REVOKED'),
             )
           : () => {};
       metrics.sockets.inc();
       return {
-        context: (request) => ({ ...services, ...watched, caller, request: { ...scope, ...request } }),
+        context: (request) => ({ ...services, ...shared, caller, request: { ...scope, ...request } }),
         closed: () => {
           metrics.sockets.dec();
           stopWatching();

@@ -1,7 +1,8 @@
 import { seedDemo } from '../prisma/seed.ts';
 import type { Config } from './config.ts';
-import { createWatched } from './context.ts';
+import { createShared } from './context.ts';
 import { ensureAdmin } from './modules/auth/ensure-admin.ts';
+import { armCrashPoints } from './platform/crash-points.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
 import type { Logger } from './platform/logger.ts';
 import { migrate } from './platform/migrate.ts';
@@ -9,6 +10,7 @@ import { isRedisAway } from './platform/redis.ts';
 import { createServices, type RunningServices, type ServiceSettings } from './platform/services.ts';
 import { createSchema } from './schema.ts';
 import { type RunningServer, startServer } from './server.ts';
+import { startWorker } from './worker.ts';
 
 interface LaunchSettings {
   config: Config;
@@ -52,6 +54,7 @@ export async function launch(settings: LaunchSettings): Promise<Launched> {
 
 async function bringUp(settings: LaunchSettings, onStop: (stop: () => Promise<void>) => void): Promise<void> {
   const { config, log, say } = settings;
+  if (config.CRASH_POINTS) armCrashPoints(config.CRASH_POINTS);
   const embedded = await startServers(settings);
   if (embedded) onStop(embedded.stop);
   const databaseUrl = config.DATABASE_URL ?? embedded?.databaseUrl ?? '';
@@ -69,6 +72,7 @@ async function bringUp(settings: LaunchSettings, onStop: (stop: () => Promise<vo
   onStop(services.close);
   await prepareData(settings, services, embedded?.fresh ?? false);
 
+  if (config.ROLE !== 'api') onStop(startWorker(services, config).stop);
   const server = await serve(settings, services);
   onStop(server.close);
   onStop(async () => {
@@ -123,7 +127,7 @@ async function prepareData(
 
 async function serve({ config }: LaunchSettings, services: RunningServices): Promise<RunningServer> {
   if (config.ROLE === 'worker') return startServer({ services, config });
-  const graphql = { schema: await createSchema(), watched: createWatched(services) };
+  const graphql = { schema: await createSchema(), shared: createShared(services, config) };
   return startServer({ services, config, graphql });
 }
 

@@ -1,13 +1,15 @@
 import closeWithGrace from 'close-with-grace';
 import { type Config, ConfigError, readConfig } from './config.ts';
-import { LaunchError, launch } from './launch.ts';
+import { LaunchError, type Launched, launch } from './launch.ts';
 import { EmbeddedError } from './platform/embedded/embedded-error.ts';
-import { createLogger } from './platform/logger.ts';
+import { createLogger, type Logger } from './platform/logger.ts';
 import { MigrationError } from './platform/migration-connection.ts';
 import { RedisPolicyError } from './platform/redis.ts';
 
 /** The whole of a shutdown; after it the process ends, whatever still hangs. */
 const SHUTDOWN_MS = 14_000;
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** Their messages say what is in the way; a stack would only hide it. */
 const FOR_PEOPLE = [ConfigError, EmbeddedError, MigrationError, RedisPolicyError, LaunchError] as const;
@@ -19,15 +21,31 @@ function say(line: string): void {
 
 async function run(config: Config): Promise<void> {
   const log = createLogger(config.LOG_LEVEL);
-  // A signal that comes while we start waits for the start to end, then stops everything in order.
-  const launched = launch({ config, log, say });
-  closeWithGrace({ delay: SHUTDOWN_MS, logger: false }, async ({ err, signal }) => {
+  // Begins only once we listen for signals: from then on nothing that it starts can be left behind.
+  const launched = Promise.resolve().then(() => launch({ config, log, say }));
+  endInOrder(launched, log);
+  await launched;
+}
+
+/** A signal that comes during the start waits for its end, then stops everything; so does an error that nobody has caught. */
+function endInOrder(launched: Promise<Launched>, log: Logger): void {
+  let asked: NodeJS.Signals | undefined;
+  const onTimeout = () => log.error('not everything could be stopped in time');
+  const grace = { delay: SHUTDOWN_MS, logger: false, skip: [...SIGNALS], onTimeout } as const;
+  const { close } = closeWithGrace(grace, async ({ err }) => {
     if (err) log.fatal({ err }, 'the process cannot go on');
-    else say(`Stopping (${signal ?? 'asked to'}) …`);
+    else say(`Stopping (${asked ?? 'asked to'}) …`);
     await (await launched).stop();
     if (!err) say('Stopped.');
   });
-  await launched;
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      // Ctrl-C comes twice, from the terminal and from npm: the second one must not cut the first one short.
+      if (asked) return;
+      asked = signal;
+      void close();
+    });
+  }
 }
 
 function explain(error: unknown): string {

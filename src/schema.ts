@@ -1,13 +1,21 @@
 import 'reflect-metadata';
-import { GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
+import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
-import { ErrorCodeEnum } from './error-codes.ts';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
 import { AuthResolver } from './modules/auth/auth.resolver.ts';
 import { DeviceResolver } from './modules/device/device.resolver.ts';
+import { OrderAdminResolver } from './modules/order/order.admin-resolver.ts';
+import { OrderResolver } from './modules/order/order.resolver.ts';
 import { PlanAdminResolver } from './modules/plan/plan.admin-resolver.ts';
 import { PlanResolver } from './modules/plan/plan.resolver.ts';
+import { RedemptionAdminResolver } from './modules/redemption/redemption.admin-resolver.ts';
+import { RedemptionResolver } from './modules/redemption/redemption.resolver.ts';
+import {
+  RedemptionBatchResolver,
+  RedemptionCodeResolver,
+  RedemptionRecordResolver,
+} from './modules/redemption/redemption-code.resolver.ts';
 import { UserResolver } from './modules/user/user.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
 import { DateTimeScalar } from './platform/graphql/scalars.ts';
@@ -17,8 +25,15 @@ const resolvers: NonEmptyArray<Function> = [
   AuditAdminResolver,
   AuthResolver,
   DeviceResolver,
+  OrderAdminResolver,
+  OrderResolver,
   PlanAdminResolver,
   PlanResolver,
+  RedemptionAdminResolver,
+  RedemptionBatchResolver,
+  RedemptionCodeResolver,
+  RedemptionRecordResolver,
+  RedemptionResolver,
   UserResolver,
 ];
 
@@ -43,18 +58,16 @@ const ROOT_DESCRIPTIONS = {
  * @throws Error naming each root field that nobody has given a policy
  */
 export async function createSchema(): Promise<GraphQLSchema> {
-  const built = await buildSchema({
+  const schema = await buildSchema({
     resolvers,
     validate: false,
     pubSub: NO_PUBSUB,
     scalarsMap: [{ type: Date, scalar: DateTimeScalar }],
   });
   for (const [name, description] of Object.entries(ROOT_DESCRIPTIONS)) {
-    const root = built.getType(name);
+    const root = schema.getType(name);
     if (root) root.description = description;
   }
-  const config = built.toConfig();
-  const schema = new GraphQLSchema({ ...config, types: [...config.types, ErrorCodeEnum] });
   enforcePolicies(schema, checkPolicy);
   return schema;
 }

@@ -9,7 +9,7 @@ import Fastify, {
 } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import type { Config } from './config.ts';
-import type { Watched } from './context.ts';
+import type { Shared } from './context.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
 import { PlatformError } from './platform/errors.ts';
@@ -25,7 +25,7 @@ export interface ServerSettings {
   services: Services;
   config: Config;
   /** Absent in a worker: it answers for its health and nothing else. */
-  graphql?: { schema: GraphQLSchema; watched: Watched };
+  graphql?: { schema: GraphQLSchema; shared: Shared };
 }
 
 /** A server that listens. */
@@ -44,8 +44,8 @@ export interface RunningServer {
  * @throws Error EADDRINUSE when the port is taken
  */
 export async function startServer({ services, config, graphql }: ServerSettings): Promise<RunningServer> {
-  const app = await createApp(config);
   const readiness: Readiness = { isShuttingDown: false };
+  const app = await createApp(config, readiness);
   const metrics = createMetrics();
   serveHealth(app, { services, metrics, readiness, metricsToken: config.METRICS_TOKEN });
   answerErrors(app, services, config);
@@ -58,13 +58,14 @@ export async function startServer({ services, config, graphql }: ServerSettings)
       readiness.isShuttingDown = true;
     },
     close: async () => {
+      readiness.isShuttingDown = true;
       await closeGraphql?.();
       await app.close();
     },
   };
 }
 
-async function createApp(config: Config): Promise<FastifyInstance> {
+async function createApp(config: Config, readiness: Readiness): Promise<FastifyInstance> {
   const app = Fastify({
     logger: false,
     bodyLimit: LIMITS.bodyBytes,
@@ -87,6 +88,10 @@ async function createApp(config: Config): Promise<FastifyInstance> {
   });
   app.addHook('onRequest', async ({ id }, reply) => {
     reply.header('x-request-id', id);
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    // A connection that is kept for a next request would be waited for.
+    if (readiness.isShuttingDown) reply.header('connection', 'close');
   });
   return app;
 }

@@ -8,11 +8,11 @@ const SECRET_NAMES = [
   'authorization',
   'password',
   'secret',
-  'code',
   'identifier',
   'proof',
   'refreshToken',
   'accessToken',
+  'input',
 ];
 
 /** Writes JSON lines to standard error, each with the id of the request it belongs to. */

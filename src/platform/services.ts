@@ -1,5 +1,6 @@
 import { type Cache, createCache } from './cache.ts';
 import { createDatabase, type Database, isOutage } from './database.ts';
+import { createJobQueue, type JobQueue } from './jobs.ts';
 import { createKeyRing, type KeyRing } from './key-ring.ts';
 import type { Logger } from './logger.ts';
 import { createPubSub, type PubSub } from './pubsub.ts';
@@ -14,6 +15,7 @@ export interface Services {
   redis: Redis;
   cache: Cache;
   rateLimits: RateLimits;
+  jobs: JobQueue;
   pubSub: PubSub;
   watcher: Watcher;
   secrets: Secrets;
@@ -27,6 +29,8 @@ export interface ServiceSettings {
   secretKey: string;
   previousSecretKey?: string | undefined;
   rateLimits: boolean;
+  /** In front of the keys of the queue; two deployments on one Redis need two. */
+  jobPrefix?: string;
   log: Logger;
 }
 
@@ -47,11 +51,17 @@ export async function createServices(settings: ServiceSettings): Promise<Running
   const redis = await createRedis({ url: settings.redisUrl, log });
   await checkRedis(redis, log);
   const secrets = createSecrets(settings);
+  const jobs = await createJobQueue({
+    redisUrl: settings.redisUrl,
+    log,
+    ...(settings.jobPrefix && { prefix: settings.jobPrefix }),
+  });
   const pubSub = createPubSub({ url: settings.redisUrl, log });
   const watcher = createWatcher({ pubSub, log, isTransient: isOutage });
   return {
     db,
     redis,
+    jobs,
     pubSub,
     watcher,
     log,
@@ -60,6 +70,7 @@ export async function createServices(settings: ServiceSettings): Promise<Running
     secrets,
     signingKeys: createKeyRing({ db, secrets }),
     close: async () => {
+      await jobs.close();
       watcher.close();
       await pubSub.close();
       redis.disconnect();

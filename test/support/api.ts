@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readConfig } from '../../src/config.ts';
-import { createWatched } from '../../src/context.ts';
+import { createShared } from '../../src/context.ts';
 import { hashPassword } from '../../src/modules/auth/password.ts';
 import { hashServerToken } from '../../src/modules/server/find-agent.ts';
 import type { RunningServices, ServiceSettings } from '../../src/platform/services.ts';
@@ -34,7 +34,7 @@ interface TestApiSettings extends Partial<ServiceSettings> {
 export async function startTestApi({ env, ...settings }: TestApiSettings = {}): Promise<TestApi> {
   const services = await createTestServices(settings);
   const config = readConfig({ PORT: '0', ...env });
-  const graphql = { schema: await createSchema(), watched: createWatched(services) };
+  const graphql = { schema: await createSchema(), shared: createShared(services, config) };
   const server = await startServer({ services, config, graphql });
   const clients: Client[] = [];
   const connect = (token?: string) => {

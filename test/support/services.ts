@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { inject } from 'vitest';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createServices, type RunningServices, type ServiceSettings } from '../../src/platform/services.ts';
@@ -14,6 +15,8 @@ export async function createTestServices(settings: Partial<ServiceSettings> = {}
     redisUrl: inject('redisUrl'),
     secretKey: TEST_SECRET_KEY,
     rateLimits: false,
+    // Two workers on one queue would take each other's jobs, for orders of another database.
+    jobPrefix: `{test-${randomUUID()}}`,
     log: createLogger(process.env.TEST_LOG_LEVEL ?? 'silent'),
     ...settings,
   });

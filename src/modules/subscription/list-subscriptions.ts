@@ -17,11 +17,12 @@ export async function listSubscriptions(
   });
   if (rows.length === 0) return [];
   const now = await databaseNow(db);
-  return rows.map((row) => ({ ...row, status: statusAt(row, now) }));
+  return rows.map((row) => withPresentStatus(row, now));
 }
 
 /** EXPIRED is true by the clock, before any sweep has written it down. */
-function statusAt({ status, expiresAt }: UserSubscription, now: Date): UserSubscription['status'] {
+export function withPresentStatus(subscription: SubscriptionOfPlan, now: Date): SubscriptionOfPlan {
+  const { status, expiresAt } = subscription;
   const isOver = expiresAt !== null && expiresAt <= now;
-  return isOver && status !== 'STOPPED' ? 'EXPIRED' : status;
+  return isOver && status !== 'STOPPED' ? { ...subscription, status: 'EXPIRED' } : subscription;
 }

@@ -1,5 +1,6 @@
 import { Args, Ctx, FieldResolver, Query, Resolver, Root, Subscription } from 'type-graphql';
 import type { Context } from '../../context.ts';
+import type { Order as OrderRow, Redemption as RedemptionRow } from '../../generated/prisma/client.ts';
 import { PageArgs } from '../../platform/graphql/connection.ts';
 import type { Page } from '../../platform/page.ts';
 import { Public, SignedIn } from '../auth/access.ts';
@@ -8,6 +9,10 @@ import { userOf } from '../auth/caller.ts';
 import { listSessions } from '../auth/list-sessions.ts';
 import { type Device, DeviceConnection } from '../device/device.types.ts';
 import { listDevices } from '../device/list-devices.ts';
+import { listOrders } from '../order/list-orders.ts';
+import { OrderConnection } from '../order/order.types.ts';
+import { listRedemptions } from '../redemption/list-redemptions.ts';
+import { RedemptionConnection } from '../redemption/redemption.types.ts';
 import { listSubscriptions } from '../subscription/list-subscriptions.ts';
 import { UserSubscription } from '../subscription/subscription.types.ts';
 import { getEmail, getViewer } from './get-viewer.ts';
@@ -55,6 +60,24 @@ export class UserResolver {
     @Ctx() context: Context,
   ): Promise<Page<Device>> {
     return listDevices(context, { userId: id, page });
+  }
+
+  @FieldResolver(() => OrderConnection, { description: 'Its orders that were not closed, the newest first.' })
+  orders(
+    @Root() { id }: User,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Promise<Page<OrderRow>> {
+    return listOrders(context, { filter: { userId: id }, page });
+  }
+
+  @FieldResolver(() => RedemptionConnection, { description: 'What it has redeemed, the latest first.' })
+  redemptions(
+    @Root() { id }: User,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Promise<Page<RedemptionRow>> {
+    return listRedemptions(context, { userId: id, page });
   }
 
   @FieldResolver(() => [Session], { description: 'Its sessions that live, the newest first.' })

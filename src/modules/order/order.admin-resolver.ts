@@ -1,0 +1,40 @@
+import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
+import type { Context } from '../../context.ts';
+import type { Order as OrderRow } from '../../generated/prisma/client.ts';
+import { PageArgs } from '../../platform/graphql/connection.ts';
+import type { Page } from '../../platform/page.ts';
+import { AdminOnly, CurrentUser } from '../auth/access.ts';
+import type { UserCaller } from '../auth/caller.ts';
+import { listOrders } from './list-orders.ts';
+import { Order, OrderConnection, OrderFilter } from './order.types.ts';
+import { retryOrders } from './retry-orders.ts';
+
+@Resolver()
+export class OrderAdminResolver {
+  @AdminOnly()
+  @Query(() => OrderConnection, { nullable: true, description: 'Orders, the newest first.' })
+  orders(
+    @Arg('filter', () => OrderFilter, {
+      nullable: true,
+      description: 'Which orders; absent: all but CLOSED ones.',
+    })
+    filter: OrderFilter | null,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Promise<Page<OrderRow>> {
+    return listOrders(context, { filter: filter ?? {}, page });
+  }
+
+  @AdminOnly()
+  @Mutation(() => [Order], {
+    description:
+      'Accepts FAILED orders once more, all or none: reserves a use of each code, then queues them.',
+  })
+  retryOrders(
+    @Arg('ids', () => [ID], { description: 'Ids of 1-100 FAILED orders.' }) ids: string[],
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<OrderRow[]> {
+    return retryOrders(context, { actorId: userId, ids });
+  }
+}

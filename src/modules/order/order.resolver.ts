@@ -1,0 +1,54 @@
+import { Arg, Ctx, FieldResolver, ID, Query, Resolver, Root, Subscription } from 'type-graphql';
+import type { Context } from '../../context.ts';
+import type { Order as OrderRow } from '../../generated/prisma/client.ts';
+import { CurrentUser, SignedIn } from '../auth/access.ts';
+import { type UserCaller, userOf } from '../auth/caller.ts';
+import { getPlan } from '../plan/get-plan.ts';
+import { Plan } from '../plan/plan.types.ts';
+import { getSubscription } from '../subscription/get-subscription.ts';
+import { UserSubscription } from '../subscription/subscription.types.ts';
+import { getOrder } from './get-order.ts';
+import { Order } from './order.types.ts';
+import { watchOrder } from './watch-order.ts';
+
+@Resolver(() => Order)
+export class OrderResolver {
+  @SignedIn()
+  @Query(() => Order, { nullable: true, description: 'One of your orders; for admins, any.' })
+  order(
+    @Arg('id', () => ID, { description: 'The id of the order.' }) id: string,
+    @CurrentUser() caller: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<OrderRow> {
+    return getOrder(context, { caller, id });
+  }
+
+  @SignedIn()
+  @Subscription(() => Order, {
+    description: 'The order as it is now, then again at each change; completes when it has come to its end.',
+    subscribe: ({ args, context }: { args: { id: string }; context: Context }) =>
+      watchOrder(context, { caller: userOf(context.caller), id: args.id }),
+  })
+  orderStatusChanged(
+    @Arg('id', () => ID, { description: 'The id of the order.' }) _id: string,
+    @Root() order: OrderRow,
+  ): OrderRow {
+    return order;
+  }
+
+  @FieldResolver(() => Plan, { description: 'The plan that it grants.' })
+  plan(@Root() { planId }: OrderRow, @Ctx() context: Context): Promise<Plan> {
+    return getPlan(context, planId);
+  }
+
+  @FieldResolver(() => UserSubscription, {
+    nullable: true,
+    description: 'What it granted or extended; null until then.',
+  })
+  subscription(
+    @Root() { subscriptionId }: OrderRow,
+    @Ctx() context: Context,
+  ): Promise<UserSubscription | null> {
+    return getSubscription(context, subscriptionId);
+  }
+}

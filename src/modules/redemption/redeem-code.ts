@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import type { Order } from '../../generated/prisma/client.ts';
+import type { Batcher } from '../../platform/batch.ts';
+import { violatedConstraint } from '../../platform/database.ts';
+import { checkInput } from '../../platform/input.ts';
+import { withLock } from '../../platform/lock.ts';
+import type { Services } from '../../platform/services.ts';
+import type { Acceptance, Accepted } from '../order/accept-orders.ts';
+import { lookupsOf } from './code-vault.ts';
+import { RedemptionError } from './redemption.errors.ts';
+import { normalizeCode } from './redemption-code.ts';
+import { ensureGuessesLeft, penalizeGuess } from './wrong-guesses.ts';
+
+const RedeemInput = z.object({
+  code: z.string(),
+  idempotencyKey: z.string().min(1, 'must not be empty').max(64, 'must have at most 64 characters').nullish(),
+});
+
+/** What redeeming needs: beside the services, what gathers the wishes of many users into few transactions. */
+export type RedeemServices = Pick<Services, 'db' | 'log' | 'rateLimits' | 'redis' | 'secrets'> & {
+  acceptances: Batcher<Acceptance, Accepted>;
+  dispatches: Batcher<Order, Order>;
+  /** False in tests only: what must hold, holds without the lock. */
+  redemptionLock: boolean;
+};
+
+interface Wish {
+  userId: string;
+  code: string;
+  idempotencyKey: string | null;
+}
+
+/**
+ * Spends one use of a code, and orders its plan. The order is PAID when it comes back, and activates shortly after.
+ *
+ * Asking again with the same idempotency key, or while the order is PAID, answers with the same order.
+ *
+ * @throws RedemptionError each of its codes
+ * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED; SERVICE_UNAVAILABLE when nothing was promised, or what was
+ *   promised will be kept: trying again is safe
+ */
+export async function redeemCode(
+  services: RedeemServices,
+  { userId, input }: { userId: string; input: z.input<typeof RedeemInput> },
+): Promise<Order> {
+  const { code: typed, idempotencyKey = null } = checkInput(RedeemInput, input);
+  const wish: Wish = { userId, code: normalizeCode(typed, 'input.code'), idempotencyKey };
+  const known = await findByKey(services, wish);
+  if (known) return known;
+  await ensureGuessesLeft(services, userId);
+  return withRedemptionLock(services, wish, () => accept(services, wish));
+}
+
+/** The order of an earlier call with the same key; null when there was none, or it was closed. */
+async function findByKey(
+  services: RedeemServices,
+  { userId, code, idempotencyKey }: Wish,
+): Promise<Order | null> {
+  if (idempotencyKey === null) return null;
+  const found = await services.db.order.findFirst({
+    where: { redeemedById: userId, idempotencyKey, status: { not: 'CLOSED' } },
+    include: { code: { select: { lookup: true } } },
+  });
+  if (!found) return null;
+  const { code: ordered, ...order } = found;
+  const isSameCode = lookupsOf(services, code).includes(Buffer.from(ordered.lookup).toString('hex'));
+  if (!isSameCode) throw new RedemptionError('IDEMPOTENCY_KEY_REUSED');
+  return order;
+}
+
+/** The lock saves others the trouble of trying; whether a code may be redeemed is decided without it. */
+function withRedemptionLock<Result>(
+  { redis, log, redemptionLock }: RedeemServices,
+  { userId, code }: Wish,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  if (!redemptionLock) return work();
+  const onHeld = () => new RedemptionError('REDEMPTION_IN_PROGRESS');
+  return withLock(redis, `redemption_lock:${userId}:${code}`, { onHeld, log }, work);
+}
+
+async function accept(services: RedeemServices, wish: Wish): Promise<Order> {
+  const { userId, code, idempotencyKey } = wish;
+  try {
+    const { order, isNewOrder } = await services.acceptances.add({
+      userId,
+      idempotencyKey,
+      lookups: lookupsOf(services, code),
+    });
+    return isNewOrder ? await services.dispatches.add(order) : order;
+  } catch (error) {
+    if (error instanceof RedemptionError && error.code === 'CODE_NOT_FOUND')
+      await penalizeGuess(services, userId);
+    return findAfterRace(services, wish, error);
+  }
+}
+
+/** Of two calls at once with one key, the unique index lets one through; the other answers with its order. */
+async function findAfterRace(services: RedeemServices, wish: Wish, error: unknown): Promise<Order> {
+  if (violatedConstraint(error) !== 'orders_idempotency_key_key') throw error;
+  const order = await findByKey(services, wish);
+  if (!order) throw error;
+  return order;
+}

@@ -1,0 +1,218 @@
+import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
+import {
+  type RedemptionBatch as BatchRow,
+  type RedemptionCode as CodeRow,
+  type Redemption as RedemptionRow,
+  UnitTime,
+} from '../../generated/prisma/client.ts';
+import { Connection } from '../../platform/graphql/connection.ts';
+import { BigIntScalar, DateTimeScalar } from '../../platform/graphql/scalars.ts';
+import { Plan } from '../plan/plan.types.ts';
+import type { RedemptionPreview as Preview } from './preview-redemption.ts';
+
+@InputType({ description: 'A code to redeem.' })
+export class RedeemCodeInput {
+  @Field(() => String, {
+    description:
+      'As it was typed: case, spaces and hyphens do not matter, and O, I and L are read as 0 and 1.',
+  })
+  code!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Any 1-64 characters of your own: asking again with them answers with the same order.',
+  })
+  idempotencyKey?: string | null;
+}
+
+@ObjectType({ description: 'What redeeming a code would do. Nothing is consumed by looking.' })
+export class RedemptionPreview implements Omit<Preview, 'plan' | 'extendedSubscriptionId'> {
+  @Field(() => Plan, { description: 'The plan that the code grants.' })
+  plan!: Plan;
+
+  @Field(() => UnitTime, { description: 'The unit of the time that it grants.' })
+  unitTime!: UnitTime;
+
+  @Field(() => Int, { description: 'How many units it grants.' })
+  quantity!: number;
+
+  @Field(() => DateTimeScalar, { description: 'When the subscription begins, or began.' })
+  startsAt!: Date;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When it would end; null is never.' })
+  expiresAt!: Date | null;
+
+  @Field(() => BigIntScalar, { nullable: true, description: 'Bytes it would have; null is unlimited.' })
+  trafficLimit!: bigint | null;
+
+  @Field(() => Boolean, { description: 'Whether it would be your first order.' })
+  isNew!: boolean;
+}
+
+type BatchFields = Pick<
+  BatchRow,
+  | 'id'
+  | 'unitTime'
+  | 'quantity'
+  | 'maxUses'
+  | 'count'
+  | 'created'
+  | 'label'
+  | 'note'
+  | 'expiresAt'
+  | 'createdAt'
+>;
+
+@ObjectType({ description: 'Codes that were made together.' })
+export class RedemptionBatch implements BatchFields {
+  @Field(() => ID, { description: 'UUID.' })
+  id!: string;
+
+  @Field(() => UnitTime, { description: 'The unit of the time that each code grants.' })
+  unitTime!: UnitTime;
+
+  @Field(() => Int, { description: 'How many units each code grants.' })
+  quantity!: number;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'How many users may redeem each code; null is unlimited.',
+  })
+  maxUses!: number | null;
+
+  @Field(() => Int, { description: 'How many codes it is to have.' })
+  count!: number;
+
+  @Field(() => Int, { description: 'How many of them are there so far.' })
+  created!: number;
+
+  @Field(() => String, { nullable: true, description: 'What it is called.' })
+  label!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'A note of the admins.' })
+  note!: string | null;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Until when its codes redeem; null is for ever.',
+  })
+  expiresAt!: Date | null;
+
+  @Field(() => DateTimeScalar, { description: 'When it was made.' })
+  createdAt!: Date;
+}
+
+type CodeFields = Pick<
+  CodeRow,
+  'id' | 'maxUses' | 'usedCount' | 'reservedCount' | 'expiresAt' | 'version' | 'createdAt'
+>;
+
+@ObjectType({ description: 'A redemption code.' })
+export class RedemptionCode implements CodeFields {
+  @Field(() => ID, { description: 'UUID.' })
+  id!: string;
+
+  @Field(() => RedemptionBatch, { description: 'The batch it was made in.' })
+  batch!: RedemptionBatch;
+
+  @Field(() => Int, { nullable: true, description: 'How many users may redeem it; null is unlimited.' })
+  maxUses!: number | null;
+
+  @Field(() => Int, { description: 'How many users have redeemed it.' })
+  usedCount!: number;
+
+  @Field(() => Int, { description: 'Uses that are promised to orders on their way.' })
+  reservedCount!: number;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Until when it redeems; null is for ever.' })
+  expiresAt!: Date | null;
+
+  @Field(() => Int, { description: 'Goes up with each edit.' })
+  version!: number;
+
+  @Field(() => DateTimeScalar, { description: 'When it was made.' })
+  createdAt!: Date;
+}
+
+export const RedemptionCodeConnection = Connection(RedemptionCode, 'RedemptionCode');
+
+@ObjectType({ description: 'The record that a user has redeemed a code.' })
+export class Redemption implements Pick<RedemptionRow, 'id' | 'codeHint' | 'redeemedAt'> {
+  @Field(() => ID, { description: 'UUID.' })
+  id!: string;
+
+  @Field(() => String, { description: 'The last four characters of the code.' })
+  codeHint!: string;
+
+  @Field(() => DateTimeScalar, { description: 'When the code was redeemed.' })
+  redeemedAt!: Date;
+}
+
+export const RedemptionConnection = Connection(Redemption, 'Redemption');
+
+@InputType({ description: 'A batch of codes to be made, or imported.' })
+export class CreateRedemptionCodesInput {
+  @Field(() => ID, { description: 'The plan that the codes grant.' })
+  planId!: string;
+
+  @Field(() => UnitTime, { description: 'The unit of the time that each code grants.' })
+  unitTime!: UnitTime;
+
+  @Field(() => Int, { description: 'How many units each code grants, 1-36500.' })
+  quantity!: number;
+
+  @Field(() => Int, {
+    nullable: true,
+    defaultValue: 1,
+    description: 'How many users may redeem each code, each once; null is unlimited.',
+  })
+  maxUses?: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'How many codes to make, 1-10000.' })
+  count?: number | null;
+
+  @Field(() => [String], { nullable: true, description: 'Instead of count: codes to import, at most 10000.' })
+  codes?: string[] | null;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Until when the codes redeem; absent is for ever.',
+  })
+  expiresAt?: Date | null;
+
+  @Field(() => String, { nullable: true, description: 'What the batch is called.' })
+  label?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'A note.' })
+  note?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Asking again with the same key answers with the same batch.',
+  })
+  idempotencyKey?: string | null;
+}
+
+@InputType({ description: 'Which codes; what is left out does not matter.' })
+export class RedemptionCodeFilter {
+  @Field(() => ID, { nullable: true, description: 'The one with this id.' })
+  id?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'Those of this batch.' })
+  batchId?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'Those that grant this plan.' })
+  planId?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The one that reads like this.' })
+  code?: string | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Switched on, they and their batch; or not.' })
+  enabled?: boolean | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Used up; or not.' })
+  exhausted?: boolean | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Too old; or not.' })
+  expired?: boolean | null;
+}

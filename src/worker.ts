@@ -1,0 +1,29 @@
+import { activateOrderJob } from './modules/order/activate-order.job.ts';
+import { activateOrder, createActivations } from './modules/order/activate-order.ts';
+import { reconcileOrders } from './modules/order/reconcile-orders.ts';
+import { repeat } from './platform/repeat.ts';
+import type { Services } from './platform/services.ts';
+
+/** Background work that goes on until it is stopped. */
+export interface RunningWorker {
+  /** Takes up nothing new, and finishes what is under way. */
+  stop: () => Promise<void>;
+}
+
+const RECONCILE_EVERY_MS = 1_000;
+
+/** Does every background job there is, one line for each. */
+export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: number }): RunningWorker {
+  const services = { ...shared, activations: createActivations(shared, { maxSize: BATCH_SIZE }) };
+  services.jobs.process(activateOrderJob, ({ orderId }) => activateOrder(services, orderId));
+  const reconciler = repeat(() => reconcileOrders(services), {
+    everyMs: RECONCILE_EVERY_MS,
+    log: services.log,
+  });
+  return {
+    stop: async () => {
+      await Promise.all([reconciler.stop(), services.jobs.pause()]);
+      await services.activations.drain();
+    },
+  };
+}
