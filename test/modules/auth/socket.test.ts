@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { signAccessToken } from '../../../src/modules/auth/access-token.ts';
 import { readLiveSession } from '../../../src/modules/auth/find-session.ts';
-import { DeviceLoginDocument, LogoutDocument, ViewerDocument } from '../../generated/graphql.ts';
+import { DeviceLoginDocument, ViewerDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
+import { post } from '../../support/client.ts';
 
 interface Message {
   type: string;
@@ -61,6 +62,7 @@ const admitted = async (token: string | undefined) => {
   await socket.received('connection_ack');
   return socket;
 };
+const logOut = ({ token }: TestUser) => post(api.url, { query: 'mutation { logout }' }, token);
 const sessionIdOf = async ({ userId }: TestUser) =>
   (await api.services.db.session.findFirstOrThrow({ where: { userId, revokedAt: null } })).id;
 
@@ -104,7 +106,7 @@ describe('a websocket at its connect', () => {
   it('is closed with 4401 SESSION_REVOKED when its session has ended', async () => {
     const user = await api.newUser();
     const { token } = user;
-    await user.get(LogoutDocument);
+    await logOut(user);
 
     expect(await (await open(as(token))).closed()).toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
   });
@@ -138,7 +140,7 @@ describe('a websocket', () => {
     const [mine, theirs] = [await admitted(user.token), await admitted(other.token)];
 
     const at = Date.now();
-    await user.get(LogoutDocument);
+    await logOut(user);
     const end = await mine.closed();
 
     expect(end).toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
