@@ -9,7 +9,7 @@ import { RedisPolicyError } from './platform/redis.ts';
 /** The whole of a shutdown; after it the process ends, whatever still hangs. */
 const SHUTDOWN_MS = 14_000;
 
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] satisfies NodeJS.Signals[];
 
 /** Their messages say what is in the way; a stack would only hide it. */
 const FOR_PEOPLE = [ConfigError, EmbeddedError, MigrationError, RedisPolicyError, LaunchError] as const;
@@ -31,8 +31,8 @@ async function run(config: Config): Promise<void> {
 function endInOrder(launched: Promise<Launched>, log: Logger): void {
   let asked: NodeJS.Signals | undefined;
   const onTimeout = () => log.error('not everything could be stopped in time');
-  const grace = { delay: SHUTDOWN_MS, logger: false, skip: [...SIGNALS], onTimeout } as const;
-  const { close } = closeWithGrace(grace, async ({ err }) => {
+  const settings = { delay: SHUTDOWN_MS, logger: false, skip: SIGNALS, onTimeout } as const;
+  const { close } = closeWithGrace(settings, async ({ err }) => {
     if (err) log.fatal({ err }, 'the process cannot go on');
     else say(`Stopping (${asked ?? 'asked to'}) …`);
     await (await launched).stop();

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { chownSync, mkdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -105,6 +107,29 @@ describe('a process that was killed', () => {
     expect(await planNames(await logIn(next))).toContain('Kept');
     expect(ms).toBeLessThan(8_000);
     expect(await next.stop()).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('an ordinary user', () => {
+  const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+  const [program = '', ...args] = asNobody;
+  const canRead = spawnSync(program, [...args, 'test', '-r', 'dist/src/main.js']).status === 0;
+
+  it.skipIf(process.getuid?.() !== 0 || !canRead)('has it all running as himself', async () => {
+    const own = makeScratch();
+    const directory = join(own.path, 'of nobody');
+    mkdirSync(directory);
+    chownSync(directory, 65_534, 65_534);
+    try {
+      const running = await startProcess({ directory, by: asNobody });
+      expect((await fetch(`${running.url}/readyz`)).status).toBe(200);
+      expect(own.living().map((pid) => statSync(`/proc/${pid}`).uid)).not.toContain(0);
+
+      expect(await running.stop()).toEqual({ code: 0, signal: null });
+      expect(own.living()).toEqual([]);
+    } finally {
+      await own.remove();
+    }
   });
 });
 

@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { until } from '../../src/platform/embedded/processes.ts';
+import { DeviceLoginDocument, PlansDocument, ViewerChangedDocument } from '../generated/graphql.ts';
+import { newSecret } from '../support/api.ts';
+import { type Client, createClient } from '../support/client.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { unique } from '../support/factories.ts';
+import { type RunningProcess, startProcess } from '../support/process.ts';
+import { makeScratch, type Scratch } from '../support/scratch.ts';
+import { TEST_SECRET_KEY } from '../support/services.ts';
+
+const DELAY_MS = 1_500;
+
+let scratch: Scratch;
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+
+beforeAll(async () => {
+  scratch = makeScratch();
+  database = await createTestDatabase();
+});
+afterAll(async () => {
+  await scratch.remove();
+  await database.drop();
+});
+
+function startApi(): Promise<RunningProcess> {
+  const servers = { DATABASE_URL: database.url, REDIS_URL: inject('redisUrl'), SECRET_KEY: TEST_SECRET_KEY };
+  const env = { ...servers, SHUTDOWN_DELAY_MS: String(DELAY_MS), ADMIN_PASSWORD: 'correct horse battery' };
+  return startProcess({ directory: join(scratch.path, 'api'), role: 'api', env });
+}
+
+async function logIn(url: string): Promise<Client> {
+  const client = createClient(url);
+  const input = { identifier: unique('device'), secret: newSecret() };
+  client.token = (await client.get(DeviceLoginDocument, { input })).deviceLogin.accessToken;
+  return client;
+}
+
+/** Nobody can read the table until it is released. */
+async function holdTable(
+  table: string,
+): Promise<{ isWaitedFor(): Promise<boolean>; release(): Promise<void> }> {
+  const holder = new pg.Client({ connectionString: database.url });
+  await holder.connect();
+  await holder.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+  return {
+    isWaitedFor: async () =>
+      (await holder.query('SELECT 1 FROM pg_locks WHERE NOT granted AND relation = $1::regclass', [table]))
+        .rowCount === 1,
+    release: async () => {
+      await holder.query('COMMIT');
+      await holder.end();
+    },
+  };
+}
+
+it('a process that is asked to end sends new clients elsewhere, says goodbye, finishes what it does, and ends with 0', async () => {
+  const api = await startApi();
+  const client = await logIn(api.url);
+  const changes = client.subscribe(ViewerChangedDocument);
+  await changes.next();
+  const goodbye = changes.next().then(
+    () => 'another message',
+    (event: { code?: number }) => ({ code: event.code, at: performance.now() }),
+  );
+
+  const startedAt = performance.now();
+  api.signal('SIGTERM');
+
+  const readiness = async () => (await fetch(`${api.url}/readyz`)).status;
+  expect(await until(async () => (await readiness()) === 503, 1_000)).toBe(true);
+  expect(await (await fetch(`${api.url}/readyz`)).json()).toMatchObject({ status: 'shutting down' });
+  expect(await client.get(PlansDocument)).toBeDefined();
+  const plans = await holdTable('plans');
+  const underWay = client.ask(PlansDocument);
+  expect(await until(() => plans.isWaitedFor(), 1_000)).toBe(true);
+
+  expect(await goodbye).toMatchObject({ code: 1001 });
+  expect(performance.now() - startedAt).toBeGreaterThan(DELAY_MS - 50);
+  const isRefused = () =>
+    fetch(`${api.url}/livez`).then(
+      () => false,
+      () => true,
+    );
+  expect(await until(isRefused, 3_000)).toBe(true);
+  await plans.release();
+  expect(await underWay).toMatchObject({ status: 200, data: { plans: [] } });
+  expect(await api.exited).toEqual({ code: 0, signal: null });
+  expect(performance.now() - startedAt).toBeLessThan(15_000);
+  expect(scratch.living()).toEqual([]);
+});
+
+it('a second request to end changes nothing', async () => {
+  const api = await startApi();
+
+  api.signal('SIGTERM');
+  await until(() => api.output().includes('Stopping'), 2_000);
+  api.signal('SIGTERM');
+
+  expect(await api.exited).toEqual({ code: 0, signal: null });
+  expect(api.output()).toContain('Stopped.');
+});
