@@ -8,6 +8,7 @@ import { createSchema } from '../../src/schema.ts';
 import { TypedDocumentString } from '../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import type { Client, ClientError } from '../support/client.ts';
+import { fingerprint } from './fingerprint.ts';
 import { ASKERS, type Asker, type Outcome, PERMISSIONS, type Permission } from './permissions.ts';
 
 const contract = buildSchema(readFileSync(new URL('contract.graphql', import.meta.url), 'utf8'));
@@ -130,10 +131,11 @@ async function outcomes(
 
 /** What was refused for who asked, or for what he asked for, has left no trace. */
 async function outcomeUnchanged(client: Client, name: string, field: string): Promise<Outcome> {
-  const before = name.startsWith('Mutation') ? await fingerprint() : '';
+  const before = name.startsWith('Mutation') ? await fingerprint(api.services.db) : '';
   const outcome = await outcomeOf(client, name, field);
   const isRefused = /^(UNAUTHENTICATED|FORBIDDEN|NOT_FOUND)$/.test(outcome);
-  if (before && isRefused && before !== (await fingerprint())) return `${outcome}, but something was changed`;
+  if (before && isRefused && before !== (await fingerprint(api.services.db)))
+    return `${outcome}, but something was changed`;
   return outcome;
 }
 
@@ -185,18 +187,3 @@ async function wire(client: Client, query: string): Promise<string> {
 const operationOf = (name: string, field: string) => `${name.split('.')[0]?.toLowerCase()} { ${field} }`;
 const fill = (ask: string, things: Record<string, string>) =>
   ask.replace(/\$(\w+)/g, (_, name: string) => JSON.stringify(things[name] ?? randomUUID()));
-
-/** One value over all rows of all tables. */
-async function fingerprint(): Promise<string> {
-  const { db } = api.services;
-  const tables = await db.$queryRaw<{ name: string }[]>`
-    SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename`;
-  const sums = tables.map(
-    ({ name }) =>
-      `SELECT '${name}' AS t, md5(string_agg(r::text, '|' ORDER BY r::text)) AS sum FROM "${name}" r`,
-  );
-  const [row] = await db.$queryRawUnsafe<{ sum: string }[]>(
-    `SELECT md5(string_agg(t || coalesce(sum, ''), '|' ORDER BY t)) AS sum FROM (${sums.join(' UNION ALL ')}) s`,
-  );
-  return row?.sum ?? '';
-}

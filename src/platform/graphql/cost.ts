@@ -4,6 +4,7 @@ import {
   type GraphQLSchema,
   getNamedType,
   getOperationAST,
+  getVariableValues,
   isCompositeType,
   Kind,
   type SelectionNode,
@@ -12,6 +13,8 @@ import { type ComplexityEstimator, getComplexity } from 'graphql-query-complexit
 import { PAGE_SIZE } from '../page.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
+
+const ONE_ERROR = { maxErrors: 1 };
 
 type ComplexityOptions = Parameters<typeof getComplexity>[0];
 
@@ -42,6 +45,9 @@ export function checkCost(
 ): GraphQLError | undefined {
   const operation = getOperationAST(document, operationName);
   if (!operation || operation.selectionSet.selections.every(isIntrospection)) return undefined;
+  // The estimate would gather every fault of the variables, however many there are.
+  const coerced = getVariableValues(schema, operation.variableDefinitions ?? [], variables ?? {}, ONE_ERROR);
+  if (coerced.errors) return coerced.errors[0];
   const cost = costOf({
     schema,
     query: document,

@@ -72,7 +72,7 @@ function requestFault(error: GraphQLError): DomainError {
 
 /** HTTP-level faults of Apollo (no query, wrong JSON types) carry BAD_REQUEST: they are bad input. */
 function requestFaultCode({ message, extensions }: GraphQLError): string {
-  if (message.startsWith('Syntax Error: Document contains more than')) return 'OPERATION_TOO_COMPLEX';
+  if (/^Syntax Error: Document contains more tha\w /.test(message)) return 'OPERATION_TOO_COMPLEX';
   const code = extensions[REASON] ?? extensions.code;
   return typeof code === 'string' && code in PlatformError.messages ? code : 'BAD_USER_INPUT';
 }

@@ -1,0 +1,15 @@
+import type { Database } from '../../src/platform/database.ts';
+
+/** One value over all rows of all tables: the same before and after when nothing was changed. */
+export async function fingerprint(db: Database): Promise<string> {
+  const tables = await db.$queryRaw<{ name: string }[]>`
+    SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename`;
+  const sums = tables.map(
+    ({ name }) =>
+      `SELECT '${name}' AS name, md5(string_agg(r::text, '|' ORDER BY r::text)) AS sum FROM "${name}" r`,
+  );
+  const [row] = await db.$queryRawUnsafe<{ sum: string }[]>(
+    `SELECT md5(string_agg(name || coalesce(sum, ''), '|' ORDER BY name)) AS sum FROM (${sums.join(' UNION ALL ')}) s`,
+  );
+  return row?.sum ?? '';
+}
