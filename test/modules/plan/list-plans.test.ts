@@ -1,15 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AllPlansDocument, type AllPlansQueryVariables, PlansDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { buildPlan } from '../../support/factories.ts';
 
 let api: TestApi;
 let admin: TestUser;
-beforeEach(async () => {
+beforeAll(async () => {
   api = await startTestApi();
   admin = await api.newAdmin();
 });
-afterEach(() => api.close());
+afterAll(() => api.close());
+beforeEach(() => api.services.db.plan.deleteMany());
 
 const buildPlans = async (count: number) => {
   const ids: string[] = [];
