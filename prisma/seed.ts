@@ -1,40 +1,210 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { Prisma } from '../src/generated/prisma/client.ts';
+import { openCode } from '../src/modules/redemption/code-vault.ts';
+import { createRedemptionCodes } from '../src/modules/redemption/create-redemption-codes.ts';
+import { displayCode } from '../src/modules/redemption/redemption-code.ts';
 import type { Services } from '../src/platform/services.ts';
+
+type SeedServices = Pick<Services, 'db' | 'secrets'>;
+type NewBatch = Parameters<typeof createRedemptionCodes>[1]['input'];
 
 const GIB = 2n ** 30n;
 
 /** Fixed ids: seeding twice finds what the first time has made. */
-const PLANS: Prisma.PlanCreateInput[] = [
+const seedId = (kind: number, number: number) =>
+  `01930000-0000-7000-800${kind}-${String(number).padStart(12, '0')}`;
+const planId = (number: number) => seedId(0, number);
+const serverId = (number: number) => seedId(1, number);
+const nodeId = (number: number) => seedId(2, number);
+const adId = (number: number) => seedId(3, number);
+
+const PLANS: Prisma.PlanCreateManyInput[] = [
   {
-    id: '01930000-0000-7000-8000-000000000001',
+    id: planId(1),
     name: 'Basic',
     description: '100 GiB each month on two devices.',
     trafficLimit: 100n * GIB,
     deviceLimit: 2,
     speedLimit: 100,
     resetCycle: 'MONTHLY_START_DAY',
+    nodeTags: ['standard'],
   },
   {
-    id: '01930000-0000-7000-8000-000000000002',
+    id: planId(2),
     name: 'Unlimited',
     description: 'No limit on traffic or speed, on five devices.',
     deviceLimit: 5,
+    nodeTags: ['standard', 'premium'],
   },
   {
-    id: '01930000-0000-7000-8000-000000000003',
+    id: planId(3),
     name: 'Trial',
     description: '1 GiB to try it out.',
     status: 'HIDDEN',
     trafficLimit: 1n * GIB,
     deviceLimit: 1,
     quota: 1,
+    nodeTags: ['standard'],
   },
 ];
 
-/** Enough to click through. May run at any time, and twice: what is there is left as it is. */
-export async function seedDemo({ db }: Pick<Services, 'db'>): Promise<void> {
-  for (const plan of PLANS) {
-    const { id } = plan as { id: string };
-    await db.plan.upsert({ where: { id }, create: plan, update: {} });
-  }
+/** Nobody can be reached there: the names are reserved for examples. */
+const SERVERS = [
+  {
+    id: serverId(1),
+    name: 'Frankfurt 1',
+    address: 'fra1.tessera.example',
+    country: 'DE',
+    city: 'Frankfurt',
+    latitude: 50.11,
+    longitude: 8.68,
+  },
+  {
+    id: serverId(2),
+    name: 'Tokyo 1',
+    address: 'tyo1.tessera.example',
+    country: 'JP',
+    city: 'Tokyo',
+    latitude: 35.68,
+    longitude: 139.69,
+  },
+  {
+    id: serverId(3),
+    name: 'New York 1',
+    address: 'nyc1.tessera.example',
+    country: 'US',
+    city: 'New York',
+    latitude: 40.71,
+    longitude: -74.01,
+  },
+];
+const FRANKFURT = { serverId: serverId(1), tags: ['standard'] };
+const TOKYO = { serverId: serverId(2), tags: ['standard'] };
+const NEW_YORK = { serverId: serverId(3), tags: ['premium'], ratio: 1.5 };
+
+type NewNode = Omit<Prisma.NodeCreateManyInput, 'id' | 'sort'>;
+
+const NODES: NewNode[] = [
+  {
+    ...FRANKFURT,
+    ...{ name: 'Frankfurt Shadowsocks', protocol: 'SHADOWSOCKS', port: 8388 },
+    clientConfig: { method: 'chacha20-ietf-poly1305' },
+  },
+  { ...TOKYO, name: 'Tokyo VMess', protocol: 'VMESS', port: 10_086, clientConfig: { security: 'auto' } },
+  {
+    ...TOKYO,
+    ...{ name: 'Tokyo Trojan', protocol: 'TROJAN', port: 8443 },
+    clientConfig: { serverName: 'tyo1.tessera.example' },
+  },
+  {
+    ...NEW_YORK,
+    ...{ name: 'New York VLESS', protocol: 'VLESS', port: 443 },
+    clientConfig: { flow: '', security: 'tls', serverName: 'nyc1.tessera.example' },
+  },
+  {
+    ...NEW_YORK,
+    ...{ name: 'New York Hysteria2', protocol: 'HYSTERIA2', port: 8443 },
+    clientConfig: { serverName: 'nyc1.tessera.example', obfs: 'salamander' },
+  },
+];
+
+/** Apps are told the public key, the agent the private one. */
+function realityNode(): NewNode {
+  const { x: publicKey = '', d: privateKey = '' } = generateKeyPairSync('x25519').privateKey.export({
+    format: 'jwk',
+  });
+  const shortId = randomBytes(8).toString('hex');
+  const forApps = { flow: 'xtls-rprx-vision', security: 'reality', serverName: 'www.example.com' };
+  return {
+    ...FRANKFURT,
+    ...{ name: 'Frankfurt VLESS Reality', protocol: 'VLESS', port: 443 },
+    clientConfig: { ...forApps, publicKey, shortId },
+    serverConfig: { privateKey, shortIds: [shortId] },
+  };
+}
+
+const ADS: Prisma.AdCreateManyInput[] = [
+  {
+    id: adId(1),
+    type: 'banner',
+    title: 'Go unlimited',
+    description: 'Shown above the list of plans.',
+    content: 'No limit on traffic or speed.',
+    targetUrl: 'https://tessera.example/plans/unlimited',
+  },
+  {
+    id: adId(2),
+    type: 'notice',
+    title: 'New: Tokyo',
+    description: 'Shown once after login.',
+    content: 'A new server in Tokyo is in your plan.',
+  },
+];
+
+/** Its one code has no end of uses: the demo can be played as often as one likes. */
+const DEMO_BATCH: NewBatch = {
+  planId: planId(1),
+  unitTime: 'MONTH',
+  quantity: 1,
+  maxUses: null,
+  count: 1,
+  label: 'Demo: any number of devices may redeem it',
+  idempotencyKey: 'demo data: demo',
+};
+
+const BATCHES: NewBatch[] = [
+  DEMO_BATCH,
+  {
+    ...{ planId: planId(1), unitTime: 'MONTH', quantity: 1, maxUses: 1, count: 20 },
+    ...{ label: 'Basic, one month', idempotencyKey: 'demo data: basic' },
+  },
+  {
+    ...{ planId: planId(2), unitTime: 'YEAR', quantity: 1, maxUses: 1, count: 10 },
+    ...{ label: 'Unlimited, one year', idempotencyKey: 'demo data: unlimited' },
+  },
+];
+
+/** What the demo data has, for the person at the terminal. */
+export interface DemoData {
+  /** A code that anybody may redeem; null unless this very run has made it. */
+  code: string | null;
+}
+
+/**
+ * Enough to click through: plans, codes, servers with a node of each protocol, ads. May run at any time, twice, and
+ * several at once: what is there is left as it is.
+ */
+export async function seedDemo(services: SeedServices): Promise<DemoData> {
+  const { db } = services;
+  await db.plan.createMany({ data: PLANS, skipDuplicates: true });
+  // The tokens are nobody's: rotateServerToken gives a server one that is known.
+  const servers = SERVERS.map((server) => ({ ...server, tokenHash: Uint8Array.from(randomBytes(32)) }));
+  await db.server.createMany({ data: servers, skipDuplicates: true });
+  const nodes = [realityNode(), ...NODES].map((node, place) => ({
+    ...node,
+    id: nodeId(place + 1),
+    sort: place + 1,
+  }));
+  await db.node.createMany({ data: nodes, skipDuplicates: true });
+  await db.ad.createMany({ data: ADS, skipDuplicates: true });
+  const made = new Set<NewBatch>();
+  for (const batch of BATCHES) if (await seedBatch(services, batch)) made.add(batch);
+  return { code: made.has(DEMO_BATCH) ? await readDemoCode(services) : null };
+}
+
+/** Whether there was none before. An admin may have deleted the plan. */
+async function seedBatch(services: SeedServices, batch: NewBatch): Promise<boolean> {
+  const { planId: id, idempotencyKey = null } = batch;
+  const isThere = await services.db.redemptionBatch.count({ where: { idempotencyKey } });
+  const plans = await services.db.plan.count({ where: { id, deletedAt: null } });
+  if (isThere > 0 || plans === 0) return false;
+  await createRedemptionCodes(services, { actorId: null, input: batch });
+  return true;
+}
+
+/** As people type it. */
+async function readDemoCode(services: SeedServices): Promise<string> {
+  const { idempotencyKey = null } = DEMO_BATCH;
+  const code = await services.db.redemptionCode.findFirstOrThrow({ where: { batch: { idempotencyKey } } });
+  return displayCode(openCode(services, code));
 }

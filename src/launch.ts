@@ -70,7 +70,7 @@ async function bringUp(settings: LaunchSettings, onStop: (stop: () => Promise<vo
     log,
   });
   onStop(services.close);
-  await prepareData(settings, services, embedded?.fresh ?? false);
+  const demoCode = await prepareData(settings, services, embedded?.fresh ?? false);
 
   if (config.ROLE !== 'api') onStop(startWorker(services, config).stop);
   const server = await serve(settings, services);
@@ -79,7 +79,7 @@ async function bringUp(settings: LaunchSettings, onStop: (stop: () => Promise<vo
     server.announceShutdown();
     await new Promise((resolve) => setTimeout(resolve, config.SHUTDOWN_DELAY_MS));
   });
-  announce(settings, server);
+  announce(settings, server, demoCode);
 }
 
 /** DATA_DIR is only touched when something in it is needed. */
@@ -109,20 +109,22 @@ async function connect(settings: ServiceSettings): Promise<RunningServices> {
   }
 }
 
+/** The first admin, and the demo data where they are wanted. Gives a code to redeem when one was made. */
 async function prepareData(
   { config, say }: LaunchSettings,
   services: RunningServices,
   isFresh: boolean,
-): Promise<void> {
+): Promise<string | null> {
   const admin = await ensureAdmin(services, { email: config.ADMIN_EMAIL, password: config.ADMIN_PASSWORD });
   if (admin?.generatedPassword) {
     say(
       `Admin: ${admin.email}, password ${admin.generatedPassword} (shown this once; ADMIN_PASSWORD sets another)`,
     );
   }
-  if ((config.SEED ?? (isFresh ? 'demo' : 'none')) !== 'demo') return;
-  await seedDemo(services);
-  say('Demo data: three plans.');
+  if ((config.SEED ?? (isFresh ? 'demo' : 'none')) !== 'demo') return null;
+  const { code } = await seedDemo(services);
+  if (code) say('Demo data: plans, codes, servers, nodes and ads.');
+  return code;
 }
 
 async function serve({ config }: LaunchSettings, services: RunningServices): Promise<RunningServer> {
@@ -131,7 +133,12 @@ async function serve({ config }: LaunchSettings, services: RunningServices): Pro
   return startServer({ services, config, graphql });
 }
 
-function announce({ config, say }: LaunchSettings, { url }: RunningServer): void {
-  if (config.ROLE === 'worker') say(`Tessera worker is ready. Health ${url}/readyz`);
-  else say(`Tessera is ready. GraphQL ${url}/graphql, admin ${config.ADMIN_EMAIL}`);
+function announce({ config, say }: LaunchSettings, { url }: RunningServer, demoCode: string | null): void {
+  if (config.ROLE === 'worker') {
+    say(`Tessera worker is ready. Health ${url}/readyz`);
+    return;
+  }
+  const parts = [`GraphQL ${url}/graphql`, `admin ${config.ADMIN_EMAIL}`];
+  if (demoCode) parts.push(`a code to redeem: ${demoCode}`);
+  say(`Tessera is ready. ${parts.join(', ')}`);
 }

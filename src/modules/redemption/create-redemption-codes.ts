@@ -57,11 +57,12 @@ type NewBatch = z.output<typeof NewBatch>;
  * Makes a batch of codes for one plan, audited; all of them are there afterwards. The same idempotency key gives the
  * same batch.
  *
+ * @param actorId the admin; null when the service itself makes them
  * @throws PlatformError BAD_USER_INPUT, also for an imported code that is there already; NOT_FOUND for the plan
  */
 export async function createRedemptionCodes(
   services: Pick<Services, 'db' | 'secrets'>,
-  { actorId, input }: { actorId: string; input: z.input<typeof NewBatch> },
+  { actorId, input }: { actorId: string | null; input: z.input<typeof NewBatch> },
 ): Promise<RedemptionBatch> {
   const batch = checkInput(NewBatch, input);
   const codes = batch.codes ? importedCodes(batch.codes) : newCodes(batch.count ?? 0);
@@ -97,7 +98,7 @@ const refusedCode = (place: number, problem: string) => {
 };
 
 interface Writing {
-  actorId: string;
+  actorId: string | null;
   batch: NewBatch;
   sealed: readonly SealedCode[];
 }
