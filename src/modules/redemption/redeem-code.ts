@@ -95,9 +95,13 @@ async function accept(services: RedeemServices, wish: Wish): Promise<Order> {
   }
 }
 
-/** Of two calls at once with one key, the unique index lets one through; the other answers with its order. */
+/**
+ * Of two calls at once with one key, one makes the order; the other meets the unique index, or finds the code redeemed
+ * when the order has been activated meanwhile, and answers with its order.
+ */
 async function findAfterRace(services: RedeemServices, wish: Wish, error: unknown): Promise<Order> {
-  if (violatedConstraint(error) !== 'orders_idempotency_key_key') throw error;
+  const isRedeemed = error instanceof RedemptionError && error.code === 'CODE_ALREADY_REDEEMED';
+  if (!isRedeemed && violatedConstraint(error) !== 'orders_idempotency_key_key') throw error;
   const order = await findByKey(services, wish);
   if (!order) throw error;
   return order;

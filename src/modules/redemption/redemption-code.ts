@@ -13,17 +13,15 @@ const GROUP_LENGTH = 4;
  * @throws PlatformError BAD_USER_INPUT unless 6 to 64 letters and digits are left
  */
 export function normalizeCode(typed: string, field: string): string {
-  const code = typed
-    .replace(/[\s-]/g, '')
-    .toUpperCase()
-    .replace(/[OIL]/g, (letter) => LOOK_ALIKES[letter] ?? letter);
-  if (!/^[0-9A-Z]{6,64}$/.test(code)) {
+  const characters = typed.replace(/[\s-]/g, '');
+  // Before upper case is made: of some other letters it makes ours, SS of ß and I of the dotless ı.
+  if (!/^[0-9A-Za-z]{6,64}$/.test(characters)) {
     throw new PlatformError('BAD_USER_INPUT', {
       field,
       message: `${field}: a code has 6 to 64 letters and digits`,
     });
   }
-  return code;
+  return characters.toUpperCase().replace(/[OIL]/g, (letter) => LOOK_ALIKES[letter] ?? letter);
 }
 
 /** A code as people read it: in groups of four. */

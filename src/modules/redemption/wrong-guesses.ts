@@ -30,12 +30,16 @@ export async function ensureGuessesLeft(services: GuessServices, userId: string)
   ]);
 }
 
-/** Counts a wrong guess where limits are shared; the count of the day is written by `recordWrongGuesses`. */
+/**
+ * Counts a wrong guess where limits are shared; the count of the day is written by `recordWrongGuesses`.
+ *
+ * @throws PlatformError RATE_LIMITED when it is one too many: of many guesses at once all pass the first look
+ */
 export async function penalizeGuess(services: GuessServices, userId: string): Promise<void> {
   const address = await countedAddress(services);
   await Promise.all([
-    services.rateLimits.penalty(BY_USER, userId),
-    address !== null && services.rateLimits.penalty(BY_ADDRESS, address),
+    services.rateLimits.consume(BY_USER, userId),
+    address !== null && services.rateLimits.consume(BY_ADDRESS, address),
   ]);
 }
 

@@ -1,0 +1,78 @@
+import type { Transaction } from '../../src/platform/database.ts';
+
+interface Invariant {
+  name: string;
+  /** Gives the ids of the rows that break it. */
+  sql: string;
+}
+
+/** What is true of codes, orders, redemptions and subscriptions once everything has settled. */
+const INVARIANTS: readonly Invariant[] = [
+  {
+    name: 'no code is promised or redeemed more often than it may be',
+    sql: `SELECT id FROM redemption_codes WHERE used_count + reserved_count > max_uses`,
+  },
+  {
+    name: 'a code is used as often as there are records of it',
+    sql: `SELECT id FROM redemption_codes c
+      WHERE used_count <> (SELECT count(*) FROM redemptions r WHERE r.code_id = c.id)`,
+  },
+  {
+    name: 'a code is reserved as often as there are PAID orders for it',
+    sql: `SELECT id FROM redemption_codes c
+      WHERE reserved_count <> (SELECT count(*) FROM orders o WHERE o.code_id = c.id AND o.status = 'PAID')`,
+  },
+  {
+    name: 'a user redeems a code once',
+    sql: `SELECT code_id AS id FROM redemptions GROUP BY code_id, redeemed_by_id HAVING count(*) > 1
+      UNION SELECT code_id FROM redemptions GROUP BY code_id, user_id HAVING count(*) > 1`,
+  },
+  {
+    name: 'an order has one record',
+    sql: `SELECT order_id AS id FROM redemptions GROUP BY order_id HAVING count(*) > 1`,
+  },
+  {
+    name: 'exactly the FINISHED orders have a record, of the same subscription',
+    sql: `SELECT o.id FROM orders o LEFT JOIN redemptions r ON r.order_id = o.id
+      WHERE (o.status = 'FINISHED') <> (r.id IS NOT NULL) OR o.subscription_id <> r.subscription_id`,
+  },
+  {
+    name: 'no order is PAID for longer than a minute',
+    sql: `SELECT id FROM orders WHERE status = 'PAID' AND created_at < now() - interval '60 seconds'`,
+  },
+  {
+    // Of codes that grant days, and of subscriptions that began with an order and have not been begun again.
+    name: 'a subscription lasts as long as its FINISHED orders grant',
+    sql: `SELECT s.id FROM user_subscriptions s
+      JOIN LATERAL (
+        SELECT min(finished_at) AS first, sum(quantity) AS days, bool_and(unit_time = 'DAY') AS "onlyDays"
+        FROM orders o WHERE o.subscription_id = s.id AND o.status = 'FINISHED'
+      ) o ON o.first = s.starts_at AND o."onlyDays"
+      WHERE extract(epoch FROM s.expires_at - s.starts_at) <> o.days * 86400`,
+  },
+  {
+    name: 'nobody has had a plan more often than its quota allows',
+    sql: `SELECT s.user_id AS id FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
+      GROUP BY s.user_id, p.id HAVING count(*) > p.quota`,
+  },
+  {
+    name: 'one order of a user is new at most',
+    sql: `SELECT redeemed_by_id AS id FROM orders
+      WHERE is_new AND status IN ('PAID', 'FINISHED') GROUP BY redeemed_by_id HAVING count(*) > 1`,
+  },
+  {
+    name: 'no transaction is left open',
+    sql: `SELECT pid::text AS id FROM pg_stat_activity WHERE datname = current_database()
+      AND state LIKE 'idle in transaction%' AND now() - state_change > interval '10 seconds'`,
+  },
+];
+
+/** Every invariant that is broken, with up to five rows that break it; empty when all is well. */
+export async function checkInvariants(db: Pick<Transaction, '$queryRawUnsafe'>): Promise<string[]> {
+  const violations: string[] = [];
+  for (const { name, sql } of INVARIANTS) {
+    const rows = await db.$queryRawUnsafe<{ id: string }[]>(`SELECT id FROM (${sql}) AS broken LIMIT 5`);
+    if (rows.length > 0) violations.push(`${name}: ${rows.map(({ id }) => id).join(', ')}`);
+  }
+  return violations;
+}
