@@ -23,6 +23,8 @@ export const LIMITS = {
   cost: 2_000,
   /** Lists and objects inside each other in the variables. */
   variableDepth: 32,
+  /** Subscriptions at once on one websocket. */
+  subscriptionsPerSocket: 20,
   /** Bytes of a request body or a websocket frame, checked before parsing. */
   bodyBytes: 64 * 1024,
 } as const;

@@ -24,8 +24,9 @@ export function maskError(
   error: unknown,
   log: Logger,
 ): GraphQLFormattedError & { extensions: ErrorExtensions } {
-  const refusal = toRefusal(error, log);
-  const { locations, path } = error instanceof GraphQLError ? error.toJSON() : {};
+  const located = findLocated(error);
+  const refusal = toRefusal(located, log);
+  const { locations, path } = located instanceof GraphQLError ? located.toJSON() : {};
   return {
     message: refusal.message,
     ...(locations && { locations }),
@@ -49,6 +50,16 @@ function toRefusal(error: unknown, log: Logger): DomainError {
   }
   log.error({ err: cause }, 'a request failed');
   return new PlatformError('INTERNAL_SERVER_ERROR');
+}
+
+/** Transports wrap errors of execution, and what they wrap them in has no path: the layer that has one counts. */
+function findLocated(error: unknown): unknown {
+  let layer = error;
+  while (layer instanceof GraphQLError) {
+    if (layer.path) return layer;
+    layer = layer.originalError;
+  }
+  return error;
 }
 
 function rootCause(error: unknown): unknown {

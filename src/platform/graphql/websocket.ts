@@ -6,7 +6,7 @@ import { CloseCode, type Context, handleProtocols, makeServer } from 'graphql-ws
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS, tooComplex } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { prepareSubscription } from './operation.ts';
 import { subscribeDistinct } from './subscribe.ts';
@@ -58,6 +58,7 @@ interface Extra {
 type SocketContext = Context<Record<string, unknown>, Extra>;
 
 const PING_INTERVAL_MS = 12_000;
+const LARGEST_BACKLOG_BYTES = 1024 * 1024;
 const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
 
@@ -105,9 +106,12 @@ function makeProtocol({ schema, log, connect }: WebsocketSettings) {
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: 5_000,
     onConnect: (ctx) => admit(ctx, connect, log),
-    onSubscribe: ({ extra }, id, payload) => {
+    onSubscribe: ({ extra, subscriptions }, id, payload) => {
       const scope = { ...extra.scope, requestId: randomUUID() };
       extra.subscriptions.set(id, scope);
+      if (Object.keys(subscriptions).length > LIMITS.subscriptionsPerSocket) {
+        return [tooComplex(`A socket carries ${LIMITS.subscriptionsPerSocket} subscriptions at most.`)];
+      }
       return inRequestScope(scope, () =>
         prepareSubscription(schema, payload, extra.client?.context(scope) ?? {}),
       );
@@ -119,7 +123,12 @@ function makeProtocol({ schema, log, connect }: WebsocketSettings) {
       ...(extensions && { extensions }),
       ...(errors && { errors: errors.map((error) => maskFor(extra, id, error, log)) }),
     }),
-    onError: ({ extra }, id, _payload, errors) => errors.map((error) => maskFor(extra, id, error, log)),
+    onError: ({ extra }, id, _payload, errors) => {
+      const masked = errors.map((error) => maskFor(extra, id, error, log));
+      // An operation that was refused does not complete.
+      extra.subscriptions.delete(id);
+      return masked;
+    },
     onComplete: ({ extra }, id) => {
       extra.subscriptions.delete(id);
     },
@@ -196,8 +205,12 @@ function open(
   });
 }
 
-/** Settles once the message has left our hands: a slow reader makes its own subscription wait. */
+/**
+ * Settles once the message has left our hands: a slow reader makes its own subscription wait. One that
+ * has us answer (pings, refusals) without ever reading is cut off.
+ */
 function send(socket: WebSocket, message: string): Promise<void> {
+  if (socket.bufferedAmount > LARGEST_BACKLOG_BYTES) socket.terminate();
   if (socket.readyState !== socket.OPEN) return Promise.resolve();
   return new Promise((resolve) => socket.send(message, () => resolve()));
 }

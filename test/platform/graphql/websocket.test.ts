@@ -1,0 +1,427 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  GraphQLError,
+  GraphQLID,
+  GraphQLInt,
+  GraphQLNonNull,
+  GraphQLObjectType,
+  GraphQLSchema,
+  GraphQLString,
+} from 'graphql';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { PlatformError } from '../../../src/platform/errors.ts';
+import { createApolloServer } from '../../../src/platform/graphql/apollo.ts';
+import { LIMITS } from '../../../src/platform/graphql/limits.ts';
+import { SocketRefusal, serveWebsockets } from '../../../src/platform/graphql/websocket.ts';
+import { createLogger, type Logger } from '../../../src/platform/logger.ts';
+import { inRequestScope, requestScope } from '../../../src/platform/request-scope.ts';
+
+const SECRET = 'password=hunter2 at /srv/node_modules/pg/lib/client.js';
+const LONG = 'x'.repeat(32_768);
+
+let server: Server;
+let log: Logger;
+let sockets: { close: () => Promise<void> };
+let logged: ReturnType<typeof vi.spyOn>[];
+let produced: number;
+let opened: number;
+let closed: number;
+
+beforeEach(async () => {
+  log = createLogger('silent');
+  logged = [vi.spyOn(log, 'error'), vi.spyOn(log, 'warn')];
+  [produced, opened, closed] = [0, 0, 0];
+  server = createServer();
+  sockets = serveWebsockets(server, {
+    schema: testSchema(),
+    log,
+    path: '/graphql',
+    isAllowedOrigin: (origin) => origin === 'https://ours.example',
+    addressOf: () => '192.0.2.1',
+    connect: async ({ params }) => {
+      opened += 1;
+      if (params.as === 'stranger') throw new SocketRefusal(4401, 'UNAUTHENTICATED');
+      if (params.as === 'outage') throw outage();
+      if (params.as === 'bug') throw new Error(SECRET);
+      return {
+        context: (request) => ({ request }),
+        closed: () => {
+          closed += 1;
+        },
+      };
+    },
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+
+afterEach(async () => {
+  await sockets.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+describe('the protocol', () => {
+  it.for([
+    ['what is no JSON', ['{'], 4400],
+    ['a message that is none', [{ type: 'nope' }], 4400],
+    ['a list', [[]], 4400],
+    ['an operation before the start', [subscribeTo('{ steady }')], 4401],
+    ['a second start', [INIT, INIT], 4429],
+    ['an id that is in use', [INIT, subscribeTo('{ steady }'), subscribeTo('{ steady }')], 4409],
+    ['a frame over 64 KiB', [`"${'x'.repeat(LIMITS.bodyBytes)}"`], 1009],
+    [
+      'a frame just over 64 KiB after the start',
+      [INIT, subscribeTo(`{ steady } # ${'x'.repeat(LIMITS.bodyBytes)}`)],
+      1009,
+    ],
+    ['somebody unknown', [{ ...INIT, payload: { as: 'stranger' } }], 4401],
+    ['an outage while connecting', [{ ...INIT, payload: { as: 'outage' } }], 1013],
+    ['a bug while connecting', [{ ...INIT, payload: { as: 'bug' } }], 4500],
+  ] as const)('closes for %s', async ([, messages, code]) => {
+    const socket = await connect();
+    const end = closeOf(socket);
+    for (const message of messages) {
+      socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+      if (message === INIT)
+        await vi.waitFor(() => expect(inboxes.get(socket)?.[0]?.type).toBe('connection_ack'));
+    }
+
+    expect(await end).toMatchObject({ code, reason: expect.not.stringContaining('hunter2') });
+  });
+
+  it('closes for a start that does not come, after five seconds', async () => {
+    const socket = await connect();
+
+    expect(await closeOf(socket, 8_000)).toMatchObject({ code: 4408 });
+  });
+
+  it('closes for a sub-protocol that it does not speak', async () => {
+    const end = await closeOf(new WebSocket(url(), 'graphql-ws')).catch((error: Error) => error);
+
+    expect(end).toMatchObject(
+      end instanceof Error ? { message: expect.stringMatching(/subprotocol/i) } : { code: 4406 },
+    );
+  });
+
+  it.for([
+    ['a page of somebody else', '/graphql', { origin: 'https://evil.example' }, '403'],
+    ['a page without an origin', '/graphql', { origin: 'null' }, '403'],
+    ['another path', '/elsewhere', {}, '404'],
+  ] as const)('refuses %s before it is a websocket', async ([, path, headers, status]) => {
+    const socket = new WebSocket(url(path), 'graphql-transport-ws', { headers });
+    const error = await new Promise<Error>((resolve) => socket.once('error', resolve));
+
+    expect(error.message).toBe(`Unexpected server response: ${status}`);
+    expect(opened).toBe(0);
+  });
+
+  it('lets in a page of ours, and programs that have no origin', async () => {
+    for (const headers of [{ origin: 'https://ours.example' }, {}]) {
+      const socket = await connect(headers);
+      socket.send(JSON.stringify(INIT));
+
+      expect(await nextMessage(socket)).toMatchObject({ type: 'connection_ack' });
+      socket.close();
+    }
+  });
+
+  it('tells whoever opened a client that it has gone, once', async () => {
+    const socket = await start();
+    socket.terminate();
+
+    await vi.waitFor(() => expect(closed).toBe(1));
+    await sockets.close();
+    expect(closed).toBe(1);
+  });
+
+  it('sends everybody elsewhere when it closes', async () => {
+    const socket = await start();
+    const end = closeOf(socket);
+    await sockets.close();
+
+    expect(await end).toMatchObject({ code: 1001 });
+  });
+});
+
+describe('a message', () => {
+  it('comes for each value that differs from the one before', async () => {
+    const socket = await start();
+    socket.send(JSON.stringify(subscribeTo('{ steps }')));
+
+    const values = [await nextMessage(socket), await nextMessage(socket), await nextMessage(socket)];
+
+    expect(values).toEqual([
+      { id: '1', type: 'next', payload: { data: { steps: '1' } } },
+      { id: '1', type: 'next', payload: { data: { steps: '2' } } },
+      { id: '1', type: 'complete' },
+    ]);
+  });
+
+  it('waits for a reader that is slow: no more is made than the connection holds', async () => {
+    const socket = await start();
+    socket.pause();
+    socket.send(JSON.stringify(subscribeTo('{ flood }')));
+    await vi.waitFor(() => expect(produced).toBeGreaterThan(1));
+    await whenQuiet(() => produced);
+
+    // 32 KiB each: what the kernel holds for a connection on this machine, and far from all of them.
+    expect(produced).toBeLessThan(1_000);
+  });
+
+  it('is not answered for ever to a reader that never reads: the socket is cut off', async () => {
+    const socket = await start();
+    socket.pause();
+    const ping = JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(60_000) } });
+    for (let sent = 0; sent < 400; sent++) socket.send(ping);
+
+    await vi.waitFor(() => expect(closed).toBe(1), { timeout: 5_000 });
+    socket.terminate();
+  });
+
+  it('is refused to a socket that has too many subscriptions; the others go on', async () => {
+    const socket = await start();
+    for (let id = 1; id <= LIMITS.subscriptionsPerSocket; id++)
+      socket.send(JSON.stringify(subscribeTo('{ steady }', String(id))));
+    socket.send(JSON.stringify(subscribeTo('{ steady }', 'more')));
+    const answers: Message[] = [];
+    for (let count = 0; count <= LIMITS.subscriptionsPerSocket; count++)
+      answers.push(await nextMessage(socket));
+
+    expect(answers.filter(({ type }) => type === 'next')).toHaveLength(LIMITS.subscriptionsPerSocket);
+    expect(answers.filter(({ type }) => type === 'error')).toMatchObject([
+      { id: 'more', payload: [{ extensions: { code: 'OPERATION_TOO_COMPLEX' } }] },
+    ]);
+
+    socket.send(JSON.stringify({ id: '1', type: 'complete' }));
+    socket.send(JSON.stringify(subscribeTo('{ steady }', 'again')));
+    expect(await nextMessage(socket)).toMatchObject({ id: 'again', type: 'next' });
+  });
+});
+
+describe.for(['http', 'websocket'] as const)('over %s', (transport) => {
+  it.for(['bug', 'graphqlBug', 'nothing', 'broken'])(
+    '%s is masked, and logged under the id that the client gets',
+    async (field) => {
+      const [error, requestIds] = await failure(transport, field);
+
+      expect(error).toMatchObject({
+        message: new PlatformError('INTERNAL_SERVER_ERROR').message,
+        extensions: {
+          code: 'INTERNAL_SERVER_ERROR',
+          retryable: false,
+          requestId: expect.stringMatching(/./),
+        },
+      });
+      expect(JSON.stringify(error)).not.toMatch(/hunter2|node_modules/);
+      expect(requestIds).toEqual([error?.extensions.requestId]);
+    },
+  );
+
+  it('an outage is told as one, and nothing of it', async () => {
+    const [error, requestIds] = await failure(transport, 'outage');
+
+    expect(error).toMatchObject({ extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } });
+    expect(JSON.stringify(error)).not.toMatch(/ECONN|5432/);
+    expect(requestIds).toEqual([error?.extensions.requestId]);
+  });
+
+  it('a refusal is shown as it is, and is no fault of ours', async () => {
+    const [error, requestIds] = await failure(transport, 'refusal');
+
+    expect(error).toMatchObject({
+      message: 'Wait.',
+      extensions: { code: 'RATE_LIMITED', retryable: true, retryAfterSeconds: 7 },
+    });
+    expect(requestIds).toEqual([]);
+  });
+
+  it('ten levels are let through, and eleven are not', async () => {
+    const nested = (levels: number) => `${'{ deep '.repeat(levels - 1)}{ leaf }${' }'.repeat(levels - 1)}`;
+    const [ten] = await failure(transport, 'deep', nested(LIMITS.depth - 1));
+    const [eleven] = await failure(transport, 'deep', nested(LIMITS.depth));
+
+    expect(ten).toBeUndefined();
+    expect(eleven).toMatchObject({ extensions: { code: 'OPERATION_TOO_COMPLEX' } });
+  });
+});
+
+interface Message {
+  type: string;
+  id?: string;
+  payload?: unknown;
+}
+
+type Fault = { message: string; extensions: { code: string; requestId: string } };
+
+/** The error of one field, and the request ids that were logged for it. */
+async function failure(
+  transport: 'http' | 'websocket',
+  field: string,
+  selection = '',
+): Promise<[Fault | undefined, unknown[]]> {
+  const ids: unknown[] = [];
+  for (const spy of logged) spy.mockImplementation(() => ids.push(currentRequestId()) as never);
+  const operation = `{ ${field} ${selection} }`;
+  const error = await (transport === 'http' ? httpError(operation) : socketError(operation));
+  return [error, ids];
+}
+
+async function httpError(query: string): Promise<Fault | undefined> {
+  const apollo = createApolloServer({
+    schema: testSchema(),
+    log,
+    onError: () => {},
+    mayIntrospect: () => true,
+  });
+  await apollo.start();
+  const scope = { requestId: crypto.randomUUID(), ip: '192.0.2.1', userAgent: null };
+  const { body } = await inRequestScope(scope, () => apollo.executeOperation({ query }));
+  await apollo.stop();
+  return body.kind === 'single' ? (body.singleResult.errors?.[0] as Fault | undefined) : undefined;
+}
+
+async function socketError(query: string): Promise<Fault | undefined> {
+  const socket = await start();
+  socket.send(JSON.stringify(subscribeTo(query)));
+  const { type, payload } = await nextMessage(socket);
+  socket.close();
+  if (type === 'error') return (payload as Fault[])[0];
+  return (payload as { errors?: Fault[] }).errors?.[0];
+}
+
+const currentRequestId = () => requestScope()?.requestId;
+const outage = () =>
+  Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' });
+
+/** The same fields to query and to subscribe to. */
+function testSchema(): GraphQLSchema {
+  const Deep: GraphQLObjectType = new GraphQLObjectType({
+    name: 'Deep',
+    fields: () => ({ deep: { type: Deep }, leaf: { type: GraphQLString } }),
+  });
+  const failing = {
+    bug: fail(() => new Error(SECRET)),
+    graphqlBug: fail(() => new GraphQLError(SECRET)),
+    outage: fail(outage),
+    refusal: fail(() => new PlatformError('RATE_LIMITED', { message: 'Wait.', retryAfterSeconds: 7 })),
+    nothing: { type: new GraphQLNonNull(GraphQLID), resolve: () => null },
+    broken: { type: new GraphQLNonNull(GraphQLInt), resolve: () => SECRET },
+    deep: { type: new GraphQLNonNull(Deep), resolve: () => ({}) },
+  };
+  const streams = { steady: stream(steady), steps: stream(steps), flood: stream(flood) };
+  const watched = Object.fromEntries(
+    Object.entries(failing).map(([name, field]) => [name, { ...field, subscribe: steady }]),
+  );
+  return new GraphQLSchema({
+    query: new GraphQLObjectType({ name: 'Query', fields: failing }),
+    subscription: new GraphQLObjectType({ name: 'Subscription', fields: { ...watched, ...streams } }),
+  });
+}
+
+function fail(error: () => Error) {
+  return {
+    type: new GraphQLNonNull(GraphQLString),
+    resolve: () => {
+      throw error();
+    },
+  };
+}
+
+function stream(subscribe: () => AsyncIterable<string>) {
+  return { type: new GraphQLNonNull(GraphQLString), subscribe, resolve: (value: unknown) => value };
+}
+
+/** One value, then nothing until somebody leaves. */
+function steady(): AsyncIterable<string> {
+  const values = ['now'];
+  let leave = () => {};
+  const left = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  const self = {
+    next: async () => {
+      const value = values.shift();
+      if (value !== undefined) return { done: false, value };
+      await left;
+      return { done: true, value: undefined };
+    },
+    return: async () => {
+      leave();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]: () => self,
+  };
+  return self as AsyncIterable<string>;
+}
+
+async function* steps(): AsyncIterable<string> {
+  yield* ['1', '1', '2', '2'];
+}
+
+async function* flood(): AsyncIterable<string> {
+  for (; produced < 5_000; produced++) yield `${produced} ${LONG}`;
+}
+
+const INIT = { type: 'connection_init' };
+const subscribeTo = (selection: string, id = '1') => ({
+  id,
+  type: 'subscribe',
+  payload: { query: `subscription ${selection}` },
+});
+const url = (path = '/graphql') => `ws://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
+
+const inboxes = new WeakMap<WebSocket, Message[]>();
+
+async function connect(headers: Record<string, string> = {}): Promise<WebSocket> {
+  const socket = new WebSocket(url(), 'graphql-transport-ws', { headers });
+  const inbox: Message[] = [];
+  inboxes.set(socket, inbox);
+  socket.on('message', (message) => inbox.push(JSON.parse(String(message)) as Message));
+  socket.on('error', () => {});
+  await new Promise((resolve, reject) => {
+    socket.once('open', resolve);
+    socket.once('error', reject);
+  });
+  return socket;
+}
+
+/** A socket that was let in. */
+async function start(): Promise<WebSocket> {
+  const socket = await connect();
+  socket.send(JSON.stringify(INIT));
+  expect(await nextMessage(socket)).toMatchObject({ type: 'connection_ack' });
+  return socket;
+}
+
+async function nextMessage(socket: WebSocket): Promise<Message> {
+  return vi.waitFor(
+    () => {
+      const message = inboxes.get(socket)?.shift();
+      if (!message) throw new Error('no message has come');
+      return message;
+    },
+    { timeout: 5_000, interval: 5 },
+  );
+}
+
+function closeOf(socket: WebSocket, timeoutMs = 3_000): Promise<{ code: number; reason: string }> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('the socket stays open')), timeoutMs);
+    socket.once('error', reject);
+    socket.once('close', (code, reason) => {
+      clearTimeout(timer);
+      resolve({ code, reason: String(reason) });
+    });
+  });
+}
+
+/** Settles when the number has not changed for a while. */
+async function whenQuiet(number: () => number): Promise<void> {
+  for (let last = -1, rounds = 0; last !== number() && rounds < 50; rounds++) {
+    last = number();
+    await sleep(200);
+  }
+}
