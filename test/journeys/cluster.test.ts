@@ -16,6 +16,8 @@ import { type Cluster, startCluster } from '../support/processes.ts';
 const METRICS_TOKEN = 'a token for those who measure';
 
 let cluster: Cluster;
+// Absent when the start itself failed, which is then what the report should be about.
+const stop = (started: Cluster | undefined) => started?.stop() ?? [];
 
 beforeAll(async () => {
   cluster = await startCluster({
@@ -24,7 +26,7 @@ beforeAll(async () => {
   });
 }, 60_000);
 afterAll(async () => {
-  expect(await cluster.stop()).toEqual([]);
+  expect(await stop(cluster)).toEqual([]);
 });
 
 /** A new account at the nth API process. */
@@ -181,8 +183,11 @@ describe('Redis', () => {
     const client = await newUser(0);
 
     await cluster.redis.kill9();
-    expect((await client.get(ViewerDocument)).viewer?.id).toBeDefined();
-    await cluster.redis.restart();
+    try {
+      expect((await client.get(ViewerDocument)).viewer?.id).toBeDefined();
+    } finally {
+      await cluster.redis.restart();
+    }
 
     const hasRedis = (api: number) => async () =>
       (await (await fetch(`${cluster.apis[api]?.url}/readyz`)).text()).includes('"redis":"ok"');
@@ -197,11 +202,14 @@ describe('PostgreSQL', () => {
     const { plans } = await client.get(PlansDocument);
 
     await cluster.postgres.kill9();
-    const refusal = await client.refused(ViewerDocument);
-    expect(refusal.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryable: true });
-    expect((await fetch(`${cluster.apis[0]?.url}/readyz`)).status).toBe(503);
-    expect((await fetch(`${cluster.apis[0]?.url}/livez`)).status).toBe(200);
-    await cluster.postgres.restart();
+    try {
+      const refusal = await client.refused(ViewerDocument);
+      expect(refusal.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryable: true });
+      expect((await fetch(`${cluster.apis[0]?.url}/readyz`)).status).toBe(503);
+      expect((await fetch(`${cluster.apis[0]?.url}/livez`)).status).toBe(200);
+    } finally {
+      await cluster.postgres.restart();
+    }
 
     expect(await until(hasAnswer(client), 2_000)).toBe(true);
     expect((await client.get(PlansDocument)).plans).toEqual(plans);
