@@ -1,0 +1,150 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { seedDemo } from '../../prisma/seed.ts';
+import { readConfig } from '../../src/config.ts';
+import type { RunningServices } from '../../src/platform/services.ts';
+import { type RunningProcess, startProcess } from '../support/process.ts';
+import { makeScratch, type Scratch } from '../support/scratch.ts';
+import { createTestServices, TEST_SECRET_KEY } from '../support/services.ts';
+
+const READY_LINE = /^Tessera is ready\. .*, a code to redeem: ((?:[0-9A-Z]{4}-){3}[0-9A-Z]{4})$/m;
+const ADMIN_LINE = /^Admin: \S+, password (\S+) /m;
+
+interface DemoRun {
+  code: number;
+  output: string;
+}
+
+/** `npm run demo`, without what npm adds. */
+function runDemo(env: Record<string, string>, ...args: string[]): Promise<DemoRun> {
+  const { PATH, HOME } = process.env;
+  return new Promise((done) => {
+    const options = { env: { PATH, HOME, ...env }, timeout: 15_000 };
+    const child = execFile(
+      process.execPath,
+      ['scripts/demo.mjs', ...args],
+      options,
+      (_error, stdout, stderr) => {
+        done({ code: child.exitCode ?? -1, output: stdout + stderr });
+      },
+    );
+  });
+}
+
+describe('npm run demo', () => {
+  let scratch: Scratch;
+  let server: RunningProcess;
+  let code: string;
+
+  beforeAll(async () => {
+    scratch = makeScratch();
+    server = await startProcess({
+      directory: scratch.path,
+      env: { DATA_DIR: join(scratch.path, 'data') },
+    });
+    code = READY_LINE.exec(server.output())?.[1] ?? '';
+  });
+  afterAll(() => scratch.remove());
+
+  it('plays the code that a first start shows as often as one likes, each time with a new device', async () => {
+    const env = { TESSERA_URL: server.url };
+    const [first, second] = [await runDemo(env, '--code', code), await runDemo(env, '--code', code)];
+
+    expect(first.code, first.output).toBe(0);
+    const steps = first.output.match(/(?<=^ +[\d.]+ ms {2}).*$/gm);
+    expect(steps).toEqual([
+      expect.stringMatching(/^a new device logs in +account [-0-9a-f]{36}$/),
+      'it opens its websocket',
+      expect.stringMatching(/^it redeems the code +order \w+ is (PAID|FINISHED)$/),
+      ...(steps?.slice(3, -1) ?? []),
+      expect.stringMatching(/^since the code was sent +the websocket says FINISHED$/),
+    ]);
+    expect(first.output).toMatch(/^Basic is ACTIVE until 2\d{3}-\S+Z, with 100 GiB\.$/m);
+    expect(second.code, second.output).toBe(0);
+  });
+
+  it('makes a code itself when it is told how to be the admin', async () => {
+    const ADMIN_PASSWORD = ADMIN_LINE.exec(server.output())?.[1] ?? '';
+
+    const run = await runDemo({ TESSERA_URL: server.url, ADMIN_PASSWORD });
+
+    expect(run.code, run.output).toBe(0);
+    expect(run.output).toMatch(/ms {2}and makes a code +(?:\w{4}-){3}\w{4}: one month of \w+$/m);
+    expect(run.output).toMatch(/the websocket says FINISHED$/m);
+  });
+
+  it.each([
+    {
+      what: 'a code that is none',
+      args: ['--code', 'AAAA-BBBB-CCCC-DDDD'],
+      says: /The server refuses: .+ \(CODE_NOT_FOUND\)$/m,
+    },
+    { what: 'neither a code nor a password', args: [], says: /^A code to redeem is needed\./m },
+    { what: 'a word it does not know', args: ['--cod', 'X'], says: /^Usage: npm run demo/m },
+    {
+      what: 'an address where nobody answers',
+      args: ['--code', 'AAAA-BBBB-CCCC-DDDD'],
+      env: { TESSERA_URL: 'http://127.0.0.1:1' },
+      says: /^No Tessera answers at http:\/\/127\.0\.0\.1:1 /m,
+    },
+  ])('ends with 1 and a sentence for $what', async ({ args, env, says }) => {
+    const run = await runDemo({ TESSERA_URL: server.url, ...env }, ...args);
+
+    expect(run.code).toBe(1);
+    expect(run.output).toMatch(says);
+    expect(run.output).not.toMatch(/^\s+at /m);
+  });
+});
+
+describe('the demo data', () => {
+  let services: RunningServices;
+
+  beforeAll(async () => {
+    services = await createTestServices();
+  });
+  afterAll(() => services.close());
+
+  const countAll = async () => {
+    const { plan, redemptionBatch, redemptionCode, server, node, ad } = services.db;
+    const tables = { plan, redemptionBatch, redemptionCode, server, node, ad };
+    const counts = await Promise.all(
+      Object.entries(tables).map(async ([name, table]) => [
+        name,
+        await (table as { count(): Promise<number> }).count(),
+      ]),
+    );
+    return Object.fromEntries(counts);
+  };
+
+  it('is there once, also when five processes start at once', async () => {
+    await Promise.all(Array.from({ length: 5 }, () => seedDemo(services)));
+
+    expect(await countAll()).toEqual({
+      ...{ plan: 3, redemptionBatch: 3, redemptionCode: 31, server: 3, node: 6, ad: 2 },
+    });
+    const nodes = await services.db.node.findMany();
+    expect(new Set(nodes.map(({ protocol }) => protocol)).size).toBe(5);
+  });
+
+  it('leaves alone what has been changed since, and shows no code again', async () => {
+    const { db } = services;
+    await seedDemo(services);
+    const plan = await db.plan.findFirstOrThrow({ where: { name: 'Unlimited' } });
+    await db.plan.update({ where: { id: plan.id }, data: { name: 'Boundless', deletedAt: new Date() } });
+    await db.redemptionBatch.updateMany({ where: { planId: plan.id }, data: { idempotencyKey: null } });
+    const before = await countAll();
+
+    expect(await seedDemo(services)).toEqual({ code: null });
+
+    expect(await countAll()).toEqual(before);
+    expect((await db.plan.findUniqueOrThrow({ where: { id: plan.id } })).name).toBe('Boundless');
+  });
+
+  it('is made in production only when it is asked for', () => {
+    const production = { NODE_ENV: 'production', SECRET_KEY: TEST_SECRET_KEY, TRUST_PROXY: '0' };
+
+    expect(readConfig(production).SEED).toBe('none');
+    expect(readConfig({ ...production, SEED: 'demo' }).SEED).toBe('demo');
+  });
+});
