@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, readConfig } from '../../src/config.ts';
+
+const SECRET_KEY = 'Zk3v9QmX1rT7pLw0sYb5nHc8dGf2jUa6eRi4oKt';
+
+describe('readConfig', () => {
+  it('needs nothing to try things out', () => {
+    expect(readConfig({})).toMatchObject({
+      HOST: '127.0.0.1',
+      PORT: 4000,
+      ROLE: 'all',
+      RATE_LIMITS: true,
+      TRUST_PROXY: 0,
+      INTROSPECTION: true,
+      production: false,
+    });
+  });
+
+  it('takes what is empty for unset', () => {
+    expect(readConfig({ PORT: '', DATABASE_URL: '', SECRET_KEY: '' })).toMatchObject({ PORT: 4000 });
+  });
+
+  it('says everything that is wrong at once, by its name', () => {
+    const env = {
+      PORT: '70000',
+      DATABASE_URL: 'mysql://x',
+      REDIS_URL: 'http://x',
+      ROLE: 'boss',
+      SECRET_KEY: 'short',
+    };
+
+    expect(
+      problemsOf(env)
+        .map((problem) => problem.split(':')[0])
+        .sort(),
+    ).toEqual(Object.keys(env).sort());
+  });
+
+  it('says everything that production must be given at once', () => {
+    expect(
+      problemsOf({ NODE_ENV: 'production', RATE_LIMITS: 'off' }).map((problem) => problem.split(':')[0]),
+    ).toEqual(expect.arrayContaining(['SECRET_KEY', 'TRUST_PROXY', 'RATE_LIMITS']));
+  });
+
+  it('refuses a key in production that looks like an example', () => {
+    const env = { NODE_ENV: 'production', TRUST_PROXY: '0', SECRET_KEY: 'a'.repeat(40) };
+
+    expect(problemsOf(env)).toContain('SECRET_KEY: looks like an example');
+  });
+
+  it('shows the schema to nobody but admins in production, and seeds nothing, unless asked to', () => {
+    const env = {
+      NODE_ENV: 'production',
+      SECRET_KEY,
+      TRUST_PROXY: '1',
+      DATABASE_URL: 'postgres://x/y',
+      REDIS_URL: 'redis://x',
+    };
+
+    expect(readConfig(env)).toMatchObject({ INTROSPECTION: false, SEED: 'none', production: true });
+    expect(readConfig({ ...env, INTROSPECTION: 'on' })).toMatchObject({ INTROSPECTION: true });
+  });
+
+  it('never repeats a value in what it says', () => {
+    expect(problemsOf({ SECRET_KEY: 'hunter2', ADMIN_PASSWORD: 'tiny' }).join()).not.toMatch(/hunter2|tiny/);
+  });
+});
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems;
+  }
+}

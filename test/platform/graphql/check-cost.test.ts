@@ -1,0 +1,83 @@
+import { buildSchema } from 'graphql';
+import { describe, expect, it } from 'vitest';
+import { prepareSubscription } from '../../../src/platform/graphql/operation.ts';
+
+const schema = buildSchema(`
+  type Query { a: Int }
+  type Subscription { user: User! }
+  type User { id: ID! friends(first: Int): UserConnection! }
+  type UserConnection { nodes: [User!]! }
+`);
+
+const many = (count: number, part: (index: number) => string) =>
+  Array.from({ length: count }, (_, i) => part(i)).join(' ');
+const chain = (length: number, part: (next: string, index: number) => string) =>
+  many(length, (i) => `fragment F${i} on User { ${part(i < length - 1 ? `...F${i + 1}` : 'id', i)} }`);
+const inUser = (selection: string) => `subscription { user { ${selection} } }`;
+
+/** Each as large as its tokens allow. */
+const BOMBS: [string, { query: string; variables?: Record<string, unknown> }][] = [
+  [
+    'fragments that grow exponentially',
+    { query: `${inUser('...F0')} ${chain(60, (next) => `${next} ${next}`)}` },
+  ],
+  [
+    'fragments with many spreads',
+    { query: `${inUser('...F0')} ${chain(10, (next) => many(25, () => next))}` },
+  ],
+  [
+    'fragments below aliases',
+    {
+      query: `${inUser('...F0')} ${chain(40, (next, i) => `a${i}: friends { nodes { ${next} } } b${i}: friends { nodes { ${next} } }`)}`,
+    },
+  ],
+  ['the same field again and again', { query: inUser(many(1_000, () => 'id')) }],
+  [
+    'the same fields with fields again and again',
+    { query: inUser(many(150, () => 'friends { nodes { id } }')) },
+  ],
+  ['many directives', { query: inUser(`id ${many(160, () => '@skip(if: true)')}`) }],
+  ['many unknown names', { query: inUser(many(900, (i) => `nope${i}`)) }],
+  ['many variables', { query: `subscription(${many(200, (i) => `$v${i}: Int`)}) { user { id } }` }],
+  ['brackets without end', { query: inUser(`friends(first: ${'['.repeat(30_000)}`) }],
+  ['a text of 60 KB', { query: inUser(`friends(first: "${'x'.repeat(60_000)}") { nodes { id } }`) }],
+  [
+    'pages in pages',
+    { query: inUser(`${'friends(first: 100) { nodes { '.repeat(4)} id ${'} }'.repeat(4)}`) },
+  ],
+  [
+    'thousands of wrong variables',
+    {
+      query: 'subscription ($x: [Int!]) { user { friends(first: 1) { nodes { id } } } }',
+      variables: { x: Array(20_000).fill('x') },
+    },
+  ],
+];
+
+describe('prepareSubscription', () => {
+  it.for(BOMBS)('refuses %s in less than 50 ms', ([, request]) => {
+    const times: number[] = [];
+    for (let run = 0; run < 5; run++) {
+      const started = performance.now();
+      expect(prepareSubscription(schema, request, {})).toBeInstanceOf(Array);
+      times.push(performance.now() - started);
+    }
+
+    expect(Math.min(...times)).toBeLessThan(50);
+  });
+
+  it('lets through what a client needs', () => {
+    const query = inUser('id friends(first: 20) { nodes { id friends { nodes { id } } } }');
+
+    expect(prepareSubscription(schema, { query }, {})).toMatchObject({ document: expect.anything() });
+  });
+
+  it('counts a page with the size that its variable has', () => {
+    const query = `subscription ($n: Int) { user { friends(first: $n) { nodes { friends(first: $n) { nodes { id } } } } } }`;
+
+    expect(prepareSubscription(schema, { query, variables: { n: 20 } }, {})).toHaveProperty('document');
+    expect(prepareSubscription(schema, { query, variables: { n: 100 } }, {})).toMatchObject([
+      { message: expect.stringContaining('at most 2000') },
+    ]);
+  });
+});

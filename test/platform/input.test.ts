@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { checkId, checkInput } from '../../src/platform/input.ts';
+
+describe('checkInput', () => {
+  const Schema = z.object({ name: z.string().trim().min(1), tags: z.array(z.string().max(2)).optional() });
+
+  it('gives back what the schema makes of it', () => {
+    expect(checkInput(Schema, { name: ' a ' })).toEqual({ name: 'a' });
+  });
+
+  it.for([
+    [{ name: ' ' }, 'input.name'],
+    [{ name: 'a', tags: ['x', 'long'] }, 'input.tags.1'],
+    [null, 'input'],
+  ] as const)('names the field at fault: %o', ([input, field]) => {
+    expect(() => checkInput(Schema, input)).toThrow(
+      expect.objectContaining({
+        code: 'BAD_USER_INPUT',
+        details: { field },
+        message: expect.stringContaining(field),
+      }),
+    );
+  });
+});
+
+describe('checkId', () => {
+  it('takes an id in either case, and writes it one way', () => {
+    expect(checkId('019A0000-0000-7000-8000-00000000000F')).toBe('019a0000-0000-7000-8000-00000000000f');
+  });
+
+  it.for([
+    '',
+    '7',
+    '019a0000-0000-7000-8000-00000000000',
+    '019a0000000070008000000000000000',
+    "' OR 1=1 --",
+    '\u0000',
+  ])('finds nothing by %j', (text) => {
+    expect(() => checkId(text)).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
+  });
+});
