@@ -3,7 +3,9 @@ import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphq
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
+import { AccountResolver } from './modules/auth/account.resolver.ts';
 import { AuthResolver } from './modules/auth/auth.resolver.ts';
+import { BindingResolver } from './modules/device/binding.resolver.ts';
 import { DeviceResolver } from './modules/device/device.resolver.ts';
 import { OrderAdminResolver } from './modules/order/order.admin-resolver.ts';
 import { OrderResolver } from './modules/order/order.resolver.ts';
@@ -22,8 +24,10 @@ import { DateTimeScalar } from './platform/graphql/scalars.ts';
 
 // biome-ignore lint/complexity/noBannedTypes: the type that type-graphql asks for
 const resolvers: NonEmptyArray<Function> = [
+  AccountResolver,
   AuditAdminResolver,
   AuthResolver,
+  BindingResolver,
   DeviceResolver,
   OrderAdminResolver,
   OrderResolver,

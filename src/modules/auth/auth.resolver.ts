@@ -1,5 +1,7 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
+import type { z } from 'zod';
 import type { Context } from '../../context.ts';
+import type { DeviceLogin } from '../device/device-login.ts';
 import { CurrentUser, Public, SignedIn } from './access.ts';
 import { AuthPayload, LoginInput, Session } from './auth.types.ts';
 import type { UserCaller } from './caller.ts';
@@ -12,7 +14,8 @@ export class AuthResolver {
   @Public()
   @Mutation(() => AuthPayload, { description: 'Logs in by e-mail address and password.' })
   login(
-    @Arg('input', () => LoginInput, { description: 'Address and password.' }) input: LoginInput,
+    @Arg('input', () => LoginInput, { description: 'Address, password, and the device that asks.' })
+    input: LoginInput & { device?: z.input<typeof DeviceLogin> },
     @Ctx() context: Context,
   ): Promise<AuthPayload> {
     return logIn(context, input);

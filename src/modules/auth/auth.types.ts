@@ -1,7 +1,7 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import type { Session as SessionRow } from '../../generated/prisma/client.ts';
 import { DateTimeScalar } from '../../platform/graphql/scalars.ts';
-import { Device } from '../device/device.types.ts';
+import { Device, DeviceLoginInput } from '../device/device.types.ts';
 import { User } from '../user/user.types.ts';
 import type { Login } from './tokens.ts';
 
@@ -35,6 +35,12 @@ export class LoginInput {
 
   @Field(() => String, { description: 'The password.' })
   password!: string;
+
+  @Field(() => DeviceLoginInput, {
+    nullable: true,
+    description: 'The device that asks; it is bound to the account.',
+  })
+  device?: DeviceLoginInput | null;
 }
 
 type SessionFields = Pick<

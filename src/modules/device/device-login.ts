@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkId } from '../../platform/input.ts';
 import { DeviceIdentifier } from './device-identifier.ts';
 import { DevicePublicKey } from './device-proof.ts';
 
@@ -24,6 +25,12 @@ export const DeviceLogin = z
     name: label(100),
     platform: label(50),
     appVersion: label(50),
+    linkCode: z.string().max(64, 'must have at most 64 characters').nullish(),
+    confirmationToken: z.string().max(64, 'must have at most 64 characters').nullish(),
+    replaceDeviceId: z
+      .string()
+      .nullish()
+      .transform((id) => (id ? checkId(id) : null)),
   })
   .refine(({ secret, publicKey }) => !(secret && publicKey), {
     path: ['publicKey'],

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { calculateJwkThumbprint, compactVerify, errors, importJWK, type JWK } from 'jose';
 import { z } from 'zod';
+import { databaseNow } from '../../platform/clock.ts';
 import type { Secrets } from '../../platform/secrets.ts';
+import type { Services } from '../../platform/services.ts';
 import { DeviceError } from './device.errors.ts';
 import { challengeEnd } from './device-challenge.ts';
 
@@ -51,6 +53,28 @@ const Claims = z.object({
   aud: z.literal('deviceLogin'),
   iat: z.number(),
 });
+
+/**
+ * What the device shows of itself in a login; null when it shows nothing.
+ *
+ * @throws DeviceError DEVICE_PROOF_INVALID
+ */
+export async function showProof(
+  { db, secrets }: Pick<Services, 'db' | 'secrets'>,
+  { identifier, secret, publicKey, proof }: ShownFields,
+): Promise<ShownProof | null> {
+  if (secret) return showSecret(secret);
+  if (!publicKey || !proof) return null;
+  return showKey(secrets, { identifier, publicKey, proof, now: await databaseNow(db) });
+}
+
+/** The fields of a login that prove something. */
+interface ShownFields {
+  identifier: string;
+  secret?: string | null | undefined;
+  publicKey?: DevicePublicKey | null | undefined;
+  proof?: string | null | undefined;
+}
 
 export function showSecret(secret: string): ShownSecret {
   return { kind: 'secret', secretHash: Uint8Array.from(createHash('sha256').update(secret).digest()) };

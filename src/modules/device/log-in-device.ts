@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import type { Device, Identity, User } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
+import type { Device } from '../../generated/prisma/client.ts';
 import { violatedConstraint } from '../../platform/database.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
@@ -8,9 +7,11 @@ import { recordAudit } from '../audit/record-audit.ts';
 import { announceEndedSessions } from '../auth/announce-ended-sessions.ts';
 import { issueTokens, type Login } from '../auth/tokens.ts';
 import { readSiteSettings } from '../site/read-site-settings.ts';
+import { hasCredential } from './check-device.ts';
 import { DeviceError } from './device.errors.ts';
 import { DeviceLogin } from './device-login.ts';
-import { type ShownProof, showKey, showSecret } from './device-proof.ts';
+import { showProof } from './device-proof.ts';
+import { joinAccount } from './join-account.ts';
 import { registerDevice } from './register-device.ts';
 import { resumeDevice } from './resume-device.ts';
 
@@ -23,7 +24,8 @@ type LogInServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | '
  * A first login whose answer was lost is simply repeated: it finds the account that it made.
  *
  * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID (audited), DEVICE_DISABLED
- * @throws AuthError ACCOUNT_DISABLED, REGISTRATION_CLOSED
+ * @throws DeviceError DEVICE_BOUND_ELSEWHERE, DEVICE_LIMIT_REACHED when it joins an account by a link code
+ * @throws AuthError ACCOUNT_DISABLED, REGISTRATION_CLOSED, LINK_CODE_INVALID
  * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED
  */
 export async function logInDevice(
@@ -32,41 +34,33 @@ export async function logInDevice(
 ): Promise<Login> {
   const login = checkInput(DeviceLogin, input);
   const site = await readSiteSettings(services);
-  const known = await findDevice(services, login.identifier);
-  try {
-    const proof = await shownProof(services, login);
-    if (!proof && (site.deviceLoginProof === 'REQUIRED' || (known && hasCredential(known.device)))) {
-      throw new DeviceError('DEVICE_PROOF_REQUIRED');
-    }
-    const started = known
-      ? await resumeDevice(services, { login, proof, deviceId: known.device.id })
-      : await registerUnlessKnown(services, { login, proof, site });
+  return auditingWrongProofs(services, login, async () => {
+    const proof = await showProof(services, login);
+    const started = login.linkCode
+      ? await joinAccount(services, { login, proof, site, linkCode: login.linkCode })
+      : await logInAlone(services, { login, proof, site });
     await announceEndedSessions(services, started.endedSessionIds);
-    return await issueTokens(services, started);
-  } catch (error) {
-    if (error instanceof DeviceError && error.code === 'DEVICE_PROOF_INVALID')
-      await auditWrongProof(services, known);
-    throw error;
-  }
+    return issueTokens(services, started);
+  });
 }
 
-type KnownDevice = Identity & { user: User; device: Device };
+/** A device that is known resumes its account; any other one gets an account of its own. */
+async function logInAlone(services: LogInServices, registration: Parameters<typeof registerDevice>[1]) {
+  const { login, proof, site } = registration;
+  const known = await findDevice(services, login.identifier);
+  if (!proof && (site.deviceLoginProof === 'REQUIRED' || (known && hasCredential(known)))) {
+    throw new DeviceError('DEVICE_PROOF_REQUIRED');
+  }
+  if (known) return resumeDevice(services, { login, proof, deviceId: known.id });
+  return registerUnlessKnown(services, registration);
+}
 
-async function findDevice({ db }: LogInServices, identifier: string): Promise<KnownDevice | null> {
+async function findDevice({ db }: Pick<Services, 'db'>, identifier: string): Promise<Device | null> {
   const identity = await db.identity.findUnique({
     where: { type_value: { type: 'DEVICE', value: identifier } },
-    include: { user: true, device: true },
+    include: { device: true },
   });
-  return identity?.device ? { ...identity, device: identity.device } : null;
-}
-
-const hasCredential = ({ secretHash, publicKey }: Device) => secretHash !== null || publicKey !== null;
-
-async function shownProof({ db, secrets }: LogInServices, login: DeviceLogin): Promise<ShownProof | null> {
-  if (login.secret) return showSecret(login.secret);
-  if (!login.publicKey || !login.proof) return null;
-  const { identifier, publicKey, proof } = login;
-  return showKey(secrets, { identifier, publicKey, proof, now: await databaseNow(db) });
+  return identity?.device ?? null;
 }
 
 /** Of two first logins at once the second finds the device of the first. */
@@ -81,11 +75,22 @@ async function registerUnlessKnown(
     if (violatedConstraint(error) !== 'identities_type_value_key') throw error;
     const known = await findDevice(services, login.identifier);
     if (!known) throw error;
-    return resumeDevice(services, { login, proof, deviceId: known.device.id });
+    return resumeDevice(services, { login, proof, deviceId: known.id });
   }
 }
 
-async function auditWrongProof({ db }: LogInServices, known: KnownDevice | null): Promise<void> {
-  if (!known) return;
-  await recordAudit(db, { action: 'deviceProofRefused', actorId: null, targetId: known.device.id });
+/** Somebody who knows an identifier and not its secret is worth a line in the audit log. */
+export async function auditingWrongProofs<Result>(
+  { db }: Pick<Services, 'db'>,
+  { identifier }: Pick<DeviceLogin, 'identifier'>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const isWrongProof = error instanceof DeviceError && error.code === 'DEVICE_PROOF_INVALID';
+    const known = isWrongProof ? await findDevice({ db }, identifier) : null;
+    if (known) await recordAudit(db, { action: 'deviceProofRefused', actorId: null, targetId: known.id });
+    throw error;
+  }
 }

@@ -5,12 +5,13 @@ import type { Services } from '../../platform/services.ts';
 import { AuthError } from '../auth/auth.errors.ts';
 import { startSession } from '../auth/start-session.ts';
 import { grantTrial } from '../subscription/grant-trial.ts';
+import { createDevice } from './create-device.ts';
 import { spendChallenge } from './device-challenge.ts';
-import { credentialFields, seenFields } from './device-fields.ts';
 import type { DeviceLogin } from './device-login.ts';
 import type { ShownProof } from './device-proof.ts';
 
-const NEW_USERS: Limit = { name: 'new-user', points: 60, durationSeconds: 3_600 };
+/** New accounts from one address. */
+export const NEW_USERS: Limit = { name: 'new-user', points: 60, durationSeconds: 3_600 };
 
 /**
  * Makes user, identity, device, session and the trial subscription, in one transaction: all or nothing.
@@ -28,20 +29,7 @@ export async function registerDevice(
   return db.$transaction(async (tx) => {
     if (proof?.kind === 'key') await spendChallenge(tx, proof);
     const user = await tx.user.create({ data: {} });
-    const identity = await tx.identity.create({
-      data: { userId: user.id, type: 'DEVICE', value: login.identifier },
-    });
-    const device = await tx.device.create({
-      data: {
-        userId: user.id,
-        identityId: identity.id,
-        shortCode: login.shortCode ?? null,
-        name: login.name ?? null,
-        lastSeenAt: user.createdAt,
-        ...seenFields(login),
-        ...credentialFields(proof),
-      },
-    });
+    const device = await createDevice(tx, { userId: user.id, login, proof });
     await grantTrial(tx, { userId: user.id, site });
     return { user, device, ...(await startSession(tx, { userId: user.id, deviceId: device.id })) };
   });

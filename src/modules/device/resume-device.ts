@@ -1,12 +1,9 @@
-import type { Device, User } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import { equalSecrets } from '../../platform/secrets.ts';
 import type { Services } from '../../platform/services.ts';
-import { AuthError } from '../auth/auth.errors.ts';
 import { startSession } from '../auth/start-session.ts';
 import { lockUsers } from '../user/lock-users.ts';
-import { DeviceError } from './device.errors.ts';
+import { checkEnabled, checkProof } from './check-device.ts';
 import { spendChallenge } from './device-challenge.ts';
 import { credentialFields, seenFields } from './device-fields.ts';
 import type { DeviceLogin } from './device-login.ts';
@@ -41,21 +38,4 @@ export function resumeDevice(
     });
     return { user, device, ...(await startSession(tx, { userId: user.id, deviceId })) };
   });
-}
-
-function checkProof(device: Device, proof: ShownProof | null): void {
-  const isBare = device.secretHash === null && device.keyThumbprint === null;
-  if (isBare) return;
-  if (!proof) throw new DeviceError('DEVICE_PROOF_REQUIRED');
-  if (!isOwn(device, proof)) throw new DeviceError('DEVICE_PROOF_INVALID');
-}
-
-function isOwn({ secretHash, keyThumbprint }: Device, proof: ShownProof): boolean {
-  if (proof.kind === 'key') return keyThumbprint === proof.keyThumbprint;
-  return secretHash !== null && equalSecrets(secretHash, proof.secretHash);
-}
-
-function checkEnabled(user: User, device: Device): void {
-  if (!user.enabled || user.deletedAt) throw new AuthError('ACCOUNT_DISABLED');
-  if (!device.enabled) throw new DeviceError('DEVICE_DISABLED');
 }

@@ -1,0 +1,205 @@
+import {
+  type Device,
+  type Identity,
+  Prisma,
+  type SiteSettings,
+  type User,
+} from '../../generated/prisma/client.ts';
+import { databaseNow } from '../../platform/clock.ts';
+import type { Transaction } from '../../platform/database.ts';
+import { PlatformError } from '../../platform/errors.ts';
+import { recordAudit } from '../audit/record-audit.ts';
+import { lockUsers } from '../user/lock-users.ts';
+import { mergeAccounts } from '../user/merge-accounts.ts';
+import {
+  type BindingQuestion,
+  type DecisionKind,
+  DecisionNeeded,
+  spendDecision,
+} from './binding-decision.ts';
+import { checkAccount, checkEnabled, checkProof } from './check-device.ts';
+import { createDevice } from './create-device.ts';
+import { DeviceError } from './device.errors.ts';
+import { spendChallenge } from './device-challenge.ts';
+import { credentialFields, seenFields } from './device-fields.ts';
+import { readDeviceLimit } from './device-limit.ts';
+import type { DeviceLogin } from './device-login.ts';
+import type { ShownProof } from './device-proof.ts';
+import { removeDevice } from './remove-device.ts';
+
+/** A device that is to belong to an account. */
+export interface Binding {
+  targetUserId: string;
+  /** The account is made by this very transaction. */
+  isNewAccount: boolean;
+  login: DeviceLogin;
+  proof: ShownProof | null;
+  site: SiteSettings;
+  /** Whoever owns the account has said so with a link code: its own device may replace a lost secret or key. */
+  mayReplaceCredential: boolean;
+}
+
+/** A device that belongs to the account now, and the sessions that ended on the way. */
+export interface BoundDevice {
+  user: User;
+  device: Device;
+  endedSessionIds: string[];
+  /** Accounts that look different now. */
+  changedUserIds: string[];
+}
+
+/**
+ * Makes a device belong to an account, inside the transaction of the login that asks for it: a new one is made, its own
+ * stays, another account's moves over once that was confirmed, and takes its account along when it was the last way in.
+ * Holds the locks on both users; devices are counted under them.
+ *
+ * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID, DEVICE_DISABLED; AuthError ACCOUNT_DISABLED
+ * @throws DecisionNeeded when the device belongs elsewhere, or there are too many: see `askingForDecisions`
+ * @throws PlatformError NOT_FOUND when the device to be replaced is none of the account
+ */
+export async function bindDevice(tx: Transaction, binding: Binding): Promise<BoundDevice> {
+  const { targetUserId, login, proof } = binding;
+  const known = await lockBoth(tx, binding);
+  const user = await tx.user.findUniqueOrThrow({ where: { id: targetUserId } });
+  checkAccount(user);
+  if (!proof && binding.site.deviceLoginProof === 'REQUIRED') throw new DeviceError('DEVICE_PROOF_REQUIRED');
+  if (proof?.kind === 'key') await spendChallenge(tx, proof);
+  const question = questionOf(binding);
+  const decisions = await spendDecision(tx, { ...question, token: login.confirmationToken });
+  const bound = await place(tx, { binding, known, question, decisions });
+  const isAdded = known?.userId !== targetUserId;
+  const replaced = isAdded
+    ? await makeRoom(tx, { binding, deviceId: bound.device.id, question, decisions })
+    : [];
+  return { ...bound, user, endedSessionIds: [...bound.endedSessionIds, ...replaced] };
+}
+
+type KnownDevice = Identity & { user: User; device: Device };
+
+const questionOf = ({ targetUserId, isNewAccount, login }: Binding): BindingQuestion => ({
+  identifier: login.identifier,
+  targetUserId: isNewAccount ? null : targetUserId,
+  confirmed: [],
+});
+
+/** Locks the account and the one that the device belongs to, together, then reads the device as it is under the locks. */
+async function lockBoth(tx: Transaction, { targetUserId, login }: Binding): Promise<KnownDevice | null> {
+  const before = await findKnown(tx, login.identifier);
+  await lockUsers(tx, [targetUserId, ...(before ? [before.userId] : [])]);
+  const known = await findKnown(tx, login.identifier);
+  // It has moved in between, and the wrong account is locked.
+  if (known && known.userId !== targetUserId && known.userId !== before?.userId) {
+    throw new PlatformError('SERVICE_UNAVAILABLE');
+  }
+  return known;
+}
+
+async function findKnown(tx: Transaction, identifier: string): Promise<KnownDevice | null> {
+  const identity = await tx.identity.findUnique({
+    where: { type_value: { type: 'DEVICE', value: identifier } },
+    include: { user: true, device: true },
+  });
+  return identity?.device ? { ...identity, device: identity.device } : null;
+}
+
+interface Placing {
+  binding: Binding;
+  known: KnownDevice | null;
+  question: BindingQuestion;
+  decisions: readonly DecisionKind[];
+}
+
+type Placed = Omit<BoundDevice, 'user'>;
+
+async function place(tx: Transaction, placing: Placing): Promise<Placed> {
+  const { binding, known } = placing;
+  const { targetUserId: userId, login, proof, mayReplaceCredential } = binding;
+  if (!known) {
+    const device = await createDevice(tx, { userId, login, proof });
+    return { device, endedSessionIds: [], changedUserIds: [userId] };
+  }
+  const isOwn = known.userId === userId;
+  if (!(isOwn && mayReplaceCredential)) checkProof(known.device, proof);
+  checkEnabled(known.user, known.device);
+  const moved = isOwn ? { endedSessionIds: [], changedUserIds: [userId] } : await move(tx, known, placing);
+  return { ...moved, device: await writeLogin(tx, known.device, binding) };
+}
+
+/** A link code lets its own device forget a lost secret or key for the one that it shows now. */
+async function writeLogin(tx: Transaction, { id }: Device, binding: Binding): Promise<Device> {
+  const { login, proof, mayReplaceCredential } = binding;
+  const forgotten =
+    mayReplaceCredential && proof ? { secretHash: null, publicKey: Prisma.DbNull, keyThumbprint: null } : {};
+  const lastSeenAt = await databaseNow(tx);
+  return tx.device.update({
+    where: { id },
+    data: { ...forgotten, ...seenFields(login), ...credentialFields(proof), lastSeenAt },
+  });
+}
+
+async function move(
+  tx: Transaction,
+  known: KnownDevice,
+  { binding, question, decisions }: Placing,
+): Promise<Omit<Placed, 'device'>> {
+  const { id, userId: fromId, device } = known;
+  const intoId = binding.targetUserId;
+  if (!decisions.includes('DEVICE_BOUND_ELSEWHERE')) {
+    throw new DecisionNeeded('DEVICE_BOUND_ELSEWHERE', binding.isNewAccount ? fromId : intoId, question);
+  }
+  const ended = await tx.session.updateManyAndReturn({
+    where: { deviceId: device.id, revokedAt: null },
+    data: { revokedAt: await databaseNow(tx) },
+    select: { id: true },
+  });
+  await tx.identity.update({ where: { id }, data: { userId: intoId } });
+  await recordAudit(tx, {
+    action: 'moveDevice',
+    actorId: intoId,
+    targetId: device.id,
+    before: { userId: fromId },
+    after: { userId: intoId },
+  });
+  const isLastIdentity = (await tx.identity.count({ where: { userId: fromId } })) === 0;
+  const merged = isLastIdentity ? await mergeAccounts(tx, { fromId, intoId }) : [];
+  return {
+    endedSessionIds: [...ended.map((session) => session.id), ...merged],
+    changedUserIds: [fromId, intoId],
+  };
+}
+
+interface Room {
+  binding: Binding;
+  deviceId: string;
+  question: BindingQuestion;
+  decisions: readonly DecisionKind[];
+}
+
+/** Removes the device that was chosen to be replaced, then counts. */
+async function makeRoom(
+  tx: Transaction,
+  { binding, deviceId, question, decisions }: Room,
+): Promise<string[]> {
+  const { targetUserId: userId, site, login } = binding;
+  const isDecided = decisions.includes('DEVICE_LIMIT_REACHED') && login.replaceDeviceId;
+  const ended = isDecided
+    ? await replace(tx, { userId, deviceId, replacedId: login.replaceDeviceId ?? '' })
+    : [];
+  const limit = await readDeviceLimit(tx, { userId, site });
+  if (limit !== null && (await tx.device.count({ where: { userId } })) > limit) {
+    // An account that is made just now has no device to choose from.
+    if (binding.isNewAccount) throw new DeviceError('DEVICE_LIMIT_REACHED');
+    throw new DecisionNeeded('DEVICE_LIMIT_REACHED', userId, { ...question, confirmed: [...decisions] });
+  }
+  return ended;
+}
+
+async function replace(
+  tx: Transaction,
+  { userId, deviceId, replacedId }: { userId: string; deviceId: string; replacedId: string },
+): Promise<string[]> {
+  const replaced = await tx.device.findUnique({ where: { id: replacedId, userId } });
+  if (!replaced || replaced.id === deviceId)
+    throw new PlatformError('NOT_FOUND', { field: 'input.replaceDeviceId' });
+  return removeDevice(tx, replaced);
+}

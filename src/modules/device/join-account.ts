@@ -1,0 +1,45 @@
+import type { SiteSettings } from '../../generated/prisma/client.ts';
+import { addressKey, type Limit } from '../../platform/rate-limit.ts';
+import { requestScope } from '../../platform/request-scope.ts';
+import type { Services } from '../../platform/services.ts';
+import { AuthError } from '../auth/auth.errors.ts';
+import { findLinkCode, spendLinkCode } from '../auth/link-code.ts';
+import { USER_CHANGED } from '../user/user.events.ts';
+import { bindAndStartSession } from './bind-and-start-session.ts';
+import { askingForDecisions } from './binding-decision.ts';
+import type { DeviceLogin } from './device-login.ts';
+import type { ShownProof } from './device-proof.ts';
+
+/** A link code has 80 random bits and lives for minutes; this keeps guessers from costing us anything. */
+const WRONG_LINK_CODES: Limit = { name: 'wrong-link-code', points: 20, durationSeconds: 600 };
+
+/**
+ * Logs a device in to the account whose link code it has. The code is used up only when the device is bound.
+ *
+ * @throws AuthError LINK_CODE_INVALID, ACCOUNT_DISABLED
+ * @throws DeviceError DEVICE_BOUND_ELSEWHERE, DEVICE_LIMIT_REACHED with a `confirmationToken`; those of `bindDevice`
+ * @throws PlatformError RATE_LIMITED
+ */
+export async function joinAccount(
+  services: Pick<Services, 'db' | 'secrets' | 'rateLimits' | 'pubSub'>,
+  join: { login: DeviceLogin; proof: ShownProof | null; site: SiteSettings; linkCode: string },
+) {
+  const { db, secrets, rateLimits, pubSub } = services;
+  const address = addressKey(requestScope()?.ip ?? '');
+  await rateLimits.ensure(WRONG_LINK_CODES, address);
+  const started = await askingForDecisions(services, () =>
+    db.$transaction(async (tx) => {
+      const { userId } = await findLinkCode(tx, secrets, join.linkCode);
+      const binding = { ...join, targetUserId: userId, isNewAccount: false, mayReplaceCredential: true };
+      const bound = await bindAndStartSession(tx, binding);
+      await spendLinkCode(tx, secrets, join.linkCode);
+      return bound;
+    }),
+  ).catch(async (error: unknown) => {
+    const isWrongCode = error instanceof AuthError && error.code === 'LINK_CODE_INVALID';
+    if (isWrongCode) await rateLimits.penalty(WRONG_LINK_CODES, address);
+    throw error;
+  });
+  pubSub.publish(USER_CHANGED, started.changedUserIds);
+  return started;
+}
