@@ -51,7 +51,8 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   answerErrors(app, services, config);
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
   if (graphql) app.get('/.well-known/jwks.json', () => readPublicKeys(services));
-  const url = await app.listen({ host: config.HOST, port: config.PORT });
+  // A crowd that comes at once waits in line; with the default of 511 some of it is reset.
+  const url = await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
   return {
     url,
     announceShutdown: () => {
