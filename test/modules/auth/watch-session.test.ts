@@ -16,7 +16,7 @@ beforeAll(async () => {
     onWake: () => () => {},
     onReconnect: () => () => {},
   };
-  watcher = createWatcher({ pubSub: deaf, log: services.log, pollMs: 50 });
+  watcher = createWatcher({ pubSub: deaf, log: services.log, pollMs: 50, maxReads: 1 });
   kind = watchedSessions({ db: services.db, watcher });
 });
 afterAll(async () => {
@@ -66,10 +66,9 @@ describe('whenSessionEnds', () => {
   ])('tells once, by the poll alone, when %s', async (_, end) => {
     const watched = await newSession();
     const ended = vi.fn();
-    // Both begin at once, so that the same poll is the first of both.
-    const polled = firstPoll(watched.sessionId);
+    // Both begin at once, so that the same poll is the first of both, and what it wakes is read in this order.
     const stop = whenSessionEnds({ ...services, watchedSessions: kind }, watched.sessionId, ended);
-    await polled;
+    await firstPoll(watched.sessionId);
     expect(ended).not.toHaveBeenCalled();
 
     await end(watched);
