@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { until } from '../../src/platform/embedded/processes.ts';
 import {
   DeviceLoginDocument,
@@ -13,6 +13,9 @@ import type { Client } from '../support/client.ts';
 import { unique } from '../support/factories.ts';
 import { type Cluster, startCluster } from '../support/processes.ts';
 
+// Each start takes a second of a processor, which a busy machine has to find first.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
+
 const METRICS_TOKEN = 'a token for those who measure';
 
 let cluster: Cluster;
@@ -24,7 +27,7 @@ beforeAll(async () => {
     api: [{ TRUST_PROXY: '0', METRICS_TOKEN }, { TRUST_PROXY: '1' }],
     workers: 1,
   });
-}, 60_000);
+});
 afterAll(async () => {
   expect(await stop(cluster)).toEqual([]);
 });

@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startRedisDependency } from '../support/dependencies.ts';
 import { type Ending, spawnProcess } from '../support/process.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
 import { TEST_SECRET_KEY } from '../support/services.ts';
+
+// Each start takes a second of a processor, which a busy machine has to find first.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
 
 let scratch: Scratch;
 let database: Awaited<ReturnType<typeof createTestDatabase>>;

@@ -44,7 +44,7 @@ export interface ProcessSettings {
   main?: string;
 }
 
-const READY_LIMIT_MS = 25_000;
+const READY_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 15_000;
 const READY_LINE = /^Tessera(?: worker)? is ready\. .*?(http:\/\/[^/\s]+)/m;
 const BUILT = resolve('dist/src/main.js');
@@ -75,7 +75,7 @@ export function spawnProcess({
 /**
  * Starts it and waits until it says that it is ready.
  *
- * @throws Error with its output, when it ends before or takes more than 25 s
+ * @throws Error with its output, when it ends before or takes more than 60 s
  */
 export async function startProcess(settings: ProcessSettings): Promise<RunningProcess> {
   const started = spawnProcess(settings);
