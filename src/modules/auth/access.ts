@@ -11,7 +11,11 @@ export const SignedIn = () => Extensions({ policy: 'SIGNED_IN' });
 /** Only admins may use the field. */
 export const AdminOnly = () => Extensions({ policy: 'ADMIN' });
 
-/** Only the agent of a server may use the field, for its own server. */
+/**
+ * Only the agent of a server may use the field, for its own server.
+ *
+ * @public
+ */
 export const AgentOnly = () => Extensions({ policy: 'AGENT' });
 
 /**
