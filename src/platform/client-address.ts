@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 
 /**
  * The address of the client. Behind proxies it is the one that the outermost trusted proxy has seen, and
@@ -12,7 +13,14 @@ export function clientAddress({ headers, socket }: IncomingMessage, trustedProxi
     .map((address) => address.trim())
     .filter(Boolean);
   const seen = trustedProxies > 0 ? forwarded.at(-Math.min(trustedProxies, forwarded.length)) : undefined;
-  return (seen ?? socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+  return addressIn(seen ?? '') ?? addressIn(socket.remoteAddress ?? '') ?? '';
+}
+
+/** Proxies write an address with or without a port, IPv6 in brackets then; anything else is no address. */
+function addressIn(written: string): string | undefined {
+  const bare = written.replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
+  const address = bare.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
+  return isIP(address) ? address : undefined;
 }
 
 /** Whether the connection comes from this machine itself, and no proxy has passed it on. */

@@ -27,9 +27,10 @@ const Uuid = z.guid();
 /**
  * Lets ids through that could be ids.
  *
+ * @param field the argument it came in, where there are several
  * @throws PlatformError NOT_FOUND: what is no id names nothing
  */
-export function checkId(id: string): string {
-  if (!Uuid.safeParse(id).success) throw new PlatformError('NOT_FOUND');
+export function checkId(id: string, field?: string): string {
+  if (!Uuid.safeParse(id).success) throw new PlatformError('NOT_FOUND', field === undefined ? {} : { field });
   return id.toLowerCase();
 }

@@ -17,6 +17,15 @@ describe('clientAddress', () => {
     expect(clientAddress(request('192.0.2.1', forwarded), proxies)).toBe(address);
   });
 
+  it.each([
+    ['203.0.113.7:5678', '203.0.113.7'],
+    ['[2001:db8::7]:5678', '2001:db8::7'],
+    ['unknown', '192.0.2.1'],
+    ["1'; DROP TABLE users", '192.0.2.1'],
+  ])('reads %j, which a trusted proxy wrote, as %s', (forwarded, address) => {
+    expect(clientAddress(request('192.0.2.1', forwarded), 1)).toBe(address);
+  });
+
   it('writes an IPv4 address one way, whichever socket it came by', () => {
     expect(clientAddress(request('::ffff:192.0.2.1'), 0)).toBe('192.0.2.1');
     expect(clientAddress(request('2001:db8::1'), 0)).toBe('2001:db8::1');

@@ -18,7 +18,8 @@ export interface Answer<Result> {
 }
 
 type Document<Result, Variables> = TypedDocumentString<Result, Variables>;
-type VariablesOf<Variables> = Variables extends Record<string, never> ? [] : [variables: Variables];
+type VariablesOf<Variables> =
+  Record<string, never> extends Variables ? [variables?: Variables] : [variables: Variables];
 
 /** Somebody who uses the API: over HTTP, and over a websocket of his own. */
 export interface Client {

@@ -27,7 +27,7 @@ export async function retryOrders(
   { db, dispatches }: Pick<Services, 'db'> & { dispatches: Batcher<Order, Order> },
   { actorId, ids }: { actorId: string; ids: readonly string[] },
 ): Promise<Order[]> {
-  const orderIds = [...new Set(ids.map(checkId))];
+  const orderIds = [...new Set(ids.map((id) => checkId(id, 'ids')))];
   if (orderIds.length === 0 || orderIds.length > MOST_ORDERS) {
     throw new PlatformError('BAD_USER_INPUT', {
       field: 'ids',

@@ -35,7 +35,7 @@ const NewPlan = z.object({
     .array(z.string())
     .max(1_000, 'must have at most 1000 entries')
     .nullish()
-    .transform((ids) => [...new Set((ids ?? []).map(checkId))]),
+    .transform((ids) => [...new Set((ids ?? []).map((id) => checkId(id, 'input.nodeIds')))]),
   nodeTags: z
     .array(tag)
     .max(100, 'must have at most 100 entries')

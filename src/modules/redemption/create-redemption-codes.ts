@@ -105,7 +105,7 @@ interface Writing {
 
 async function writeBatch(tx: Transaction, { actorId, batch, sealed }: Writing): Promise<RedemptionBatch> {
   const { planId, codes, count, label, note, idempotencyKey, ...grant } = batch;
-  const plan = await tx.plan.findUnique({ where: { id: checkId(planId), deletedAt: null } });
+  const plan = await tx.plan.findUnique({ where: { id: checkId(planId, 'input.planId'), deletedAt: null } });
   if (!plan) throw new PlatformError('NOT_FOUND', { field: 'input.planId' });
   if (grant.expiresAt && grant.expiresAt <= (await databaseNow(tx))) {
     throw new PlatformError('BAD_USER_INPUT', {
