@@ -6,6 +6,7 @@ import { checkPolicy } from './modules/auth/access.ts';
 import { AccountResolver } from './modules/auth/account.resolver.ts';
 import { AuthResolver } from './modules/auth/auth.resolver.ts';
 import { BindingResolver } from './modules/device/binding.resolver.ts';
+import { DeviceAdminResolver } from './modules/device/device.admin-resolver.ts';
 import { DeviceResolver } from './modules/device/device.resolver.ts';
 import { OrderAdminResolver } from './modules/order/order.admin-resolver.ts';
 import { OrderResolver } from './modules/order/order.resolver.ts';
@@ -18,6 +19,7 @@ import {
   RedemptionCodeResolver,
   RedemptionRecordResolver,
 } from './modules/redemption/redemption-code.resolver.ts';
+import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
 import { UserResolver } from './modules/user/user.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
 import { DateTimeScalar } from './platform/graphql/scalars.ts';
@@ -28,6 +30,7 @@ const resolvers: NonEmptyArray<Function> = [
   AuditAdminResolver,
   AuthResolver,
   BindingResolver,
+  DeviceAdminResolver,
   DeviceResolver,
   OrderAdminResolver,
   OrderResolver,
@@ -38,6 +41,7 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionCodeResolver,
   RedemptionRecordResolver,
   RedemptionResolver,
+  SubscriptionResolver,
   UserResolver,
 ];
 

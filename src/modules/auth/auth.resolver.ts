@@ -2,12 +2,16 @@ import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-grap
 import type { z } from 'zod';
 import type { Context } from '../../context.ts';
 import type { DeviceLogin } from '../device/device-login.ts';
+import { User } from '../user/user.types.ts';
 import { CurrentUser, Public, SignedIn } from './access.ts';
-import { AuthPayload, LoginInput, Session } from './auth.types.ts';
+import { AuthPayload, ChangePasswordInput, LinkCode, LoginInput, Session } from './auth.types.ts';
 import type { UserCaller } from './caller.ts';
+import { changePassword } from './change-password.ts';
+import { createLinkCode } from './create-link-code.ts';
 import { logIn } from './log-in.ts';
 import { logOut } from './log-out.ts';
 import { refreshSession } from './refresh-session.ts';
+import { revokeSession } from './revoke-session.ts';
 
 @Resolver(() => Session)
 export class AuthResolver {
@@ -48,6 +52,41 @@ export class AuthResolver {
     @Ctx() context: Context,
   ): Promise<string[]> {
     return logOut(context, { caller, everywhere: everywhere ?? false });
+  }
+
+  @SignedIn()
+  @Mutation(() => Session, { description: 'Ends one of your sessions.' })
+  revokeSession(
+    @Arg('id', () => ID, { description: 'Which of your sessions.' }) id: string,
+    @CurrentUser() caller: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<Session> {
+    return revokeSession(context, { caller, id });
+  }
+
+  @SignedIn()
+  @Mutation(() => LinkCode, {
+    description:
+      'A code with which another device joins your account, good once and for ten minutes; made by an admin for somebody else, for a day.',
+  })
+  createLinkCode(
+    @Arg('userId', () => ID, { nullable: true, description: 'For whom; absent: for you. For admins only.' })
+    userId: string | null,
+    @CurrentUser() caller: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<LinkCode> {
+    return createLinkCode(context, { caller, userId });
+  }
+
+  @SignedIn()
+  @Mutation(() => User, { description: 'Changes your password, and ends your other sessions.' })
+  changePassword(
+    @Arg('input', () => ChangePasswordInput, { description: 'The password of now, and the next.' })
+    input: ChangePasswordInput,
+    @CurrentUser() caller: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<User> {
+    return changePassword(context, { caller, input });
   }
 
   @FieldResolver(() => Boolean, { description: 'Whether it is the session that asks.' })

@@ -43,6 +43,24 @@ export class LoginInput {
   device?: DeviceLoginInput | null;
 }
 
+@InputType({ description: 'A new password.' })
+export class ChangePasswordInput {
+  @Field(() => String, { description: 'The password of now.' })
+  currentPassword!: string;
+
+  @Field(() => String, { description: 'The next one, 8-128 characters.' })
+  newPassword!: string;
+}
+
+@ObjectType({ description: 'With it another device joins an account, once.' })
+export class LinkCode {
+  @Field(() => String, { description: 'To be typed on the other device; it is shown this once.' })
+  code!: string;
+
+  @Field(() => DateTimeScalar, { description: 'Until when it can be used.' })
+  expiresAt!: Date;
+}
+
 type SessionFields = Pick<
   SessionRow,
   'id' | 'ip' | 'userAgent' | 'createdAt' | 'lastSeenAt' | 'expiresAt' | 'revokedAt'

@@ -1,12 +1,15 @@
-import { Arg, Ctx, FieldResolver, Mutation, Resolver, Root } from 'type-graphql';
+import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../context.ts';
-import { Public } from '../auth/access.ts';
+import { CurrentUser, Public, SignedIn } from '../auth/access.ts';
 import { AuthPayload } from '../auth/auth.types.ts';
-import { Device, DeviceChallenge, DeviceLoginInput } from './device.types.ts';
+import type { UserCaller } from '../auth/caller.ts';
+import { Device, DeviceChallenge, DeviceLoginInput, UpdateDeviceInput } from './device.types.ts';
 import { createDeviceChallenge } from './device-challenge.ts';
 import type { DeviceLogin } from './device-login.ts';
 import { logInDevice } from './log-in-device.ts';
+import { unbindDevice } from './unbind-device.ts';
+import { updateDevice } from './update-device.ts';
 
 @Resolver(() => Device)
 export class DeviceResolver {
@@ -30,6 +33,35 @@ export class DeviceResolver {
     @Ctx() context: Context,
   ): Promise<AuthPayload> {
     return logInDevice(context, input as z.input<typeof DeviceLogin>);
+  }
+
+  @SignedIn()
+  @Mutation(() => Device, { description: 'Changes what you call a device of yours.' })
+  updateDevice(
+    @Arg('id', () => ID, { description: 'Which of your devices.' }) id: string,
+    @Arg('input', () => UpdateDeviceInput, { description: 'What changes.' }) input: UpdateDeviceInput,
+    @CurrentUser() caller: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<Device> {
+    return updateDevice(context, { caller, id, input });
+  }
+
+  @SignedIn()
+  @Mutation(() => Device, {
+    description:
+      'Takes a device of yours from your account; answers with it as it was. The last way into an account that has a live subscription stays, any other closes the account.',
+  })
+  unbindDevice(
+    @Arg('id', () => ID, { description: 'Which of your devices.' }) id: string,
+    @Arg('rotateCredentials', () => Boolean, {
+      nullable: true,
+      description: 'Whether your live subscriptions get new credentials and tokens; absent: no.',
+    })
+    rotateCredentials: boolean | null,
+    @CurrentUser() caller: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<Device> {
+    return unbindDevice(context, { caller, id, rotateCredentials: rotateCredentials ?? false });
   }
 
   @FieldResolver(() => Boolean, { description: 'Whether it is the device that asks.' })

@@ -94,3 +94,30 @@ export class DeviceLoginInput {
   @Field(() => String, { nullable: true, description: 'The version of the app.' })
   appVersion?: string | null;
 }
+
+@InputType({ description: 'What changes of a device; what is absent stays.' })
+export class UpdateDeviceInput {
+  @Field(() => String, {
+    nullable: true,
+    description: 'What to call it, 1-100 characters; null takes its name away.',
+  })
+  name?: string | null;
+}
+
+@InputType({ description: 'Which devices; what is left out does not matter.' })
+export class DeviceFilter {
+  @Field(() => String, { nullable: true, description: 'Whose short code is exactly this.' })
+  shortCode?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Whose short code begins like this.' })
+  shortCodePrefix?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The one that calls itself this.' })
+  identifier?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'Those of this account.' })
+  userId?: string | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Those that are online, or those that are not.' })
+  online?: boolean | null;
+}

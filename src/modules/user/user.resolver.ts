@@ -1,11 +1,11 @@
-import { Args, Ctx, FieldResolver, Query, Resolver, Root, Subscription } from 'type-graphql';
+import { Args, Ctx, FieldResolver, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql';
 import type { Context } from '../../context.ts';
 import type { Order as OrderRow, Redemption as RedemptionRow } from '../../generated/prisma/client.ts';
 import { PageArgs } from '../../platform/graphql/connection.ts';
 import type { Page } from '../../platform/page.ts';
-import { Public, SignedIn } from '../auth/access.ts';
+import { CurrentUser, Public, SignedIn } from '../auth/access.ts';
 import { Session } from '../auth/auth.types.ts';
-import { userOf } from '../auth/caller.ts';
+import { type UserCaller, userOf } from '../auth/caller.ts';
 import { listSessions } from '../auth/list-sessions.ts';
 import { type Device, DeviceConnection } from '../device/device.types.ts';
 import { listDevices } from '../device/list-devices.ts';
@@ -15,6 +15,7 @@ import { listRedemptions } from '../redemption/list-redemptions.ts';
 import { RedemptionConnection } from '../redemption/redemption.types.ts';
 import { listSubscriptions } from '../subscription/list-subscriptions.ts';
 import { UserSubscription } from '../subscription/subscription.types.ts';
+import { deleteAccount } from './delete-account.ts';
 import { getEmail, getViewer } from './get-viewer.ts';
 import { User } from './user.types.ts';
 import { watchViewer } from './watch-viewer.ts';
@@ -28,6 +29,15 @@ export class UserResolver {
   })
   viewer(@Ctx() context: Context): Promise<User | null> {
     return getViewer(context, context.caller);
+  }
+
+  @SignedIn()
+  @Mutation(() => User, {
+    description:
+      'Closes your account, whatever it still has. Its devices and its address can be used for another one.',
+  })
+  deleteAccount(@CurrentUser() { userId }: UserCaller, @Ctx() context: Context): Promise<User> {
+    return deleteAccount(context, { userId });
   }
 
   @SignedIn()
@@ -59,7 +69,7 @@ export class UserResolver {
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
   ): Promise<Page<Device>> {
-    return listDevices(context, { userId: id, page });
+    return listDevices(context, { filter: { userId: id }, page });
   }
 
   @FieldResolver(() => OrderConnection, { description: 'Its orders that were not closed, the newest first.' })

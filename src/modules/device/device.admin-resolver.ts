@@ -1,0 +1,63 @@
+import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
+import type { Context } from '../../context.ts';
+import { PageArgs } from '../../platform/graphql/connection.ts';
+import type { Page } from '../../platform/page.ts';
+import { AdminOnly, CurrentUser } from '../auth/access.ts';
+import type { UserCaller } from '../auth/caller.ts';
+import { deleteDevice } from './delete-device.ts';
+import { Device, DeviceConnection, DeviceFilter } from './device.types.ts';
+import { kickDevice } from './kick-device.ts';
+import { listDevices } from './list-devices.ts';
+import { setDeviceEnabled } from './set-device-enabled.ts';
+
+@Resolver()
+export class DeviceAdminResolver {
+  @AdminOnly()
+  @Query(() => DeviceConnection, { nullable: true, description: 'Devices, the newest first.' })
+  devices(
+    @Arg('filter', () => DeviceFilter, { nullable: true, description: 'Which devices; absent: all.' })
+    filter: DeviceFilter | null,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Promise<Page<Device>> {
+    return listDevices(context, { filter: filter ?? {}, page });
+  }
+
+  @AdminOnly()
+  @Mutation(() => Device, {
+    description: 'Lets a device log in, or not. Disabling it ends its session and closes its sockets.',
+  })
+  setDeviceEnabled(
+    @Arg('id', () => ID, { description: 'Which device.' }) id: string,
+    @Arg('enabled', () => Boolean, { description: 'Whether it may log in.' }) enabled: boolean,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<Device> {
+    return setDeviceEnabled(context, { actorId: userId, id, enabled });
+  }
+
+  @AdminOnly()
+  @Mutation(() => Device, {
+    description: 'Ends the session of a device and closes its sockets. It may log in again.',
+  })
+  kickDevice(
+    @Arg('id', () => ID, { description: 'Which device.' }) id: string,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<Device> {
+    return kickDevice(context, { actorId: userId, id });
+  }
+
+  @AdminOnly()
+  @Mutation(() => Device, {
+    description:
+      'Takes a device from its account; answers with it as it was. The last way into an account that has a live subscription stays, any other closes the account.',
+  })
+  deleteDevice(
+    @Arg('id', () => ID, { description: 'Which device.' }) id: string,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<Device> {
+    return deleteDevice(context, { actorId: userId, id });
+  }
+}

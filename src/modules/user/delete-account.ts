@@ -1,0 +1,35 @@
+import type { User } from '../../generated/prisma/client.ts';
+import { PlatformError } from '../../platform/errors.ts';
+import type { Services } from '../../platform/services.ts';
+import { recordAudit } from '../audit/record-audit.ts';
+import { announceClosedAccount, closeAccount } from './close-account.ts';
+import { lockUsers } from './lock-users.ts';
+
+/**
+ * Closes the caller's account, whatever it still has: see `closeAccount`. Audited.
+ *
+ * @throws PlatformError UNAUTHENTICATED when it is closed already
+ */
+export async function deleteAccount(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { userId }: { userId: string },
+): Promise<User> {
+  const closed = await services.db.$transaction(async (tx) => {
+    await lockUsers(tx, [userId]);
+    const user = await tx.user.findUnique({ where: { id: userId, deletedAt: null } });
+    if (!user) throw new PlatformError('UNAUTHENTICATED');
+    const account = await closeAccount(tx, userId);
+    await recordAudit(tx, {
+      action: 'deleteAccount',
+      actorId: userId,
+      targetId: userId,
+      after: {
+        stoppedSubscriptionIds: account.stoppedSubscriptionIds,
+        failedOrderIds: account.failedOrders.map(({ id }) => id),
+      },
+    });
+    return account;
+  });
+  await announceClosedAccount(services, closed);
+  return closed.user;
+}
