@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seedDemo } from '../../prisma/seed.ts';
@@ -11,31 +12,43 @@ import { createTestServices, TEST_SECRET_KEY } from '../support/services.ts';
 const READY_LINE = /^Tessera is ready\. .*, a code to redeem: ((?:[0-9A-Z]{4}-){3}[0-9A-Z]{4})$/m;
 const ADMIN_LINE = /^Admin: \S+, password (\S+) /m;
 
-interface DemoRun {
+/** A program that has ended. */
+interface Run {
   code: number;
   output: string;
 }
 
-/** `npm run demo`, without what npm adds. */
-function runDemo(env: Record<string, string>, ...args: string[]): Promise<DemoRun> {
+function run(program: string, args: string[], env: Record<string, string> = {}): Promise<Run> {
   const { PATH, HOME } = process.env;
+  const options = { env: { PATH, HOME, ...env }, timeout: 15_000 };
   return new Promise((done) => {
-    const options = { env: { PATH, HOME, ...env }, timeout: 15_000 };
-    const child = execFile(
-      process.execPath,
-      ['scripts/demo.mjs', ...args],
-      options,
-      (_error, stdout, stderr) => {
-        done({ code: child.exitCode ?? -1, output: stdout + stderr });
-      },
-    );
+    const child = execFile(program, args, options, (_error, stdout, stderr) => {
+      done({ code: child.exitCode ?? -1, output: stdout + stderr });
+    });
   });
 }
 
-describe('npm run demo', () => {
+/** `npm run demo`, without what npm adds. */
+const runDemo = (env: Record<string, string>, ...args: string[]) =>
+  run(process.execPath, ['scripts/demo.mjs', ...args], env);
+
+/** What the README tells people to type, one block after the other. */
+function typedByHand(url: string, password: string): string {
+  const [, story = ''] = /^## A first redemption$(.*?)^## /ms.exec(readFileSync('README.md', 'utf8')) ?? [];
+  return [...story.matchAll(/^```sh\n(.*?)^```$/gms)]
+    .map(([, block = '']) => block)
+    .join('')
+    .replace(/^PASSWORD=.*$/m, `PASSWORD=${password}`)
+    .replaceAll('127.0.0.1:4000', new URL(url).host);
+}
+
+const hasTools = spawnSync('bash', ['-c', 'command -v curl && command -v openssl']).status === 0;
+
+describe('a first redemption', () => {
   let scratch: Scratch;
   let server: RunningProcess;
   let code: string;
+  let password: string;
 
   beforeAll(async () => {
     scratch = makeScratch();
@@ -44,10 +57,11 @@ describe('npm run demo', () => {
       env: { DATA_DIR: join(scratch.path, 'data') },
     });
     code = READY_LINE.exec(server.output())?.[1] ?? '';
+    password = ADMIN_LINE.exec(server.output())?.[1] ?? '';
   });
   afterAll(() => scratch.remove());
 
-  it('plays the code that a first start shows as often as one likes, each time with a new device', async () => {
+  it('is played by npm run demo with the code that a first start shows, as often as one likes, each time with a new device', async () => {
     const env = { TESSERA_URL: server.url };
     const [first, second] = [await runDemo(env, '--code', code), await runDemo(env, '--code', code)];
 
@@ -64,14 +78,12 @@ describe('npm run demo', () => {
     expect(second.code, second.output).toBe(0);
   });
 
-  it('makes a code itself when it is told how to be the admin', async () => {
-    const ADMIN_PASSWORD = ADMIN_LINE.exec(server.output())?.[1] ?? '';
+  it('is played with a code of its own when it is told how to be the admin', async () => {
+    const { code, output } = await runDemo({ TESSERA_URL: server.url, ADMIN_PASSWORD: password });
 
-    const run = await runDemo({ TESSERA_URL: server.url, ADMIN_PASSWORD });
-
-    expect(run.code, run.output).toBe(0);
-    expect(run.output).toMatch(/ms {2}and makes a code +(?:\w{4}-){3}\w{4}: one month of \w+$/m);
-    expect(run.output).toMatch(/the websocket says FINISHED$/m);
+    expect(code, output).toBe(0);
+    expect(output).toMatch(/ms {2}and makes a code +(?:\w{4}-){3}\w{4}: one month of \w+$/m);
+    expect(output).toMatch(/the websocket says FINISHED$/m);
   });
 
   it.each([
@@ -88,12 +100,22 @@ describe('npm run demo', () => {
       env: { TESSERA_URL: 'http://127.0.0.1:1' },
       says: /^No Tessera answers at http:\/\/127\.0\.0\.1:1 /m,
     },
-  ])('ends with 1 and a sentence for $what', async ({ args, env, says }) => {
-    const run = await runDemo({ TESSERA_URL: server.url, ...env }, ...args);
+  ])('that fails ends with 1 and a sentence: $what', async ({ args, env, says }) => {
+    const { code, output } = await runDemo({ TESSERA_URL: server.url, ...env }, ...args);
 
-    expect(run.code).toBe(1);
-    expect(run.output).toMatch(says);
-    expect(run.output).not.toMatch(/^\s+at /m);
+    expect(code).toBe(1);
+    expect(output).toMatch(says);
+    expect(output).not.toMatch(/^\s+at /m);
+  });
+
+  it.skipIf(!hasTools)('can be done by hand, word by word as the README tells it', async () => {
+    const { code, output } = await run('bash', ['-c', typedByHand(server.url, password)]);
+
+    expect(code, output).toBe(0);
+    expect(output.match(/"errors"/g)).toHaveLength(1);
+    expect(output).toMatch(/^\{ status: 'FINISHED', finishedAt: '.+Z' \}$/m);
+    expect(output).toContain('{"data":{"order":{"status":"FINISHED","plan":{"name":"Summer"},');
+    expect(output).toContain('"code":"CODE_ALREADY_REDEEMED"');
   });
 });
 

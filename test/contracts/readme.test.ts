@@ -1,0 +1,46 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type Config, readConfig } from '../../src/config.ts';
+
+const readme = readFileSync('README.md', 'utf8');
+
+/** The variables of the table, each with its default; undefined where it is told in words. */
+const told = new Map(
+  [...readme.matchAll(/^\| `([A-Z_]+)` \| (.*?) ?\| .+ \|$/gm)].map(([, name = '', fallback = '']) => [
+    name,
+    /^`(.+?)`/.exec(fallback)?.[1],
+  ]),
+);
+
+/** The variables that src/config.ts reads. */
+function readVariables(): string[] {
+  const [, body = ''] =
+    /^const Environment = z\.object\(\{$(.*?)^\}\);$/ms.exec(readFileSync('src/config.ts', 'utf8')) ?? [];
+  return [...body.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name = '']) => name);
+}
+
+/** As people write it; undefined when there is nothing. */
+function written(value: unknown): string | undefined {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
+  if (typeof value === 'boolean') return value ? 'on' : 'off';
+  return value === resolve('./data') ? './data' : String(value);
+}
+
+describe('README.md', () => {
+  it('tells every variable that is read, and no other', () => {
+    expect([...told.keys()].sort()).toEqual(readVariables().sort());
+    expect(told.size).toBeGreaterThan(20);
+  });
+
+  it.each([...told])('tells the default of %s', (name, fallback) => {
+    expect(fallback).toBe(written(readConfig({})[name as keyof Config]));
+  });
+
+  it('points to nothing that is not there', () => {
+    const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, path = '']) => path);
+
+    expect(links.length).toBeGreaterThan(2);
+    expect(links.filter((path) => !existsSync(path))).toEqual([]);
+  });
+});
