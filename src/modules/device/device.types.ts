@@ -93,6 +93,25 @@ export class DeviceLoginInput {
 
   @Field(() => String, { nullable: true, description: 'The version of the app.' })
   appVersion?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'A code of createLinkCode: the device joins that account, and may replace a secret or key that it has lost. For deviceLogin alone.',
+  })
+  linkCode?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'What came with DEVICE_BOUND_ELSEWHERE or DEVICE_LIMIT_REACHED: the answer is yes.',
+  })
+  confirmationToken?: string | null;
+
+  @Field(() => ID, {
+    nullable: true,
+    description: 'With the confirmationToken of DEVICE_LIMIT_REACHED: the device of the account that makes room.',
+  })
+  replaceDeviceId?: string | null;
 }
 
 @InputType({ description: 'What changes of a device; what is absent stays.' })
