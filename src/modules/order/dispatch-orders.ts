@@ -9,6 +9,25 @@ import { cacheOrders } from './order-cache.ts';
 type DispatchServices = Pick<Services, 'db' | 'redis' | 'cache' | 'jobs' | 'log' | 'pubSub'>;
 
 /**
+ * Puts accepted orders into the cache and the queue.
+ *
+ * @throws RedisAwayError when some may not be there
+ */
+export async function queueOrders(
+  services: Pick<Services, 'redis' | 'jobs'>,
+  orders: readonly Order[],
+): Promise<void> {
+  await crashPoint('dispatchOrders.beforeCache');
+  await cacheOrders(services, orders);
+  await crashPoint('dispatchOrders.beforeEnqueue');
+  await services.jobs.addMany(
+    activateOrderJob,
+    orders.map(({ id }) => ({ orderId: id })),
+  );
+  await crashPoint('dispatchOrders.afterEnqueue');
+}
+
+/**
  * Puts accepted orders into the cache and the queue, as one step: when either fails, orders that are still PAID are
  * closed and their uses given back.
  *
@@ -20,14 +39,7 @@ export async function dispatchOrders(
   orders: readonly Order[],
 ): Promise<PromiseSettledResult<Order>[]> {
   try {
-    await crashPoint('dispatchOrders.beforeCache');
-    await cacheOrders(services, orders);
-    await crashPoint('dispatchOrders.beforeEnqueue');
-    await services.jobs.addMany(
-      activateOrderJob,
-      orders.map(({ id }) => ({ orderId: id })),
-    );
-    await crashPoint('dispatchOrders.afterEnqueue');
+    await queueOrders(services, orders);
     return orders.map((value) => ({ status: 'fulfilled', value }));
   } catch (err) {
     services.log.warn({ err, orders: orders.length }, 'orders could not be queued and are cleaned up');

@@ -37,9 +37,9 @@ function whereOf({
 }: OrderListFilter): Prisma.OrderWhereInput {
   return {
     status: status ?? { not: 'CLOSED' },
-    ...(userId && { userId: checkId(userId) }),
-    ...(failureCode && { failureCode }),
-    ...(orderNo && { orderNo: orderNo.trim().toUpperCase() }),
+    ...(userId != null && { userId: checkId(userId) }),
+    ...(failureCode != null && { failureCode }),
+    ...(orderNo != null && { orderNo: orderNo.trim().toUpperCase() }),
     ...((from || to) && { createdAt: { ...(from && { gte: from }), ...(to && { lt: to }) } }),
   };
 }

@@ -1,5 +1,4 @@
 import type { Order } from '../../generated/prisma/client.ts';
-import type { Batcher } from '../../platform/batch.ts';
 import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
 import { type Transaction, violatedConstraint } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
@@ -8,6 +7,7 @@ import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { changeUses, lockCodes } from '../redemption/code-uses.ts';
 import { RedemptionError } from '../redemption/redemption.errors.ts';
+import { queueOrders } from './dispatch-orders.ts';
 import { lockOrderOwners } from './lock-order-owners.ts';
 import { lockOrders } from './lock-orders.ts';
 
@@ -24,7 +24,7 @@ const QUEUE_HEAD_START_MS = 5 * SECOND_MS;
  *   another order for it
  */
 export async function retryOrders(
-  { db, dispatches }: Pick<Services, 'db'> & { dispatches: Batcher<Order, Order> },
+  services: Pick<Services, 'db' | 'redis' | 'jobs' | 'log'>,
   { actorId, ids }: { actorId: string; ids: readonly string[] },
 ): Promise<Order[]> {
   const orderIds = [...new Set(ids.map((id) => checkId(id, 'ids')))];
@@ -34,13 +34,17 @@ export async function retryOrders(
       message: `ids: must have 1 to ${MOST_ORDERS} entries`,
     });
   }
-  const orders = await db
+  const orders = await services.db
     .$transaction((tx) => acceptAgain(tx, { actorId, orderIds }))
     .catch((error: unknown) => {
       const isSecond = violatedConstraint(error) === 'orders_one_per_code_key';
       throw isSecond ? new RedemptionError('CODE_ALREADY_REDEEMED') : error;
     });
-  return Promise.all(orders.map((order) => dispatches.add(order)));
+  // Closing them, as dispatching would, loses them for good: without the queue they are the reconciler's.
+  await queueOrders(services, orders).catch((err: unknown) =>
+    services.log.warn({ err }, 'orders could not be queued; the reconciler goes on with them'),
+  );
+  return orders;
 }
 
 async function acceptAgain(

@@ -45,10 +45,10 @@ export async function listRedemptionCodes(
 async function whereOf(services: ListServices, filter: CodeFilter): Promise<Prisma.RedemptionCodeWhereInput> {
   const { id, batchId, planId, code, enabled } = filter;
   const conditions: Prisma.RedemptionCodeWhereInput[] = [{ deletedAt: null, batch: { deletedAt: null } }];
-  if (id) conditions.push({ id: checkId(id) });
-  if (batchId) conditions.push({ batchId: checkId(batchId) });
-  if (planId) conditions.push({ batch: { planId: checkId(planId) } });
-  if (code) {
+  if (id != null) conditions.push({ id: checkId(id) });
+  if (batchId != null) conditions.push({ batchId: checkId(batchId) });
+  if (planId != null) conditions.push({ batch: { planId: checkId(planId) } });
+  if (code != null) {
     const lookups = lookupsOf(services, normalizeCode(code, 'filter.code'));
     conditions.push({ lookup: { in: lookups.map((hex) => Uint8Array.from(Buffer.from(hex, 'hex'))) } });
   }
