@@ -109,7 +109,8 @@ export class DeviceLoginInput {
 
   @Field(() => ID, {
     nullable: true,
-    description: 'With the confirmationToken of DEVICE_LIMIT_REACHED: the device of the account that makes room.',
+    description:
+      'With the confirmationToken of DEVICE_LIMIT_REACHED: the device of the account that makes room.',
   })
   replaceDeviceId?: string | null;
 }
