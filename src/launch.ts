@@ -134,11 +134,10 @@ async function serve({ config }: LaunchSettings, services: RunningServices): Pro
 }
 
 function announce({ config, say }: LaunchSettings, { url }: RunningServer, demoCode: string | null): void {
-  if (config.ROLE === 'worker') {
-    say(`Tessera worker is ready. Health ${url}/readyz`);
-    return;
-  }
-  const parts = [`GraphQL ${url}/graphql`, `admin ${config.ADMIN_EMAIL}`];
+  const isWorker = config.ROLE === 'worker';
+  const parts = isWorker
+    ? [`Health ${url}/readyz`]
+    : [`GraphQL ${url}/graphql`, `admin ${config.ADMIN_EMAIL}`];
   if (demoCode) parts.push(`a code to redeem: ${demoCode}`);
-  say(`Tessera is ready. ${parts.join(', ')}`);
+  say(`${isWorker ? 'Tessera worker' : 'Tessera'} is ready. ${parts.join(', ')}`);
 }
