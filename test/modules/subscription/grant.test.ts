@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import {
+  beginSubscription,
+  extendSubscription,
+  type Grant,
+  type GrantedSubscription,
+} from '../../../src/modules/subscription/grant.ts';
+
+const at = (text: string) => new Date(text);
+const NOW = at('2026-01-31T10:20:30.456Z');
+const month: Grant = { unitTime: 'MONTH', quantity: 1, trafficLimit: 100n, resetCycle: 'NEVER' };
+
+const live = (overrides: Partial<GrantedSubscription> = {}): GrantedSubscription => ({
+  id: 'one',
+  startsAt: at('2025-12-31T00:00:00.000Z'),
+  expiresAt: at('2026-08-31T00:00:00.000Z'),
+  trafficLimit: 50n,
+  upload: 7n,
+  download: 8n,
+  resetCycle: 'NEVER',
+  nextResetAt: null,
+  ...overrides,
+});
+
+describe('beginSubscription', () => {
+  it.each([
+    ['DAY', 1, '2026-02-01T10:20:30.456Z'],
+    ['DAY', 30, '2026-03-02T10:20:30.456Z'],
+    ['MONTH', 1, '2026-02-28T10:20:30.456Z'],
+    ['MONTH', 2, '2026-03-31T10:20:30.456Z'],
+    ['QUARTER', 1, '2026-04-30T10:20:30.456Z'],
+    ['HALF_YEAR', 1, '2026-07-31T10:20:30.456Z'],
+    ['YEAR', 1, '2027-01-31T10:20:30.456Z'],
+    ['YEAR', 100, '2126-01-31T10:20:30.456Z'],
+  ] as const)('grants %s × %i from now on', (unitTime, quantity, expiresAt) => {
+    expect(beginSubscription('new', { ...month, unitTime, quantity }, NOW)).toEqual({
+      ...{ id: 'new', startsAt: NOW, expiresAt: at(expiresAt), trafficLimit: 100n, upload: 0n, download: 0n },
+      ...{ resetCycle: 'NEVER', nextResetAt: null },
+    });
+  });
+
+  it('ends on 29 February of a leap year', () => {
+    const now = at('2028-01-31T00:00:00.000Z');
+    expect(beginSubscription('new', month, now).expiresAt).toEqual(at('2028-02-29T00:00:00.000Z'));
+    const leapDay = at('2028-02-29T00:00:00.000Z');
+    const year = { ...month, unitTime: 'YEAR' } as const;
+    expect(beginSubscription('new', year, leapDay).expiresAt).toEqual(at('2029-02-28T00:00:00.000Z'));
+  });
+
+  it('without a limit has none, and resets as its plan does', () => {
+    const grant: Grant = { ...month, trafficLimit: null, resetCycle: 'MONTHLY_FIRST' };
+    expect(beginSubscription('new', grant, NOW)).toMatchObject({
+      trafficLimit: null,
+      nextResetAt: at('2026-02-01T00:00:00.000Z'),
+    });
+  });
+});
+
+describe('extendSubscription', () => {
+  it.each([
+    ['DAY', '2026-09-01T00:00:00.000Z'],
+    ['MONTH', '2026-09-30T00:00:00.000Z'],
+    ['QUARTER', '2026-11-30T00:00:00.000Z'],
+    ['HALF_YEAR', '2027-02-28T00:00:00.000Z'],
+    ['YEAR', '2027-08-31T00:00:00.000Z'],
+  ] as const)('adds a %s to the time that is left', (unitTime, expiresAt) => {
+    const extended = extendSubscription(live(), { ...month, unitTime }, NOW);
+    expect(extended).toMatchObject({ id: 'one', startsAt: live().startsAt, expiresAt: at(expiresAt) });
+  });
+
+  it('counts from now when the time is over by a moment', () => {
+    const over = live({ expiresAt: at('2026-01-30T00:00:00.000Z') });
+    expect(extendSubscription(over, month, NOW).expiresAt).toEqual(at('2026-02-28T10:20:30.456Z'));
+  });
+
+  it('keeps a time without end, and traffic without limit', () => {
+    const extended = extendSubscription(live({ expiresAt: null, trafficLimit: null }), month, NOW);
+    expect(extended).toMatchObject({ expiresAt: null, trafficLimit: null });
+  });
+
+  it('makes traffic unlimited when the plan is by now', () => {
+    expect(extendSubscription(live(), { ...month, trafficLimit: null }, NOW).trafficLimit).toBeNull();
+  });
+
+  it('adds traffic that never resets, and keeps what is used of it', () => {
+    expect(extendSubscription(live(), month, NOW)).toMatchObject({
+      trafficLimit: 150n,
+      upload: 7n,
+      download: 8n,
+    });
+  });
+
+  it('adds bytes beyond what a double can count', () => {
+    const big = live({ trafficLimit: 9_007_199_254_740_993n });
+    expect(extendSubscription(big, month, NOW).trafficLimit).toBe(9_007_199_254_741_093n);
+  });
+
+  it('of a plan that resets takes its limit and clears the counters; the next reset stays where it was', () => {
+    const nextResetAt = at('2026-02-15T00:00:00.000Z');
+    const periodic = live({ resetCycle: 'MONTHLY_START_DAY', nextResetAt });
+    const extended = extendSubscription(periodic, { ...month, resetCycle: 'MONTHLY_START_DAY' }, NOW);
+    expect(extended).toMatchObject({ trafficLimit: 100n, upload: 0n, download: 0n, nextResetAt });
+  });
+
+  it('takes over the cycle of the plan when that has changed', () => {
+    const extended = extendSubscription(live(), { ...month, resetCycle: 'YEARLY' }, NOW);
+    expect(extended).toMatchObject({ resetCycle: 'YEARLY', nextResetAt: at('2027-01-31T10:20:30.456Z') });
+    const back = extendSubscription(extended, month, NOW);
+    expect(back).toMatchObject({ resetCycle: 'NEVER', nextResetAt: null });
+  });
+
+  it('leaves what it was given as it was', () => {
+    const given = live();
+    extendSubscription(given, month, NOW);
+    expect(given).toEqual(live());
+  });
+});
