@@ -15,7 +15,8 @@ import { WebSocket } from 'ws';
 import { PlatformError } from '../../../src/platform/errors.ts';
 import { createApolloServer } from '../../../src/platform/graphql/apollo.ts';
 import { LIMITS } from '../../../src/platform/graphql/limits.ts';
-import { SocketRefusal, serveWebsockets } from '../../../src/platform/graphql/websocket.ts';
+import { SocketRefusal } from '../../../src/platform/graphql/socket-protocol.ts';
+import { serveWebsockets } from '../../../src/platform/graphql/websocket.ts';
 import { createLogger, type Logger } from '../../../src/platform/logger.ts';
 import { inRequestScope, requestScope } from '../../../src/platform/request-scope.ts';
 
