@@ -12,6 +12,7 @@ import type { Config } from './config.ts';
 import type { Shared } from './context.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
+import { observeOrders } from './modules/order/observe-orders.ts';
 import { PlatformError } from './platform/errors.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
 import { maskError } from './platform/graphql/mask-error.ts';
@@ -47,6 +48,7 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   const readiness: Readiness = { isShuttingDown: false };
   const app = await createApp(config, readiness);
   const metrics = createMetrics();
+  observeOrders(metrics, services);
   serveHealth(app, { services, metrics, readiness, metricsToken: config.METRICS_TOKEN });
   answerErrors(app, services, config);
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));

@@ -7,6 +7,8 @@ export interface Metrics {
   errors: Counter<'code'>;
   /** Websockets that are open. */
   sockets: Gauge;
+  /** Adds a figure that is read whenever somebody looks; NaN while it cannot be read. */
+  observe: (name: string, help: string, read: () => Promise<number>) => void;
 }
 
 export function createMetrics(): Metrics {
@@ -20,6 +22,16 @@ export function createMetrics(): Metrics {
       labelNames: ['code'],
       registers: [registry],
     }),
+    observe: (name, help, read) => {
+      new Gauge({
+        name,
+        help,
+        registers: [registry],
+        async collect() {
+          this.set(await read().catch(() => Number.NaN));
+        },
+      });
+    },
     sockets: new Gauge({
       name: 'tessera_websockets',
       help: 'Websockets that are open',
