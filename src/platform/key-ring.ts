@@ -6,15 +6,16 @@ import {
   importJWK,
   type JWK,
 } from 'jose';
-import type { KeyPair, Prisma } from '../generated/prisma/client.ts';
-import { type Database, violatedConstraint } from './database.ts';
+import type { KeyPair, KeyStatus, Prisma } from '../generated/prisma/client.ts';
+import { databaseNow, SECOND_MS } from './clock.ts';
+import { type Database, type Transaction, violatedConstraint } from './database.ts';
 import type { Secrets } from './secrets.ts';
 
 const ALGORITHM = 'ES256';
 
 /**
  * The key pairs that tokens are signed with. They stand in PostgreSQL, the private halves encrypted: the
- * current one signs, the previous one is still believed.
+ * current one signs, once every process knows it; until then, and to be believed later, the previous one.
  */
 export interface KeyRing {
   readonly algorithm: string;
@@ -30,13 +31,16 @@ interface KeyServices {
 
 interface LoadedKey {
   kid: string;
-  isCurrent: boolean;
+  /** New tokens are signed with this one. */
+  signs: boolean;
   privateKey: CryptoKey;
   publicKey: CryptoKey;
 }
 
 /** Rotations elsewhere are seen after this time; a key id never seen before is looked up at once. */
-const RELOAD_AFTER_MS = 5_000;
+const RELOAD_AFTER_MS = 5 * SECOND_MS;
+/** A token signed by the new key must find every process knowing it. */
+const SIGNS_AFTER_MS = 6 * SECOND_MS;
 const LOOK_AGAIN_AFTER_MS = 1_000;
 
 /** Reads the keys from the database, and makes the first one when there is none. */
@@ -59,7 +63,7 @@ export function createKeyRing(services: KeyServices): KeyRing {
   return {
     algorithm: ALGORITHM,
     current: async () => {
-      const key = (await load(RELOAD_AFTER_MS)).find(({ isCurrent }) => isCurrent);
+      const key = (await load(RELOAD_AFTER_MS)).find(({ signs }) => signs);
       if (!key) throw new Error('there is no current signing key');
       return { kid: key.kid, key: key.privateKey };
     },
@@ -79,18 +83,55 @@ export async function readPublicKeys({ db }: Pick<KeyServices, 'db'>): Promise<{
   return { keys: rows.map(({ publicJwk }) => publicJwk as JWK) };
 }
 
-async function loadKeys(services: KeyServices): Promise<LoadedKey[]> {
-  const rows = await readSigningRows(services);
-  if (rows.length > 0) return Promise.all(rows.map((row) => importRow(services, row)));
-  await createSigningKey(services);
-  return Promise.all((await readSigningRows(services)).map((row) => importRow(services, row)));
+/**
+ * Makes a new signing key; the current one becomes the previous one, which is still believed, and the previous one is
+ * retired. A key that nobody signs with yet is not replaced: of several calls at once, in any number of processes, one
+ * does it and the others find it done.
+ *
+ * Other processes believe the new key within 5 s, and everybody signs with it within 11 s. Twice within the life of a
+ * token makes tokens invalid that are not over yet; their sessions go on with the next refresh.
+ */
+export async function rotateSigningKey(services: KeyServices): Promise<{ kid: string }> {
+  const row = await createSigningRow(services);
+  return services.db.$transaction(async (tx) => {
+    // Excludes everybody who would write keys, and nobody who reads them.
+    await tx.$executeRaw`LOCK TABLE key_pairs IN SHARE ROW EXCLUSIVE MODE`;
+    const rows = await readSigningRows({ db: tx });
+    const current = rows.find(({ status }) => status === 'CURRENT');
+    if (current && signingRow(rows, await databaseNow(tx)) !== current) return { kid: current.kid };
+    const turn = (from: KeyStatus, to: KeyStatus) =>
+      tx.keyPair.updateMany({ where: { purpose: 'SIGNING', status: from }, data: { status: to } });
+    await turn('PREVIOUS', 'RETIRED');
+    await turn('CURRENT', 'PREVIOUS');
+    await tx.keyPair.create({ data: row });
+    return { kid: row.kid };
+  });
 }
 
-function readSigningRows({ db }: KeyServices): Promise<KeyPair[]> {
+async function loadKeys(services: KeyServices): Promise<LoadedKey[]> {
+  const rows = await readSigningRows(services);
+  if (rows.length === 0) {
+    await createSigningKey(services);
+    rows.push(...(await readSigningRows(services)));
+  }
+  const signer = signingRow(rows, await databaseNow(services.db));
+  return Promise.all(
+    rows.map(async (row) => ({ ...(await importRow(services, row)), signs: row === signer })),
+  );
+}
+
+/** The current key once every process knows it; until then the one before. */
+function signingRow(rows: readonly KeyPair[], now: Date): KeyPair | undefined {
+  const current = rows.find(({ status }) => status === 'CURRENT');
+  const isKnown = current !== undefined && now.getTime() - current.createdAt.getTime() > SIGNS_AFTER_MS;
+  return (isKnown ? undefined : rows.find(({ status }) => status === 'PREVIOUS')) ?? current;
+}
+
+function readSigningRows({ db }: { db: Pick<Transaction, 'keyPair'> }): Promise<KeyPair[]> {
   return db.keyPair.findMany({ where: { purpose: 'SIGNING', status: { not: 'RETIRED' } } });
 }
 
-async function importRow({ secrets }: KeyServices, row: KeyPair): Promise<LoadedKey> {
+async function importRow({ secrets }: KeyServices, row: KeyPair): Promise<Omit<LoadedKey, 'signs'>> {
   const privateJwk = JSON.parse(
     secrets.decrypt('key-pair', Buffer.from(row.privateKeyCiphertext), row.kid).toString(),
   ) as JWK;
@@ -99,27 +140,30 @@ async function importRow({ secrets }: KeyServices, row: KeyPair): Promise<Loaded
     importJWK(row.publicJwk as JWK, ALGORITHM),
   ]);
   if (privateKey instanceof Uint8Array || publicKey instanceof Uint8Array) throw new Error('not a key pair');
-  return { kid: row.kid, isCurrent: row.status === 'CURRENT', privateKey, publicKey };
+  return { kid: row.kid, privateKey, publicKey };
 }
 
 /** When several processes start at once, the unique index lets one key through and the others use it. */
-async function createSigningKey({ db, secrets }: KeyServices): Promise<void> {
+async function createSigningKey(services: KeyServices): Promise<void> {
+  try {
+    await services.db.keyPair.create({ data: await createSigningRow(services) });
+  } catch (error) {
+    if (violatedConstraint(error) === undefined) throw error;
+  }
+}
+
+/** A new key pair as it is stored, the current one. */
+async function createSigningRow({ secrets }: Pick<KeyServices, 'secrets'>) {
   const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
   const publicJwk = await exportJWK(publicKey);
   const kid = await calculateJwkThumbprint(publicJwk);
   const privateJwk = JSON.stringify(await exportJWK(privateKey));
-  try {
-    await db.keyPair.create({
-      data: {
-        kid,
-        purpose: 'SIGNING',
-        status: 'CURRENT',
-        algorithm: ALGORITHM,
-        publicJwk: { ...publicJwk, kid, alg: ALGORITHM, use: 'sig' } as Prisma.InputJsonObject,
-        privateKeyCiphertext: Uint8Array.from(secrets.encrypt('key-pair', privateJwk, kid)),
-      },
-    });
-  } catch (error) {
-    if (violatedConstraint(error) === undefined) throw error;
-  }
+  return {
+    kid,
+    purpose: 'SIGNING',
+    status: 'CURRENT',
+    algorithm: ALGORITHM,
+    publicJwk: { ...publicJwk, kid, alg: ALGORITHM, use: 'sig' } as Prisma.InputJsonObject,
+    privateKeyCiphertext: Uint8Array.from(secrets.encrypt('key-pair', privateJwk, kid)),
+  } satisfies Prisma.KeyPairCreateInput;
 }
