@@ -1,6 +1,7 @@
 import type { Config } from './config.ts';
 import type { Caller } from './modules/auth/caller.ts';
-import { watchedSessions } from './modules/auth/watch-session.ts';
+import { createSessionWatch, type SessionWatch } from './modules/auth/watch-session.ts';
+import { createPresence, type Presence } from './modules/device/presence.ts';
 import { createOrderBatchers, type OrderBatchers } from './modules/order/create-batchers.ts';
 import { watchedOrders } from './modules/order/watch-order.ts';
 import { watchedUsers } from './modules/user/watch-viewer.ts';
@@ -11,8 +12,9 @@ import type { WatchKind } from './platform/watch-kind.ts';
 /** What a process has once, and all of its requests share. */
 export interface Shared extends OrderBatchers {
   watchedOrders: WatchKind;
-  watchedSessions: WatchKind;
   watchedUsers: WatchKind;
+  sessionWatch: SessionWatch;
+  presence: Presence;
   redemptionLock: boolean;
 }
 
@@ -30,8 +32,9 @@ export function createShared(
   return {
     ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
     watchedOrders: watchedOrders(services),
-    watchedSessions: watchedSessions(services),
     watchedUsers: watchedUsers(services),
+    sessionWatch: createSessionWatch(services),
+    presence: createPresence(services),
     redemptionLock: REDEMPTION_LOCK,
   };
 }

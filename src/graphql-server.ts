@@ -4,8 +4,7 @@ import { GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Config } from './config.ts';
 import type { Context, Shared } from './context.ts';
 import { authenticate } from './modules/auth/authenticate.ts';
-import type { Caller } from './modules/auth/caller.ts';
-import { whenSessionEnds } from './modules/auth/watch-session.ts';
+import type { Caller, UserCaller } from './modules/auth/caller.ts';
 import { clientAddress } from './platform/client-address.ts';
 import { createApolloServer } from './platform/graphql/apollo.ts';
 import { SocketRefusal } from './platform/graphql/socket-protocol.ts';
@@ -29,7 +28,7 @@ interface GraphqlSettings {
 /**
  * Answers GraphQL over HTTP and, on the same path, subscriptions over websockets.
  *
- * @returns closes the sockets with 1001, then ends the GraphQL server
+ * @returns closes the sockets with 1001, which ends the stays of their devices, then ends the GraphQL server
  */
 export async function serveGraphql(
   app: FastifyInstance,
@@ -59,6 +58,7 @@ export async function serveGraphql(
   const sockets = serveWebsockets(app.server, socketSettings(settings));
   return async () => {
     await sockets.close();
+    await shared.presence.close();
     await apollo.stop();
   };
 }
@@ -82,21 +82,40 @@ function socketSettings({ services, config, schema, shared, metrics }: GraphqlSe
     addressOf: (request) => clientAddress(request, config.TRUST_PROXY),
     connect: async ({ params, scope }, close) => {
       const caller = await admit(services, params.authorization);
-      const stopWatching =
-        caller.kind === 'user'
-          ? whenSessionEnds({ ...services, ...shared }, caller.sessionId, () =>
-              close(4401, 'SESSION_REVOKED'),
-            )
-          : () => {};
+      const letGo = caller.kind === 'user' ? await holdOpen(shared, caller, close) : () => {};
       metrics.sockets.inc();
       return {
         context: (request) => ({ ...services, ...shared, caller, request: { ...scope, ...request } }),
         closed: () => {
           metrics.sockets.dec();
-          stopWatching();
+          letGo();
         },
       };
     },
+  };
+}
+
+/**
+ * While the socket is open its device is online. It is closed when the session ends (4401), or when another device
+ * of the account takes its place (4409): graphql-ws clients stop after either.
+ *
+ * @returns to be called when the socket has closed
+ */
+async function holdOpen(
+  { presence, sessionWatch }: Pick<Shared, 'presence' | 'sessionWatch'>,
+  { sessionId, userId, deviceId }: UserCaller,
+  close: (code: number, reason: string) => void,
+): Promise<() => void> {
+  const displaced = () => close(4409, 'DEVICE_DISPLACED');
+  const leave = deviceId === null ? () => {} : await presence.arrive({ userId, deviceId }, { displaced });
+  const stopWatching = sessionWatch.watch(sessionId, () => {
+    // A client that does not answer the close is gone all the same.
+    leave();
+    close(4401, 'SESSION_REVOKED');
+  });
+  return () => {
+    stopWatching();
+    leave();
   };
 }
 

@@ -8,6 +8,7 @@ import { AuthResolver } from './modules/auth/auth.resolver.ts';
 import { BindingResolver } from './modules/device/binding.resolver.ts';
 import { DeviceAdminResolver } from './modules/device/device.admin-resolver.ts';
 import { DeviceResolver } from './modules/device/device.resolver.ts';
+import { DevicePresenceResolver, DeviceStatisticsResolver } from './modules/device/presence.resolver.ts';
 import { OrderAdminResolver } from './modules/order/order.admin-resolver.ts';
 import { OrderResolver } from './modules/order/order.resolver.ts';
 import { PlanAdminResolver } from './modules/plan/plan.admin-resolver.ts';
@@ -31,7 +32,9 @@ const resolvers: NonEmptyArray<Function> = [
   AuthResolver,
   BindingResolver,
   DeviceAdminResolver,
+  DevicePresenceResolver,
   DeviceResolver,
+  DeviceStatisticsResolver,
   OrderAdminResolver,
   OrderResolver,
   PlanAdminResolver,

@@ -1,3 +1,4 @@
+import { endStaleStays } from './modules/device/end-stale-stays.ts';
 import { activateOrderJob } from './modules/order/activate-order.job.ts';
 import { activateOrder, createActivations } from './modules/order/activate-order.ts';
 import { reconcileOrders } from './modules/order/reconcile-orders.ts';
@@ -11,6 +12,7 @@ export interface RunningWorker {
 }
 
 const RECONCILE_EVERY_MS = 1_000;
+const END_STAYS_EVERY_MS = 5_000;
 
 /** Does every background job there is, one line for each. */
 export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: number }): RunningWorker {
@@ -20,9 +22,10 @@ export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: numb
     everyMs: RECONCILE_EVERY_MS,
     log: services.log,
   });
+  const sweep = repeat(() => endStaleStays(services), { everyMs: END_STAYS_EVERY_MS, log: services.log });
   return {
     stop: async () => {
-      await Promise.all([reconciler.stop(), services.jobs.pause()]);
+      await Promise.all([reconciler.stop(), sweep.stop(), services.jobs.pause()]);
       await services.activations.drain();
     },
   };

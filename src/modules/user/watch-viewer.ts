@@ -15,7 +15,9 @@ export function watchedUsers({ db, watcher }: Pick<Services, 'db' | 'watcher'>):
         SELECT u.id, concat_ws('|', u.xmin,
           (SELECT string_agg(concat_ws(':', s.xmin, p.xmin, s.expires_at <= tessera_now()), ',' ORDER BY s.id)
             FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id WHERE s.user_id = u.id),
-          (SELECT string_agg(d.xmin::text, ',' ORDER BY d.id) FROM devices d WHERE d.user_id = u.id)) AS fingerprint
+          (SELECT string_agg(concat_ws(':', d.xmin,
+              EXISTS (SELECT FROM device_stays t WHERE t.device_id = d.id AND t.ended_at IS NULL)), ',' ORDER BY d.id)
+            FROM devices d WHERE d.user_id = u.id)) AS fingerprint
         FROM users u WHERE u.id = ANY(${ids}::uuid[])`;
       return new Map(rows.map(({ id, fingerprint }) => [id, fingerprint]));
     },

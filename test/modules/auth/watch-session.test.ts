@@ -1,28 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { watchedSessions, whenSessionEnds } from '../../../src/modules/auth/watch-session.ts';
+import { SESSION_ENDED } from '../../../src/modules/auth/session.events.ts';
+import { createSessionWatch, type SessionWatch } from '../../../src/modules/auth/watch-session.ts';
 import type { PubSub } from '../../../src/platform/pubsub.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
-import { createWatcher, type Watcher } from '../../../src/platform/watch.ts';
-import type { WatchKind } from '../../../src/platform/watch-kind.ts';
 import { buildDevice, buildSession } from '../../support/factories.ts';
 import { createTestServices } from '../../support/services.ts';
 
 let services: RunningServices;
-let watcher: Watcher;
-let kind: WatchKind;
+let sessions: SessionWatch;
 beforeAll(async () => {
   services = await createTestServices();
-  const deaf: Pick<PubSub, 'onWake' | 'onReconnect'> = {
-    onWake: () => () => {},
-    onReconnect: () => () => {},
-  };
-  watcher = createWatcher({ pubSub: deaf, log: services.log, pollMs: 50, maxReads: 1 });
-  kind = watchedSessions({ db: services.db, watcher });
+  sessions = watchWithoutWakeUps(50);
 });
-afterAll(async () => {
-  watcher.close();
-  await services.close();
-});
+afterAll(() => services.close());
+
+function watchWithoutWakeUps(pollMs: number): SessionWatch {
+  const deaf = { onWake: () => () => {}, onReconnect: () => () => {} } as unknown as PubSub;
+  return createSessionWatch({ ...services, pubSub: deaf }, { pollMs });
+}
 
 async function newSession() {
   const { id: deviceId, userId } = await buildDevice(services.db);
@@ -31,15 +26,16 @@ async function newSession() {
 }
 type Watched = Awaited<ReturnType<typeof newSession>>;
 
-/** Until the poll has seen the session as it is: the first poll wakes everybody, later ones only upon a change. */
-async function firstPoll(sessionId: string): Promise<void> {
-  const stream = kind.watch(sessionId, async () => true);
-  await stream.next();
-  await stream.next();
-  await stream.return();
+/** Until a session that is watched from now on was found ended: so the others were asked for. */
+async function nextPoll(): Promise<void> {
+  const { sessionId: id } = await newSession();
+  await services.db.session.delete({ where: { id } });
+  const ended = vi.fn();
+  sessions.watch(id, ended);
+  await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { timeout: 3_000 });
 }
 
-describe('whenSessionEnds', () => {
+describe('a watch over sessions', () => {
   it.each<[string, (watched: Watched) => Promise<unknown>]>([
     [
       'it is revoked',
@@ -67,8 +63,8 @@ describe('whenSessionEnds', () => {
     const watched = await newSession();
     const ended = vi.fn();
     // Both begin at once, so that the same poll is the first of both, and what it wakes is read in this order.
-    const stop = whenSessionEnds({ ...services, watchedSessions: kind }, watched.sessionId, ended);
-    await firstPoll(watched.sessionId);
+    const stop = sessions.watch(watched.sessionId, ended);
+    await nextPoll();
     expect(ended).not.toHaveBeenCalled();
 
     await end(watched);
@@ -82,7 +78,7 @@ describe('whenSessionEnds', () => {
     await services.db.session.update({ where: { id: sessionId }, data: { revokedAt: new Date() } });
     const ended = vi.fn();
 
-    whenSessionEnds({ ...services, watchedSessions: kind }, sessionId, ended);
+    sessions.watch(sessionId, ended);
 
     await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { timeout: 3_000 });
   });
@@ -90,15 +86,69 @@ describe('whenSessionEnds', () => {
   it('says nothing to whoever has stopped watching, and keeps nothing', async () => {
     const [{ sessionId }, other] = [await newSession(), await newSession()];
     const [ended, otherEnded] = [vi.fn(), vi.fn()];
-    const before = kind.size;
-    const stop = whenSessionEnds({ ...services, watchedSessions: kind }, sessionId, ended);
-    whenSessionEnds({ ...services, watchedSessions: kind }, other.sessionId, otherEnded);
+    const before = sessions.size;
+    const stop = sessions.watch(sessionId, ended);
+    sessions.watch(other.sessionId, otherEnded);
 
     stop();
     await services.db.session.updateMany({ data: { revokedAt: new Date() } });
 
     await vi.waitFor(() => expect(otherEnded).toHaveBeenCalledOnce(), { timeout: 3_000 });
     expect(ended).not.toHaveBeenCalled();
-    expect(kind.size).toBe(before);
+    expect(sessions.size).toBe(before);
+  });
+
+  it('tells everybody who watches the same session, except who has stopped', async () => {
+    const { sessionId } = await newSession();
+    const [first, second, third] = [vi.fn(), vi.fn(), vi.fn()];
+    sessions.watch(sessionId, first);
+    sessions.watch(sessionId, second)();
+    sessions.watch(sessionId, third);
+    await nextPoll();
+
+    await services.db.session.delete({ where: { id: sessionId } });
+
+    await vi.waitFor(() => expect(third).toHaveBeenCalledOnce(), { timeout: 3_000 });
+    expect(first).toHaveBeenCalledOnce();
+    expect(second).not.toHaveBeenCalled();
+  });
+
+  it('is told at once by a wake-up, and asks nothing else in between', async () => {
+    const NEVER = 3_600_000;
+    const woken = createSessionWatch(services, { pollMs: NEVER });
+    const [{ sessionId: id }, other] = [await newSession(), await newSession()];
+    const [ended, otherEnded] = [vi.fn(), vi.fn()];
+    woken.watch(id, ended);
+    woken.watch(other.sessionId, otherEnded);
+
+    services.pubSub.publish(SESSION_ENDED, [id, other.sessionId]);
+    await services.db.session.delete({ where: { id } });
+    services.pubSub.publish(SESSION_ENDED, [id]);
+
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { timeout: 1_000 });
+    expect(otherEnded).not.toHaveBeenCalled();
+    expect(woken.size).toBe(1);
+  });
+
+  it('goes on asking after PostgreSQL was away', async () => {
+    let isAway = true;
+    const db = {
+      $queryRaw: (...query: Parameters<typeof services.db.$queryRaw>) =>
+        isAway ? Promise.reject(new Error('away')) : services.db.$queryRaw(...query),
+    } as unknown as RunningServices['db'];
+    const deaf = { onWake: () => () => {}, onReconnect: () => () => {} } as unknown as PubSub;
+    const warn = vi.fn();
+    const log = { warn } as unknown as RunningServices['log'];
+    const watch = createSessionWatch({ db, pubSub: deaf, log }, { pollMs: 20 });
+    const { sessionId: id } = await newSession();
+    await services.db.session.delete({ where: { id } });
+    const ended = vi.fn();
+    watch.watch(id, ended);
+    await vi.waitFor(() => expect(warn).toHaveBeenCalled(), { timeout: 3_000 });
+    expect(ended).not.toHaveBeenCalled();
+
+    isAway = false;
+
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { timeout: 3_000 });
   });
 });

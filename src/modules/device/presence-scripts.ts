@@ -1,0 +1,135 @@
+// One hash for each account. A field is `device:instance`, its value `connectedAt:expiresAt:displaced`, in milliseconds
+// by Redis' own clock, so that the clocks of the instances do not matter. KEYS: the hash of each entry; ARGV: the
+// instance, for how long a field is believed, then what each entry consists of.
+const COMMON = `
+local instance, ttl = ARGV[1], tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function parse(value)
+  local since, expires, displaced = string.match(value, '^(%d+):(%d+):([01])$')
+  return tonumber(since), tonumber(expires), displaced == '1'
+end
+
+local function put(key, field, since, displaced)
+  redis.call('HSET', key, field, string.format('%.0f:%.0f:%d', since, now + ttl, displaced and 1 or 0))
+  redis.call('PEXPIRE', key, ttl)
+end
+
+-- Fields that have not expired, with their device.
+local function read(key)
+  local found, flat = {}, redis.call('HGETALL', key)
+  for i = 1, #flat, 2 do
+    local since, expires, displaced = parse(flat[i + 1])
+    if expires and expires > now then
+      local device = string.match(flat[i], '^([^:]+)')
+      found[#found + 1] = { field = flat[i], device = device, since = since, displaced = displaced }
+    end
+  end
+  return found
+end
+`;
+
+/** Entries: device, limit or ''. For each: 1 if it was displaced before, connectedAt, the devices now displaced. */
+export const PLACE = `${COMMON}
+local function forgetExpired(key)
+  local flat = redis.call('HGETALL', key)
+  for i = 1, #flat, 2 do
+    local _, expires = parse(flat[i + 1])
+    if not expires or expires <= now then redis.call('HDEL', key, flat[i]) end
+  end
+end
+
+-- Devices that are online, the longest-connected first; of those that came at once, the present one last.
+local function byAge(fields, present)
+  local ages, devices = {}, {}
+  for _, f in ipairs(fields) do
+    if not f.displaced then
+      if not ages[f.device] then devices[#devices + 1] = f.device end
+      ages[f.device] = math.min(ages[f.device] or f.since, f.since)
+    end
+  end
+  table.sort(devices, function(a, b)
+    if ages[a] ~= ages[b] then return ages[a] < ages[b] end
+    if a == present or b == present then return b == present and a ~= b end
+    return a < b
+  end)
+  return devices
+end
+
+local function displace(key, fields, device)
+  for _, f in ipairs(fields) do
+    if f.device == device and not f.displaced then put(key, f.field, f.since, true) end
+  end
+end
+
+local function place(key, device, limit)
+  forgetExpired(key)
+  local own, since, wasDisplaced = device .. ':' .. instance, now, 0
+  for _, f in ipairs(read(key)) do
+    if f.field == own then
+      if f.displaced then wasDisplaced = 1 else since = f.since end
+    end
+  end
+  put(key, own, since, false)
+  local result = { wasDisplaced, string.format('%.0f', since) }
+  if not limit then return result end
+  local fields = read(key)
+  local devices = byAge(fields, device)
+  for i = 1, #devices - limit do
+    displace(key, fields, devices[i])
+    result[#result + 1] = devices[i]
+  end
+  return result
+end
+
+local results = {}
+for i, key in ipairs(KEYS) do
+  results[i] = place(key, ARGV[1 + 2 * i], tonumber(ARGV[2 + 2 * i]))
+end
+return results`;
+
+/** Entries: device, connectedAt or ''. For each 1 if it was displaced. A displaced field waits for its instance to remove it. */
+export const REFRESH = `${COMMON}
+local function refresh(key, device, known)
+  local field = device .. ':' .. instance
+  local value = redis.call('HGET', key, field)
+  local since, displaced = known, false
+  if value then
+    local _
+    since, _, displaced = parse(value)
+  end
+  put(key, field, since or now, displaced)
+  return displaced and 1 or 0
+end
+
+local results = {}
+for i, key in ipairs(KEYS) do
+  results[i] = refresh(key, ARGV[1 + 2 * i], tonumber(ARGV[2 + 2 * i]))
+end
+return results`;
+
+/** Entries: device. For each 1 if it is online at another instance. */
+export const REMOVE = `${COMMON}
+local results = {}
+for i, key in ipairs(KEYS) do
+  local device = ARGV[2 + i]
+  redis.call('HDEL', key, device .. ':' .. instance)
+  results[i] = 0
+  for _, f in ipairs(read(key)) do
+    if f.device == device and not f.displaced then results[i] = 1 end
+  end
+end
+return results`;
+
+/** No entries. For each key the devices that are online. */
+export const ONLINE = `${COMMON}
+local results = {}
+for i, key in ipairs(KEYS) do
+  local devices = {}
+  for _, f in ipairs(read(key)) do
+    if not f.displaced then devices[#devices + 1] = f.device end
+  end
+  results[i] = devices
+end
+return results`;
