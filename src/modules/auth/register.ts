@@ -43,7 +43,7 @@ export async function register(
     const made = await askingForDecisions(services, () =>
       services.db
         .$transaction((tx) => makeAccount(tx, { email, passwordHash, shown, site }))
-        .catch((error: unknown) => refuseTakenEmail(services, email, error)),
+        .catch(refuseTakenEmail),
     );
     await announceEndedSessions(services, made.endedSessionIds);
     services.pubSub.publish(USER_CHANGED, made.changedUserIds);
@@ -75,10 +75,6 @@ async function makeAccount(tx: Transaction, { email, passwordHash, shown, site }
   return started;
 }
 
-/** The key that an identity violates may be the device's, in a race of two first logins: only the address is told. */
-async function refuseTakenEmail({ db }: Pick<Services, 'db'>, email: string, error: unknown): Promise<never> {
-  const isTaken = violatedConstraint(error) === 'identities_type_value_key';
-  const owner =
-    isTaken && (await db.identity.findUnique({ where: { type_value: { type: 'EMAIL', value: email } } }));
-  throw owner ? new AuthError('EMAIL_TAKEN') : error;
+function refuseTakenEmail(error: unknown): never {
+  throw violatedConstraint(error) === 'identities_type_value_key' ? new AuthError('EMAIL_TAKEN') : error;
 }

@@ -6,7 +6,7 @@ import {
   type User,
 } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import { type Transaction, violatedConstraint } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { lockUsers } from '../user/lock-users.ts';
@@ -25,6 +25,7 @@ import { credentialFields, seenFields } from './device-fields.ts';
 import { readDeviceLimit } from './device-limit.ts';
 import type { DeviceLogin } from './device-login.ts';
 import type { ShownProof } from './device-proof.ts';
+import { endStays } from './end-stays.ts';
 import { removeDevice } from './remove-device.ts';
 
 /** A device that is to belong to an account. */
@@ -115,7 +116,7 @@ async function place(tx: Transaction, placing: Placing): Promise<Placed> {
   const { binding, known } = placing;
   const { targetUserId: userId, login, proof, mayReplaceCredential } = binding;
   if (!known) {
-    const device = await createDevice(tx, { userId, login, proof });
+    const device = await createDevice(tx, { userId, login, proof }).catch(refuseRaced);
     return { device, endedSessionIds: [], changedUserIds: [userId] };
   }
   const isOwn = known.userId === userId;
@@ -123,6 +124,12 @@ async function place(tx: Transaction, placing: Placing): Promise<Placed> {
   checkEnabled(known.user, known.device);
   const moved = isOwn ? { endedSessionIds: [], changedUserIds: [userId] } : await move(tx, known, placing);
   return { ...moved, device: await writeLogin(tx, known.device, binding) };
+}
+
+/** The first login of a device may race one into another account: whoever comes again finds out to whom it belongs. */
+function refuseRaced(error: unknown): never {
+  const isRaced = violatedConstraint(error) === 'identities_type_value_key';
+  throw isRaced ? new PlatformError('SERVICE_UNAVAILABLE') : error;
 }
 
 /** A link code lets its own device forget a lost secret or key for the one that it shows now. */
@@ -152,6 +159,8 @@ async function move(
     data: { revokedAt: await databaseNow(tx) },
     select: { id: true },
   });
+  // What comes after is the stay of somebody else.
+  await endStays(tx, [device.id]);
   await tx.identity.update({ where: { id }, data: { userId: intoId } });
   await recordAudit(tx, {
     action: 'moveDevice',
@@ -175,23 +184,25 @@ interface Room {
   decisions: readonly DecisionKind[];
 }
 
-/** Removes the device that was chosen to be replaced, then counts. */
+/**
+ * Removes the device that was chosen to be replaced: so there are no more than before, be they too many. Without one the
+ * devices are counted.
+ */
 async function makeRoom(
   tx: Transaction,
   { binding, deviceId, question, decisions }: Room,
 ): Promise<string[]> {
   const { targetUserId: userId, site, login } = binding;
-  const isDecided = decisions.includes('DEVICE_LIMIT_REACHED') && login.replaceDeviceId;
-  const ended = isDecided
-    ? await replace(tx, { userId, deviceId, replacedId: login.replaceDeviceId ?? '' })
-    : [];
+  if (decisions.includes('DEVICE_LIMIT_REACHED') && login.replaceDeviceId) {
+    return replace(tx, { userId, deviceId, replacedId: login.replaceDeviceId });
+  }
   const limit = await readDeviceLimit(tx, { userId, site });
   if (limit !== null && (await tx.device.count({ where: { userId } })) > limit) {
     // An account that is made just now has no device to choose from.
     if (binding.isNewAccount) throw new DeviceError('DEVICE_LIMIT_REACHED');
     throw new DecisionNeeded('DEVICE_LIMIT_REACHED', userId, { ...question, confirmed: [...decisions] });
   }
-  return ended;
+  return [];
 }
 
 async function replace(

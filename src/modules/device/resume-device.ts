@@ -21,14 +21,12 @@ export function resumeDevice(
   { login, proof, deviceId }: { login: DeviceLogin; proof: ShownProof | null; deviceId: string },
 ) {
   return db.$transaction(async (tx) => {
-    const { userId } = await tx.device.findUniqueOrThrow({ where: { id: deviceId } });
-    await lockUsers(tx, [userId]);
-    const { user, ...known } = await tx.device.findUniqueOrThrow({
-      where: { id: deviceId },
-      include: { user: true },
-    });
-    // A merge has moved the device meanwhile, and the wrong account is locked.
-    if (user.id !== userId) throw new PlatformError('SERVICE_UNAVAILABLE');
+    const before = await tx.device.findUnique({ where: { id: deviceId } });
+    await lockUsers(tx, before ? [before.userId] : []);
+    const found = await tx.device.findUnique({ where: { id: deviceId }, include: { user: true } });
+    // It was moved meanwhile, and the wrong account is locked; or it was removed, and the next login registers it.
+    if (!found || found.userId !== before?.userId) throw new PlatformError('SERVICE_UNAVAILABLE');
+    const { user, ...known } = found;
     checkProof(known, proof);
     if (proof?.kind === 'key') await spendChallenge(tx, proof);
     checkEnabled(user, known);
