@@ -102,7 +102,14 @@ async function joinSubscriptions(
   const isUsedUp = trafficLeft({ ...into, trafficLimit }) === 0n;
   await tx.userSubscription.update({
     where: { id: into.id },
-    data: { expiresAt, trafficLimit, status: isUsedUp ? 'EXHAUSTED' : 'ACTIVE', version: { increment: 1 } },
+    data: {
+      expiresAt,
+      trafficLimit,
+      status: isUsedUp ? 'EXHAUSTED' : 'ACTIVE',
+      // A trial that was given something paid for is one no longer.
+      isTrial: false,
+      version: { increment: 1 },
+    },
   });
   await tx.order.updateMany({ where: { subscriptionId: from.id }, data: { subscriptionId: into.id } });
   await tx.redemption.updateMany({ where: { subscriptionId: from.id }, data: { subscriptionId: into.id } });
