@@ -36,7 +36,7 @@ export interface Offer {
   /** An order of this user for this code that counts. */
   orderId: string | null;
   orderStatus: Extract<OrderStatus, 'PAID' | 'FINISHED'> | null;
-  /** Whether any order of this user counts. */
+  /** Whether any order counts that this user has made, or has had from an account merged into his. */
   hasCountedOrder: boolean;
   /** Subscriptions of the plan that the user ever had. */
   subscriptionsEver: number;
@@ -61,8 +61,8 @@ export async function readOffers(
       coalesce(u.enabled AND u.deleted_at IS NULL, false) AS "userIsActive",
       coalesce(g.count, 0) AS "wrongGuesses",
       c.*, o.id AS "orderId", o.status::text AS "orderStatus",
-      EXISTS (SELECT FROM orders
-        WHERE redeemed_by_id = u.id AND status IN ('PAID', 'FINISHED')) AS "hasCountedOrder",
+      EXISTS (SELECT FROM orders WHERE redeemed_by_id = u.id AND status IN ('PAID', 'FINISHED'))
+        OR EXISTS (SELECT FROM orders WHERE user_id = u.id AND status IN ('PAID', 'FINISHED')) AS "hasCountedOrder",
       (SELECT count(*)::int FROM user_subscriptions
         WHERE user_id = u.id AND plan_id = c."planId") AS "subscriptionsEver",
       to_jsonb(s) AS live
