@@ -60,6 +60,18 @@ describe('orderStatusChanged', () => {
     expect(await all).toEqual(['PAID', 'FINISHED']);
   });
 
+  it('tells the end at once, long before the next poll', async () => {
+    const { user, id } = await paid();
+    const { first, all } = watch(user, id);
+    await first;
+
+    const startedAt = performance.now();
+    await activate(id);
+    await all;
+
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+
   it('opened late sends the end once, with what it granted, and completes', async () => {
     const { user, id } = await paid();
     await activate(id);

@@ -1,0 +1,219 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDatabase, type Database } from '../../src/platform/database.ts';
+import {
+  CreatePlanDocument,
+  CreateRedemptionCodesDocument,
+  DeviceLoginDocument,
+  RedeemCodeDocument,
+  RedemptionCodesDocument,
+} from '../generated/graphql.ts';
+import { eventually } from '../modules/redemption/redeeming.ts';
+import { newSecret } from '../support/api.ts';
+import type { Client } from '../support/client.ts';
+import { unique } from '../support/factories.ts';
+import { checkInvariants } from '../support/invariants.ts';
+import { type Cluster, startCluster } from '../support/processes.ts';
+
+let cluster: Cluster;
+let db: Database;
+let codes: string[];
+beforeAll(async () => {
+  cluster = await startCluster({ api: 1, workers: 0, env: { LOG_LEVEL: 'warn' } });
+  db = createDatabase({ url: cluster.postgres.url, log: { warn: () => {} } });
+  codes = await makeCodes();
+}, 60_000);
+afterAll(async () => {
+  await db.$disconnect();
+  expect(await cluster.stop()).toEqual([]);
+}, 30_000);
+
+/** Codes for one day and one use each. */
+async function makeCodes(): Promise<string[]> {
+  const admin = await cluster.admin(0);
+  const { createPlan } = await admin.get(CreatePlanDocument, { input: { name: 'Day', description: '' } });
+  const input = { planId: createPlan.id, unitTime: 'DAY', quantity: 1, count: 60 } as const;
+  const { createRedemptionCodes } = await admin.get(CreateRedemptionCodesDocument, { input });
+  const filter = { batchId: createRedemptionCodes.id };
+  const { redemptionCodes } = await admin.get(RedemptionCodesDocument, { filter, first: 60 });
+  return redemptionCodes?.nodes.map(({ code }) => code) ?? [];
+}
+
+/** A new account, at the healthy API process. */
+async function newUser(): Promise<Client & { userId: string }> {
+  const client = cluster.client(0);
+  const { deviceLogin } = await client.get(DeviceLoginDocument, {
+    input: { identifier: unique('device'), secret: newSecret() },
+  });
+  client.token = deviceLogin.accessToken;
+  return Object.assign(client, { userId: deviceLogin.user.id });
+}
+
+const nextInput = () => ({ code: codes.pop() ?? '', idempotencyKey: unique('key').slice(0, 64) });
+const statusesOf = async (userId: string) =>
+  (await db.order.findMany({ where: { userId }, orderBy: { id: 'asc' } })).map(({ status }) => status);
+
+/** Everything accepted has come to its end, once. */
+async function settled(): Promise<void> {
+  await eventually(async () => (await db.order.count({ where: { status: 'PAID' } })) === 0, 20_000);
+  expect(await checkInvariants(db)).toEqual([]);
+  expect(await db.order.count({ where: { status: 'FAILED' } })).toBe(0);
+}
+
+/** Keys of redeeming that would stay for ever. */
+async function lastingKeys(): Promise<string[]> {
+  const redis = new Redis(cluster.redis.url);
+  try {
+    const keys = await redis.keys('redemption_*');
+    const ttls = await Promise.all(keys.map((key) => redis.ttl(key)));
+    return keys.filter((_, place) => ttls[place] === -1);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+describe('an API process that dies', () => {
+  const FAILING = 'dispatchOrders.beforeEnqueue=throw';
+  const deaths: [crashPoints: string, left: string[]][] = [
+    ['acceptOrders.beforeCommit=kill', []],
+    ['acceptOrders.afterCommit=kill', ['PAID']],
+    ['dispatchOrders.beforeCache=kill', ['PAID']],
+    ['dispatchOrders.beforeEnqueue=kill', ['PAID']],
+    ['dispatchOrders.afterEnqueue=kill', ['PAID']],
+    [`${FAILING},dispatchOrders.beforeCleanUp=kill`, ['PAID']],
+    [`${FAILING},closeOrders.beforeCommit=kill`, ['PAID']],
+    [`${FAILING},announceOrders.beforePublish=kill`, ['CLOSED']],
+  ];
+
+  async function dieAt(crashPoints: string) {
+    const doomed = await cluster.start('api', { CRASH_POINTS: crashPoints });
+    const user = await newUser();
+    const input = nextInput();
+    const answer = cluster
+      .client(cluster.apis.indexOf(doomed), user.token)
+      .ask(RedeemCodeDocument, { input });
+    await expect(answer, crashPoints).rejects.toThrow('fetch failed');
+    expect((await doomed.exited).signal).toBe('SIGKILL');
+    return { user, input };
+  }
+
+  it('has promised all or nothing wherever it dies, and asking again with the same key succeeds', async () => {
+    const victims = [];
+    // A few at a time: each of them starts a whole process.
+    for (let place = 0; place < deaths.length; place += 4) {
+      const some = deaths.slice(place, place + 4);
+      victims.push(
+        ...(await Promise.all(
+          some.map(async ([points, left]) => ({ points, left, ...(await dieAt(points)) })),
+        )),
+      );
+    }
+
+    for (const { points, left, user } of victims) expect(await statusesOf(user.userId), points).toEqual(left);
+    await Promise.all(
+      victims.map(async ({ points, left, user, input }) => {
+        // The lock of the dead is in the way for ten seconds at most.
+        await eventually(async () => {
+          const { errors } = await user.ask(RedeemCodeDocument, { input });
+          if (errors) expect(errors[0]?.extensions.code).toBe('REDEMPTION_IN_PROGRESS');
+          return errors === undefined;
+        }, 12_000);
+        expect(await statusesOf(user.userId), points).toEqual([
+          ...left.filter((one) => one === 'CLOSED'),
+          'PAID',
+        ]);
+      }),
+    );
+    expect(await lastingKeys()).toEqual([]);
+  }, 60_000);
+});
+
+describe('a worker that dies', () => {
+  it.each([
+    'activateOrders.afterLocks',
+    'activateOrders.beforeCommit',
+    'activateOrders.afterCommit',
+    'announceOrders.beforeCache',
+    'announceOrders.beforePublish',
+  ])(
+    'at %s leaves each order whole',
+    async (point) => {
+      const user = await newUser();
+      await user.get(RedeemCodeDocument, { input: nextInput() });
+
+      const doomed = await cluster.start('worker', { CRASH_POINTS: `${point}=kill` });
+      expect((await doomed.exited).signal).toBe('SIGKILL');
+
+      expect(['PAID', 'FINISHED']).toEqual(expect.arrayContaining(await statusesOf(user.userId)));
+      expect(await checkInvariants(db)).toEqual([]);
+    },
+    30_000,
+  );
+
+  it('and whatever else has died: another activates all that was accepted, each once', async () => {
+    const accepted = await db.order.findMany({ where: { status: { in: ['PAID', 'FINISHED'] } } });
+    expect(accepted.length).toBeGreaterThanOrEqual(13);
+
+    await cluster.start('worker');
+
+    await settled();
+    expect(await db.redemption.count()).toBe(accepted.length);
+    expect(await db.userSubscription.count()).toBe(accepted.length);
+    expect(await lastingKeys()).toEqual([]);
+  }, 40_000);
+});
+
+describe('Redis', () => {
+  it('emptied between queue and worker loses no order', async () => {
+    const worker = cluster.workers.at(-1);
+    worker?.freeze();
+    const users = await Promise.all(Array.from({ length: 10 }, newUser));
+    await Promise.all(users.map((user) => user.get(RedeemCodeDocument, { input: nextInput() })));
+    await cluster.redis.flush();
+    worker?.resume();
+
+    await settled();
+
+    for (const { userId } of users) expect(await statusesOf(userId)).toEqual(['FINISHED']);
+  }, 30_000);
+
+  it('killed and started again loses no order either', async () => {
+    const worker = cluster.workers.at(-1);
+    worker?.freeze();
+    const users = await Promise.all(Array.from({ length: 10 }, newUser));
+    await Promise.all(users.map((user) => user.get(RedeemCodeDocument, { input: nextInput() })));
+    await cluster.redis.kill9();
+    worker?.resume();
+    await settled();
+    await cluster.redis.restart();
+
+    const later = await newUser();
+    await eventually(async () => !(await later.ask(RedeemCodeDocument, { input: nextInput() })).errors);
+    await settled();
+
+    for (const { userId } of [...users, later]) expect((await statusesOf(userId)).at(-1)).toBe('FINISHED');
+  }, 40_000);
+});
+
+describe('PostgreSQL', () => {
+  it('killed while orders are on their way loses none and fails none', async () => {
+    const users = await Promise.all(Array.from({ length: 10 }, newUser));
+    const inputs = users.map(nextInput);
+    const asked = users.map((user, place) =>
+      user.ask(RedeemCodeDocument, { input: inputs[place] ?? nextInput() }).catch(() => undefined),
+    );
+    await cluster.postgres.kill9();
+    await cluster.postgres.restart();
+    await Promise.all(asked);
+
+    for (const [place, user] of users.entries()) {
+      await eventually(async () => {
+        const { errors } = await user.ask(RedeemCodeDocument, { input: inputs[place] ?? nextInput() });
+        return errors === undefined;
+      }, 12_000);
+    }
+    await settled();
+
+    for (const { userId } of users) expect((await statusesOf(userId)).at(-1)).toBe('FINISHED');
+  }, 60_000);
+});
