@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import Bull from 'bull';
+import { withProduct } from './lib/product.mjs';
+import { say, whole } from './lib/report.mjs';
+import { seedOrders } from './lib/seed.mjs';
+import { PREFIX } from './one-by-one.mjs';
+
+const ORDERS = 20_000;
+const WARM_UP = 2_000;
+
+/** How fast one worker process drains orders that wait in the queue: ours, and one that takes them one by one. */
+export async function activation() {
+  say(`\nactivation: ${whole(ORDERS)} queued orders, one worker process`);
+  await withProduct(async (place) => {
+    const oneByOne = await measure(place, { program: 'bench/one-by-one.mjs', queue: 'one-by-one' });
+    say(`  one order per transaction, pg, prepared   ${whole(oneByOne).padStart(7)} orders/s`);
+    const ours = await measure(place, { program: 'dist/src/main.js', queue: 'activate-order' });
+    say(`  ours, the worker of the product           ${whole(ours).padStart(7)} orders/s`);
+    say(`  ratio                                     ${(ours / oneByOne).toFixed(2).padStart(7)} x`);
+  });
+}
+
+/** Orders a second, from the opening of the queue until the last one is FINISHED and the queue is empty. */
+async function measure({ db, redisUrl, start, stop }, { program, queue: name }) {
+  const queue = new Bull(name, { prefix: PREFIX, redis: { path: redisUrl } });
+  const worker = await start(program, { ROLE: 'worker' });
+  try {
+    await drain(db, queue, WARM_UP);
+    return await drain(db, queue, ORDERS);
+  } finally {
+    await stop(worker);
+    await queue.close();
+  }
+}
+
+async function drain(db, queue, count) {
+  const ids = await seedOrders(db, count);
+  await db.query('VACUUM ANALYZE');
+  await db.query('CHECKPOINT');
+  await queue.pause();
+  for (let start = 0; start < ids.length; start += 1_000) {
+    const some = ids.slice(start, start + 1_000);
+    await queue.addBulk(some.map((orderId) => ({ data: { orderId }, opts: jobOptions(orderId) })));
+  }
+  const startedAt = performance.now();
+  await queue.resume();
+  while (!(await isDrained(db, queue))) await sleep(25);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  await checkGranted(db, ids);
+  return count / seconds;
+}
+
+/** As the product queues them. */
+const jobOptions = (orderId) => ({
+  ...{ jobId: orderId, attempts: 5, backoff: { type: 'exponential', delay: 1_000 } },
+  ...{ removeOnComplete: true, removeOnFail: true },
+});
+
+async function isDrained(db, queue) {
+  const { waiting, active, delayed } = await queue.getJobCounts();
+  if (waiting + active + delayed > 0) return false;
+  const { rows } = await db.query(`SELECT FROM orders WHERE status = 'PAID' LIMIT 1`);
+  return rows.length === 0;
+}
+
+/** A fast worker that grants nothing would be no worker. */
+async function checkGranted(db, ids) {
+  const { rows } = await db.query(
+    `SELECT count(*)::int AS granted
+     FROM orders o JOIN redemptions r ON r.order_id = o.id JOIN user_subscriptions s ON s.id = o.subscription_id
+       JOIN redemption_codes c ON c.id = o.code_id
+     WHERE o.id = ANY($1::uuid[]) AND o.status = 'FINISHED' AND c.used_count = 1 AND c.reserved_count = 0
+       AND s.expires_at > now() + interval '27 days'`,
+    [ids],
+  );
+  if (rows[0].granted !== ids.length)
+    throw new Error(`only ${rows[0].granted} of ${ids.length} were granted`);
+}

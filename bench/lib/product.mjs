@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { startEmbedded } from '../../dist/src/platform/embedded/embedded.js';
+import { migrate } from '../../dist/src/platform/migrate.js';
+
+const READY = /^Tessera(?: worker)? is ready\. .*?(http:\/\/[^/\s]+)/m;
+const READY_LIMIT_MS = 30_000;
+
+/**
+ * Gives the work a PostgreSQL and a Redis of its own, set up as `npm start` does (what is committed is on the disk),
+ * and a way to start the built product on them. Afterwards all of it is gone.
+ *
+ * @param {(place: Place) => Promise<void>} work
+ */
+export async function withProduct(work) {
+  const directory = mkdtempSync(join(tmpdir(), 'tessera-bench-'));
+  // PostgreSQL's own user must get through.
+  chmodSync(directory, 0o711);
+  const processes = new Set();
+  const cleanUp = () => {
+    for (const child of processes) child.kill('SIGKILL');
+  };
+  process.once('exit', cleanUp);
+  const servers = await startEmbedded({
+    ...{ dataDir: directory, needPostgres: true, needRedis: true },
+    ...{ tools: resolve('.cache'), redisServer: process.env.REDIS_SERVER_BIN, log: () => {} },
+  });
+  const db = new pg.Pool({ connectionString: servers.databaseUrl, max: 4 });
+  db.on('error', () => {});
+  const stopAll = async () => {
+    await Promise.all([...processes].map(end));
+    await db.end();
+    await servers.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  const onSignal = () => void stopAll().finally(() => process.exit(130));
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  try {
+    await migrate(servers.databaseUrl);
+    const start = starter(servers, directory, processes);
+    await work({ ...servers, db, start, stop: end });
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    await stopAll();
+  }
+}
+
+/** Starts a program with the product's environment; settles once it says that it is ready. */
+function starter({ databaseUrl, redisUrl, secretKey }, directory, processes) {
+  let count = 0;
+  return async (program, env = {}) => {
+    const file = join(directory, `output-${++count}.log`);
+    const output = openSync(file, 'a');
+    const nodeOptions = env.BENCH_NODE_ARGS?.split(' ') ?? [];
+    const child = spawn(process.execPath, [...nodeOptions, resolve(program)], {
+      env: {
+        ...{ PATH: process.env.PATH, HOME: directory, PORT: '0', LOG_LEVEL: 'warn', SEED: 'none' },
+        ...{ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, SECRET_KEY: secretKey, RATE_LIMITS: 'off' },
+        ...{ ADMIN_PASSWORD: 'password of a bench' },
+        ...env,
+      },
+      stdio: ['ignore', output, output],
+    });
+    closeSync(output);
+    processes.add(child);
+    child.once('exit', () => processes.delete(child));
+    const said = () => readFileSync(file, 'utf8');
+    for (const limit = Date.now() + READY_LIMIT_MS; !READY.test(said()); await sleep(20)) {
+      if (Date.now() > limit || child.exitCode !== null)
+        throw new Error(`${program} is not ready:\n${said()}`);
+    }
+    return Object.assign(child, { url: READY.exec(said())?.[1] ?? '', said });
+  };
+}
+
+async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((done) => child.once('exit', done));
+  child.kill('SIGTERM');
+  await ended;
+}

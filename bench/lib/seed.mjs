@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto';
+
+/** A plan, and a batch whose codes grant one month of it. */
+export async function seedBatch(db) {
+  const [planId, batchId] = [randomUUID(), randomUUID()];
+  await db.query(`INSERT INTO plans (id, name, traffic_limit) VALUES ($1, 'Bench', 107374182400)`, [planId]);
+  await db.query(
+    `INSERT INTO redemption_batches (id, plan_id, unit_time, quantity, max_uses, count, created)
+     VALUES ($1, $2, 'MONTH', 1, 1, 1, 1)`,
+    [batchId, planId],
+  );
+  return { planId, batchId };
+}
+
+export async function seedUsers(db, count) {
+  const { rows } = await db.query(
+    'INSERT INTO users (id) SELECT uuidv7() FROM generate_series(1, $1::int) RETURNING id',
+    [count],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Orders that are PAID, each of a user of its own for a code of its own, none of them due so soon that the reconciler
+ * would take it up.
+ */
+export async function seedOrders(db, count) {
+  const { planId, batchId } = await seedBatch(db);
+  const userIds = await seedUsers(db, count);
+  const { rows } = await db.query(
+    `INSERT INTO redemption_codes (id, batch_id, lookup, ciphertext, hint, max_uses, reserved_count)
+     SELECT id, $1, sha256(id::text::bytea), sha256(id::text::bytea), 'ZZZZ', 1, 1
+     FROM (SELECT uuidv7() AS id FROM generate_series(1, $2::int))
+     RETURNING id`,
+    [batchId, count],
+  );
+  const codeIds = rows.map(({ id }) => id);
+  const orders = await db.query(
+    `INSERT INTO orders (id, order_no, redeemed_by_id, user_id, code_id, batch_id, plan_id, unit_time, quantity,
+       traffic_limit, reset_cycle, code_hint, is_new, next_attempt_at)
+     SELECT id, 'T' || id, user_id, user_id, code_id, $3, $4, 'MONTH', 1, 107374182400, 'NEVER', 'ZZZZ', true,
+       tessera_now() + interval '1 hour'
+     FROM (SELECT uuidv7() AS id, * FROM unnest($1::uuid[], $2::uuid[]) AS pair(user_id, code_id))
+     RETURNING id`,
+    [userIds, codeIds, batchId, planId],
+  );
+  return orders.rows.map(({ id }) => id);
+}

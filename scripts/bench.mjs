@@ -1,0 +1,20 @@
+import { build } from './lib/build.mjs';
+import { install } from './lib/install.mjs';
+import { endWithChildren, main, StepError } from './lib/steps.mjs';
+
+// npm run bench [-- activation redeem]: all of them, or those that are named. They bring up their own PostgreSQL and Redis.
+const BENCHES = {
+  activation: () => import('../bench/activation.mjs').then((bench) => bench.activation()),
+  redeem: () => import('../bench/redeem.mjs').then((bench) => bench.redeem()),
+};
+
+await main(async () => {
+  const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);
+  const unknown = wanted.find((name) => !(name in BENCHES));
+  if (unknown) throw new StepError(`There is no bench ${unknown}, only: ${Object.keys(BENCHES).join(', ')}.`);
+  const release = endWithChildren();
+  await install();
+  await build();
+  release();
+  for (const name of wanted) await BENCHES[name]();
+});
