@@ -5,6 +5,8 @@ import { WatchStream } from './watch-stream.ts';
 const IDS_PER_QUERY = 5_000;
 
 export interface KindOptions {
+  /** How many reads after wake-ups run at once; a share of the watcher's when absent. */
+  maxReads?: number;
   /** The topic whose wake-ups concern this kind. */
   topic: string;
   /** For each of the ids (at most 5,000) something that changes whenever its value does; nothing for what is gone. */

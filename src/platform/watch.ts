@@ -39,7 +39,7 @@ export function createWatcher({ pubSub, maxReads = 16, ...options }: WatcherOpti
         isTransient: () => false,
         ...options,
         ...kindOptions,
-        limit,
+        limit: kindOptions.maxReads ? createLimit(kindOptions.maxReads) : limit,
       });
       kinds.add(kind);
       return kind;

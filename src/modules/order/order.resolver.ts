@@ -9,6 +9,7 @@ import { getSubscription } from '../subscription/get-subscription.ts';
 import { UserSubscription } from '../subscription/subscription.types.ts';
 import { getOrder } from './get-order.ts';
 import { Order } from './order.types.ts';
+import type { WatchedOrder } from './read-watched-orders.ts';
 import { watchOrder } from './watch-order.ts';
 
 @Resolver(() => Order)
@@ -37,8 +38,8 @@ export class OrderResolver {
   }
 
   @FieldResolver(() => Plan, { description: 'The plan that it grants.' })
-  plan(@Root() { planId }: OrderRow, @Ctx() context: Context): Promise<Plan> {
-    return getPlan(context, planId);
+  plan(@Root() order: OrderRow | WatchedOrder, @Ctx() context: Context): Plan | Promise<Plan> {
+    return 'plan' in order ? order.plan : getPlan(context, order.planId);
   }
 
   @FieldResolver(() => UserSubscription, {
@@ -46,9 +47,9 @@ export class OrderResolver {
     description: 'What it granted or extended; null until then.',
   })
   subscription(
-    @Root() { subscriptionId }: OrderRow,
+    @Root() order: OrderRow | WatchedOrder,
     @Ctx() context: Context,
-  ): Promise<UserSubscription | null> {
-    return getSubscription(context, subscriptionId);
+  ): UserSubscription | null | Promise<UserSubscription | null> {
+    return 'subscription' in order ? order.subscription : getSubscription(context, order.subscriptionId);
   }
 }

@@ -1,14 +1,18 @@
-import type { Order } from '../../generated/prisma/client.ts';
+import type { Batcher } from '../../platform/batch.ts';
+import { PlatformError } from '../../platform/errors.ts';
+import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import type { WatchKind } from '../../platform/watch-kind.ts';
 import type { UserCaller } from '../auth/caller.ts';
-import { getOrder } from './get-order.ts';
 import { ORDER_CHANGED } from './order.events.ts';
+import type { WatchedOrder } from './read-watched-orders.ts';
 
 /** What tells, for many orders in one query, whether any has changed. */
 export function watchedOrders({ db, watcher }: Pick<Services, 'db' | 'watcher'>): WatchKind {
   return watcher.kind({
     topic: ORDER_CHANGED,
+    // They are gathered into few queries.
+    maxReads: 1_000,
     fingerprints: async (ids) => {
       const rows = await db.$queryRaw<{ id: string; fingerprint: string }[]>`
         SELECT id, xmin::text AS fingerprint FROM orders WHERE id = ANY(${ids}::uuid[])`;
@@ -23,12 +27,18 @@ export function watchedOrders({ db, watcher }: Pick<Services, 'db' | 'watcher'>)
  * @throws PlatformError NOT_FOUND as `getOrder` does
  */
 export function watchOrder(
-  { db, watchedOrders }: Pick<Services, 'db'> & { watchedOrders: WatchKind },
+  services: { orderReads: Batcher<string, WatchedOrder | null>; watchedOrders: WatchKind },
   { caller, id }: { caller: UserCaller; id: string },
-): Promise<AsyncIterable<Order>> {
+): Promise<AsyncIterable<WatchedOrder>> {
+  const { orderReads, watchedOrders } = services;
   return watchedOrders.open(
     id.toLowerCase(),
-    () => getOrder({ db }, { caller, id }),
+    async () => {
+      const order = await orderReads.add(checkId(id).toLowerCase());
+      const isTheirs = caller.role === 'ADMIN' || order?.userId === caller.userId;
+      if (!order || !isTheirs) throw new PlatformError('NOT_FOUND');
+      return order;
+    },
     ({ status }) => status !== 'PAID',
   );
 }
