@@ -28,10 +28,8 @@ export function prepareSubscription(
   request: OperationRequest,
   contextValue: unknown,
 ): ExecutionArgs | readonly GraphQLError[] {
-  const document = parseDocument(request.query ?? '');
-  if (document instanceof GraphQLError) return [document];
-  const invalid = validate(schema, document, [...specifiedRules, ...validationRules], { maxErrors: 20 });
-  if (invalid.length > 0) return invalid.map(asValidationError);
+  const document = validDocument(schema, request.query ?? '');
+  if (!('kind' in document)) return document;
   const operation = getOperationAST(document, request.operationName);
   if (!operation)
     return refused('The document has no operation of that name.', 'OPERATION_RESOLUTION_FAILURE');
@@ -50,6 +48,25 @@ export function prepareSubscription(
     variableValues: request.variables ?? null,
     contextValue,
   };
+}
+
+/** Apps send the same few documents again and again; what is valid stays so, as the schema never changes. */
+const KEPT_DOCUMENTS = 500;
+const validDocuments = new WeakMap<GraphQLSchema, Map<string, DocumentNode>>();
+
+function validDocument(schema: GraphQLSchema, source: string): DocumentNode | readonly GraphQLError[] {
+  const kept = validDocuments.get(schema) ?? new Map<string, DocumentNode>();
+  validDocuments.set(schema, kept);
+  const known = kept.get(source);
+  if (known) return known;
+  const document = parseDocument(source);
+  if (document instanceof GraphQLError) return [document];
+  const invalid = validate(schema, document, [...specifiedRules, ...validationRules], { maxErrors: 20 });
+  if (invalid.length > 0) return invalid.map(asValidationError);
+  // Beginning anew is cheaper than knowing which one was used last.
+  if (kept.size >= KEPT_DOCUMENTS) kept.clear();
+  kept.set(source, document);
+  return document;
 }
 
 function parseDocument(source: string): DocumentNode | GraphQLError {
