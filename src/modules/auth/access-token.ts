@@ -11,7 +11,7 @@ const ISSUER = 'tessera';
 const TYPE = 'at+jwt';
 const CLOCK_TOLERANCE_SECONDS = 10;
 
-const Claims = z.object({ sub: z.guid(), sid: z.guid() });
+const Claims = z.object({ sub: z.guid(), sid: z.guid(), exp: z.number() });
 
 /** The token was not believed, and why. */
 export class AccessTokenError extends Error {
@@ -54,8 +54,37 @@ export async function verifyAccessToken(
   keys: KeyRing,
   token: string,
 ): Promise<{ userId: string; sessionId: string }> {
+  const tokens = tokensOf(keys);
+  const known = tokens.get(token);
+  if (known && known.expiresAt > Date.now() && (await keys.find(known.kid))) return known;
+  const verified = await verifySignature(keys, token);
+  // Beginning anew is cheaper than knowing which one was used last.
+  if (tokens.size >= KEPT_TOKENS) tokens.clear();
+  tokens.set(token, verified);
+  return verified;
+}
+
+interface VerifiedToken {
+  userId: string;
+  sessionId: string;
+  kid: string;
+  /** Milliseconds. */
+  expiresAt: number;
+}
+
+/** An app shows one token again and again, and a signature that was good stays so; time and key are looked at anew. */
+const verifiedTokens = new WeakMap<KeyRing, Map<string, VerifiedToken>>();
+const KEPT_TOKENS = 20_000;
+
+function tokensOf(keys: KeyRing): Map<string, VerifiedToken> {
+  const tokens = verifiedTokens.get(keys) ?? new Map<string, VerifiedToken>();
+  verifiedTokens.set(keys, tokens);
+  return tokens;
+}
+
+async function verifySignature(keys: KeyRing, token: string): Promise<VerifiedToken> {
   try {
-    const { payload } = await jwtVerify(token, (header) => keyOf(keys, header), {
+    const { payload, protectedHeader } = await jwtVerify(token, (header) => keyOf(keys, header), {
       algorithms: [keys.algorithm],
       typ: TYPE,
       issuer: ISSUER,
@@ -64,8 +93,8 @@ export async function verifyAccessToken(
       maxTokenAge: ACCESS_TOKEN_SECONDS,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     });
-    const { sub, sid } = Claims.parse(payload);
-    return { userId: sub, sessionId: sid };
+    const { sub, sid, exp } = Claims.parse(payload);
+    return { userId: sub, sessionId: sid, kid: protectedHeader.kid ?? '', expiresAt: exp * SECOND_MS };
   } catch (error) {
     throw asFault(error);
   }
