@@ -1,5 +1,4 @@
 import type { Order } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
 import { crashPoint } from '../../platform/crash-points.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { withRetry } from '../../platform/retry.ts';
@@ -54,10 +53,11 @@ async function activateAll(tx: Transaction, orderIds: readonly string[]): Promis
   await lockOrders(tx, orderIds);
   const orders = await readPaidOrders(tx, orderIds);
   if (orders.some(({ userId }) => !owners.has(userId))) throw new OwnerChanged();
-  if (orders.length === 0) return [];
+  const [first] = orders;
+  if (!first) return [];
   await crashPoint('activateOrders.afterLocks');
   const open = await lockOpenSubscriptions(tx, orders);
-  const plan = planActivations(orders, open, await databaseNow(tx));
+  const plan = planActivations(orders, open, first.now);
   await writeActivations(tx, plan);
   await crashPoint('activateOrders.beforeCommit');
   return [...plan.finished, ...plan.failed];
@@ -65,7 +65,7 @@ async function activateAll(tx: Transaction, orderIds: readonly string[]): Promis
 
 function readPaidOrders(tx: Transaction, orderIds: readonly string[]): Promise<PaidOrder[]> {
   return tx.$queryRaw<PaidOrder[]>`
-    SELECT o.id, o.order_no AS "orderNo", o.type::text, o.status::text, o.redeemed_by_id AS "redeemedById",
+    SELECT tessera_now() AS now, o.id, o.order_no AS "orderNo", o.type::text, o.status::text, o.redeemed_by_id AS "redeemedById",
       o.user_id AS "userId", o.code_id AS "codeId", o.batch_id AS "batchId", o.plan_id AS "planId",
       o.unit_time::text AS "unitTime", o.quantity, o.traffic_limit AS "trafficLimit",
       o.reset_cycle::text AS "resetCycle", o.code_hint AS "codeHint",

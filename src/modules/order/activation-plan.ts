@@ -12,6 +12,8 @@ export type ActivationRefusal =
 
 /** A PAID order, and what decides about it, read under its locks. */
 export interface PaidOrder extends Order {
+  /** When it was read, by PostgreSQL's clock. */
+  now: Date;
   ownerIsActive: boolean;
   planIsDeleted: boolean;
   quota: number | null;

@@ -1,5 +1,4 @@
 import type { Transaction } from '../../platform/database.ts';
-import { lockUsers } from '../user/lock-users.ts';
 
 /**
  * Locks the users whose orders these are, the first of all locks. A merge may give an order to somebody else until
@@ -8,11 +7,11 @@ import { lockUsers } from '../user/lock-users.ts';
  * @returns the ids of the locked users
  */
 export async function lockOrderOwners(
-  tx: Transaction,
+  tx: Pick<Transaction, '$queryRaw'>,
   orderIds: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const orders = await tx.order.findMany({ where: { id: { in: [...orderIds] } }, select: { userId: true } });
-  const owners = new Set(orders.map(({ userId }) => userId));
-  await lockUsers(tx, [...owners]);
-  return owners;
+  const owners = await tx.$queryRaw<{ id: string }[]>`
+    SELECT id FROM users WHERE id IN (SELECT user_id FROM orders WHERE id = ANY(${[...orderIds]}::uuid[]))
+    ORDER BY id FOR NO KEY UPDATE`;
+  return new Set(owners.map(({ id }) => id));
 }

@@ -60,7 +60,7 @@ async function endOrders(tx: Transaction, { now, finished, failed }: ActivationP
     UPDATE orders o
     SET status = v.status, subscription_id = v."subscriptionId", failure_code = v."failureCode",
       is_new = o.is_new AND v.status = 'FINISHED', next_attempt_at = NULL, finished_at = ${now}
-    FROM json_to_recordset(${toJson(ends)}::json)
+    FROM json_to_recordset(${JSON.stringify(ends)}::json)
       AS v(id uuid, status "OrderStatus", "subscriptionId" uuid, "failureCode" text)
     WHERE o.id = v.id AND o.status = 'PAID'`;
   if (ended !== ends.length) throw new Error('an order has changed under its lock');
@@ -68,10 +68,15 @@ async function endOrders(tx: Transaction, { now, finished, failed }: ActivationP
 
 async function recordRedemptions(tx: Transaction, { now, finished }: ActivationPlan): Promise<void> {
   if (finished.length === 0) return;
+  const records = finished.map((order) => ({
+    ...{ redemptionId: order.redemptionId, id: order.id, codeId: order.codeId, batchId: order.batchId },
+    ...{ redeemedById: order.redeemedById, userId: order.userId, planId: order.planId },
+    ...{ subscriptionId: order.subscriptionId, codeHint: order.codeHint },
+  }));
   await tx.$executeRaw`
     INSERT INTO redemptions (id, order_id, code_id, batch_id, redeemed_by_id, user_id, plan_id, subscription_id,
       code_hint, redeemed_at)
     SELECT "redemptionId", id, "codeId", "batchId", "redeemedById", "userId", "planId", "subscriptionId", "codeHint", ${now}
-    FROM json_to_recordset(${toJson(finished)}::json) AS r("redemptionId" uuid, id uuid, "codeId" uuid, "batchId" uuid,
+    FROM json_to_recordset(${JSON.stringify(records)}::json) AS r("redemptionId" uuid, id uuid, "codeId" uuid, "batchId" uuid,
       "redeemedById" uuid, "userId" uuid, "planId" uuid, "subscriptionId" uuid, "codeHint" text)`;
 }
