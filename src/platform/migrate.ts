@@ -30,10 +30,13 @@ export async function migrate(databaseUrl: string, options: Options = {}): Promi
   const prismaDir = options.prismaDir ?? ownPrismaDir();
   const migrations = readMigrations(prismaDir);
   return connected(databaseUrl, async (client) => {
-    if ((await pendingOf(client, migrations)).length === 0) return { applied: [] };
+    const history = await readHistory(client);
+    // One that is not finished may be what another process does at this moment: only under the lock has it failed.
+    const isSettled = history.every(({ finished }) => finished);
+    if (isSettled && pendingOf(history, migrations).length === 0) return { applied: [] };
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
     // Whoever had the lock before may have applied them.
-    if ((await pendingOf(client, migrations)).length === 0) return { applied: [] };
+    if (pendingOf(await readHistory(client), migrations).length === 0) return { applied: [] };
     return { applied: await apply(databaseUrl, prismaDir, migrations) };
   });
 }
@@ -45,7 +48,7 @@ export async function migrate(databaseUrl: string, options: Options = {}): Promi
  */
 export async function pendingMigrations(databaseUrl: string, options: Options = {}): Promise<string[]> {
   const migrations = readMigrations(options.prismaDir ?? ownPrismaDir());
-  return connected(databaseUrl, (client) => pendingOf(client, migrations));
+  return connected(databaseUrl, async (client) => pendingOf(await readHistory(client), migrations));
 }
 
 /**
@@ -100,8 +103,7 @@ function afterFailure(name: string): string {
   return `Find the cause, then say that it is rolled back and start again: ${sql}`;
 }
 
-async function pendingOf(client: pg.Client, migrations: readonly Migration[]): Promise<string[]> {
-  const history = await readHistory(client);
+function pendingOf(history: readonly Applied[], migrations: readonly Migration[]): string[] {
   const failed = history.find((row) => !row.finished)?.name;
   if (failed)
     throw new MigrationError(
@@ -120,9 +122,13 @@ async function pendingOf(client: pg.Client, migrations: readonly Migration[]): P
   return migrations.filter(({ name }) => !checksums.has(name)).map(({ name }) => name);
 }
 
-async function readHistory(
-  client: pg.Client,
-): Promise<{ name: string; checksum: string; finished: boolean }[]> {
+interface Applied {
+  name: string;
+  checksum: string;
+  finished: boolean;
+}
+
+async function readHistory(client: pg.Client): Promise<Applied[]> {
   try {
     const { rows } = await client.query(
       `SELECT migration_name AS name, checksum, finished_at IS NOT NULL AS finished

@@ -85,6 +85,23 @@ describe('migrate', () => {
     expect(await migrating).toEqual({ applied: ['1_step'] });
   });
 
+  it('takes what another is in the middle of for no failure', async () => {
+    const url = await emptyDatabase();
+    const prismaDir = prismaDirOf(`SELECT pg_sleep(1);\n${THINGS}`);
+    const client = await connect(url);
+    const first = migrate(url, { prismaDir });
+    const isUnderWay = async () => {
+      const { rows } = await client.query(`SELECT to_regclass('_prisma_migrations') IS NOT NULL AS begun`);
+      if (!rows[0].begun) return false;
+      return (await client.query('SELECT FROM _prisma_migrations WHERE finished_at IS NULL')).rowCount === 1;
+    };
+    for (const limit = Date.now() + 5_000; !(await isUnderWay()) && Date.now() < limit; ) await sleep(10);
+    expect(await isUnderWay()).toBe(true);
+
+    expect(await migrate(url, { prismaDir })).toEqual({ applied: [] });
+    expect(await first).toEqual({ applied: ['1_step'] });
+  });
+
   it('sends a migration whole: functions keep their semicolons, and a failure leaves nothing of it', async () => {
     const url = await emptyDatabase();
     const withFunction = `${THINGS}CREATE FUNCTION twice(n int) RETURNS int LANGUAGE plpgsql AS $$
