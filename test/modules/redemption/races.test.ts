@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Order } from '../../../src/generated/prisma/client.ts';
 import { newCode } from '../../support/codes.ts';
 import { checkInvariants } from '../../support/invariants.ts';
-import { armed, type Redeeming, refusalOf, startRedeeming, tally } from './redeeming.ts';
+import { armed, eventually, type Redeeming, refusalOf, startRedeeming, tally } from './redeeming.ts';
 
 describe('two processes without the lock', () => {
   // Each with batchers of its own: what one decides, the other learns from the database alone.
@@ -21,6 +22,66 @@ describe('two processes without the lock', () => {
     Array.from({ length: count }, (_, turn) => make(turn));
   const activateAll = async () =>
     one.activate(...(await one.services.db.order.findMany({ where: { status: 'PAID' } })));
+
+  /** What comes of the second decision, made while the first is decided and not committed. */
+  async function overlapping(first: () => Promise<Order>, second: () => Promise<Order>): Promise<Order> {
+    const isWaited = async () => {
+      const [row] = await one.services.db.$queryRaw<[{ count: bigint }]>`
+        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      return row.count > 0n;
+    };
+    let late: Promise<Order> | undefined;
+    armed('acceptOrders.beforeCommit', async () => {
+      if (late) return;
+      late = second();
+      late.catch(() => {});
+      await eventually(isWaited, 2_000);
+    });
+    await first();
+    if (!late) throw new Error('the second was not made');
+    return late;
+  }
+
+  it('refuse the last use while it is being promised elsewhere', async () => {
+    const { code } = await newCode(one.services, { batch: { unitTime: 'DAY' } });
+    const [winner, loser] = [await one.user(), await one.user()];
+
+    const late = overlapping(
+      () => redeem(0, winner, code),
+      () => redeem(1, loser, code),
+    );
+
+    expect((await refusalOf(late)).code).toBe('CODE_EXHAUSTED');
+  });
+
+  it('see the order of the same user and code that is being made elsewhere', async () => {
+    const { code } = await newCode(one.services, { batch: { unitTime: 'DAY' }, code: { maxUses: null } });
+    const userId = await one.user();
+    const made: Order[] = [];
+
+    const late = await overlapping(
+      async () => {
+        const order = await redeem(0, userId, code);
+        made.push(order);
+        return order;
+      },
+      () => redeem(1, userId, code),
+    );
+
+    expect(late.id).toBe(made[0]?.id);
+  });
+
+  it('call no order new while the first one of the user is being made elsewhere', async () => {
+    const codes = [await newCode(one.services), await newCode(one.services)];
+    const userId = await one.user();
+
+    const late = await overlapping(
+      () => redeem(0, userId, codes[0]?.code ?? ''),
+      () => redeem(1, userId, codes[1]?.code ?? ''),
+    );
+
+    expect(late.isNew).toBe(false);
+  });
 
   it('promise a code for 100 to exactly 100 of 2,000 users at once', async () => {
     const batch = { unitTime: 'DAY' } as const;
@@ -43,7 +104,7 @@ describe('two processes without the lock', () => {
 
     const counts = await tally(many(200, (turn) => redeem(turn, userId, code)));
 
-    expect(Object.keys(counts).filter((name) => name !== 'OK')).toEqual(['CODE_ALREADY_REDEEMED']);
+    expect(['OK', 'CODE_ALREADY_REDEEMED']).toEqual(expect.arrayContaining(Object.keys(counts)));
     expect(await one.services.db.order.count({ where: { codeId: id } })).toBe(1);
     expect(await one.uses(id)).toEqual({ usedCount: 1, reservedCount: 0 });
     expect(await checkInvariants(one.services.db)).toEqual([]);

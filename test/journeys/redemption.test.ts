@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startWorker } from '../../src/worker.ts';
+import {
+  OrderStatusChangedDocument,
+  PreviewRedemptionDocument,
+  RedeemCodeDocument,
+  ViewerChangedDocument,
+  ViewerOrdersDocument,
+} from '../generated/graphql.ts';
+import { eventually } from '../modules/redemption/redeeming.ts';
+import { type RedisProcess, startRedisProcess } from '../platform/redis-process.ts';
+import { startTestApi, type TestApi } from '../support/api.ts';
+import { newCode } from '../support/codes.ts';
+import { buildPlan } from '../support/factories.ts';
+import { checkInvariants } from '../support/invariants.ts';
+
+let redis: RedisProcess;
+let api: TestApi;
+let worker: ReturnType<typeof startWorker>;
+beforeAll(async () => {
+  redis = await startRedisProcess();
+  await redis.call('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
+  api = await startTestApi({ redisUrl: redis.url });
+  worker = startWorker(api.services, { BATCH_SIZE: 128 });
+});
+afterAll(async () => {
+  expect(await checkInvariants(api.services.db)).toEqual([]);
+  await worker.stop();
+  await api.close();
+  await redis.remove();
+});
+
+describe('a device', () => {
+  it('looks at a code, redeems it, and sees its account with the plan a moment later', async () => {
+    const plan = await buildPlan(api.services.db, { trafficLimit: 1_000n });
+    const { code } = await newCode(api.services, {
+      batch: { planId: plan.id, unitTime: 'MONTH', quantity: 1 },
+    });
+    const user = await api.newUser();
+    const account = user.subscribe(ViewerChangedDocument);
+    expect((await account.next()).value?.data?.viewerChanged.subscriptions).toEqual([]);
+
+    const { previewRedemption } = await user.get(PreviewRedemptionDocument, { code });
+    expect(previewRedemption).toMatchObject({ plan: { id: plan.id }, isNew: true, trafficLimit: '1000' });
+    const startedAt = performance.now();
+    const { redeemCode } = await user.get(RedeemCodeDocument, { input: { code, idempotencyKey: 'tap' } });
+    const seen: string[] = [];
+    for await (const { data } of user.subscribe(OrderStatusChangedDocument, { id: redeemCode.id })) {
+      seen.push(data?.orderStatusChanged.status ?? '');
+    }
+
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(seen.at(-1)).toBe('FINISHED');
+    expect((await account.next()).value?.data?.viewerChanged.subscriptions).toMatchObject([
+      { status: 'ACTIVE', trafficLimit: '1000' },
+    ]);
+    const again = await user.get(RedeemCodeDocument, { input: { code, idempotencyKey: 'tap' } });
+    expect(again.redeemCode).toMatchObject({ id: redeemCode.id, status: 'FINISHED', isNew: true });
+    const { viewer } = await user.get(ViewerOrdersDocument);
+    expect(viewer?.redemptions.nodes).toMatchObject([
+      { order: { id: redeemCode.id }, plan: { id: plan.id } },
+    ]);
+  });
+
+  it('is told within 2 s to come again while Redis stands still, and then redeems the code', async () => {
+    const { code } = await newCode(api.services);
+    const user = await api.newUser();
+    redis.freeze();
+    try {
+      const startedAt = performance.now();
+      const refusal = await user.refused(RedeemCodeDocument, { input: { code } });
+      expect(refusal.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryable: true });
+      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      expect(await api.services.db.order.count({ where: { userId: user.userId } })).toBe(0);
+      expect((await user.get(PreviewRedemptionDocument, { code })).previewRedemption?.isNew).toBe(true);
+    } finally {
+      redis.thaw();
+    }
+
+    await eventually(
+      async () => (await user.ask(RedeemCodeDocument, { input: { code } })).errors === undefined,
+    );
+    await eventually(async () => (await user.get(ViewerOrdersDocument)).viewer?.redemptions.totalCount === 1);
+  });
+
+  it('gets no refusal that says more than the contract', async () => {
+    const user = await api.newUser();
+    const { code } = await newCode(api.services);
+    const { redeemCode } = await user.get(RedeemCodeDocument, { input: { code } });
+    await eventually(async () => (await user.get(ViewerOrdersDocument)).viewer?.redemptions.totalCount === 1);
+
+    const refusal = await user.refused(RedeemCodeDocument, { input: { code } });
+
+    expect(refusal.extensions).toEqual({
+      code: 'CODE_ALREADY_REDEEMED',
+      orderId: redeemCode.id,
+      requestId: expect.any(String),
+      retryable: false,
+    });
+    expect(refusal.path).toEqual(['redeemCode']);
+  });
+});
