@@ -56,17 +56,16 @@ export async function verifyAccessToken(
 ): Promise<{ userId: string; sessionId: string }> {
   const tokens = tokensOf(keys);
   const known = tokens.get(token);
-  if (known && known.expiresAt > Date.now() && (await keys.find(known.kid))) return known;
+  if (known && known.expiresAt > Date.now() && (await keys.find(known.kid))) return known.names;
   const verified = await verifySignature(keys, token);
   // Beginning anew is cheaper than knowing which one was used last.
   if (tokens.size >= KEPT_TOKENS) tokens.clear();
   tokens.set(token, verified);
-  return verified;
+  return verified.names;
 }
 
 interface VerifiedToken {
-  userId: string;
-  sessionId: string;
+  names: { userId: string; sessionId: string };
   kid: string;
   /** Milliseconds. */
   expiresAt: number;
@@ -94,7 +93,8 @@ async function verifySignature(keys: KeyRing, token: string): Promise<VerifiedTo
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     });
     const { sub, sid, exp } = Claims.parse(payload);
-    return { userId: sub, sessionId: sid, kid: protectedHeader.kid ?? '', expiresAt: exp * SECOND_MS };
+    const names = { userId: sub, sessionId: sid };
+    return { names, kid: protectedHeader.kid ?? '', expiresAt: exp * SECOND_MS };
   } catch (error) {
     throw asFault(error);
   }
