@@ -135,6 +135,25 @@ describe('a crash', () => {
     expect(await r.uses(id)).toEqual({ usedCount: 0, reservedCount: 0 });
   });
 
+  it('of the connection before the commit is made good, and makes one order', async () => {
+    const { id, code } = await newCode(r.services);
+    const userId = await r.user();
+    let crashes = 0;
+    const disarm = armed('acceptOrders.beforeCommit', async () => {
+      if (++crashes > 1) return;
+      await r.services.db.$queryRaw`
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'`;
+    });
+
+    const order = await r.redeem(userId, code);
+
+    disarm();
+    expect(crashes).toBe(2);
+    expect(await ordersOf(userId)).toEqual([order]);
+    expect(await r.uses(id)).toEqual({ usedCount: 0, reservedCount: 1 });
+  });
+
   it('between the insert and the queue leaves an order that the reconciler activates', async () => {
     const { id, code } = await newCode(r.services);
     const userId = await r.user();
