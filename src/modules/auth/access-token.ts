@@ -11,7 +11,7 @@ const ISSUER = 'tessera';
 const TYPE = 'at+jwt';
 const CLOCK_TOLERANCE_SECONDS = 10;
 
-const Claims = z.object({ sub: z.guid(), sid: z.guid(), exp: z.number() });
+const Claims = z.object({ sub: z.guid(), sid: z.guid(), iat: z.number(), exp: z.number() });
 
 /** The token was not believed, and why. */
 export class AccessTokenError extends Error {
@@ -92,9 +92,10 @@ async function verifySignature(keys: KeyRing, token: string): Promise<VerifiedTo
       maxTokenAge: ACCESS_TOKEN_SECONDS,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     });
-    const { sub, sid, exp } = Claims.parse(payload);
+    const { sub, sid, iat, exp } = Claims.parse(payload);
     const names = { userId: sub, sessionId: sid };
-    return { names, kid: protectedHeader.kid ?? '', expiresAt: exp * SECOND_MS };
+    const expiresAt = Math.min(exp, iat + ACCESS_TOKEN_SECONDS) * SECOND_MS;
+    return { names, kid: protectedHeader.kid ?? '', expiresAt };
   } catch (error) {
     throw asFault(error);
   }
