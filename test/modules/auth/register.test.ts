@@ -203,7 +203,9 @@ describe('register with a device', () => {
       'DEVICE_PROOF_INVALID',
     );
     expect(
-      await services.db.auditEntry.count({ where: { action: 'deviceProofRefused', targetId: device?.id } }),
+      await services.db.auditEntry.count({
+        where: { action: 'deviceProofRefused', targetId: device?.id ?? '' },
+      }),
     ).toBe(1);
     await expect(logIn(services, input)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
   });
