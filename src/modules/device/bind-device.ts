@@ -65,8 +65,8 @@ export async function bindDevice(tx: Transaction, binding: Binding): Promise<Bou
   checkAccount(user);
   if (!proof && binding.site.deviceLoginProof === 'REQUIRED') throw new DeviceError('DEVICE_PROOF_REQUIRED');
   if (proof?.kind === 'key') await spendChallenge(tx, proof);
-  const question = questionOf(binding);
-  const decisions = await spendDecision(tx, { ...question, token: login.confirmationToken });
+  const question = questionOf(binding, known);
+  const decisions = await spendDecision(tx, { question, token: login.confirmationToken });
   const bound = await place(tx, { binding, known, question, decisions });
   const isAdded = known?.userId !== targetUserId;
   const replaced = isAdded
@@ -77,9 +77,13 @@ export async function bindDevice(tx: Transaction, binding: Binding): Promise<Bou
 
 type KnownDevice = Identity & { user: User; device: Device };
 
-const questionOf = ({ targetUserId, isNewAccount, login }: Binding): BindingQuestion => ({
+const questionOf = (
+  { targetUserId, isNewAccount, login }: Binding,
+  known: KnownDevice | null,
+): BindingQuestion => ({
   identifier: login.identifier,
   targetUserId: isNewAccount ? null : targetUserId,
+  ownerId: known && known.userId !== targetUserId ? known.userId : null,
   confirmed: [],
 });
 

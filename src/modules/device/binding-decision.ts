@@ -14,6 +14,8 @@ const Payload = z.object({
   identifier: z.string(),
   /** Null for an account that this very call makes. */
   targetUserId: z.string().nullable(),
+  /** Whose it would be no longer; null for a device that is new, or the target's own. */
+  ownerId: z.string().nullable(),
   confirmed: z.array(z.enum(['DEVICE_BOUND_ELSEWHERE', 'DEVICE_LIMIT_REACHED'])),
 });
 
@@ -77,19 +79,20 @@ export async function readDecision(
  */
 export async function spendDecision(
   tx: Transaction,
-  {
-    token,
-    identifier,
-    targetUserId,
-  }: { token: string | null | undefined; identifier: string; targetUserId: string | null },
+  { token, question }: { token: string | null | undefined; question: BindingQuestion },
 ): Promise<DecisionKind[]> {
   const decision = token ? await readDecision(tx, token) : null;
-  if (!token || decision?.identifier !== identifier || decision.targetUserId !== targetUserId) return [];
+  if (!token || !decision || !isSame(decision, question)) return [];
   const { count } = await tx.pendingBinding.updateMany({
     where: { tokenHash: hashOf(token), usedAt: null },
     data: { usedAt: await databaseNow(tx) },
   });
   return count === 1 ? [...decision.confirmed, decision.kind] : [];
 }
+
+const isSame = (one: BindingQuestion, other: BindingQuestion) =>
+  one.identifier === other.identifier &&
+  one.targetUserId === other.targetUserId &&
+  one.ownerId === other.ownerId;
 
 const hashOf = (token: string) => Uint8Array.from(createHash('sha256').update(token).digest());
