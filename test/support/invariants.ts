@@ -23,9 +23,11 @@ const INVARIANTS: readonly Invariant[] = [
       WHERE reserved_count <> (SELECT count(*) FROM orders o WHERE o.code_id = c.id AND o.status = 'PAID')`,
   },
   {
-    name: 'a user redeems a code once',
+    // Two who have each redeemed it may become one later.
+    name: 'a user redeems a code once, and none that came to him with another account',
     sql: `SELECT code_id AS id FROM redemptions GROUP BY code_id, redeemed_by_id HAVING count(*) > 1
-      UNION SELECT code_id FROM redemptions GROUP BY code_id, user_id HAVING count(*) > 1`,
+      UNION SELECT r.code_id FROM redemptions r JOIN redemptions o USING (code_id, user_id)
+      JOIN users u ON u.id = o.redeemed_by_id WHERE r.id <> o.id AND u.deleted_at < r.redeemed_at`,
   },
   {
     name: 'an order has one record',
@@ -41,18 +43,20 @@ const INVARIANTS: readonly Invariant[] = [
     sql: `SELECT id FROM orders WHERE status = 'PAID' AND created_at < now() - interval '60 seconds'`,
   },
   {
-    // Of codes that grant days, and of subscriptions that began with an order and have not been begun again.
+    // Of codes that grant days, and of subscriptions that began with an order and have not been begun again or merged.
     name: 'a subscription lasts as long as its FINISHED orders grant',
     sql: `SELECT s.id FROM user_subscriptions s
       JOIN LATERAL (
-        SELECT min(finished_at) AS first, sum(quantity) AS days, bool_and(unit_time = 'DAY') AS "onlyDays"
+        SELECT min(finished_at) AS first, sum(quantity) AS days,
+          bool_and(unit_time = 'DAY' AND redeemed_by_id = user_id) AS "isComparable"
         FROM orders o WHERE o.subscription_id = s.id AND o.status = 'FINISHED'
-      ) o ON o.first = s.starts_at AND o."onlyDays"
+      ) o ON o.first = s.starts_at AND o."isComparable"
       WHERE extract(epoch FROM s.expires_at - s.starts_at) <> o.days * 86400`,
   },
   {
-    name: 'nobody has had a plan more often than its quota allows',
+    name: 'nobody has had a plan more often than its quota allows, unless an account was merged into his',
     sql: `SELECT s.user_id AS id FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
+      WHERE NOT EXISTS (SELECT FROM users u WHERE u.merged_into_id = s.user_id)
       GROUP BY s.user_id, p.id HAVING count(*) > p.quota`,
   },
   {
