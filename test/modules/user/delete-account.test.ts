@@ -156,7 +156,7 @@ describe('deleteAccount', () => {
 
   it('leaves nothing live behind when it meets the activation of an order', async () => {
     const { db } = api.services;
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < 5; round++) {
       const phone = await newDevice(api);
       const { userId } = phone;
       const orders = [await buildOrder(db, { userId }), await buildOrder(db, { userId })];
