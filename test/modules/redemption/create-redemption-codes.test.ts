@@ -80,7 +80,8 @@ describe('createRedemptionCodes', () => {
     ]);
   });
 
-  it('makes 10,000 in less than 5 s, no two alike', async () => {
+  // Tried again when something else has kept the machine busy.
+  it('makes 10,000 in less than 5 s, no two alike', { retry: 2 }, async () => {
     const startedAt = performance.now();
     const batch = await create({ count: 10_000, maxUses: null });
     const ms = performance.now() - startedAt;
