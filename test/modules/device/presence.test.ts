@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Prisma } from '../../../src/generated/prisma/client.ts';
+import { DEVICE_DISPLACED } from '../../../src/modules/device/device.events.ts';
 import type { OnlineDevice } from '../../../src/modules/device/device-stays.ts';
 import { createPresence, type Presence } from '../../../src/modules/device/presence.ts';
 import { USER_CHANGED } from '../../../src/modules/user/user.events.ts';
@@ -18,11 +19,15 @@ let services: RunningServices;
 /** Two instances of the product. */
 let here: Presence;
 let there: Presence;
+/** Nothing may go wrong in silence. */
+const warn = vi.fn();
 beforeAll(async () => {
   services = await createTestServices();
-  here = createPresence(services);
-  there = createPresence(services);
+  const log = { ...services.log, warn } as unknown as RunningServices['log'];
+  here = createPresence({ ...services, log });
+  there = createPresence({ ...services, log });
 });
+afterEach(() => expect(warn).not.toHaveBeenCalled());
 afterAll(async () => {
   await Promise.all([here.close(), there.close()]);
   await services.close();
@@ -175,6 +180,43 @@ describe('a device', () => {
     expect(await staysOf(device)).toHaveLength(1);
   });
 
+  it('that leaves during a heartbeat is not brought back by it', async () => {
+    const devices = await newAccount(40);
+    for (const device of devices) {
+      const { close } = await connect(here, device);
+      // What an instance does now and then by itself, it does at once when it is told of a displacement.
+      services.pubSub.publish(DEVICE_DISPLACED, [`${device.userId}:${device.deviceId}`]);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+      close();
+    }
+    await connect(here, await newDevice());
+
+    for (const device of devices) await offline(device);
+    await Promise.all(devices.map(ended));
+  });
+
+  it('that was forgotten is put back by a heartbeat, as old as it was, and its stay is opened again', async () => {
+    const [first, second, third] = await newAccount(3, 2);
+    if (!first || !second || !third) throw new Error('too few devices');
+    const sockets = [await connect(here, first), await connect(there, second)];
+    const { userId } = first;
+    await services.redis.del(`presence:${userId}`);
+    await services.db.deviceStay.updateMany({ where: { userId }, data: { endedAt: new Date() } });
+    expect(await here.isOnline(first)).toBe(false);
+
+    for (const { deviceId } of [second, first]) {
+      services.pubSub.publish(DEVICE_DISPLACED, [`${userId}:${deviceId}`]);
+      await vi.waitFor(async () => expect(await here.isOnline({ userId, deviceId })).toBe(true));
+    }
+
+    await vi.waitFor(async () => expect(await staysOf(first)).toMatchObject([{ endedAt: null }]));
+    for (const { displaced } of sockets) expect(displaced).not.toHaveBeenCalled();
+    const newest = await connect(there, third);
+    await vi.waitFor(() => expect(sockets[0]?.displaced).toHaveBeenCalledOnce());
+    expect(sockets[1]?.displaced).not.toHaveBeenCalled();
+    for (const { close } of [...sockets, newest]) close();
+  });
+
   it('tells the apps of its account when it comes and when it goes', async () => {
     const device = await newDevice();
     const woken = vi.fn();
@@ -227,6 +269,23 @@ describe('over the online limit', () => {
     expect(await there.isOnline(first)).toBe(true);
     expect(await there.isOnline(second)).toBe(false);
     again.close();
+  });
+
+  it('one that comes again while it is being displaced is either the newest or displaced, never both', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const [first, second] = await newAccount(2, 1);
+      if (!first || !second) throw new Error('too few devices');
+      const before = await connect(here, first);
+
+      const [other, again] = await Promise.all([connect(there, second), connect(here, first)]);
+
+      await vi.waitFor(() => expect(before.displaced).toHaveBeenCalledOnce());
+      const isOnline = await Promise.all([here.isOnline(second), here.isOnline(first)]);
+      const wasDisplaced = () => [other, again].map(({ displaced }) => displaced.mock.calls.length > 0);
+      await vi.waitFor(() => expect(wasDisplaced()).toEqual(isOnline.map((online) => !online)));
+      expect(isOnline.filter(Boolean)).toHaveLength(1);
+      for (const { close } of [other, again]) close();
+    }
   });
 
   it('all sockets of the displaced device are closed', async () => {

@@ -1,0 +1,19 @@
+import pg from 'pg';
+
+// Loaded into the product (`--import`, with --expose-gc): counts what it asks PostgreSQL, and tells when asked by SIGWINCH.
+const { query } = pg.Client.prototype;
+let statements = 0;
+pg.Client.prototype.query = function (...args) {
+  statements += 1;
+  return query.apply(this, args);
+};
+
+let asked = 0;
+process.on('SIGWINCH', () => {
+  globalThis.gc();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  asked += 1;
+  process.stdout.write(
+    `inside ${asked} ${JSON.stringify({ statements, rss, memory: heapUsed + external })}\n`,
+  );
+});
