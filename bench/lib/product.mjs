@@ -31,11 +31,12 @@ export async function withProduct(work) {
   });
   const db = new pg.Pool({ connectionString: servers.databaseUrl, max: 4 });
   db.on('error', () => {});
-  const stopAll = async () => {
-    await Promise.all([...processes].map(end));
-    await db.end();
-    await servers.stop();
-    rmSync(directory, { recursive: true, force: true });
+  let stopped;
+  const stopAll = () => {
+    stopped ??= Promise.all([...processes].map(end))
+      .then(() => Promise.all([db.end(), servers.stop()]))
+      .finally(() => rmSync(directory, { recursive: true, force: true }));
+    return stopped;
   };
   const onSignal = () => void stopAll().finally(() => process.exit(130));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
@@ -64,6 +65,8 @@ function starter({ databaseUrl, redisUrl, secretKey }, directory, processes) {
         ...env,
       },
       stdio: ['ignore', output, output],
+      // In a session of its own, as services are: Linux shares the processors between sessions.
+      detached: true,
     });
     closeSync(output);
     processes.add(child);
