@@ -71,7 +71,7 @@ describe('rotateSubscriptionCredentials', () => {
     expect((await present(before.id)).credential).not.toBe(before.credential);
   });
 
-  it('counts each of ten at once', async () => {
+  it('counts each of ten at once, and each is written down with the version that it found', async () => {
     const phone = await newDevice(api);
     const { id } = await buildSubscription(api.services.db, { userId: phone.userId });
 
@@ -82,6 +82,8 @@ describe('rotateSubscriptionCredentials', () => {
     );
 
     const last = await present(id);
+    const before = (await auditsOf(id)).map((entry) => (entry.before as { version: number }).version);
+    expect(before.sort((a, b) => a - b)).toEqual(Array.from({ length: 10 }, (_, index) => index + 1));
     expect(answers.map(({ version }) => version).sort((a, b) => a - b)).toEqual(
       Array.from({ length: 10 }, (_, index) => index + 2),
     );
