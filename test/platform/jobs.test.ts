@@ -157,7 +157,7 @@ describe('add', () => {
     const startedAt = performance.now();
     await expect(jobs.add(greetOnce, { id: 'x' })).rejects.toMatchObject({ mayHaveRun: false });
 
-    expect(performance.now() - startedAt).toBeLessThan(50);
+    expect(performance.now() - startedAt).toBeLessThan(400);
     await server.start();
     await vi.waitFor(() => jobs.add(greetOnce, { id: 'y' }), { timeout: 5_000 });
     expect(await jobs.counts([greetOnce])).toMatchObject({ waiting: 1 });
@@ -171,7 +171,7 @@ describe('add', () => {
     const startedAt = performance.now();
     await expect(jobs.add(greet, { id: 'x' })).rejects.toMatchObject({ mayHaveRun: true });
 
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(performance.now() - startedAt).toBeLessThan(1_200);
     server.thaw();
     await vi.waitFor(async () => expect(await jobs.counts([greet])).toMatchObject({ waiting: 2 }));
   });

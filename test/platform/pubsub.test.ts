@@ -179,7 +179,7 @@ describe('createPubSub', () => {
 
     const startedAt = performance.now();
     one.pubSub.publish('order-changed', ['a']);
-    expect(performance.now() - startedAt).toBeLessThan(50);
+    expect(performance.now() - startedAt).toBeLessThan(400);
     await vi.waitFor(() => expect(logged.join('')).toContain('publishing fails'), 5_000);
 
     redis.thaw();

@@ -52,10 +52,10 @@ describe('createRedis', () => {
     const redis = outcome as Redis;
 
     expect(ms).toBeGreaterThan(1_900);
-    expect(ms).toBeLessThan(2_500);
+    expect(ms).toBeLessThan(3_500);
     const refused = await timed(() => redis.get('greeting'));
     expect(refused.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
-    expect(refused.ms).toBeLessThan(50);
+    expect(refused.ms).toBeLessThan(400);
 
     await server.start();
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000, interval: 20 });
@@ -92,13 +92,13 @@ describe('createRedis', () => {
     const first = await timed(() => redis.get('greeting'));
     expect(first.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: true });
     expect(first.ms).toBeGreaterThan(450);
-    expect(first.ms).toBeLessThan(800);
+    expect(first.ms).toBeLessThan(1_500);
     // Longer than the pause before the probe, and a probe without an answer.
     const until = performance.now() + 2_500;
     while (performance.now() < until) {
       const next = await timed(() => redis.get('greeting'));
       expect(next.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
-      expect(next.ms).toBeLessThan(100);
+      expect(next.ms).toBeLessThan(400);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
 
@@ -118,7 +118,7 @@ describe('createRedis', () => {
     const script = await timed(() => redis.eval('return 1', 0));
 
     expect(isRedisAway(transaction.outcome)).toBe(true);
-    expect(transaction.ms).toBeLessThan(100);
+    expect(transaction.ms).toBeLessThan(400);
     expect(script.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
   });
 
@@ -132,7 +132,7 @@ describe('createRedis', () => {
     const { outcome, ms } = await underWay;
 
     expect(outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: true });
-    expect(ms).toBeLessThan(300);
+    expect(ms).toBeLessThan(450);
     // What is sent again goes out before the first new command.
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000, interval: 5 });
     expect(await redis.get('count')).toBeNull();
@@ -143,7 +143,7 @@ describe('createRedis', () => {
     await server.kill();
     const away = await timed(() => redis.get('greeting'));
     expect(away.outcome).toBeInstanceOf(RedisAwayError);
-    expect(away.ms).toBeLessThan(100);
+    expect(away.ms).toBeLessThan(400);
 
     await server.start();
 
