@@ -63,6 +63,7 @@ async function activateAll(tx: Transaction, orderIds: readonly string[]): Promis
   return [...plan.finished, ...plan.failed];
 }
 
+/** Looks up each order's user, whatever the statistics say: an EXISTS may read all redemptions into a hash. */
 function readPaidOrders(tx: Transaction, orderIds: readonly string[]): Promise<PaidOrder[]> {
   return tx.$queryRaw<PaidOrder[]>`
     SELECT tessera_now() AS now, o.id, o.order_no AS "orderNo", o.type::text, o.status::text, o.redeemed_by_id AS "redeemedById",
@@ -71,10 +72,12 @@ function readPaidOrders(tx: Transaction, orderIds: readonly string[]): Promise<P
       o.reset_cycle::text AS "resetCycle", o.code_hint AS "codeHint",
       u.enabled AND u.deleted_at IS NULL AS "ownerIsActive",
       p.deleted_at IS NOT NULL AS "planIsDeleted", p.quota,
-      EXISTS (SELECT FROM redemptions WHERE redeemed_by_id = o.redeemed_by_id AND code_id = o.code_id)
-        OR EXISTS (SELECT FROM redemptions WHERE user_id = o.user_id AND code_id = o.code_id) AS "isRedeemed",
-      (SELECT count(*)::int FROM user_subscriptions
-        WHERE user_id = o.user_id AND plan_id = o.plan_id) AS "subscriptionsEver"
+      coalesce(
+        (SELECT true FROM redemptions WHERE redeemed_by_id = o.redeemed_by_id AND code_id = o.code_id LIMIT 1),
+        (SELECT true FROM redemptions WHERE user_id = o.user_id AND code_id = o.code_id LIMIT 1),
+        false) AS "isRedeemed",
+      (SELECT count(*) FILTER (WHERE plan_id = o.plan_id)::int FROM user_subscriptions
+        WHERE user_id = o.user_id) AS "subscriptionsEver"
     FROM orders o JOIN users u ON u.id = o.user_id JOIN plans p ON p.id = o.plan_id
     WHERE o.id = ANY(${[...orderIds]}::uuid[]) AND o.status = 'PAID'
     ORDER BY o.id`;

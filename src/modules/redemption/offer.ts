@@ -48,6 +48,9 @@ export interface Offer {
  * Reads what decides about each request, in their order, in one statement.
  *
  * Under the locks on user and code it is the truth; without them it is a preview.
+ *
+ * Its form makes PostgreSQL look up each user, whatever its statistics say: an EXISTS may read all orders into a hash,
+ * a join without LIMIT all subscriptions of a plan.
  */
 export async function readOffers(
   tx: Pick<Transaction, '$queryRaw'>,
@@ -61,10 +64,12 @@ export async function readOffers(
       coalesce(u.enabled AND u.deleted_at IS NULL, false) AS "userIsActive",
       coalesce(g.count, 0) AS "wrongGuesses",
       c.*, o.id AS "orderId", o.status::text AS "orderStatus",
-      EXISTS (SELECT FROM orders WHERE redeemed_by_id = u.id AND status IN ('PAID', 'FINISHED'))
-        OR EXISTS (SELECT FROM orders WHERE user_id = u.id AND status IN ('PAID', 'FINISHED')) AS "hasCountedOrder",
-      (SELECT count(*)::int FROM user_subscriptions
-        WHERE user_id = u.id AND plan_id = c."planId") AS "subscriptionsEver",
+      coalesce(
+        (SELECT true FROM orders WHERE redeemed_by_id = u.id AND status IN ('PAID', 'FINISHED') LIMIT 1),
+        (SELECT true FROM orders WHERE user_id = u.id AND status IN ('PAID', 'FINISHED') LIMIT 1),
+        false) AS "hasCountedOrder",
+      (SELECT count(*) FILTER (WHERE plan_id = c."planId")::int FROM user_subscriptions
+        WHERE user_id = u.id) AS "subscriptionsEver",
       to_jsonb(s) AS live
     FROM json_to_recordset(${wishes}::json) AS w(place int, "userId" uuid, lookup text, before text)
     LEFT JOIN users u ON u.id = w."userId"
@@ -95,6 +100,7 @@ export async function readOffers(
       FROM user_subscriptions
       WHERE user_id = u.id AND plan_id = c."planId" AND status IN ('ACTIVE', 'EXHAUSTED')
         AND (expires_at IS NULL OR expires_at > tessera_now())
+      LIMIT 1
     ) s ON true
     ORDER BY w.place`;
   return rows.map(({ live, ...facts }) => ({ ...facts, live: live && parseLive(live) }));
