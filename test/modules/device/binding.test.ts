@@ -8,7 +8,14 @@ import {
   ViewerDocument,
 } from '../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
-import { buildDevice, buildPlan, buildSubscription, inDays, unique } from '../../support/factories.ts';
+import {
+  buildDevice,
+  buildDeviceStay,
+  buildPlan,
+  buildSubscription,
+  inDays,
+  unique,
+} from '../../support/factories.ts';
 import { eventually, refusalOf, tally } from '../redemption/redeeming.ts';
 import { type App, everyRow, joiningWith, newInstallation } from './joining.ts';
 
@@ -210,6 +217,29 @@ describe('DEVICE_LIMIT_REACHED', () => {
 
     expect(refusal.code).toBe('DEVICE_LIMIT_REACHED');
     expect(await j.devicesOf(app.userId)).toEqual([app.deviceId]);
+  });
+
+  it('comes again for a token that was given for another new device', async () => {
+    await setLimit(1);
+    const app = await accountWith(1);
+    const { details } = await refusalOf(j.join(newInstallation(), app.userId));
+
+    const again = await refusalOf(
+      j.join(newInstallation(), app.userId, { ...details, replaceDeviceId: app.deviceId }),
+    );
+
+    expect(again.code).toBe('DEVICE_LIMIT_REACHED');
+    expect(await j.devicesOf(app.userId)).toEqual([app.deviceId]);
+  });
+
+  it('does not put a device in its own place', async () => {
+    await setLimit(1);
+    const [app, owner] = [await j.newApp(), await j.newApp()];
+
+    const refusal = await refusalOf(j.joinAnyhow(app, owner.userId, { replaceDeviceId: app.deviceId }));
+
+    expect(refusal.code).toBe('NOT_FOUND');
+    expect(await j.ownerOf(app)).toBe(app.userId);
   });
 
   it('puts one device in the place of another, also where there are too many already', async () => {
@@ -460,6 +490,7 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const other = await buildDevice(services.db, { userId: app.userId });
     await buildSubscription(services.db, { userId: app.userId });
+    const stay = await buildDeviceStay(services.db, { userId: app.userId, deviceId: app.deviceId });
     const mine = () => services.db.userSubscription.findMany({ where: { userId: app.userId } });
     const before = await mine();
 
@@ -470,6 +501,10 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     expect(await j.devicesOf(app.userId)).toEqual([other.id]);
     expect(before).toHaveLength(1);
     expect(await mine()).toEqual(before);
+    expect(await services.db.deviceStay.findUnique({ where: { id: stay.id } })).toMatchObject({
+      userId: app.userId,
+      endedAt: expect.any(Date),
+    });
     const entries = { targetId: app.deviceId, action: 'moveDevice' };
     expect(await services.db.auditEntry.findMany({ where: entries })).toMatchObject([
       { actorId: owner.userId, before: { userId: app.userId }, after: { userId: owner.userId } },

@@ -407,30 +407,37 @@ describe('a merge and orders on their way', () => {
     expect(await checkInvariants(services.db)).toEqual([]);
   });
 
-  it('makes an activation that has waited for it look at the owner again', async () => {
+  it('makes an activation that has waited for it begin again, under the lock of the new owner', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id: planId } = await buildPlan(services.db);
-    await redeemed(intoId, (await codeFor(planId, 12)).code);
-    const order = await r.redeem(fromId, (await codeFor(planId, 30)).code);
+    const orders = [
+      await r.redeem(fromId, (await codeFor(planId, 30)).code),
+      await r.redeem(intoId, (await codeFor(planId, 12)).code),
+    ] as const;
     let activating: Promise<void> | undefined;
+    let next: Promise<void> | undefined;
 
     await services.db.$transaction(async (tx) => {
       await lockUsers(tx, [fromId, intoId]);
-      activating = r.activate(order);
+      activating = r.activate(orders[0]);
       activating.catch(() => {});
       await j.waitingForLocks(1);
       await mergeAccounts(tx, { fromId, intoId });
+      const disarm = armed('activateOrders.afterLocks', async () => {
+        disarm();
+        next = r.activate(orders[1]);
+        next.catch(() => {});
+        await j.waitingForLocks(1);
+      });
     });
     await activating;
+    await next;
 
     const subscriptions = await subscriptionsOf(intoId);
-    expect(await r.order(order)).toMatchObject({
-      status: 'FINISHED',
-      userId: intoId,
-      subscriptionId: subscriptions[0]?.id,
-    });
     expect(subscriptions).toHaveLength(1);
     expect(daysLeft(subscriptions[0] as UserSubscription)).toBeCloseTo(42, 3);
+    const end = { status: 'FINISHED', userId: intoId, subscriptionId: subscriptions[0]?.id };
+    expect(await Promise.all(orders.map((order) => r.order(order)))).toMatchObject([end, end]);
     expect(await subscriptionsOf(fromId)).toEqual([]);
     expect(await checkInvariants(services.db)).toEqual([]);
   });
