@@ -8,7 +8,7 @@ import { beginSubscription, extendSubscription } from '../dist/src/modules/subsc
 /** Of the product's queues. */
 export const PREFIX = '{tessera}';
 
-/** The best of 5, 10, 20, 40. */
+/** As many as the pool has connections. */
 const CONCURRENCY = 20;
 
 /**
