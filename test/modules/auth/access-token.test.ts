@@ -221,6 +221,25 @@ describe('verifyAccessToken', () => {
 
     expect(accessTokenExpiresAt.getTime() - Math.floor(issuedAt.getTime() / 1_000) * 1_000).toBe(600_000);
   });
+
+  it('does not believe a token that it has believed before, once its key is retired', async () => {
+    const { signingKeys } = api.services;
+    let isRetired = false;
+    const keys = {
+      ...signingKeys,
+      find: async (kid: string) => (isRetired ? undefined : signingKeys.find(kid)),
+    };
+    const { accessToken } = await signAccessToken(keys, {
+      userId: user.userId,
+      sessionId,
+      issuedAt: new Date(),
+    });
+    expect(await verifyAccessToken(keys, accessToken)).toEqual({ userId: user.userId, sessionId });
+
+    isRetired = true;
+
+    await expect(verifyAccessToken(keys, accessToken)).rejects.toMatchObject({ fault: 'INVALID' });
+  });
 });
 
 describe('a request with a token that is not believed', () => {
