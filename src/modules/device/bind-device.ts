@@ -8,9 +8,7 @@ import {
 import { databaseNow } from '../../platform/clock.ts';
 import { type Transaction, violatedConstraint } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import { recordAudit } from '../audit/record-audit.ts';
 import { lockUsers } from '../user/lock-users.ts';
-import { mergeAccounts } from '../user/merge-accounts.ts';
 import {
   type BindingQuestion,
   type DecisionKind,
@@ -25,8 +23,8 @@ import { credentialFields, seenFields } from './device-fields.ts';
 import { readDeviceLimit } from './device-limit.ts';
 import type { DeviceLogin } from './device-login.ts';
 import type { ShownProof } from './device-proof.ts';
-import { endStays } from './end-stays.ts';
-import { removeDevice } from './remove-device.ts';
+import { moveDevice } from './move-device.ts';
+import { replaceDevice } from './replace-device.ts';
 
 /** A device that is to belong to an account. */
 export interface Binding {
@@ -148,37 +146,16 @@ async function writeLogin(tx: Transaction, { id }: Device, binding: Binding): Pr
   });
 }
 
-async function move(
-  tx: Transaction,
-  known: KnownDevice,
-  { binding, question, decisions }: Placing,
-): Promise<Omit<Placed, 'device'>> {
-  const { id, userId: fromId, device } = known;
+function move(tx: Transaction, known: KnownDevice, { binding, question, decisions }: Placing) {
   const intoId = binding.targetUserId;
   if (!decisions.includes('DEVICE_BOUND_ELSEWHERE')) {
-    throw new DecisionNeeded('DEVICE_BOUND_ELSEWHERE', binding.isNewAccount ? fromId : intoId, question);
+    throw new DecisionNeeded(
+      'DEVICE_BOUND_ELSEWHERE',
+      binding.isNewAccount ? known.userId : intoId,
+      question,
+    );
   }
-  const ended = await tx.session.updateManyAndReturn({
-    where: { deviceId: device.id, revokedAt: null },
-    data: { revokedAt: await databaseNow(tx) },
-    select: { id: true },
-  });
-  // What comes after is the stay of somebody else.
-  await endStays(tx, [device.id]);
-  await tx.identity.update({ where: { id }, data: { userId: intoId } });
-  await recordAudit(tx, {
-    action: 'moveDevice',
-    actorId: intoId,
-    targetId: device.id,
-    before: { userId: fromId },
-    after: { userId: intoId },
-  });
-  const isLastIdentity = (await tx.identity.count({ where: { userId: fromId } })) === 0;
-  const merged = isLastIdentity ? await mergeAccounts(tx, { fromId, intoId }) : [];
-  return {
-    endedSessionIds: [...ended.map((session) => session.id), ...merged],
-    changedUserIds: [fromId, intoId],
-  };
+  return moveDevice(tx, known.device, intoId);
 }
 
 interface Room {
@@ -198,7 +175,7 @@ async function makeRoom(
 ): Promise<string[]> {
   const { targetUserId: userId, site, login } = binding;
   if (decisions.includes('DEVICE_LIMIT_REACHED') && login.replaceDeviceId) {
-    return replace(tx, { userId, deviceId, replacedId: login.replaceDeviceId });
+    return replaceDevice(tx, { userId, deviceId, replacedId: login.replaceDeviceId });
   }
   const limit = await readDeviceLimit(tx, { userId, site });
   if (limit !== null && (await tx.device.count({ where: { userId } })) > limit) {
@@ -207,14 +184,4 @@ async function makeRoom(
     throw new DecisionNeeded('DEVICE_LIMIT_REACHED', userId, { ...question, confirmed: [...decisions] });
   }
   return [];
-}
-
-async function replace(
-  tx: Transaction,
-  { userId, deviceId, replacedId }: { userId: string; deviceId: string; replacedId: string },
-): Promise<string[]> {
-  const replaced = await tx.device.findUnique({ where: { id: replacedId, userId } });
-  if (!replaced || replaced.id === deviceId)
-    throw new PlatformError('NOT_FOUND', { field: 'input.replaceDeviceId' });
-  return removeDevice(tx, replaced);
 }
