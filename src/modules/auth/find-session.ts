@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { type Batcher, createBatcher } from '../../platform/batch.ts';
+import { type Database, isOutage } from '../../platform/database.ts';
+import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import type { UserCaller } from './caller.ts';
 
@@ -33,17 +36,37 @@ export async function findSession(
   return caller;
 }
 
-/** The same, straight from PostgreSQL. */
-export async function readLiveSession(
-  { db }: Pick<Services, 'db'>,
-  sessionId: string,
-): Promise<UserCaller | null> {
-  const [caller] = await db.$queryRaw<Omit<UserCaller, 'kind'>[]>`
+/** The same, straight from PostgreSQL. Asked for many at once it is one query. */
+export function readLiveSession({ db }: Pick<Services, 'db'>, sessionId: string): Promise<UserCaller | null> {
+  const reads = readsOf.get(db) ?? createReads(db);
+  readsOf.set(db, reads);
+  return reads.add(sessionId);
+}
+
+type SessionReads = Batcher<string, UserCaller | null>;
+
+const readsOf = new WeakMap<Database, SessionReads>();
+
+const createReads = (db: Database): SessionReads =>
+  createBatcher({
+    run: (sessionIds: string[]) => readLiveSessions(db, sessionIds),
+    maxSize: 500,
+    maxWaiting: Number.POSITIVE_INFINITY,
+    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
+    failTogether: isOutage,
+  });
+
+async function readLiveSessions(
+  db: Database,
+  sessionIds: readonly string[],
+): Promise<PromiseSettledResult<UserCaller | null>[]> {
+  const rows = await db.$queryRaw<Omit<UserCaller, 'kind'>[]>`
     SELECT s.id AS "sessionId", s.user_id AS "userId", s.device_id AS "deviceId", u.role::text AS role
     FROM sessions s
     JOIN users u ON u.id = s.user_id
     LEFT JOIN devices d ON d.id = s.device_id
-    WHERE s.id = ${sessionId}::uuid AND s.revoked_at IS NULL AND s.expires_at > tessera_now()
+    WHERE s.id = ANY(${[...sessionIds]}::uuid[]) AND s.revoked_at IS NULL AND s.expires_at > tessera_now()
       AND u.enabled AND u.deleted_at IS NULL AND d.enabled IS NOT FALSE`;
-  return caller ? { kind: 'user', ...caller } : null;
+  const callers = new Map(rows.map((row): [string, UserCaller] => [row.sessionId, { kind: 'user', ...row }]));
+  return sessionIds.map((id) => ({ status: 'fulfilled', value: callers.get(id) ?? null }));
 }
