@@ -4,6 +4,7 @@ import { DEVICE_DISPLACED } from '../../../src/modules/device/device.events.ts';
 import type { OnlineDevice } from '../../../src/modules/device/device-stays.ts';
 import { createPresence, type Presence } from '../../../src/modules/device/presence.ts';
 import { USER_CHANGED } from '../../../src/modules/user/user.events.ts';
+import type { PubSub } from '../../../src/platform/pubsub.ts';
 import { createRedis } from '../../../src/platform/redis.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import {
@@ -19,6 +20,11 @@ let services: RunningServices;
 /** Two instances of the product. */
 let here: Presence;
 let there: Presence;
+const DEAF = {
+  publish: (...wake) => services.pubSub.publish(...wake),
+  onWake: () => () => {},
+  onReconnect: () => () => {},
+} as PubSub;
 /** Nothing may go wrong in silence. */
 const warn = vi.fn();
 beforeAll(async () => {
@@ -181,17 +187,39 @@ describe('a device', () => {
   });
 
   it('that leaves during a heartbeat is not brought back by it', async () => {
-    const devices = await newAccount(40);
-    for (const device of devices) {
-      const { close } = await connect(here, device);
-      // What an instance does now and then by itself, it does at once when it is told of a displacement.
-      services.pubSub.publish(DEVICE_DISPLACED, [`${device.userId}:${device.deviceId}`]);
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
-      close();
-    }
-    await connect(here, await newDevice());
+    const { db } = services;
+    const asked = vi.fn();
+    const $queryRaw = async (...query: Parameters<typeof db.$queryRaw>) => {
+      asked();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return db.$queryRaw(...query);
+    };
+    const $executeRaw = (...command: Parameters<typeof db.$executeRaw>) => db.$executeRaw(...command);
+    const slowDatabase = { $queryRaw, $executeRaw } as unknown as RunningServices['db'];
+    const slow = createPresence({ ...services, db: slowDatabase });
+    const device = await newDevice();
+    const { close } = await connect(slow, device);
+    asked.mockClear();
 
-    for (const device of devices) await offline(device);
+    // What an instance does now and then by itself, it does at once when it is told of a displacement.
+    services.pubSub.publish(DEVICE_DISPLACED, [`${device.userId}:${device.deviceId}`]);
+    await vi.waitFor(() => expect(asked).toHaveBeenCalledOnce(), { interval: 1 });
+    close();
+    await slow.close();
+
+    expect(await staysOf(device)).toMatchObject([{ endedAt: expect.any(Date) }]);
+    expect(await here.isOnline(device)).toBe(false);
+  });
+
+  it('that comes at two instances at once has one stay', async () => {
+    const devices = await newAccount(20);
+
+    const sockets = await Promise.all(
+      devices.flatMap((device) => [connect(here, device), connect(there, device)]),
+    );
+
+    for (const device of devices) expect(await staysOf(device)).toMatchObject([{ endedAt: null }]);
+    for (const { close } of sockets) close();
     await Promise.all(devices.map(ended));
   });
 
@@ -286,6 +314,37 @@ describe('over the online limit', () => {
       expect(isOnline.filter(Boolean)).toHaveLength(1);
       for (const { close } of [other, again]) close();
     }
+  });
+
+  it('a device that comes again before its instance has heard of the displacement leaves its old socket behind', async () => {
+    const deaf = createPresence({ ...services, pubSub: DEAF });
+    const [first, second] = await newAccount(2, 1);
+    if (!first || !second) throw new Error('too few devices');
+    const before = await connect(deaf, first);
+    const other = await connect(there, second);
+    expect(before.displaced).not.toHaveBeenCalled();
+
+    const again = await connect(deaf, first);
+
+    expect(before.displaced).toHaveBeenCalledOnce();
+    expect(again.displaced).not.toHaveBeenCalled();
+    await vi.waitFor(() => expect(other.displaced).toHaveBeenCalledOnce());
+    await deaf.close();
+  });
+
+  it('a displaced device is not online at an instance that has not heard of it yet', async () => {
+    const deaf = createPresence({ ...services, pubSub: DEAF });
+    const [first, second] = await newAccount(2, 1);
+    if (!first || !second) throw new Error('too few devices');
+    const sockets = [await connect(deaf, first), await connect(there, first)];
+
+    const newest = await connect(here, second);
+
+    await vi.waitFor(() => expect(sockets[1]?.displaced).toHaveBeenCalledOnce());
+    expect(await there.isOnline(first)).toBe(false);
+    await ended(first);
+    newest.close();
+    await deaf.close();
   });
 
   it('all sockets of the displaced device are closed', async () => {
@@ -389,9 +448,9 @@ describe('an instance that closes', () => {
 
     await closing.close();
 
-    expect(await Promise.all(devices.map((device) => here.isOnline(device)))).not.toContain(true);
     const where = { deviceId: { in: devices.map(({ deviceId }) => deviceId) } };
     expect(await services.db.deviceStay.count({ where: { ...where, endedAt: null } })).toBe(0);
+    expect(await Promise.all(devices.map((device) => here.isOnline(device)))).not.toContain(true);
     expect(await services.db.deviceStay.count({ where })).toBe(30);
     expect(await here.isOnline(both)).toBe(true);
     expect(await staysOf(both)).toMatchObject([{ endedAt: null }]);
