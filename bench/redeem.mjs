@@ -4,7 +4,7 @@ import { underLoad } from './lib/load.mjs';
 import { withProduct } from './lib/product.mjs';
 import { say } from './lib/report.mjs';
 
-const CUSTOMERS = 300;
+const CUSTOMERS = 1_500;
 const WARM_UP = { rate: 100, seconds: 5 };
 const CALM = { rate: 50, seconds: 30 };
 /** For the highest rate: doubled until it is too much, then halved in between. */

@@ -51,9 +51,11 @@ async function acceptAgain(
   tx: Transaction,
   { actorId, orderIds }: { actorId: string; orderIds: readonly string[] },
 ): Promise<Order[]> {
-  await lockOrderOwners(tx, orderIds);
+  const owners = await lockOrderOwners(tx, orderIds);
   await lockOrders(tx, orderIds);
   const failed = await readFailed(tx, orderIds);
+  // A merge has given one of them to somebody else meanwhile, who is not locked.
+  if (failed.some(({ userId }) => !owners.has(userId))) throw new PlatformError('SERVICE_UNAVAILABLE');
   await lockCodes(
     tx,
     failed.map(({ codeId }) => codeId),
