@@ -32,7 +32,7 @@ export async function openStays(
         SELECT CASE WHEN bool_or(p.device_limit IS NULL) THEN NULL ELSE max(p.device_limit) END AS device_limit
         FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
         WHERE s.user_id = present.user_id AND s.status IN ('ACTIVE', 'EXHAUSTED')
-          AND s.expires_at > tessera_now()) l
+          AND (s.expires_at IS NULL OR s.expires_at > tessera_now())) l
     ), recent AS MATERIALIZED (
       SELECT s.id, s.device_id, s.ended_at
       FROM arriving a JOIN device_stays s ON s.device_id = a.device_id AND s.user_id = a.user_id
