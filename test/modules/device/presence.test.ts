@@ -394,6 +394,19 @@ describe('over the online limit', () => {
     for (const { close } of sockets) close();
   });
 
+  it('a subscription that never ends limits, too', async () => {
+    const devices = await newAccount(2, 1);
+    const where = { userId: devices[0]?.userId ?? '' };
+    await services.db.userSubscription.updateMany({ where, data: { expiresAt: null } });
+    const sockets = [];
+    for (const device of devices) sockets.push(await connect(here, device));
+
+    const online = await Promise.all(devices.map((device) => there.isOnline(device)));
+
+    expect(online).toEqual([false, true]);
+    for (const { close } of sockets) close();
+  });
+
   it('of 0 the device itself is refused, and has no stay', async () => {
     const device = await newDevice(0);
 
