@@ -319,10 +319,16 @@ describe('an activation that fails', () => {
     const held = new Promise<void>((resolve) => {
       letGo = resolve;
     });
+    let hold = () => {};
+    const isHeld = new Promise<void>((resolve) => {
+      hold = resolve;
+    });
     const holder = r.services.db.$transaction(async (tx) => {
       await tx.$executeRaw`SELECT id FROM users WHERE id = ${userId}::uuid FOR UPDATE`;
+      hold();
       await held;
     });
+    await isHeld;
 
     const [outcome] = await settle([order]);
     letGo();
