@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Prisma } from '../../generated/prisma/client.ts';
 import { type Batcher, createBatcher } from '../../platform/batch.ts';
 import { type Database, isOutage } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
@@ -43,6 +44,10 @@ export function readLiveSession({ db }: Pick<Services, 'db'>, sessionId: string)
   return reads.add(sessionId);
 }
 
+/** Of a session `s`, its user `u` and its device `d`, if it has one. */
+export const SESSION_LIVES = Prisma.sql`s.revoked_at IS NULL AND s.expires_at > tessera_now()
+  AND u.enabled AND u.deleted_at IS NULL AND d.enabled IS NOT FALSE`;
+
 type SessionReads = Batcher<string, UserCaller | null>;
 
 const readsOf = new WeakMap<Database, SessionReads>();
@@ -65,8 +70,7 @@ async function readLiveSessions(
     FROM sessions s
     JOIN users u ON u.id = s.user_id
     LEFT JOIN devices d ON d.id = s.device_id
-    WHERE s.id = ANY(${[...sessionIds]}::uuid[]) AND s.revoked_at IS NULL AND s.expires_at > tessera_now()
-      AND u.enabled AND u.deleted_at IS NULL AND d.enabled IS NOT FALSE`;
+    WHERE s.id = ANY(${[...sessionIds]}::uuid[]) AND ${SESSION_LIVES}`;
   const callers = new Map(rows.map((row): [string, UserCaller] => [row.sessionId, { kind: 'user', ...row }]));
   return sessionIds.map((id) => ({ status: 'fulfilled', value: callers.get(id) ?? null }));
 }

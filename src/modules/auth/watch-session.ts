@@ -1,4 +1,5 @@
 import type { Services } from '../../platform/services.ts';
+import { SESSION_LIVES } from './find-session.ts';
 import { SESSION_ENDED } from './session.events.ts';
 
 const POLL_MS = 2_000;
@@ -104,7 +105,6 @@ async function findEnded({ db }: Pick<Services, 'db'>, sessionIds: string[]): Pr
       SELECT FROM sessions s
       JOIN users u ON u.id = s.user_id
       LEFT JOIN devices d ON d.id = s.device_id
-      WHERE s.id = w.id AND s.revoked_at IS NULL AND s.expires_at > tessera_now()
-        AND u.enabled AND u.deleted_at IS NULL AND d.enabled IS NOT FALSE)`;
+      WHERE s.id = w.id AND ${SESSION_LIVES})`;
   return rows.map(({ id }) => id);
 }

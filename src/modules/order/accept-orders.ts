@@ -1,6 +1,5 @@
 import { uuidv7 } from 'uuidv7';
 import type { Order } from '../../generated/prisma/client.ts';
-import { SECOND_MS } from '../../platform/clock.ts';
 import { crashPoint } from '../../platform/crash-points.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { type DomainError, PlatformError } from '../../platform/errors.ts';
@@ -10,6 +9,7 @@ import { changeUses } from '../redemption/code-uses.ts';
 import { type Offer, type OfferRequest, readOffers, refusalOf } from '../redemption/offer.ts';
 import { dailyRefusal, recordWrongGuesses } from '../redemption/wrong-guesses.ts';
 import { lockUsers } from '../user/lock-users.ts';
+import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
 import { insertOrders } from './insert-orders.ts';
 import { newOrderNo } from './order-number.ts';
 
@@ -23,9 +23,6 @@ export interface Accepted {
   order: Order;
   isNewOrder: boolean;
 }
-
-/** The reconciler leaves a new order to the queue for so long. */
-const QUEUE_HEAD_START_MS = 5 * SECOND_MS;
 
 /**
  * Decides about many wishes in one transaction: reserves a use of each code and inserts the orders as PAID. Users and

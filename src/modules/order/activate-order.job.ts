@@ -1,3 +1,4 @@
+import { SECOND_MS } from '../../platform/clock.ts';
 import type { Job } from '../../platform/jobs.ts';
 
 /** Activates an order. What it does not bring to an end, the reconciler does. */
@@ -9,3 +10,6 @@ export const activateOrderJob: Job<{ orderId: string }> = {
   // Twice the largest batch: while one transaction runs, the next batch gathers.
   concurrency: 256,
 };
+
+/** The reconciler leaves an order that was just accepted to the queue for so long. */
+export const QUEUE_HEAD_START_MS = 5 * SECOND_MS;

@@ -1,5 +1,5 @@
 import type { Order } from '../../generated/prisma/client.ts';
-import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
+import { databaseNow } from '../../platform/clock.ts';
 import { type Transaction, violatedConstraint } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId } from '../../platform/input.ts';
@@ -7,12 +7,12 @@ import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { changeUses, lockCodes } from '../redemption/code-uses.ts';
 import { RedemptionError } from '../redemption/redemption.errors.ts';
+import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
 import { queueOrders } from './dispatch-orders.ts';
 import { lockOrderOwners } from './lock-order-owners.ts';
 import { lockOrders } from './lock-orders.ts';
 
 const MOST_ORDERS = 100;
-const QUEUE_HEAD_START_MS = 5 * SECOND_MS;
 
 /**
  * Accepts FAILED orders once more, all or none: a use of each code is reserved again, `isNew` decided again, and the

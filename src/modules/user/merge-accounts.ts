@@ -2,6 +2,7 @@ import type { UserSubscription } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { recordAudit } from '../audit/record-audit.ts';
+import { endSessions } from '../auth/end-sessions.ts';
 import { lockOrders } from '../order/lock-orders.ts';
 import { planMoves, type SubscriptionMove, trafficLeft } from '../subscription/merge-plan.ts';
 
@@ -121,11 +122,7 @@ async function closeMerged(
   moves: readonly SubscriptionMove[],
 ): Promise<string[]> {
   const now = await databaseNow(tx);
-  const ended = await tx.session.updateManyAndReturn({
-    where: { userId: fromId, revokedAt: null },
-    data: { revokedAt: now },
-    select: { id: true },
-  });
+  const endedSessionIds = await endSessions(tx, { userId: fromId });
   await tx.linkCode.updateMany({ where: { userId: fromId, usedAt: null }, data: { usedAt: now } });
   await tx.user.update({ where: { id: fromId }, data: { deletedAt: now, mergedIntoId: intoId } });
   const subscriptions = moves.map(({ subscription, into, expiresAt }) => ({
@@ -139,5 +136,5 @@ async function closeMerged(
     targetId: fromId,
     after: { intoId, subscriptions },
   });
-  return ended.map(({ id }) => id);
+  return endedSessionIds;
 }
