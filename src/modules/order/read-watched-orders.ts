@@ -21,6 +21,7 @@ export async function readWatchedOrders(
       o.reset_cycle::text AS "resetCycle", o.code_hint AS "codeHint", o.is_new AS "isNew",
       o.idempotency_key AS "idempotencyKey", o.failure_code AS "failureCode", o.subscription_id AS "subscriptionId",
       o.attempts, o.next_attempt_at AS "nextAttemptAt", o.created_at AS "createdAt", o.finished_at AS "finishedAt",
+      o.revision,
       p.name AS p_name, p.description AS p_description, p.status::text AS p_status,
       p.traffic_limit AS "p_trafficLimit", p.device_limit AS "p_deviceLimit", p.speed_limit AS "p_speedLimit",
       p.quota AS p_quota, p.reset_cycle::text AS "p_resetCycle", p.node_tags AS "p_nodeTags", p.version AS p_version,
@@ -28,7 +29,7 @@ export async function readWatchedOrders(
       s.user_id AS "s_userId", s.status::text AS s_status, s.is_trial AS "s_isTrial", s.starts_at AS "s_startsAt",
       s.expires_at AS "s_expiresAt", s.traffic_limit AS "s_trafficLimit", s.upload AS s_upload,
       s.download AS s_download, s.reset_cycle::text AS "s_resetCycle", s.next_reset_at AS "s_nextResetAt",
-      s.token AS s_token, s.credential AS s_credential, s.version AS s_version, s.revision AS s_revision,
+      s.token AS s_token, s.credential AS s_credential, s.version AS s_version, s.revision AS s_revision, s.revised_at AS "s_revisedAt",
       s.created_at AS "s_createdAt"
     FROM orders o JOIN plans p ON p.id = o.plan_id LEFT JOIN user_subscriptions s ON s.id = o.subscription_id
     WHERE o.id = ANY(${[...new Set(ids)]}::uuid[])`;

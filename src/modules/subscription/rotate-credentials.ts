@@ -12,6 +12,7 @@ import { lockUsers } from '../user/lock-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
 import { type SubscriptionOfPlan, withPresentStatus } from './list-subscriptions.ts';
 import { lockLiveSubscriptions } from './live-subscriptions.ts';
+import { PLAN_USERS_CHANGED } from './subscription.events.ts';
 
 /**
  * Gives a subscription a new credential and a new token: whoever has the old ones can use neither any more. One's own;
@@ -40,6 +41,7 @@ export async function rotateSubscriptionCredentials(
     return withPresentStatus(subscription, await databaseNow(tx));
   });
   pubSub.publish(USER_CHANGED, [rotated.userId]);
+  pubSub.publish(PLAN_USERS_CHANGED, [rotated.planId]);
   return rotated;
 }
 
