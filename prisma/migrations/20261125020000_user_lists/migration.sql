@@ -11,7 +11,7 @@ ALTER TABLE "orders" ADD COLUMN "revision" BIGINT;
 
 -- The last 20 bits of an id, which are random: subscriptions with one revision are listed in the order of this number.
 CREATE FUNCTION tessera_bucket(id uuid) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-  SELECT (get_byte(uuid_send(id), 13) & 15) << 16 | get_byte(uuid_send(id), 14) << 8 | get_byte(uuid_send(id), 15)
+  SELECT ((get_byte(uuid_send(id), 13) & 15) << 16) | (get_byte(uuid_send(id), 14) << 8) | get_byte(uuid_send(id), 15)
 $$;
 
 -- DropIndex

@@ -57,25 +57,29 @@ export type ListStep =
  * @param since what it was given last; null for the whole list, as for 0 and for a position from the future
  */
 export function nextStep(since: bigint | null, state: ListState): ListStep {
-  const { fullListRevision, horizon, lastRevision } = state;
-  const after = since === null || since === 0n ? null : unpackPosition(since);
-  const isStable = fullListRevision < horizon;
-  if (after === null || after.revision >= horizon) return isStable ? beginning(state) : { kind: 'WAIT' };
+  const after = unpackPosition(since ?? 0n);
+  // Nobody is given 0, or anything beyond the horizon.
+  if (!since || after.revision >= state.horizon) return beginning(state);
   const isMidway = after.isWalk && after.bucket < LAST_BUCKET;
-  if (after.revision < fullListRevision) {
-    if (isStable) return beginning(state);
+  if (after.revision < state.fullListRevision) {
     // What it has is whole, so it can be left with it until the new list can be told.
-    return { kind: isMidway ? 'WAIT' : 'NOTHING' };
+    return isStable(state) || isMidway ? beginning(state) : { kind: 'NOTHING' };
   }
   if (isMidway) return { kind: 'WALK', revision: after.revision, bucket: after.bucket, isFull: false };
-  const hasSeenAll = after.bucket === LAST_BUCKET ? after.revision : after.revision - 1n;
-  return lastRevision !== null && lastRevision > hasSeenAll
-    ? { kind: 'CHANGES', after }
-    : { kind: 'NOTHING' };
+  return hasChangedSince(after, state) ? { kind: 'CHANGES', after } : { kind: 'NOTHING' };
+}
+
+const isStable = ({ fullListRevision, horizon }: ListState) => fullListRevision < horizon;
+
+function hasChangedSince({ revision, bucket }: ListPosition, { lastRevision }: ListState): boolean {
+  const hasSeenAllOf = bucket === LAST_BUCKET ? revision : revision - 1n;
+  return lastRevision !== null && lastRevision > hasSeenAllOf;
 }
 
 /** Everything that is stable is walked through, so of what has ended long ago nothing is read and nothing told. */
-function beginning({ fullListRevision, lastRevision }: ListState): ListStep {
+function beginning(state: ListState): ListStep {
+  if (!isStable(state)) return { kind: 'WAIT' };
+  const { fullListRevision, lastRevision } = state;
   const isChanged = lastRevision !== null && lastRevision > fullListRevision;
   const revision = isChanged ? lastRevision : fullListRevision;
   return { kind: 'WALK', revision, bucket: FIRST_BUCKET, isFull: true };
