@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
-import { createDatabase } from '../../../src/platform/database.ts';
+import { createDatabase, type Database, type Transaction } from '../../../src/platform/database.ts';
 import { createLimit } from '../../../src/platform/limit.ts';
 import { ServerUsersDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
@@ -353,7 +353,7 @@ describe('no commit is skipped', () => {
       while (!isOver) await memory.sync(agent, 10);
     })();
 
-    const services = { ...api.services, db: workers };
+    const services = { ...api.services, db: committingOutOfOrder(workers) };
     await Promise.all(orders.map((id) => limit(() => activateOrders(services, [id])))).finally(() => {
       isOver = true;
     });
@@ -383,6 +383,19 @@ async function buildOrders(planId: string, count: number): Promise<string[]> {
     SELECT id, 'T' || id, user_id, user_id, code_id, ${batchId}::uuid, ${planId}::uuid, 'MONTH', 1, 'NEVER', 'ZZZZ',
       tessera_now() + interval '1 hour' FROM n RETURNING id`;
   return rows.map(({ id }) => id);
+}
+
+/** One process would commit its transactions in the order in which they began. */
+function committingOutOfOrder(database: Database): Database {
+  const transaction: Database['$transaction'] = (work: never) =>
+    database.$transaction(async (tx) => {
+      const result = await (work as (tx: Transaction) => Promise<unknown>)(tx);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
+      return result;
+    }) as never;
+  return new Proxy(database, {
+    get: (target, name) => (name === '$transaction' ? transaction : Reflect.get(target, name)),
+  });
 }
 
 async function databaseUrl(): Promise<string> {
