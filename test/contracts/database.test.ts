@@ -400,8 +400,16 @@ const RULES: Case[] = [
 
 // Targets of foreign keys of two columns: the primary key already makes them unique.
 const IMPLIED_BY_PRIMARY_KEY = ['identities_id_user_id_key', 'devices_id_user_id_key'];
-// Their own tests are below.
-const STAMPS = ['user_subscriptions_revision', 'users_revision'];
+// Their own tests are below; those of the lists, in modules/agent/server-users.test.ts.
+const STAMPS = [
+  'user_subscriptions_revision',
+  'users_revision',
+  'nodes_lists_added',
+  'nodes_lists_changed',
+  'plans_lists',
+  'plan_nodes_lists_added',
+  'plan_nodes_lists_removed',
+];
 
 /** Foreign keys that do something else than refuse when what they point at is deleted. */
 const DELETE_ACTIONS: Record<string, string> = {
