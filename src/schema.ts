@@ -9,6 +9,8 @@ import { BindingResolver } from './modules/device/binding.resolver.ts';
 import { DeviceAdminResolver } from './modules/device/device.admin-resolver.ts';
 import { DeviceResolver } from './modules/device/device.resolver.ts';
 import { DevicePresenceResolver, DeviceStatisticsResolver } from './modules/device/presence.resolver.ts';
+import { NodeAdminResolver } from './modules/node/node.admin-resolver.ts';
+import { SubscriptionNodeResolver } from './modules/node/node.resolver.ts';
 import { OrderAdminResolver } from './modules/order/order.admin-resolver.ts';
 import { OrderResolver } from './modules/order/order.resolver.ts';
 import { PlanAdminResolver } from './modules/plan/plan.admin-resolver.ts';
@@ -35,6 +37,7 @@ const resolvers: NonEmptyArray<Function> = [
   DevicePresenceResolver,
   DeviceResolver,
   DeviceStatisticsResolver,
+  NodeAdminResolver,
   OrderAdminResolver,
   OrderResolver,
   PlanAdminResolver,
@@ -44,6 +47,7 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionCodeResolver,
   RedemptionRecordResolver,
   RedemptionResolver,
+  SubscriptionNodeResolver,
   SubscriptionResolver,
   UserResolver,
 ];

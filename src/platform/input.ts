@@ -15,11 +15,49 @@ export function checkInput<Schema extends z.ZodType>(
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  const path = [field, ...(issue?.path ?? [])].join('.');
+  const path = [field, ...(issue?.path ?? []), ...unknownKey(issue)].join('.');
   throw new PlatformError('BAD_USER_INPUT', {
     field: path,
     message: `${path}: ${issue?.message ?? 'not valid'}`,
   });
+}
+
+const LONGEST_NAME = 50;
+
+/** A key that the schema does not have stands at fault itself, not the object that it is in. */
+function unknownKey(issue: z.core.$ZodIssue | undefined): string[] {
+  return issue?.code === 'unrecognized_keys'
+    ? issue.keys.slice(0, 1).map((key) => key.slice(0, LONGEST_NAME))
+    : [];
+}
+
+/** Absent and null mean the same, and give the fallback. */
+export const orElse = <Schema extends z.ZodType>(schema: Schema, fallback: z.output<Schema>) =>
+  schema.nullish().transform((value): z.output<Schema> => value ?? fallback);
+
+/** Absent and null mean the same, and give null. */
+export const orNull = <Schema extends z.ZodType>(schema: Schema) =>
+  schema.nullish().transform((value) => value ?? null);
+
+/** Absent and null mean the same, and change nothing. */
+export const orUnchanged = <Schema extends z.ZodType>(schema: Schema) =>
+  schema.nullish().transform((value) => value ?? undefined);
+
+type Given<Changes> = { [Key in keyof Changes]?: Exclude<Changes[Key], undefined> };
+
+/** Of some changes those that are any: null is one, undefined is none. */
+export function given<Changes extends object>(changes: Changes): Given<Changes> {
+  const entries = Object.entries(changes).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Given<Changes>;
+}
+
+/**
+ * Lets an edit through that was made of the present version, or of none in particular. The row must be locked.
+ *
+ * @throws PlatformError EDIT_CONFLICT when it was made of an older one
+ */
+export function checkVersion(present: { version: number }, edited: number | undefined): void {
+  if (edited !== undefined && edited !== present.version) throw new PlatformError('EDIT_CONFLICT');
 }
 
 const Uuid = z.guid();

@@ -39,3 +39,8 @@ export function userOf(caller: Caller): UserCaller {
   if (caller.kind !== 'user') throw new PlatformError('UNAUTHENTICATED');
   return caller;
 }
+
+/** Whether it is an admin, whom some fields tell more. */
+export function isAdmin(caller: Caller): boolean {
+  return caller.kind === 'user' && caller.role === 'ADMIN';
+}

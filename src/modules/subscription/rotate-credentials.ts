@@ -10,8 +10,8 @@ import { recordAudit } from '../audit/record-audit.ts';
 import type { UserCaller } from '../auth/caller.ts';
 import { lockUsers } from '../user/lock-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
-import { type SubscriptionOfPlan, withPresentStatus } from './list-subscriptions.ts';
 import { lockLiveSubscriptions } from './live-subscriptions.ts';
+import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
 
 /**
  * Gives a subscription a new credential and a new token: whoever has the old ones can use neither any more. One's own;
