@@ -11,7 +11,11 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 /** Asks by GET. */
-async function ask(query: string, headers: Record<string, string> = {}, token: string | undefined = user.token) {
+async function ask(
+  query: string,
+  headers: Record<string, string> = {},
+  token: string | undefined = user.token,
+) {
   const response = await fetch(`${api.url}/graphql?${new URLSearchParams({ query })}`, {
     headers: {
       'apollo-require-preflight': 'true',
