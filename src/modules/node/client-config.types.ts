@@ -6,7 +6,10 @@ type ConfigOf<Name extends PublicConfig['protocol']> = Omit<
   'protocol'
 >;
 
-@ObjectType({ description: 'How to connect by Shadowsocks. The password is the credential.' })
+@ObjectType({
+  description: 'How to connect by Shadowsocks. The password is the credential.',
+  simpleResolvers: true,
+})
 export class ShadowsocksConfig implements ConfigOf<'SHADOWSOCKS'> {
   @Field(() => String, { description: 'The cipher, as `aes-256-gcm`.' })
   method!: ConfigOf<'SHADOWSOCKS'>['method'];
@@ -23,7 +26,7 @@ type Tls = Pick<ConfigOf<'TROJAN'>, 'serverName' | 'alpn' | 'fingerprint'>;
 type Carried = Pick<ConfigOf<'TROJAN'>, 'network' | 'path' | 'host' | 'serviceName'>;
 
 /** Fields that several protocols have in common; each type has them as its own. */
-@ObjectType()
+@ObjectType({ simpleResolvers: true })
 abstract class CarriedOverTls implements Tls, Carried {
   @Field(() => String, { nullable: true, description: 'The name to ask for in TLS; null: the address.' })
   serverName!: string | null;
@@ -52,7 +55,7 @@ abstract class CarriedOverTls implements Tls, Carried {
   serviceName!: string | null;
 }
 
-@ObjectType({ description: 'How to connect by VMess. The id is the credential.' })
+@ObjectType({ description: 'How to connect by VMess. The id is the credential.', simpleResolvers: true })
 export class VmessConfig extends CarriedOverTls implements ConfigOf<'VMESS'> {
   @Field(() => String, { description: 'The cipher, as `auto`.' })
   security!: ConfigOf<'VMESS'>['security'];
@@ -61,7 +64,7 @@ export class VmessConfig extends CarriedOverTls implements ConfigOf<'VMESS'> {
   tls!: boolean;
 }
 
-@ObjectType({ description: 'How to connect by VLESS. The id is the credential.' })
+@ObjectType({ description: 'How to connect by VLESS. The id is the credential.', simpleResolvers: true })
 export class VlessConfig extends CarriedOverTls implements ConfigOf<'VLESS'> {
   @Field(() => String, { nullable: true, description: '`xtls-rprx-vision`, or null for none.' })
   flow!: ConfigOf<'VLESS'>['flow'];
@@ -76,10 +79,16 @@ export class VlessConfig extends CarriedOverTls implements ConfigOf<'VLESS'> {
   shortId!: string | null;
 }
 
-@ObjectType({ description: 'How to connect by Trojan, always under TLS. The password is the credential.' })
+@ObjectType({
+  description: 'How to connect by Trojan, always under TLS. The password is the credential.',
+  simpleResolvers: true,
+})
 export class TrojanConfig extends CarriedOverTls implements ConfigOf<'TROJAN'> {}
 
-@ObjectType({ description: 'How to connect by Hysteria2, always under TLS. The password is the credential.' })
+@ObjectType({
+  description: 'How to connect by Hysteria2, always under TLS. The password is the credential.',
+  simpleResolvers: true,
+})
 export class Hysteria2Config implements ConfigOf<'HYSTERIA2'> {
   @Field(() => String, { nullable: true, description: 'The name to ask for in TLS; null: the address.' })
   serverName!: string | null;

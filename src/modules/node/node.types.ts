@@ -58,7 +58,10 @@ export class Node implements NodeFields {
 
 export const NodeConnection = Connection(Node, 'Node');
 
-@ObjectType({ description: 'A node of a subscription: where to connect, how, and with which credential.' })
+@ObjectType({
+  description: 'A node of a subscription: where to connect, how, and with which credential.',
+  simpleResolvers: true,
+})
 export class SubscriptionNode implements NodeOfSubscription {
   @Field(() => ID, { description: 'Names the pair of subscription and node.' })
   id!: string;

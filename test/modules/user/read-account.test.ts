@@ -3,13 +3,7 @@ import { readAccount } from '../../../src/modules/user/read-account.ts';
 import { ViewerWholeDocument, type ViewerWholeQuery } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { post } from '../../support/client.ts';
-import {
-  buildDevice,
-  buildPlan,
-  buildServer,
-  buildSubscription,
-  unique,
-} from '../../support/factories.ts';
+import { buildDevice, buildPlan, buildServer, buildSubscription, unique } from '../../support/factories.ts';
 import { statementsOf } from '../../support/statements.ts';
 
 let api: TestApi;
@@ -48,7 +42,7 @@ async function customer({
 
 /** What PostgreSQL is asked for the viewer when nothing is cached, then when everything is. */
 async function coldAndWarm(user: TestUser) {
-  let viewer: ViewerWholeQuery['viewer'];
+  let viewer: ViewerWholeQuery['viewer'] = null;
   const ask = async () => {
     viewer = (await user.get(ViewerWholeDocument)).viewer;
   };
