@@ -43,23 +43,6 @@ export const orNull = <Schema extends z.ZodType>(schema: Schema) =>
 export const orUnchanged = <Schema extends z.ZodType>(schema: Schema) =>
   schema.nullish().transform((value) => value ?? undefined);
 
-type Given<Changes> = { [Key in keyof Changes]?: Exclude<Changes[Key], undefined> };
-
-/** Of some changes those that are any: null is one, undefined is none. */
-export function given<Changes extends object>(changes: Changes): Given<Changes> {
-  const entries = Object.entries(changes).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Given<Changes>;
-}
-
-/**
- * Lets an edit through that was made of the present version, or of none in particular. The row must be locked.
- *
- * @throws PlatformError EDIT_CONFLICT when it was made of an older one
- */
-export function checkVersion(present: { version: number }, edited: number | undefined): void {
-  if (edited !== undefined && edited !== present.version) throw new PlatformError('EDIT_CONFLICT');
-}
-
 const Uuid = z.guid();
 
 /**

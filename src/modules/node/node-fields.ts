@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Node, type Prisma, Protocol } from '../../generated/prisma/client.ts';
+import { EditedVersion } from '../../platform/edit.ts';
 import { orElse, orNull, orUnchanged } from '../../platform/input.ts';
 import { Tags } from '../plan/plan-fields.ts';
 import { maskedConfig } from './node-config.ts';
@@ -41,7 +42,7 @@ export const NewNode = z.object({
 
 /** What is left out stays as it is. Without an address the server's is told, without a server's part none. */
 export const NodeChanges = z.object({
-  version: orUnchanged(z.number().int()),
+  version: EditedVersion,
   name: orUnchanged(fields.name),
   protocol: orUnchanged(fields.protocol),
   address: fields.address.nullish(),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Plan, PlanStatus, type Prisma, ResetCycle } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database.ts';
+import { EditedVersion } from '../../platform/edit.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId, orElse, orNull, orUnchanged } from '../../platform/input.ts';
 
@@ -45,7 +46,7 @@ export const NewPlan = z.object({
 
 /** What is left out stays as it is; null makes a limit unlimited. */
 export const PlanChanges = z.object({
-  version: orUnchanged(z.number().int()),
+  version: EditedVersion,
   name: orUnchanged(fields.name),
   description: orUnchanged(fields.description),
   trafficLimit: fields.trafficLimit.nullish(),

@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import type { Plan } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database.ts';
-import { checkId, checkInput, checkVersion, given } from '../../platform/input.ts';
+import { checkVersion, given } from '../../platform/edit.ts';
+import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { forgetNodeLists } from '../node/forget-node-lists.ts';

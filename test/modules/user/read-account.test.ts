@@ -42,9 +42,9 @@ async function customer({
 
 /** What PostgreSQL is asked for the viewer when nothing is cached, then when everything is. */
 async function coldAndWarm(user: TestUser) {
-  let viewer: ViewerWholeQuery['viewer'] = null;
+  const answers: ViewerWholeQuery[] = [];
   const ask = async () => {
-    viewer = (await user.get(ViewerWholeDocument)).viewer;
+    answers.push(await user.get(ViewerWholeDocument));
   };
   const { redis } = api.services;
   await redis.del(...(await redis.keys('node_list*')), 'none');
@@ -53,7 +53,7 @@ async function coldAndWarm(user: TestUser) {
   const warm = [await statementsOf(ask), await statementsOf(ask), await statementsOf(ask)].reduce(
     (one, other) => (other.queries.length < one.queries.length ? other : one),
   );
-  return { viewer, cold, warm };
+  return { viewer: answers.at(-1)?.viewer, cold, warm };
 }
 
 describe('the viewer with subscriptions, nodes and devices', () => {
