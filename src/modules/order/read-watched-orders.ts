@@ -26,8 +26,8 @@ export async function readWatchedOrders(
       p.quota AS p_quota, p.reset_cycle::text AS "p_resetCycle", p.node_tags AS "p_nodeTags", p.version AS p_version,
       p.deleted_at AS "p_deletedAt", p.created_at AS "p_createdAt",
       s.user_id AS "s_userId", s.status::text AS s_status, s.is_trial AS "s_isTrial", s.starts_at AS "s_startsAt",
-      s.expires_at AS "s_expiresAt", s.traffic_limit AS "s_trafficLimit", s.upload AS s_upload,
-      s.download AS s_download, s.reset_cycle::text AS "s_resetCycle", s.next_reset_at AS "s_nextResetAt",
+      s.expires_at AS "s_expiresAt", s.traffic_limit AS "s_trafficLimit", s.bonus_traffic AS "s_bonusTraffic",
+      s.upload AS s_upload, s.download AS s_download, s.reset_cycle::text AS "s_resetCycle", s.next_reset_at AS "s_nextResetAt",
       s.token AS s_token, s.credential AS s_credential, s.version AS s_version, s.revision AS s_revision,
       s.created_at AS "s_createdAt"
     FROM orders o JOIN plans p ON p.id = o.plan_id LEFT JOIN user_subscriptions s ON s.id = o.subscription_id
