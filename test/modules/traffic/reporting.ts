@@ -70,3 +70,11 @@ export function listening({ pubSub }: Pick<RunningServices, 'pubSub'>): string[]
   onTestFinished(pubSub.onWake((topic, ids) => void woken.push(...ids.map((id) => `${topic} ${id}`))));
   return woken;
 }
+
+/** How many statements wait for a lock. */
+export async function waiting({ db }: Pick<RunningServices, 'db'>): Promise<number> {
+  const [row] = await db.$queryRaw<[{ count: number }]>`
+    SELECT count(*)::int AS count FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  return row.count;
+}

@@ -8,7 +8,8 @@ import { USER_CHANGED } from '../../../src/modules/user/user.events.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { buildPlan, buildSubscription, inDays } from '../../support/factories.ts';
 import { createTestServices } from '../../support/services.ts';
-import { listening, site } from './reporting.ts';
+import { eventually } from '../redemption/redeeming.ts';
+import { listening, site, waiting } from './reporting.ts';
 
 let services: RunningServices;
 beforeAll(async () => {
@@ -111,7 +112,7 @@ describe('resetTraffic', () => {
         data: { upload: 0n, download: 0n, nextResetAt: inDays(20) },
       });
       reported = report([entry(7n, 8n)]);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await eventually(async () => (await waiting(services)) > 0);
     });
     await reported;
 
