@@ -19,8 +19,8 @@ export interface BatchJob<Row> {
  * connection's time is left to others, and who is woken is not woken all at once.
  *
  * What is due stands in the rows alone: a run that was killed is resumed by the next one, and one after a downtime
- * catches up. Of several runs at once of the same job, one goes on. `job_runs` says when the latest has last done
- * something, and how much.
+ * catches up. Of several runs at once of the same job, one goes on. `job_runs` says when it was last looked, and
+ * how far the latest run has come that found something.
  *
  * @param signal ends the run after the batch that is under way
  * @returns how many rows this run has changed
@@ -56,13 +56,17 @@ async function isAlone(tx: Transaction, name: string): Promise<boolean> {
   return row.isAlone;
 }
 
+/** A run that finds nothing to do leaves what the last one has done, and writes at most every ten seconds. */
 async function noteRun(
   tx: Transaction,
   name: string,
-  progress: { done: number; finished: boolean },
+  { done, finished }: { done: number; finished: boolean },
 ): Promise<void> {
   await tx.$executeRaw`
     INSERT INTO job_runs (name, last_run_at, progress)
-    VALUES (${name}, tessera_now(), ${JSON.stringify(progress)}::jsonb)
-    ON CONFLICT (name) DO UPDATE SET last_run_at = excluded.last_run_at, progress = excluded.progress`;
+    VALUES (${name}, tessera_now(), CASE WHEN ${done}::int > 0
+      THEN jsonb_build_object('done', ${done}::int, 'finished', ${finished}::boolean, 'at', tessera_now()) END)
+    ON CONFLICT (name) DO UPDATE
+    SET last_run_at = excluded.last_run_at, progress = coalesce(excluded.progress, job_runs.progress)
+    WHERE excluded.progress IS NOT NULL OR job_runs.last_run_at <= tessera_now() - interval '10 seconds'`;
 }

@@ -49,6 +49,24 @@ describe('runInBatches', () => {
     expect(await services.db.user.count()).toBe(2);
   });
 
+  it('leaves what the last run has done when it finds nothing, and writes that it has looked every ten seconds', async () => {
+    const idle = () => runInBatches(services, { name, batch: async () => [] });
+    await idle();
+    expect(await noted()).toMatchObject({ lastRunAt: expect.any(Date), progress: null });
+    await runInBatches(services, { name, batch: async () => rows(3) });
+    const before = await noted();
+
+    await idle();
+    expect(await noted()).toEqual(before);
+    const secondsAgo = (seconds: number) => new Date(Date.now() - seconds * 1_000);
+    await services.db.jobRun.update({ where: { name }, data: { lastRunAt: secondsAgo(11) } });
+    await idle();
+
+    const after = await noted();
+    expect(after?.progress).toEqual({ done: 3, finished: true, at: expect.any(String) });
+    expect(after?.lastRunAt?.getTime()).toBeGreaterThan(secondsAgo(9).getTime());
+  });
+
   it('leaves a job alone that another run is at, and not another job', async () => {
     let within: number[] = [];
     const other = (of: string) => runInBatches(services, { name: of, batch: async () => rows(1) });
