@@ -2,13 +2,12 @@ import type { Transaction } from '../../platform/database.ts';
 import { toJson } from '../../platform/rows.ts';
 import type { TrafficEntry } from './traffic-entries.ts';
 
-/** A subscription that traffic was added to. */
+/** What is to be told of counted traffic; nothing of the many for whom nothing but their counters has changed. */
 export interface Counted {
-  id: string;
-  userId: string;
-  planId: string;
-  /** Whether this has used it up. */
-  isExhausted: boolean;
+  /** Those whose traffic this has used up. */
+  exhausted: { userId: string; planId: string }[];
+  /** Ids of subscriptions whose counters would not fit into 64 bits; they are left as they are. */
+  overflowing: Set<string>;
 }
 
 /**
@@ -36,38 +35,41 @@ export async function findOwnEntries(
  * Adds the traffic to the counters of its subscriptions. The bytes of one subscription, in each direction, are
  * multiplied by the ratios of their nodes and added up exactly, then rounded once, halves up. Whatever reaches its
  * limit by that is EXHAUSTED in the same statement, and leaves the lists of the servers with the commit.
- *
- * @returns those that were counted; a subscription whose counters would not fit into 64 bits is left as it is
  */
-export async function countTraffic(tx: Transaction, entries: readonly TrafficEntry[]): Promise<Counted[]> {
-  if (entries.length === 0) return [];
+export async function countTraffic(tx: Transaction, entries: readonly TrafficEntry[]): Promise<Counted> {
   await lockSubscriptions(
     tx,
     entries.map(({ subscriptionId }) => subscriptionId),
   );
-  return tx.$queryRaw<Counted[]>`
-    UPDATE user_subscriptions s
-    SET upload = t.upload::bigint, download = t.download::bigint, status = t.status,
-      version = s.version + (t.status <> s.status)::int
-    FROM (
-      SELECT id, upload, download, before,
-        CASE WHEN before = 'ACTIVE' AND upload + download >= traffic_limit THEN 'EXHAUSTED' ELSE before END AS status
-      FROM (
-        SELECT b.id, b.status AS before, b.traffic_limit, b.upload + a.upload AS upload, b.download + a.download AS download
-        FROM user_subscriptions b JOIN (
-          SELECT e."subscriptionId" AS id, round(sum(e.upload * n.ratio)) AS upload, round(sum(e.download * n.ratio)) AS download
-          FROM json_to_recordset(${toJson(entries)}::json)
-            AS e("nodeId" uuid, "subscriptionId" uuid, upload bigint, download bigint)
-            JOIN nodes n ON n.id = e."nodeId"
-          GROUP BY e."subscriptionId") a ON a.id = b.id
-      ) added
-      WHERE upload + download <= 9223372036854775807
-    ) t
-    WHERE s.id = t.id
-    RETURNING s.id, s.user_id AS "userId", s.plan_id AS "planId", t.status <> t.before AS "isExhausted"`;
+  const rows = await tx.$queryRaw<{ id: string; userId: string | null; planId: string | null }[]>`
+    WITH traffic AS MATERIALIZED (
+      SELECT e."subscriptionId" AS id, round(sum(e.upload * n.ratio)) AS upload, round(sum(e.download * n.ratio)) AS download
+      FROM json_to_recordset(${toJson(entries)}::json)
+        AS e("nodeId" uuid, "subscriptionId" uuid, upload bigint, download bigint)
+        JOIN nodes n ON n.id = e."nodeId"
+      GROUP BY e."subscriptionId"
+    ), counted AS (
+      UPDATE user_subscriptions s
+      SET upload = (s.upload + t.upload)::bigint, download = (s.download + t.download)::bigint,
+        (status, version) = (
+          SELECT CASE WHEN used_up THEN 'EXHAUSTED' ELSE s.status END, s.version + used_up::int
+          FROM (SELECT s.status = 'ACTIVE' AND coalesce(
+            s.upload + t.upload + s.download + t.download >= s.traffic_limit, false) AS used_up) u)
+      FROM traffic t
+      WHERE s.id = t.id AND s.upload + t.upload + s.download + t.download <= 9223372036854775807
+      RETURNING s.id, s.user_id, s.plan_id,
+        s.status = 'EXHAUSTED' AND s.upload - t.upload + s.download - t.download < s.traffic_limit AS is_exhausted
+    )
+    SELECT id, user_id AS "userId", plan_id AS "planId" FROM counted WHERE is_exhausted
+    UNION ALL
+    SELECT id, NULL, NULL FROM (SELECT id FROM traffic EXCEPT SELECT id FROM counted) overflowing`;
+  return {
+    exhausted: rows.flatMap(({ userId, planId }) => (userId && planId ? { userId, planId } : [])),
+    overflowing: new Set(rows.filter(({ userId }) => userId === null).map(({ id }) => id)),
+  };
 }
 
-/** It decides nothing: what is decided is read by the next statement. In ascending order, as everywhere. */
+/** In ascending order, as everywhere: the statement that counts would meet them in its own. */
 async function lockSubscriptions(tx: Transaction, ids: readonly string[]): Promise<void> {
   await tx.$executeRaw`
     SELECT id FROM user_subscriptions WHERE id = ANY(${[...new Set(ids)]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;

@@ -54,8 +54,7 @@ export async function reportTraffic(
   return receipt;
 }
 
-interface Outcome {
-  exhausted: Counted[];
+interface Outcome extends Pick<Counted, 'exhausted'> {
   receipt: TrafficReceipt;
 }
 
@@ -63,12 +62,9 @@ async function apply(tx: Transaction, report: Report): Promise<Outcome> {
   if (!(await isFirst(tx, report))) {
     return { exhausted: [], receipt: receiptOf(false, await readRefusals(tx, report)) };
   }
-  const { counted, refusals } = await countOwn(tx, report);
+  const { exhausted, refusals } = await countOwn(tx, report);
   if (refusals.length > 0) await keepRefusals(tx, report, refusals);
-  return {
-    exhausted: counted.filter(({ isExhausted }) => isExhausted),
-    receipt: receiptOf(true, refusals),
-  };
+  return { exhausted, receipt: receiptOf(true, refusals) };
 }
 
 /** The key decides: of the same report at the same time one goes on, and the others wait for its commit. */
@@ -82,21 +78,19 @@ async function isFirst(tx: Transaction, { serverId, bootId, sequence }: Report):
 async function countOwn(
   tx: Transaction,
   { serverId, entries }: Report,
-): Promise<{ counted: Counted[]; refusals: TrafficRefusal[] }> {
-  const faults = new Map(entries.map((entry) => [entry.index, faultOf(entry)]));
-  const sound = entries.filter(({ index }) => !faults.get(index));
+): Promise<Pick<Counted, 'exhausted'> & { refusals: TrafficRefusal[] }> {
+  const sound = entries.filter((entry) => !faultOf(entry));
   const own = await findOwnEntries(tx, { serverId, entries: sound });
-  const counted = await countTraffic(
+  const { exhausted, overflowing } = await countTraffic(
     tx,
     sound.filter(({ index }) => own.has(index)),
   );
-  const countedIds = new Set(counted.map(({ id }) => id));
   const refusals = entries.flatMap((entry) => {
-    const fault = faults.get(entry.index) ?? (own.has(entry.index) ? null : 'FOREIGN');
+    const fault = faultOf(entry) ?? (own.has(entry.index) ? null : 'FOREIGN');
     if (fault) return refuse(entry, fault);
-    return countedIds.has(entry.subscriptionId.toLowerCase()) ? [] : refuse(entry, 'OVERFLOW');
+    return overflowing.has(entry.subscriptionId.toLowerCase()) ? refuse(entry, 'OVERFLOW') : [];
   });
-  return { counted, refusals };
+  return { exhausted, refusals };
 }
 
 async function keepRefusals(
