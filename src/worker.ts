@@ -1,3 +1,5 @@
+import { forgetExpiredJob } from './modules/auth/forget-expired.job.ts';
+import { forgetExpired } from './modules/auth/forget-expired.ts';
 import { endStaleStays } from './modules/device/end-stale-stays.ts';
 import { activateOrderJob } from './modules/order/activate-order.job.ts';
 import { activateOrder, createActivations } from './modules/order/activate-order.ts';
@@ -33,6 +35,7 @@ export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: numb
   const repeated = startRepeatedJobs(services, [
     [expireSubscriptionsJob, (signal) => expireSubscriptions(services, signal)],
     [resetTrafficJob, (signal) => resetTraffic(services, signal)],
+    [forgetExpiredJob, (signal) => forgetExpired(services, signal)],
     [forgetTrafficReportsJob, (signal) => forgetTrafficReports(services, signal)],
   ]);
   return {

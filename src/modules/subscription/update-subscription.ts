@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type Prisma, SubscriptionStatus, type UserSubscription } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
+import { checkVersion, EditedVersion, given } from '../../platform/edit.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
@@ -16,7 +17,7 @@ const BY_HAND = 'can only be ACTIVE or STOPPED: the others follow from its time 
 
 /** Null and absent differ: null is never, and unlimited. */
 const SubscriptionChange = z.object({
-  version: z.number().int().nullish(),
+  version: EditedVersion,
   status: z
     .enum(SubscriptionStatus)
     .nullish()
@@ -42,7 +43,7 @@ export async function updateUserSubscription(
   const change = checkInput(SubscriptionChange, input);
   const updated = await db.$transaction(async (tx) => {
     const before = await lockSubscription(tx, { id: checkId(id) });
-    if (change.version != null && change.version !== before.version) throw new PlatformError('EDIT_CONFLICT');
+    checkVersion(before, change.version);
     const changed = applyChange(before, change, await databaseNow(tx));
     if (isOpen(changed)) await makeRoom(tx, before);
     const after = await tx.userSubscription.update({
@@ -64,21 +65,30 @@ export async function updateUserSubscription(
   return updated;
 }
 
-function applyChange(before: UserSubscription, change: SubscriptionChange, now: Date): Changed {
-  const expiresAt = change.expiresAt === undefined ? before.expiresAt : change.expiresAt;
-  if (expiresAt && expiresAt < before.startsAt) {
-    throw refusal('expiresAt', `must not be before its start, ${before.startsAt.toISOString()}`);
+function applyChange(
+  before: UserSubscription,
+  { status: wanted, expiresAt, trafficLimit }: SubscriptionChange,
+  now: Date,
+): Changed {
+  const after = {
+    ...before,
+    ...given({ expiresAt, trafficLimit }),
+    ...(trafficLimit !== undefined && { bonusTraffic: 0n }),
+  };
+  if (after.expiresAt && after.expiresAt < after.startsAt) {
+    throw refusal('expiresAt', `must not be before its start, ${after.startsAt.toISOString()}`);
   }
-  const limit =
-    change.trafficLimit === undefined
-      ? { trafficLimit: before.trafficLimit, bonusTraffic: before.bonusTraffic }
-      : { trafficLimit: change.trafficLimit, bonusTraffic: 0n };
-  const isStopped = change.status ? change.status === 'STOPPED' : before.status === 'STOPPED';
-  const status = isStopped ? 'STOPPED' : statusAfter({ ...before, ...limit, expiresAt }, now);
-  if (change.status === 'ACTIVE' && status === 'EXPIRED') {
+  const isStopped = (wanted ?? before.status) === 'STOPPED';
+  const status = isStopped ? 'STOPPED' : statusAfter(after, now);
+  if (wanted === 'ACTIVE' && status === 'EXPIRED') {
     throw refusal('status', 'cannot be ACTIVE: its time is over. Give it an `expiresAt` to come, or null');
   }
-  return { status, expiresAt, ...limit };
+  return {
+    status,
+    expiresAt: after.expiresAt,
+    trafficLimit: after.trafficLimit,
+    bonusTraffic: after.bonusTraffic,
+  };
 }
 
 /** A user has one of a plan that is not closed; those whose time is over, and that nobody has swept yet, make room. */
