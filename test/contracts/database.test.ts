@@ -216,6 +216,25 @@ const CHECKS: Case[] = [
   change('user_subscriptions_reset_check', 'user_subscriptions', 'subscription', 'next_reset_at = now()'),
   change('user_subscriptions_reset_check', 'user_subscriptions', 'subscription', `reset_cycle = 'YEARLY'`),
   change(
+    'user_subscriptions_bonus_traffic_check',
+    'user_subscriptions',
+    'subscription',
+    'bonus_traffic = -1',
+  ),
+  change('user_subscriptions_bonus_traffic_check', 'user_subscriptions', 'subscription', 'bonus_traffic = 1'),
+  change(
+    'user_subscriptions_bonus_traffic_check',
+    'user_subscriptions',
+    'subscription',
+    `reset_cycle = 'YEARLY', next_reset_at = now(), bonus_traffic = traffic_limit + 1`,
+  ),
+  change(
+    'user_subscriptions_bonus_traffic_check',
+    'user_subscriptions',
+    'subscription',
+    `reset_cycle = 'YEARLY', next_reset_at = now(), traffic_limit = NULL, bonus_traffic = 1`,
+  ),
+  change(
     'user_subscriptions_exhausted_has_limit_check',
     'user_subscriptions',
     'subscription',

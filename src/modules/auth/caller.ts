@@ -40,7 +40,17 @@ export function userOf(caller: Caller): UserCaller {
   return caller;
 }
 
-/** Whether it is an admin, whom some fields tell more. */
+/** Whether everything may be shown to the caller. */
 export function isAdmin(caller: Caller): boolean {
   return caller.kind === 'user' && caller.role === 'ADMIN';
+}
+
+/**
+ * The caller as an agent, where a policy has let nobody else through.
+ *
+ * @throws PlatformError UNAUTHENTICATED
+ */
+export function agentOf(caller: Caller): AgentCaller {
+  if (caller.kind !== 'agent') throw new PlatformError('UNAUTHENTICATED');
+  return caller;
 }

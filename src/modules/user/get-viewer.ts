@@ -1,3 +1,4 @@
+import type { User } from '../../generated/prisma/client.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import type { Caller } from '../auth/caller.ts';
@@ -16,6 +17,11 @@ export async function getViewer(
   if (caller.kind === 'user') return readAccount(services, { userId: caller.userId, wanted });
   if (caller.refusedToken) throw new PlatformError('UNAUTHENTICATED');
   return null;
+}
+
+/** The account with this id; null when there is none. For many at once it is one query. */
+export function findUser({ db }: Pick<Services, 'db'>, userId: string): Promise<User | null> {
+  return db.user.findUnique({ where: { id: userId } });
 }
 
 /** The address an account logs in by; null when it has none. Asked for many accounts at once it is one query. */
