@@ -49,6 +49,7 @@ export const NOT_BUILT_YET: readonly string[] = [
   'RedemptionBatchEdge',
   'RedemptionFilter',
   'ReportOnlineInput',
+  'Server.status',
   'ServerConfig',
   'ServerConnection',
   'ServerCredential',
