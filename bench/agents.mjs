@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
@@ -9,7 +8,8 @@ import { hashServerToken } from '../dist/src/modules/server/find-agent.js';
 import { createServices } from '../dist/src/platform/services.js';
 import { createApi } from '../examples/agent/api.mjs';
 import { UserList } from '../examples/agent/user-list.mjs';
-import { inside, withProduct } from './lib/product.mjs';
+import { INSIDE, inside } from './lib/ask-inside.mjs';
+import { withProduct } from './lib/product.mjs';
 import { percentile, say, whole } from './lib/report.mjs';
 import { seedOrders } from './lib/seed.mjs';
 
@@ -32,9 +32,7 @@ export async function agents() {
     const many = await seedServer(place.db, USERS);
     const few = await seedServer(place.db, FEW);
     await place.db.query('VACUUM ANALYZE');
-    const api = await place.start('dist/src/main.js', {
-      ...{ ROLE: 'api', BENCH_NODE_ARGS: `--expose-gc --import ${resolve('bench/lib/inside.mjs')}` },
-    });
+    const api = await place.start('dist/src/main.js', { ROLE: 'api', ...INSIDE });
     await wholeLists(api, many);
     await messages(place, api, { many, few });
     await place.stop(api);

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { signAccessToken } from '../dist/src/modules/auth/access-token.js';
 import { createServices } from '../dist/src/platform/services.js';
-import { inside, withProduct } from './lib/product.mjs';
+import { INSIDE, inside } from './lib/ask-inside.mjs';
+import { withProduct } from './lib/product.mjs';
 import { say, whole } from './lib/report.mjs';
 
 const DEVICES = 5_000;
@@ -20,7 +20,7 @@ export async function presence() {
   await withProduct(async (place) => {
     const tokens = await createDevices(place, DEVICES);
     const api = await place.start('dist/src/main.js', {
-      ...{ ROLE: 'api', BENCH_NODE_ARGS: `--expose-gc --import ${resolve('bench/lib/inside.mjs')}` },
+      ...{ ROLE: 'api', ...INSIDE },
     });
     try {
       closeAll(await connectAll(api.url, tokens.slice(0, WARM_UP)));

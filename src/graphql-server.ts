@@ -8,6 +8,7 @@ import type { Caller, UserCaller } from './modules/auth/caller.ts';
 import { isServerToken } from './modules/server/find-agent.ts';
 import { clientAddress } from './platform/client-address.ts';
 import { createApolloServer } from './platform/graphql/apollo.ts';
+import { answerConditionally } from './platform/graphql/conditional-get.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
 import { SocketRefusal } from './platform/graphql/socket-protocol.ts';
 import { serveWebsockets, type WebsocketSettings } from './platform/graphql/websocket.ts';
@@ -55,6 +56,7 @@ export async function serveGraphql(
   const route: RouteOptions = {
     method: ['GET', 'POST'],
     url: PATH,
+    onSend: answerConditionally,
     handler: (request, reply) =>
       inRequestScope(scopeOf(request, config), () => handle.call(app, request, reply)),
   };

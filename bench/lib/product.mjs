@@ -86,14 +86,3 @@ async function end(child) {
   child.kill('SIGTERM');
   await ended;
 }
-
-/** Has a program started with bench/lib/inside.mjs say how it is doing, after it has collected its garbage. */
-export async function inside(program) {
-  const answers = () => [...program.said().matchAll(/^inside \d+ (.*)$/gm)].map(([, answer]) => answer);
-  const before = answers().length;
-  program.kill('SIGWINCH');
-  for (const limit = Date.now() + 15_000; answers().length === before; await sleep(20)) {
-    if (Date.now() > limit) throw new Error('it does not answer');
-  }
-  return JSON.parse(answers().at(-1));
-}

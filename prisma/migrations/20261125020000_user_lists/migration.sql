@@ -42,7 +42,7 @@ $$;
 
 -- What changes the nodes of a plan changes the list of every server that has or had one of them: it is read anew.
 -- The age of what an agent has not applied goes by the first such change that it has not confirmed.
-CREATE FUNCTION tessera_renew_lists(server_ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION tessera_renew_user_lists(server_ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM id FROM servers WHERE id = ANY(server_ids) ORDER BY id FOR NO KEY UPDATE;
   UPDATE servers SET
@@ -53,9 +53,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tessera_renew_lists_of_node() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tessera_renew_user_lists_of_node() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM tessera_renew_lists(CASE TG_OP
+  PERFORM tessera_renew_user_lists(CASE TG_OP
     WHEN 'INSERT' THEN ARRAY[NEW.server_id]
     WHEN 'DELETE' THEN ARRAY[OLD.server_id]
     ELSE ARRAY[OLD.server_id, NEW.server_id] END);
@@ -64,7 +64,7 @@ END
 $$;
 
 CREATE TRIGGER "nodes_lists_added" AFTER INSERT OR DELETE ON "nodes" FOR EACH ROW
-  EXECUTE FUNCTION tessera_renew_lists_of_node();
+  EXECUTE FUNCTION tessera_renew_user_lists_of_node();
 
 -- Its configuration too: an agent that reads its list anew reads its configuration again.
 CREATE TRIGGER "nodes_lists_changed" AFTER UPDATE ON "nodes" FOR EACH ROW
@@ -72,11 +72,11 @@ CREATE TRIGGER "nodes_lists_changed" AFTER UPDATE ON "nodes" FOR EACH ROW
       OLD."client_config", OLD."server_config")
     IS DISTINCT FROM (NEW."server_id", NEW."tags", NEW."enabled", NEW."deleted_at", NEW."protocol", NEW."address",
       NEW."port", NEW."client_config", NEW."server_config"))
-  EXECUTE FUNCTION tessera_renew_lists_of_node();
+  EXECUTE FUNCTION tessera_renew_user_lists_of_node();
 
-CREATE FUNCTION tessera_renew_lists_of_plan() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tessera_renew_user_lists_of_plan() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM tessera_renew_lists(ARRAY(
+  PERFORM tessera_renew_user_lists(ARRAY(
     SELECT DISTINCT n.server_id FROM nodes n
     WHERE n.deleted_at IS NULL AND (n.tags && (OLD.node_tags || NEW.node_tags)
       OR EXISTS (SELECT FROM plan_nodes l WHERE l.plan_id = NEW.id AND l.node_id = n.id))));
@@ -87,17 +87,17 @@ $$;
 CREATE TRIGGER "plans_lists" AFTER UPDATE ON "plans" FOR EACH ROW
   WHEN ((OLD."node_tags", OLD."speed_limit", OLD."device_limit", OLD."deleted_at")
     IS DISTINCT FROM (NEW."node_tags", NEW."speed_limit", NEW."device_limit", NEW."deleted_at"))
-  EXECUTE FUNCTION tessera_renew_lists_of_plan();
+  EXECUTE FUNCTION tessera_renew_user_lists_of_plan();
 
-CREATE FUNCTION tessera_renew_lists_of_plan_nodes() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tessera_renew_user_lists_of_plan_nodes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM tessera_renew_lists(ARRAY(
+  PERFORM tessera_renew_user_lists(ARRAY(
     SELECT DISTINCT n.server_id FROM changed c JOIN nodes n ON n.id = c.node_id));
   RETURN NULL;
 END
 $$;
 
 CREATE TRIGGER "plan_nodes_lists_added" AFTER INSERT ON "plan_nodes" REFERENCING NEW TABLE AS changed
-  FOR EACH STATEMENT EXECUTE FUNCTION tessera_renew_lists_of_plan_nodes();
+  FOR EACH STATEMENT EXECUTE FUNCTION tessera_renew_user_lists_of_plan_nodes();
 CREATE TRIGGER "plan_nodes_lists_removed" AFTER DELETE ON "plan_nodes" REFERENCING OLD TABLE AS changed
-  FOR EACH STATEMENT EXECUTE FUNCTION tessera_renew_lists_of_plan_nodes();
+  FOR EACH STATEMENT EXECUTE FUNCTION tessera_renew_user_lists_of_plan_nodes();

@@ -1,6 +1,6 @@
 import { createParameterDecorator, Extensions } from 'type-graphql';
 import { PlatformError } from '../../platform/errors.ts';
-import { type AgentCaller, agentOf, type Caller, type UserCaller, userOf } from './caller.ts';
+import { type AgentCaller, agentOf, type Caller, isAdmin, type UserCaller, userOf } from './caller.ts';
 
 /** Everybody may use the field, also without a token. */
 export const Public = () => Extensions({ policy: 'PUBLIC' });
@@ -27,7 +27,7 @@ export function checkPolicy(policy: string, { caller }: { caller: Caller }): voi
 
 function fits(policy: string, caller: UserCaller | AgentCaller): boolean {
   if (policy === 'AGENT') return caller.kind === 'agent';
-  if (policy === 'ADMIN') return caller.kind === 'user' && caller.role === 'ADMIN';
+  if (policy === 'ADMIN') return isAdmin(caller);
   return policy === 'SIGNED_IN' && caller.kind === 'user';
 }
 

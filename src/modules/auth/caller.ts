@@ -42,6 +42,11 @@ export function userOf(caller: Caller): UserCaller {
   return caller;
 }
 
+/** Whether everything may be shown to the caller. */
+export function isAdmin(caller: Caller): boolean {
+  return caller.kind === 'user' && caller.role === 'ADMIN';
+}
+
 /**
  * The caller as an agent, where a policy has let nobody else through.
  *

@@ -3,6 +3,7 @@ import { databaseNow } from '../../platform/clock.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
+import { lockNodeLists } from '../node/lock-node-lists.ts';
 import { lockServer } from './lock-server.ts';
 import { SERVER_TOKEN_ENDED } from './server.events.ts';
 
@@ -17,6 +18,7 @@ export async function deleteServer(
   { actorId, id }: { actorId: string; id: string },
 ): Promise<Server> {
   const server = await db.$transaction(async (tx) => {
+    await lockNodeLists(tx);
     await lockServer(tx, id);
     // What is added to it now waits for the lock.
     const nodes = await tx.node.count({ where: { serverId: id, deletedAt: null } });

@@ -2,6 +2,7 @@ import { type Batcher, createBatcher } from '../../platform/batch.ts';
 import { isOutage } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
+import { IS_HEARD_OF } from './is-server-online.ts';
 
 /** How a server is doing, and how far its agent is behind. */
 export interface ServerState {
@@ -12,8 +13,6 @@ export interface ServerState {
   pendingChanges: number;
 }
 
-/** Heard of within this time is there. */
-const ONLINE_SECONDS = 60;
 /** A change that is on its way for longer is late. */
 const LATE_SECONDS = 10;
 
@@ -64,12 +63,12 @@ export async function readServerStates(
         WHERE plan_id = l.plan_id AND (revision, tessera_bucket(id)) > (a.revision, a.bucket)
         ORDER BY revision, tessera_bucket(id) LIMIT 1000) s
       GROUP BY a.id)
-    SELECT a.id, coalesce(a.last_seen_at > tessera_now() - make_interval(secs => ${ONLINE_SECONDS}), false) AS "isOnline",
+    SELECT s.id, coalesce(${IS_HEARD_OF}, false) AS "isOnline",
       extract(epoch FROM tessera_now()
-        - CASE WHEN a.is_new THEN a.full_list_at
-          ELSE least(p.since, CASE WHEN a.is_renewed THEN a.full_list_at END) END)::float8 AS "lagSeconds",
+        - CASE WHEN s.is_new THEN s.full_list_at
+          ELSE least(p.since, CASE WHEN s.is_renewed THEN s.full_list_at END) END)::float8 AS "lagSeconds",
       least(coalesce(p.changes, 0), 1000) AS "pendingChanges"
-    FROM asked a LEFT JOIN pending p ON p.id = a.id`;
+    FROM asked s LEFT JOIN pending p ON p.id = s.id`;
   const byId = new Map(rows.map((row) => [row.id, row]));
   return serverIds.map((id) => ({ status: 'fulfilled', value: stateOf(byId.get(id)) }));
 }

@@ -4,6 +4,9 @@ import { checkVersion, EditedVersion, given } from '../../platform/edit.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
+import { forgetNodeLists } from '../node/forget-node-lists.ts';
+import { lockNodeLists } from '../node/lock-node-lists.ts';
+import { plansOfServer } from '../node/plans-of-nodes.ts';
 import { lockServer } from './lock-server.ts';
 import { auditedServer, serverFields } from './server-fields.ts';
 
@@ -19,16 +22,17 @@ const ServerChange = z.object({
 });
 
 /**
- * Changes what is given. Audited.
+ * Changes what is given. Audited. Where it stands and its address are in the lists of nodes that users see.
  *
  * @throws PlatformError NOT_FOUND; BAD_USER_INPUT; EDIT_CONFLICT when `version` is given and not the present one
  */
-export function updateServer(
-  { db }: Pick<Services, 'db'>,
+export async function updateServer(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
   { actorId, id, input }: { actorId: string; id: string; input: z.input<typeof ServerChange> },
 ): Promise<Server> {
   const { version, ...fields } = checkInput(ServerChange, input);
-  return db.$transaction(async (tx) => {
+  const { server, planIds } = await services.db.$transaction(async (tx) => {
+    await lockNodeLists(tx);
     const before = await lockServer(tx, id);
     checkVersion(before, version);
     const data = { ...given(fields), version: { increment: 1 } };
@@ -40,8 +44,10 @@ export function updateServer(
       before: auditedServer(before),
       after: auditedServer(server),
     });
-    return server;
+    return { server, planIds: await plansOfServer(tx, id) };
   });
+  await forgetNodeLists(services, planIds);
+  return server;
 }
 
 function emptyForNull(text: string | null | undefined): string | undefined {
