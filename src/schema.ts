@@ -9,6 +9,8 @@ import { BindingResolver } from './modules/device/binding.resolver.ts';
 import { DeviceAdminResolver } from './modules/device/device.admin-resolver.ts';
 import { DeviceResolver } from './modules/device/device.resolver.ts';
 import { DevicePresenceResolver, DeviceStatisticsResolver } from './modules/device/presence.resolver.ts';
+import { NodeAdminResolver } from './modules/node/node.admin-resolver.ts';
+import { SubscriptionNodeResolver } from './modules/node/node.resolver.ts';
 import { OrderAdminResolver } from './modules/order/order.admin-resolver.ts';
 import { OrderResolver } from './modules/order/order.resolver.ts';
 import { PlanAdminResolver } from './modules/plan/plan.admin-resolver.ts';
@@ -37,6 +39,7 @@ const resolvers: NonEmptyArray<Function> = [
   DevicePresenceResolver,
   DeviceResolver,
   DeviceStatisticsResolver,
+  NodeAdminResolver,
   OrderAdminResolver,
   OrderResolver,
   PlanAdminResolver,
@@ -47,6 +50,7 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionRecordResolver,
   RedemptionResolver,
   SubscriptionAdminResolver,
+  SubscriptionNodeResolver,
   SubscriptionResolver,
   TrafficResolver,
   UserResolver,

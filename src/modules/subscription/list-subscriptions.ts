@@ -1,32 +1,28 @@
-import type { Plan, Prisma, SubscriptionStatus, UserSubscription } from '../../generated/prisma/client.ts';
+import type { Prisma, SubscriptionStatus } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import { checkId } from '../../platform/input.ts';
 import { type Page, type PageArguments, paginate } from '../../platform/page.ts';
 import type { Services } from '../../platform/services.ts';
-
-/** A subscription with its plan, its status by the clock of this moment. */
-export type SubscriptionOfPlan = UserSubscription & { plan: Plan };
+import {
+  PLAN_COLUMNS,
+  type PlanRow,
+  SUBSCRIPTION_COLUMNS,
+  type SubscriptionOfPlan,
+  type SubscriptionRow,
+  subscriptionOf,
+  withPresentStatus,
+} from './subscription-rows.ts';
 
 /** Everything that a user has or had of plans, the newest first. */
 export async function listSubscriptions(
   { db }: Pick<Services, 'db'>,
   { userId }: { userId: string },
 ): Promise<SubscriptionOfPlan[]> {
-  const rows = await db.userSubscription.findMany({
-    where: { userId },
-    orderBy: { id: 'desc' },
-    include: { plan: true },
-  });
-  if (rows.length === 0) return [];
-  const now = await databaseNow(db);
-  return rows.map((row) => withPresentStatus(row, now));
-}
-
-/** EXPIRED is true by the clock, before any sweep has written it down. */
-export function withPresentStatus(subscription: SubscriptionOfPlan, now: Date): SubscriptionOfPlan {
-  const { status, expiresAt } = subscription;
-  const isOver = expiresAt !== null && expiresAt <= now;
-  return isOver && status !== 'STOPPED' ? { ...subscription, status: 'EXPIRED' } : subscription;
+  const rows = await db.$queryRaw<(PlanRow & SubscriptionRow & { now: Date })[]>`
+    SELECT tessera_now() AS now, ${SUBSCRIPTION_COLUMNS}, ${PLAN_COLUMNS}
+    FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
+    WHERE s.user_id = ${userId}::uuid ORDER BY s.id DESC`;
+  return rows.flatMap((row) => subscriptionOf(row) ?? []);
 }
 
 /** Which subscriptions; what is left out does not matter. */

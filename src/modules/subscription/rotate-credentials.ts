@@ -7,10 +7,10 @@ import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import type { UserCaller } from '../auth/caller.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
-import { type SubscriptionOfPlan, withPresentStatus } from './list-subscriptions.ts';
 import { lockLiveSubscriptions } from './live-subscriptions.ts';
 import { lockSubscription } from './lock-subscription.ts';
 import { PLAN_USERS_CHANGED } from './subscription.events.ts';
+import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
 
 /**
  * Gives a subscription a new credential and a new token: whoever has the old ones can use neither any more. One's own;

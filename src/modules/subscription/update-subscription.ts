@@ -8,9 +8,9 @@ import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
-import type { SubscriptionOfPlan } from './list-subscriptions.ts';
 import { lockSubscription } from './lock-subscription.ts';
 import { PLAN_USERS_CHANGED } from './subscription.events.ts';
+import type { SubscriptionOfPlan } from './subscription-rows.ts';
 import { isOpen, statusAfter } from './subscription-status.ts';
 
 const BY_HAND = 'can only be ACTIVE or STOPPED: the others follow from its time and its traffic';
