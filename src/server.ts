@@ -16,7 +16,7 @@ import { observeOrders } from './modules/order/observe-orders.ts';
 import { PlatformError } from './platform/errors.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
 import { maskError } from './platform/graphql/mask-error.ts';
-import { readPublicKeys } from './platform/key-ring.ts';
+import { readPublicKeys } from './platform/key-pairs.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { inRequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
