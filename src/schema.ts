@@ -20,6 +20,7 @@ import {
   RedemptionCodeResolver,
   RedemptionRecordResolver,
 } from './modules/redemption/redemption-code.resolver.ts';
+import { TransportKeyAdminResolver } from './modules/site/transport-key.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
 import { UserResolver } from './modules/user/user.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
@@ -45,6 +46,7 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionRecordResolver,
   RedemptionResolver,
   SubscriptionResolver,
+  TransportKeyAdminResolver,
   UserResolver,
 ];
 
