@@ -15,7 +15,7 @@ const withDevice: Rule = ({ input }) => (input as { device?: unknown } | undefin
  * What speaks for a device before there is a session, or to renew one: a login says who the device is and what proves it,
  * and the tokens of a device's session are worth as much as the device.
  */
-const DEVICE_FIELDS: Readonly<Record<string, Rule>> = {
+export const DEVICE_FIELDS: Readonly<Record<string, Rule>> = {
   deviceChallenge: always,
   deviceLogin: always,
   pendingBinding: always,
