@@ -111,7 +111,7 @@ export const FORGERIES: Readonly<Record<string, Forge>> = {
   'a list inside': ({ contents, ...rest }) => encryptText(rest, JSON.stringify([contents])),
   'no JSON inside': (good) => encryptText(good, '{'),
   'more than 64 KiB inside': withContents({ padding: 'x'.repeat(64 * 1024) }),
-  'more than 96 KiB': withContents({ padding: 'x'.repeat(96 * 1024) }),
+  'more than 96 KiB': withContents({ padding: 'x'.repeat(80 * 1024) }),
 };
 
 /** Flips one bit of what a part stands for. */
