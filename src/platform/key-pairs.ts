@@ -35,11 +35,11 @@ type NewKeyRow = Prisma.KeyPairCreateInput & { kid: string; purpose: KeyPurpose 
 /** Stands in front of what the private half is encrypted for. */
 const SECRET_PURPOSE = 'key-pair';
 
-/** The public halves of all keys that are believed, signing and transport, as RFC 7517 wants them; the newest first. */
+/** The public halves of all keys that are believed, signing and transport, as RFC 7517 wants them; the current ones first. */
 export async function readPublicKeys({ db }: Pick<KeyServices, 'db'>): Promise<{ keys: JWK[] }> {
   const rows = await db.keyPair.findMany({
     where: { status: { not: 'RETIRED' } },
-    orderBy: { createdAt: 'desc' },
+    orderBy: [{ status: 'asc' }, { createdAt: 'desc' }],
   });
   return { keys: rows.map(({ publicJwk }) => publicJwk as JWK) };
 }
