@@ -195,6 +195,21 @@ describe('sealable', () => {
     expect(await Promise.all(opened)).toEqual(messages);
   });
 
+  it('opens one after the other, also what comes while the first is still being opened', async () => {
+    const { channel, receive } = createChannel();
+    const sealed = sealable(channel, { open });
+    const heard: string[] = [];
+    sealed.onMessage(async (message) => void heard.push(message));
+    const messages = ['x'.repeat(60_000), 'short'];
+    const frames = await Promise.all(
+      messages.map((text, counter) => sealUnder(replyKey, { direction: 'client', counter }, text)),
+    );
+
+    await Promise.all([start({ jwe: 'whatever' }), ...frames].map(receive));
+
+    expect(heard).toEqual([start({ authorization: 'Bearer a token' }), ...messages]);
+  });
+
   it('ends a connection whose key was used often enough, in either direction', async () => {
     for (const way of ['sent', 'received']) {
       const { channel, closed, receive } = createChannel();
