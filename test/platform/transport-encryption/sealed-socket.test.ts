@@ -210,6 +210,20 @@ describe('sealable', () => {
     expect(heard).toEqual([start({ authorization: 'Bearer a token' }), ...messages]);
   });
 
+  it('hears nothing after what could not be opened', async () => {
+    const { channel, receive } = createChannel();
+    const sealed = sealable(channel, { open });
+    const heard: string[] = [];
+    sealed.onMessage(async (message) => void heard.push(message));
+    await receive(start({ jwe: 'whatever' }));
+
+    for (const frame of ['nonsense', await sealUnder(replyKey, { direction: 'client', counter: 0 }, PING)]) {
+      await expect(receive(frame)).rejects.toMatchObject({ closeCode: 4400 });
+    }
+
+    expect(heard).toHaveLength(1);
+  });
+
   it('ends a connection whose key was used often enough, in either direction', async () => {
     for (const way of ['sent', 'received']) {
       const { channel, closed, receive } = createChannel();
