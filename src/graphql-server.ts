@@ -11,6 +11,7 @@ import { requiresEncryption } from './modules/site/requires-encryption.ts';
 import { clientAddress } from './platform/client-address.ts';
 import { DomainError } from './platform/errors.ts';
 import { createApolloServer } from './platform/graphql/apollo.ts';
+import { answerConditionally } from './platform/graphql/conditional-get.ts';
 import { SocketRefusal } from './platform/graphql/socket-protocol.ts';
 import { serveWebsockets, type WebsocketSettings } from './platform/graphql/websocket.ts';
 import type { Metrics } from './platform/metrics.ts';
@@ -98,6 +99,7 @@ async function serveHttp(
     routes.route({
       method: ['GET', 'POST'],
       url: PATH,
+      onSend: answerConditionally,
       handler: (request, reply) =>
         inRequestScope(scopeOf(request, config), () => handle.call(app, request, reply)),
     });

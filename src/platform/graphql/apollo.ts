@@ -17,6 +17,7 @@ import {
 import { DomainError, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { checkRequest } from './check-request.ts';
+import { markCacheable } from './conditional-get.ts';
 import { validationRules } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { PARSE_OPTIONS } from './operation.ts';
@@ -52,6 +53,7 @@ export function createApolloServer<Context extends BaseContext>({
       ApolloServerPluginLandingPageDisabled(),
       operationChecks({ schema, mayIntrospect, beforeRun }),
       httpConventions<Context>(),
+      markCacheable<Context>(),
     ],
     parseOptions: PARSE_OPTIONS,
     validationRules: [...validationRules],

@@ -8,7 +8,7 @@ import type { TransportEncryption } from './transport-encryption.ts';
 const MEDIA_TYPE = 'application/jose';
 
 /** Headers of the answer that tell something about it. */
-const TELLING_HEADERS = ['content-length', 'retry-after', 'etag', 'vary', 'allow'];
+const TELLING_HEADERS = ['content-length', 'retry-after', 'etag'];
 
 const envelopes = new WeakMap<FastifyRequest, Envelope>();
 
