@@ -1,5 +1,6 @@
 import type { Config } from './config.ts';
 import type { Caller } from './modules/auth/caller.ts';
+import { createOperationBudget, type OperationBudget } from './modules/auth/operation-budget.ts';
 import { createSessionWatch, type SessionWatch } from './modules/auth/watch-session.ts';
 import { createPresence, type Presence } from './modules/device/presence.ts';
 import { createOrderBatchers, type OrderBatchers } from './modules/order/create-batchers.ts';
@@ -15,6 +16,7 @@ export interface Shared extends OrderBatchers {
   watchedUsers: WatchKind;
   sessionWatch: SessionWatch;
   presence: Presence;
+  operationBudget: OperationBudget;
   redemptionLock: boolean;
 }
 
@@ -24,10 +26,12 @@ export interface Context extends Services, Shared {
   request: RequestScope;
 }
 
+type ProcessSettings = Pick<Config, 'BATCH_SIZE' | 'REDEMPTION_LOCK'> & Partial<Pick<Config, 'RATE_LIMITS'>>;
+
 /** Made once for a process. */
 export function createShared(
   services: Services,
-  { BATCH_SIZE, REDEMPTION_LOCK }: Pick<Config, 'BATCH_SIZE' | 'REDEMPTION_LOCK'>,
+  { BATCH_SIZE, REDEMPTION_LOCK, RATE_LIMITS = true }: ProcessSettings,
 ): Shared {
   return {
     ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
@@ -35,6 +39,7 @@ export function createShared(
     watchedUsers: watchedUsers(services),
     sessionWatch: createSessionWatch(services),
     presence: createPresence(services),
+    operationBudget: createOperationBudget(services, { enabled: RATE_LIMITS }),
     redemptionLock: REDEMPTION_LOCK,
   };
 }

@@ -45,11 +45,14 @@ export interface Extra {
   client?: SocketClient;
   /** Of each subscription, by the id that its client has given it. */
   subscriptions: Map<string, RequestScope>;
+  /** Called once when it is known who it is. */
+  letIn: () => void;
 }
 
 type SocketContext = Context<Record<string, unknown>, Extra>;
 
-const TRY_AGAIN_LATER = 1013;
+/** graphql-ws clients come again after it. */
+export const TRY_AGAIN_LATER = 1013;
 
 /**
  * The protocol `graphql-transport-ws`, subscriptions only, with the checks and the error mask of HTTP. It knows nothing of
@@ -112,6 +115,7 @@ async function admit(ctx: SocketContext, connect: Connect, log: Logger): Promise
     );
     if (extra.socket.readyState !== extra.socket.OPEN) client.closed();
     else extra.client = client;
+    extra.letIn();
     return true;
   } catch (error) {
     const refusal = error instanceof SocketRefusal ? error : connectFailure(error, log);

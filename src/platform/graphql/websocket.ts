@@ -5,22 +5,24 @@ import type { GraphQLSchema } from 'graphql';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Logger } from '../logger.ts';
+import { createMeter } from '../meter.ts';
+import { createHandshakes, type HandshakeSettings, refuseHandshake } from './handshake.ts';
 import { LIMITS } from './limits.ts';
+import type { SocketPlace } from './socket-places.ts';
 import { type Connect, makeProtocol } from './socket-protocol.ts';
 
 /** What the websocket transport needs to know beside the schema. */
-export interface WebsocketSettings {
+export interface WebsocketSettings extends HandshakeSettings {
   schema: GraphQLSchema;
   log: Logger;
-  path: string;
-  isAllowedOrigin: (origin: string, request: IncomingMessage) => boolean;
-  addressOf: (request: IncomingMessage) => string;
   connect: Connect;
 }
 
 const PING_INTERVAL_MS = 12_000;
 const LARGEST_BACKLOG_BYTES = 1024 * 1024;
 const GOING_AWAY = 1001;
+/** A peer that does not take part in a farewell is cut off after this time. */
+const FAREWELL_MS = 5_000;
 
 /**
  * Answers `graphql-transport-ws` on the HTTP server's path, subscriptions only, through the same checks
@@ -29,17 +31,26 @@ const GOING_AWAY = 1001;
  * @returns `close`, which tells every client to reconnect elsewhere (1001)
  */
 export function serveWebsockets(server: Server, settings: WebsocketSettings): { close: () => Promise<void> } {
-  const sockets = new WebSocketServer({
+  const options = {
     noServer: true,
     maxPayload: LIMITS.bodyBytes,
     perMessageDeflate: false,
     handleProtocols,
-  });
+    closeTimeout: FAREWELL_MS,
+  };
+  const sockets = new WebSocketServer(options);
   const protocol = makeProtocol(settings);
-  server.on('upgrade', (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
-    const refusal = refuseUpgrade(request, settings);
-    if (refusal) return refuseHandshake(duplex, refusal);
-    sockets.handleUpgrade(request, duplex, head, (socket) => open(socket, request, protocol, settings));
+  const handshakes = createHandshakes(settings);
+  server.on('upgrade', async (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
+    // Node has stopped listening, and an error that nobody hears ends the process.
+    duplex.on('error', () => duplex.destroy());
+    const place = await handshakes.check(request);
+    if (typeof place === 'string') return refuseHandshake(duplex, place);
+    if (duplex.destroyed) return place.leave();
+    duplex.once('close', () => place.leave());
+    sockets.handleUpgrade(request, duplex, head, (socket) =>
+      open({ socket, place, request }, protocol, settings),
+    );
   });
   return {
     close: async () => {
@@ -49,25 +60,11 @@ export function serveWebsockets(server: Server, settings: WebsocketSettings): { 
   };
 }
 
-function refuseUpgrade(
-  request: IncomingMessage,
-  { path, isAllowedOrigin }: WebsocketSettings,
-): string | undefined {
-  if (request.url?.split('?')[0] !== path) return '404 Not Found';
-  const { origin } = request.headers;
-  return origin !== undefined && !isAllowedOrigin(origin, request) ? '403 Forbidden' : undefined;
-}
-
-function refuseHandshake(duplex: Duplex, status: string): void {
-  duplex.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
 /** Binds one socket to the protocol; a peer that does not answer a ping is cut off. */
 function open(
-  socket: WebSocket,
-  request: IncomingMessage,
+  { socket, place, request }: { socket: WebSocket; place: SocketPlace; request: IncomingMessage },
   protocol: ReturnType<typeof makeProtocol>,
-  { log, addressOf }: WebsocketSettings,
+  { log, addressOf, isCounted }: WebsocketSettings,
 ): void {
   const scope = {
     requestId: randomUUID(),
@@ -75,6 +72,7 @@ function open(
     userAgent: request.headers['user-agent'] ?? null,
   };
   const stopPinging = keepAlive(socket);
+  const mayGoOn = isCounted ? createMeter(LIMITS.socketMessages) : () => true;
   socket.on('error', (err) => log.debug({ err, requestId: scope.requestId }, 'a websocket failed'));
   const closed = protocol.opened(
     {
@@ -83,6 +81,8 @@ function open(
       close: (code, reason) => socket.close(code, reason),
       onMessage: (handle) => {
         socket.on('message', (message) => {
+          if (socket.readyState !== socket.OPEN) return;
+          if (!mayGoOn()) return socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
           handle(String(message)).catch((err: unknown) => {
             log.error({ err, requestId: scope.requestId }, 'a websocket message failed');
             socket.close(CloseCode.InternalServerError, 'INTERNAL_SERVER_ERROR');
@@ -90,7 +90,7 @@ function open(
         });
       },
     },
-    { socket, scope, subscriptions: new Map() },
+    { socket, scope, subscriptions: new Map(), letIn: place.letIn },
   );
   socket.once('close', (code, reason) => {
     stopPinging();
