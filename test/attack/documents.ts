@@ -1,6 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { type Line, openLine, type Reply, send } from './speak.ts';
-import { force, inLanes, LEAK, mb, ms, type Outcome, percentile, type Random, seeded, type Target } from './target.ts';
+import {
+  force,
+  inLanes,
+  LEAK,
+  mb,
+  ms,
+  type Outcome,
+  percentile,
+  type Random,
+  seeded,
+  type Target,
+} from './target.ts';
 
 const VALID = [
   'query ($first: Int) { plans { id name } viewer { id devices(first: $first) { nodes { id } } } }',
@@ -10,17 +21,62 @@ const VALID = [
   'subscription ($id: ID!) { orderStatusChanged(id: $id) { id status } }',
 ];
 const PIECES = [
-  ...['{', '}', '(', ')', '[', ']', ':', '!', '$', '@', '...', '=', '|', '&', '"', '"""', '#', ',', '\\', '\n', '\0'],
-  ...['query', 'mutation', 'subscription', 'fragment', 'on', 'true', 'null', '1e999', '-0', '99999999999999999999'],
+  ...[
+    '{',
+    '}',
+    '(',
+    ')',
+    '[',
+    ']',
+    ':',
+    '!',
+    '$',
+    '@',
+    '...',
+    '=',
+    '|',
+    '&',
+    '"',
+    '"""',
+    '#',
+    ',',
+    '\\',
+    '\n',
+    '\0',
+  ],
+  ...[
+    'query',
+    'mutation',
+    'subscription',
+    'fragment',
+    'on',
+    'true',
+    'null',
+    '1e999',
+    '-0',
+    '99999999999999999999',
+  ],
   ...['@skip(if: true)', '@include(if: $x)', '@nope', '__typename', '__schema', '__proto__', 'constructor'],
-  ...['"\\uD800"', '"\\u0000"', '\u{1F4A9}', '\uFEFF', '\u202E', '\uD800', 'ﷺ', "' OR 1=1 --", '${7*7}', '../../etc'],
+  ...[
+    '"\\uD800"',
+    '"\\u0000"',
+    '\u{1F4A9}',
+    '\uFEFF',
+    '\u202E',
+    '\uD800',
+    'ﷺ',
+    "' OR 1=1 --",
+    '#{7*7}',
+    '../../etc',
+  ],
   ...(readFileSync('schema.graphql', 'utf8').match(/\b[A-Za-z]\w+(?=[(:])/g) ?? []).slice(0, 150),
 ];
 
 /** Documents that are hardly ever valid: words at random, valid ones with faults, and bytes that mean nothing. */
 function malformed(random: Random): string | Buffer {
   const kind = random(3);
-  if (kind === 0) return Array.from({ length: 1 + random(120) }, () => PIECES[random(PIECES.length)]).join(' ');
+  if (kind === 0)
+    return Array.from({ length: 1 + random(120) }, () => PIECES[random(PIECES.length)]).join(' ');
   if (kind === 1) return mutated(VALID[random(VALID.length)] ?? '', random);
   return Buffer.from(Array.from({ length: random(2_000) }, () => random(256)));
 }
@@ -99,9 +155,9 @@ async function overHttp({ url }: Target, token: string, random: Random, count: n
 async function overSockets({ url }: Target, token: string, random: Random, count: number): Promise<Answers> {
   const answers = new Answers();
   const lines: Line[] = [];
-  await inLanes(count, 2, async (place) => {
-    const line = await openOne(url, token, lines[place % 2]);
-    lines[place % 2] = line;
+  await inLanes(count, 2, async (place, lane) => {
+    const line = await openOne(url, token, lines[lane]);
+    lines[lane] = line;
     const document = malformed(random);
     const payload = { query: String(document), variables: [undefined, {}, [], { id: 7 }][random(4)] };
     const message = { id: String(place), type: 'subscribe', payload };

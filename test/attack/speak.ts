@@ -1,6 +1,9 @@
 import { Agent, request } from 'node:http';
 import { WebSocket } from 'ws';
 
+/** Nobody waits for longer than an operation may take. */
+const NO_ANSWER_MS = 10_000;
+
 const agent = new Agent({ keepAlive: true, maxSockets: 512 });
 
 /** What came back, and after how long. */
@@ -35,6 +38,7 @@ export function send(
       },
     );
     sent.once('error', fail);
+    sent.setTimeout(NO_ANSWER_MS, () => sent.destroy(new Error(`no answer to ${body}`)));
     sent.end(body);
   });
 }
@@ -53,7 +57,11 @@ export interface Line {
 }
 
 /** @throws Error when it is not let in */
-export async function openLine(url: string, token: string, headers: Record<string, string> = {}): Promise<Line> {
+export async function openLine(
+  url: string,
+  token: string,
+  headers: Record<string, string> = {},
+): Promise<Line> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers });
   let answer: (reply: Omit<Reply, 'tookMs'>) => void = () => {};
   socket.on('error', (error) => answer({ status: 0, text: error.message }));
@@ -62,9 +70,13 @@ export async function openLine(url: string, token: string, headers: Record<strin
   const ask: Line['ask'] = async (message) => {
     const startedAt = performance.now();
     const reply = await new Promise<Omit<Reply, 'tookMs'>>((resolve) => {
-      answer = resolve;
+      const timer = setTimeout(() => answer({ status: 0, text: `no answer to ${message}` }), NO_ANSWER_MS);
+      answer = (came) => {
+        clearTimeout(timer);
+        resolve(came);
+      };
       if (socket.readyState === WebSocket.OPEN) socket.send(message);
-      else resolve({ status: 0, text: 'closed' });
+      else answer({ status: 0, text: 'closed' });
     });
     return { ...reply, tookMs: performance.now() - startedAt };
   };

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
-import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { type RunningProcess, startProcess } from '../support/process.ts';
 
 /** What an attack has come to. */
@@ -24,6 +24,7 @@ export interface Force {
   handshakes: number;
   idle: number;
   slow: number;
+  looks: number;
   samples: number;
   /** Bounds of time are for a machine that does nothing else; a test run shares it. */
   patience: number;
@@ -31,11 +32,19 @@ export interface Force {
 
 const WHOLE: Force = {
   ...{ isWhole: true, documents: 10_000, floods: 20, guesses: 100_000, users: 200, readers: 200 },
-  ...{ messages: 10_000, handshakes: 10_000, idle: 5_000, slow: 1_000, samples: 2_000, patience: 1 },
+  ...{
+    messages: 10_000,
+    handshakes: 10_000,
+    idle: 5_000,
+    slow: 1_000,
+    looks: 300,
+    samples: 2_000,
+    patience: 1,
+  },
 };
 const SHORT: Force = {
-  ...{ isWhole: false, documents: 300, floods: 3, guesses: 1_200, users: 20, readers: 10 },
-  ...{ messages: 500, handshakes: 100, idle: 100, slow: 20, samples: 60, patience: 20 },
+  ...{ isWhole: false, documents: 200, floods: 3, guesses: 450, users: 10, readers: 10 },
+  ...{ messages: 500, handshakes: 100, idle: 100, slow: 20, looks: 30, samples: 20, patience: 20 },
 };
 
 export const force: Force = process.env.ATTACK === 'whole' ? WHOLE : SHORT;
@@ -93,12 +102,16 @@ export async function startTarget(settings: {
 }
 
 /** Does the work for each number below `count`, so many at a time. */
-export async function inLanes(count: number, lanes: number, work: (place: number) => Promise<void>): Promise<void> {
+export async function inLanes(
+  count: number,
+  lanes: number,
+  work: (place: number, lane: number) => Promise<void>,
+): Promise<void> {
   let next = 0;
-  const lane = async () => {
-    while (next < count) await work(next++);
+  const lane = async (number: number) => {
+    while (next < count) await work(next++, number);
   };
-  await Promise.all(Array.from({ length: Math.min(lanes, count) }, lane));
+  await Promise.all(Array.from({ length: Math.min(lanes, count) }, (_, number) => lane(number)));
 }
 
 /** The value that this share of the numbers does not exceed. */
