@@ -10,6 +10,7 @@ import { isOurServer } from './modules/server/own-addresses.ts';
 import { clientAddress } from './platform/client-address.ts';
 import { PlatformError } from './platform/errors.ts';
 import { createApolloServer } from './platform/graphql/apollo.ts';
+import { answerConditionally } from './platform/graphql/conditional-get.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
 import { createUserPlaces } from './platform/graphql/socket-places.ts';
 import { SocketRefusal, TRY_AGAIN_LATER } from './platform/graphql/socket-protocol.ts';
@@ -57,6 +58,7 @@ export async function serveGraphql(
   app.route({
     method: ['GET', 'POST'],
     url: PATH,
+    onSend: answerConditionally,
     handler: (request, reply) =>
       inRequestScope(scopeOf(request, config), () => handle.call(app, request, reply)),
   });
@@ -122,7 +124,10 @@ function socketSettings({ services, config, schema, shared, metrics }: GraphqlSe
       const caller = await admit(services, params.authorization);
       scope.hidesSchema = !mayIntrospect(caller, config);
       const leave = takePlace(caller);
-      const letGo = caller.kind === 'user' ? await holdOpen(shared, caller, close) : () => {};
+      const letGo = await holdOpen(shared, caller, close).catch((error: unknown) => {
+        leave();
+        throw error;
+      });
       metrics.sockets.inc();
       return {
         context: (request) => ({ ...services, ...shared, caller, request: { ...scope, ...request } }),
@@ -159,9 +164,11 @@ const agentIdOf = (caller: Caller) => (caller.kind === 'agent' ? caller.serverId
  */
 async function holdOpen(
   { presence, sessionWatch }: Pick<Shared, 'presence' | 'sessionWatch'>,
-  { sessionId, userId, deviceId }: UserCaller,
+  caller: Caller,
   close: (code: number, reason: string) => void,
 ): Promise<() => void> {
+  if (caller.kind !== 'user') return () => {};
+  const { sessionId, userId, deviceId } = caller;
   const displaced = () => close(4409, 'DEVICE_DISPLACED');
   const leave = deviceId === null ? () => {} : await presence.arrive({ userId, deviceId }, { displaced });
   const stopWatching = sessionWatch.watch(sessionId, () => {

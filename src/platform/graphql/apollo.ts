@@ -22,6 +22,7 @@ import { PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, requestScope } from '../request-scope.ts';
 import { checkRequest } from './check-request.ts';
+import { markCacheable } from './conditional-get.ts';
 import { LIMITS, validationRules } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { PARSE_OPTIONS } from './operation.ts';
@@ -61,6 +62,7 @@ export function createApolloServer<Context extends BaseContext>({
       ApolloServerPluginLandingPageDisabled(),
       operationChecks({ schema, mayIntrospect }),
       httpConventions<Context>(),
+      markCacheable<Context>(),
     ],
     parseOptions: PARSE_OPTIONS,
     validationRules: [...validationRules],
