@@ -5,7 +5,7 @@ import { GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Config } from './config.ts';
 import type { Context, Shared } from './context.ts';
 import { authenticate } from './modules/auth/authenticate.ts';
-import type { Caller, UserCaller } from './modules/auth/caller.ts';
+import type { Caller } from './modules/auth/caller.ts';
 import { isOurServer } from './modules/server/own-addresses.ts';
 import { clientAddress } from './platform/client-address.ts';
 import { PlatformError } from './platform/errors.ts';
