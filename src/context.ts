@@ -2,6 +2,7 @@ import type { Config } from './config.ts';
 import { type AgentPresence, createAgentPresence } from './modules/agent/agent-presence.ts';
 import { createUserLists, type UserLists } from './modules/agent/user-lists.ts';
 import type { Caller } from './modules/auth/caller.ts';
+import { createOperationBudget, type OperationBudget } from './modules/auth/operation-budget.ts';
 import { createSessionWatch } from './modules/auth/watch-session.ts';
 import { createPresence, type Presence } from './modules/device/presence.ts';
 import { createOrderBatchers, type OrderBatchers } from './modules/order/create-batchers.ts';
@@ -23,6 +24,7 @@ export interface Shared extends OrderBatchers, UserLists {
   agentPresence: AgentPresence;
   serverStates: ServerStates;
   propagations: Propagations;
+  operationBudget: OperationBudget;
   redemptionLock: boolean;
 }
 
@@ -32,10 +34,12 @@ export interface Context extends Services, Shared {
   request: RequestScope;
 }
 
+type ProcessSettings = Pick<Config, 'BATCH_SIZE' | 'REDEMPTION_LOCK'> & Partial<Pick<Config, 'RATE_LIMITS'>>;
+
 /** Made once for a process. */
 export function createShared(
   services: Services,
-  { BATCH_SIZE, REDEMPTION_LOCK }: Pick<Config, 'BATCH_SIZE' | 'REDEMPTION_LOCK'>,
+  { BATCH_SIZE, REDEMPTION_LOCK, RATE_LIMITS = true }: ProcessSettings,
 ): Shared {
   return {
     ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
@@ -47,6 +51,7 @@ export function createShared(
     agentPresence: createAgentPresence(services),
     serverStates: createServerStates(services),
     propagations: createPropagations(services),
+    operationBudget: createOperationBudget(services, { enabled: RATE_LIMITS }),
     redemptionLock: REDEMPTION_LOCK,
   };
 }

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
+import type { Context } from './context.ts';
 import { AgentResolver } from './modules/agent/agent.resolver.ts';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
@@ -95,7 +96,10 @@ export async function createSchema(): Promise<GraphQLSchema> {
     const root = schema.getType(name);
     if (root) root.description = description;
   }
-  enforcePolicies(schema, checkPolicy);
+  enforcePolicies(schema, (policy, context: Context) => {
+    checkPolicy(policy, context);
+    context.operationBudget.spend(context.caller);
+  });
   return schema;
 }
 
