@@ -1,6 +1,8 @@
 import type { Config } from './config.ts';
 import type { Caller } from './modules/auth/caller.ts';
 import { createSessionWatch, type SessionWatch } from './modules/auth/watch-session.ts';
+import { type BatchReads, createBatchReads } from './modules/code-batch/batch-reads.ts';
+import { watchedBatches } from './modules/code-batch/watch-batch.ts';
 import { createPresence, type Presence } from './modules/device/presence.ts';
 import { createOrderBatchers, type OrderBatchers } from './modules/order/create-batchers.ts';
 import { watchedOrders } from './modules/order/watch-order.ts';
@@ -10,9 +12,10 @@ import type { Services } from './platform/services.ts';
 import type { WatchKind } from './platform/watch-kind.ts';
 
 /** What a process has once, and all of its requests share. */
-export interface Shared extends OrderBatchers {
+export interface Shared extends OrderBatchers, BatchReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
+  watchedBatches: WatchKind;
   sessionWatch: SessionWatch;
   presence: Presence;
   redemptionLock: boolean;
@@ -31,8 +34,10 @@ export function createShared(
 ): Shared {
   return {
     ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
+    ...createBatchReads(services),
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),
+    watchedBatches: watchedBatches(services),
     sessionWatch: createSessionWatch(services),
     presence: createPresence(services),
     redemptionLock: REDEMPTION_LOCK,

@@ -10,7 +10,7 @@ import { createApolloServer } from './platform/graphql/apollo.ts';
 import { SocketRefusal } from './platform/graphql/socket-protocol.ts';
 import { serveWebsockets, type WebsocketSettings } from './platform/graphql/websocket.ts';
 import type { Metrics } from './platform/metrics.ts';
-import { isAllowedOrigin } from './platform/origin.ts';
+import { isAllowedOrigin, originOf } from './platform/origin.ts';
 import { inRequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
 import { scopeOf } from './scope-of.ts';
@@ -80,6 +80,7 @@ function socketSettings({ services, config, schema, shared, metrics }: GraphqlSe
     path: PATH,
     isAllowedOrigin: (origin, request) => isAllowedOrigin(origin, request, config.ALLOWED_ORIGINS),
     addressOf: (request) => clientAddress(request, config.TRUST_PROXY),
+    originOf: (request) => originOf(request, config.TRUST_PROXY),
     connect: async ({ params, scope }, close) => {
       const caller = await admit(services, params.authorization);
       const letGo = caller.kind === 'user' ? await holdOpen(shared, caller, close) : () => {};

@@ -7,6 +7,8 @@ export interface RequestScope {
   /** Taken from the connection, never from the input; IPv4-mapped addresses are plain IPv4. */
   ip: string;
   userAgent: string | null;
+  /** How the client has reached us, as `https://tessera.example`, by its own word; absent outside HTTP. */
+  origin?: string | undefined;
 }
 
 const storage = new AsyncLocalStorage<RequestScope>();

@@ -15,6 +15,7 @@ export interface WebsocketSettings {
   path: string;
   isAllowedOrigin: (origin: string, request: IncomingMessage) => boolean;
   addressOf: (request: IncomingMessage) => string;
+  originOf: (request: IncomingMessage) => string | undefined;
   connect: Connect;
 }
 
@@ -67,12 +68,13 @@ function open(
   socket: WebSocket,
   request: IncomingMessage,
   protocol: ReturnType<typeof makeProtocol>,
-  { log, addressOf }: WebsocketSettings,
+  { log, addressOf, originOf }: WebsocketSettings,
 ): void {
   const scope = {
     requestId: randomUUID(),
     ip: addressOf(request),
     userAgent: request.headers['user-agent'] ?? null,
+    origin: originOf(request),
   };
   const stopPinging = keepAlive(socket);
   socket.on('error', (err) => log.debug({ err, requestId: scope.requestId }, 'a websocket failed'));

@@ -42,6 +42,7 @@ beforeEach(async () => {
     path: '/graphql',
     isAllowedOrigin: (origin) => origin === 'https://ours.example',
     addressOf: () => '192.0.2.1',
+    originOf: () => 'http://ours.example',
     connect: async ({ params }) => {
       opened += 1;
       if (params.as === 'stranger') throw new SocketRefusal(4401, 'UNAUTHENTICATED');
