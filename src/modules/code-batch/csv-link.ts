@@ -29,7 +29,7 @@ export interface CsvWish {
  * it can be neither read nor made elsewhere.
  */
 export async function makeCsvTokens(
-  { db, secrets }: Pick<Services, 'db' | 'secrets'>,
+  { db, secrets }: { db: Pick<Transaction, '$queryRaw'>; secrets: Secrets },
   wishes: readonly CsvWish[],
 ): Promise<PromiseSettledResult<string>[]> {
   const end = Buffer.alloc(TIME_BYTES);
