@@ -2,9 +2,10 @@ import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { endWithChildren, main, StepError } from './lib/steps.mjs';
 
-// npm run bench [-- activation presence redeem]: all of them, or those that are named. They bring up their own PostgreSQL and Redis.
+// npm run bench [-- activation codes presence redeem]: all of them, or those that are named. They bring up their own PostgreSQL and Redis.
 const BENCHES = {
   activation: () => import('../bench/activation.mjs').then((bench) => bench.activation()),
+  codes: () => import('../bench/codes.mjs').then((bench) => bench.codes()),
   presence: () => import('../bench/presence.mjs').then((bench) => bench.presence()),
   redeem: () => import('../bench/redeem.mjs').then((bench) => bench.redeem()),
 };

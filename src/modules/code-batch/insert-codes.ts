@@ -2,6 +2,7 @@ import { uuidv7 } from 'uuidv7';
 import type { RedemptionBatch } from '../../generated/prisma/client.ts';
 import { SECOND_MS } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
+import { toJson } from '../../platform/rows.ts';
 import type { SealedCode } from '../redemption/code-vault.ts';
 
 /** Whoever fills a batch has so long for the next step, before others take the batch up. */
@@ -20,13 +21,17 @@ export async function insertCodes(
   { id: batchId, created, maxUses, expiresAt }: RedemptionBatch,
   codes: readonly SealedCode[],
 ): Promise<number> {
+  const rows = codes.map(({ lookup, ciphertext, hint }) => ({
+    id: uuidv7(),
+    lookup: lookup.toString('hex'),
+    ciphertext: ciphertext.toString('hex'),
+    hint,
+  }));
   const inserted = await tx.$executeRaw`
     INSERT INTO redemption_codes (id, batch_id, lookup, ciphertext, hint, max_uses, expires_at)
-    SELECT id, ${batchId}::uuid, lookup, ciphertext, hint, ${maxUses}::int, ${expiresAt}::timestamptz
-    FROM unnest(
-      ${codes.map(() => uuidv7())}::uuid[], ${codes.map(({ lookup }) => lookup)}::bytea[],
-      ${codes.map(({ ciphertext }) => ciphertext)}::bytea[], ${codes.map(({ hint }) => hint)}::text[]
-    ) AS c(id, lookup, ciphertext, hint)
+    SELECT id, ${batchId}::uuid, decode(lookup, 'hex'), decode(ciphertext, 'hex'), hint, ${maxUses}::int,
+      ${expiresAt}::timestamptz
+    FROM json_to_recordset(${toJson(rows)}::json) AS c(id uuid, lookup text, ciphertext text, hint text)
     ON CONFLICT (lookup) WHERE deleted_at IS NULL DO NOTHING`;
   const raised = await tx.$executeRaw`
     UPDATE redemption_batches
