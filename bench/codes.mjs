@@ -13,7 +13,7 @@ const WARM_UP_SECONDS = 10;
 const ALONE_SECONDS = 30;
 /** The batch takes as long as it takes; it is asked after each of these whether it is ready. */
 const BESIDE_SECONDS = 5;
-const LONGEST_SECONDS = 300;
+const LONGEST_SECONDS = 600;
 
 /** A batch of a million codes, made by one worker process while codes are redeemed beside it. */
 export async function codes() {
@@ -33,6 +33,7 @@ export async function codes() {
     try {
       await load(WARM_UP_SECONDS);
       const alone = await load(ALONE_SECONDS);
+      line('redeeming alone', times(alone));
       memory = watchMemory({ api, worker });
       const batch = await makeBatch(place.db, api.url);
       const beside = await loadUntil(batch.ready, load);
@@ -131,12 +132,12 @@ function watchMemory(processes) {
 }
 
 function print({ alone, beside, seconds, memory }) {
-  const line = (what, value) => say(`  ${what.padEnd(42)}${value}`);
-  const times = ({ p50, p99, failed }) =>
-    `p50 ${p50.toFixed(1)}  p99 ${p99.toFixed(1)} ms${failed > 0 ? `, ${failed} failed` : ''}`;
   line('until all codes are there', `${seconds.toFixed(1)} s, ${whole(CODES / seconds)} codes/s`);
   line('memory above idle, the most', `worker ${whole(memory.worker)} MiB, API ${whole(memory.api)} MiB`);
-  line('redeeming alone', times(alone));
   line('redeeming beside it', times(beside));
   line('ratio of the p99', `${(beside.p99 / alone.p99).toFixed(2)} x`);
 }
+
+const line = (what, value) => say(`  ${what.padEnd(42)}${value}`);
+const times = ({ p50, p99, failed }) =>
+  `p50 ${p50.toFixed(1)}  p99 ${p99.toFixed(1)} ms${failed > 0 ? `, ${failed} failed` : ''}`;

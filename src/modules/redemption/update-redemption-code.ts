@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RedemptionCode } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database.ts';
+import { checkVersion, EditedVersion, given } from '../../platform/edit.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
@@ -9,7 +10,7 @@ import { lockCodes } from './code-uses.ts';
 import type { CodeOfBatch } from './list-redemption-codes.ts';
 
 const CodeUpdate = z.object({
-  version: z.int().nullish(),
+  version: EditedVersion,
   maxUses: z.int().min(1, 'must be at least 1').nullish(),
   expiresAt: z.date().nullish(),
   enabled: z.boolean().nullish(),
@@ -37,8 +38,9 @@ export function updateRedemptionCode(
       where: { id: codeId, deletedAt: null, batch: { deletedAt: null } },
     });
     if (!before) throw new PlatformError('NOT_FOUND');
-    checkUpdate(before, update);
-    const after = await writeUpdate(tx, before, update);
+    checkVersion(before, update.version);
+    checkUses(before, update);
+    const after = await writeUpdate(tx, codeId, update);
     await recordAudit(tx, {
       ...{ action: 'updateRedemptionCode', actorId, targetId: codeId },
       ...{ before: auditedCode(before), after: auditedCode(after) },
@@ -47,33 +49,23 @@ export function updateRedemptionCode(
   });
 }
 
-function checkUpdate(
-  { version, usedCount, reservedCount }: RedemptionCode,
-  { version: seen, maxUses }: CodeUpdate,
-): void {
-  if (seen != null && seen !== version) throw new PlatformError('EDIT_CONFLICT');
-  if (maxUses != null && maxUses < usedCount + reservedCount) {
-    throw new PlatformError('BAD_USER_INPUT', {
-      field: 'input.maxUses',
-      message: `input.maxUses: must be at least ${usedCount + reservedCount}: so many uses are redeemed or promised`,
-    });
-  }
+function checkUses({ usedCount, reservedCount }: RedemptionCode, { maxUses }: CodeUpdate): void {
+  const fewest = usedCount + reservedCount;
+  if (maxUses == null || maxUses >= fewest) return;
+  throw new PlatformError('BAD_USER_INPUT', {
+    field: 'input.maxUses',
+    message: `input.maxUses: must be at least ${fewest}: so many uses are redeemed or promised`,
+  });
 }
 
 function writeUpdate(
   tx: Transaction,
-  { id }: RedemptionCode,
-  { maxUses, expiresAt, enabled, note }: CodeUpdate,
+  id: string,
+  { version: _seen, enabled, ...fields }: CodeUpdate,
 ): Promise<CodeOfBatch> {
   return tx.redemptionCode.update({
     where: { id },
-    data: {
-      version: { increment: 1 },
-      ...(maxUses !== undefined && { maxUses }),
-      ...(expiresAt !== undefined && { expiresAt }),
-      ...(enabled != null && { enabled }),
-      ...(note !== undefined && { note }),
-    },
+    data: { version: { increment: 1 }, ...given(fields), ...(enabled != null && { enabled }) },
     include: { batch: { include: { plan: true } } },
   });
 }
