@@ -1,9 +1,9 @@
 import type { Transaction } from '../../platform/database.ts';
+import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit, recordAuditOfEach } from '../audit/record-audit.ts';
 import { BATCH_CHANGED } from '../code-batch/code-batch.events.ts';
 import { countCodes } from '../code-batch/count-codes.ts';
-import { getBatch } from '../code-batch/get-batch.ts';
 import { type CodeSelection, checkSelection } from './code-selection.ts';
 import { lockCodes } from './code-uses.ts';
 
@@ -26,7 +26,6 @@ export async function setRedemptionCodesEnabled(
 ): Promise<number> {
   const selection: CodeSelection = checkSelection({ ids: ids ?? null, batchId: batchId ?? null });
   if (selection.ids) return services.db.$transaction((tx) => switchCodes(tx, selection.ids, switching));
-  await getBatch(services, selection.batchId);
   const changed = await services.db.$transaction((tx) => switchBatch(tx, selection.batchId, switching));
   services.pubSub.publish(BATCH_CHANGED, [selection.batchId]);
   return changed;
@@ -37,7 +36,11 @@ async function switchBatch(tx: Transaction, id: string, { actorId, enabled }: Sw
     where: { id, deletedAt: null, enabled: !enabled },
     data: { enabled },
   });
-  if (count === 0) return 0;
+  if (count === 0) {
+    const isThere = await tx.redemptionBatch.count({ where: { id, deletedAt: null } });
+    if (isThere === 0) throw new PlatformError('NOT_FOUND', { field: 'batchId' });
+    return 0;
+  }
   await recordAudit(tx, { ...change({ actorId, enabled }), targetId: id });
   return countCodes(tx, id);
 }
