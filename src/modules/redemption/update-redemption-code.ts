@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RedemptionCode } from '../../generated/prisma/client.ts';
+import { crashPoint } from '../../platform/crash-points.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { checkVersion, EditedVersion, given } from '../../platform/edit.ts';
 import { PlatformError } from '../../platform/errors.ts';
@@ -45,6 +46,7 @@ export function updateRedemptionCode(
       ...{ action: 'updateRedemptionCode', actorId, targetId: codeId },
       ...{ before: auditedCode(before), after: auditedCode(after) },
     });
+    await crashPoint('updateRedemptionCode.beforeCommit');
     return after;
   });
 }

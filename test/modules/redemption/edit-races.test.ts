@@ -5,7 +5,7 @@ import { updateRedemptionCode } from '../../../src/modules/redemption/update-red
 import { newCode } from '../../support/codes.ts';
 import { buildUser } from '../../support/factories.ts';
 import { checkInvariants } from '../../support/invariants.ts';
-import { type Redeeming, startRedeeming, tally } from './redeeming.ts';
+import { armed, eventually, type Redeeming, refusalOf, startRedeeming, tally } from './redeeming.ts';
 
 let one: Redeeming;
 let actorId: string;
@@ -83,5 +83,57 @@ describe('a code that is redeemed', () => {
       expect(['OK', 'CODE_EXHAUSTED']).toEqual(expect.arrayContaining(Object.keys(counts)));
       if (outcome?.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'BAD_USER_INPUT' });
     }
+  });
+});
+
+describe('an edit', () => {
+  /** What comes of the second, begun when the first has done all but commit: it waits until the first has. */
+  async function overlapping(point: string, first: () => Promise<unknown>, second: () => Promise<unknown>) {
+    const isWaited = async () => {
+      const [row] = await one.services.db.$queryRaw<[{ count: bigint }]>`
+        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      return row.count > 0n;
+    };
+    let late: Promise<unknown> | undefined;
+    armed(point, async () => {
+      if (late) return;
+      late = second();
+      late.catch(() => {});
+      await eventually(isWaited, 2_000);
+    });
+    await first();
+    if (!late) throw new Error('the second was not made');
+    return late;
+  }
+  const update = (id: string, input: Parameters<typeof updateRedemptionCode>[1]['input']) =>
+    updateRedemptionCode(one.services, { actorId, id, input });
+
+  it('that meets another one of the same version is refused', async () => {
+    const { id } = await newCode(one.services);
+
+    const late = overlapping(
+      'updateRedemptionCode.beforeCommit',
+      () => update(id, { version: 1, note: 'first' }),
+      () => update(id, { version: 1, note: 'second' }),
+    );
+
+    expect((await refusalOf(late)).code).toBe('EDIT_CONFLICT');
+    const code = await one.services.db.redemptionCode.findUniqueOrThrow({ where: { id } });
+    expect(code).toMatchObject({ note: 'first', version: 2 });
+  });
+
+  it('sees the use that is being promised', async () => {
+    const { id, code } = await newCode(one.services, { code: { maxUses: 5 } });
+    await one.redeem(await one.user(), code);
+    const userId = await one.user();
+
+    const late = overlapping(
+      'acceptOrders.beforeCommit',
+      () => one.redeem(userId, code),
+      () => update(id, { maxUses: 1 }),
+    );
+
+    expect((await refusalOf(late)).code).toBe('BAD_USER_INPUT');
+    expect(await one.uses(id)).toEqual({ usedCount: 0, reservedCount: 2 });
   });
 });
