@@ -5,7 +5,7 @@ import { updateRedemptionCode } from '../../../src/modules/redemption/update-red
 import { newCode } from '../../support/codes.ts';
 import { buildUser } from '../../support/factories.ts';
 import { checkInvariants } from '../../support/invariants.ts';
-import { armed, eventually, type Redeeming, refusalOf, startRedeeming, tally } from './redeeming.ts';
+import { overlapping, type Redeeming, refusalOf, startRedeeming, tally } from './redeeming.ts';
 
 let one: Redeeming;
 let actorId: string;
@@ -87,35 +87,16 @@ describe('a code that is redeemed', () => {
 });
 
 describe('an edit', () => {
-  /** What comes of the second, begun when the first has done all but commit: it waits until the first has. */
-  async function overlapping(point: string, first: () => Promise<unknown>, second: () => Promise<unknown>) {
-    const isWaited = async () => {
-      const [row] = await one.services.db.$queryRaw<[{ count: bigint }]>`
-        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-      return row.count > 0n;
-    };
-    let late: Promise<unknown> | undefined;
-    armed(point, async () => {
-      if (late) return;
-      late = second();
-      late.catch(() => {});
-      await eventually(isWaited, 2_000);
-    });
-    await first();
-    if (!late) throw new Error('the second was not made');
-    return late;
-  }
   const update = (id: string, input: Parameters<typeof updateRedemptionCode>[1]['input']) =>
     updateRedemptionCode(one.services, { actorId, id, input });
 
   it('that meets another one of the same version is refused', async () => {
     const { id } = await newCode(one.services);
 
-    const late = overlapping(
-      'updateRedemptionCode.beforeCommit',
-      () => update(id, { version: 1, note: 'first' }),
-      () => update(id, { version: 1, note: 'second' }),
-    );
+    const late = overlapping(one.services, 'updateRedemptionCode.beforeCommit', {
+      first: () => update(id, { version: 1, note: 'first' }),
+      second: () => update(id, { version: 1, note: 'second' }),
+    });
 
     expect((await refusalOf(late)).code).toBe('EDIT_CONFLICT');
     const code = await one.services.db.redemptionCode.findUniqueOrThrow({ where: { id } });
@@ -127,11 +108,10 @@ describe('an edit', () => {
     await one.redeem(await one.user(), code);
     const userId = await one.user();
 
-    const late = overlapping(
-      'acceptOrders.beforeCommit',
-      () => one.redeem(userId, code),
-      () => update(id, { maxUses: 1 }),
-    );
+    const late = overlapping(one.services, 'acceptOrders.beforeCommit', {
+      first: () => one.redeem(userId, code),
+      second: () => update(id, { maxUses: 1 }),
+    });
 
     expect((await refusalOf(late)).code).toBe('BAD_USER_INPUT');
     expect(await one.uses(id)).toEqual({ usedCount: 0, reservedCount: 2 });
