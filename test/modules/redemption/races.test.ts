@@ -2,15 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../src/generated/prisma/client.ts';
 import { newCode } from '../../support/codes.ts';
 import { checkInvariants } from '../../support/invariants.ts';
-import {
-  armed,
-  eventually,
-  overlapping,
-  type Redeeming,
-  refusalOf,
-  startRedeeming,
-  tally,
-} from './redeeming.ts';
+import { armed, overlapping, type Redeeming, refusalOf, startRedeeming, tally } from './redeeming.ts';
 
 describe('two processes without the lock', () => {
   // Each with batchers of its own: what one decides, the other learns from the database alone.
