@@ -162,11 +162,11 @@ describe('csvUrl', () => {
 });
 
 describe('a download', () => {
-  /** Codes with notes so long that nothing between us and the reader could hold them all: 40 MB. */
+  /** Codes with notes so long that the kernel, which may hold 40 MB between us and the reader, cannot take them all: 120 MB. */
   async function openLarge(): Promise<{ response: IncomingMessage; pagesRead: () => number }> {
     const { id } = await create({ count: 10_000 });
     await api.services.db.$executeRaw`
-      UPDATE redemption_codes SET note = repeat('n', 4000) WHERE batch_id = ${id}::uuid`;
+      UPDATE redemption_codes SET note = repeat('n', 12000) WHERE batch_id = ${id}::uuid`;
     const query = vi.spyOn(pg.Client.prototype, 'query');
     onTestFinished(() => query.mockRestore());
     const link = await newestLink();
