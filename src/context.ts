@@ -4,6 +4,8 @@ import { createUserLists, type UserLists } from './modules/agent/user-lists.ts';
 import type { Caller } from './modules/auth/caller.ts';
 import { createOperationBudget, type OperationBudget } from './modules/auth/operation-budget.ts';
 import { createSessionWatch } from './modules/auth/watch-session.ts';
+import { type BatchReads, createBatchReads } from './modules/code-batch/batch-reads.ts';
+import { watchedBatches } from './modules/code-batch/watch-batch.ts';
 import { createPresence, type Presence } from './modules/device/presence.ts';
 import { createOrderBatchers, type OrderBatchers } from './modules/order/create-batchers.ts';
 import { createPropagations, type Propagations } from './modules/order/propagation.ts';
@@ -16,9 +18,10 @@ import type { Services } from './platform/services.ts';
 import type { WatchKind } from './platform/watch-kind.ts';
 
 /** What a process has once, and all of its requests share. */
-export interface Shared extends OrderBatchers, UserLists {
+export interface Shared extends OrderBatchers, UserLists, BatchReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
+  watchedBatches: WatchKind;
   sessionWatch: EndWatch;
   presence: Presence;
   agentPresence: AgentPresence;
@@ -44,8 +47,10 @@ export function createShared(
   return {
     ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
     ...createUserLists(services),
+    ...createBatchReads(services),
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),
+    watchedBatches: watchedBatches(services),
     sessionWatch: createSessionWatch(services),
     presence: createPresence(services),
     agentPresence: createAgentPresence(services),

@@ -14,7 +14,7 @@ import { LIMITS } from './platform/graphql/limits.ts';
 import { createUserPlaces } from './platform/graphql/socket-places.ts';
 import { SocketRefusal, TRY_AGAIN_LATER } from './platform/graphql/socket-protocol.ts';
 import { serveWebsockets, type WebsocketSettings } from './platform/graphql/websocket.ts';
-import { isAllowedOrigin } from './platform/origin.ts';
+import { isAllowedOrigin, originOf } from './platform/origin.ts';
 import type { Services } from './platform/services.ts';
 import { sealable } from './platform/transport-encryption/sealed-socket.ts';
 import { createClearSocketWatch } from './platform/transport-encryption/watch-clear-sockets.ts';
@@ -56,6 +56,7 @@ export function serveGraphqlSockets(
     path: GRAPHQL_PATH,
     isAllowedOrigin: (origin, request) => isAllowedOrigin(origin, request, config.ALLOWED_ORIGINS),
     addressOf: (request) => clientAddress(request, config.TRUST_PROXY),
+    originOf: (request) => originOf(request, config.TRUST_PROXY),
     seal: (channel) => sealable(channel, encryption),
     isCounted: config.RATE_LIMITS,
     isShared: (address) => isOurServer(services, address),

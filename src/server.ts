@@ -11,6 +11,7 @@ import Fastify, {
 import type { GraphQLSchema } from 'graphql';
 import type { Config } from './config.ts';
 import type { Shared } from './context.ts';
+import { serveCsv } from './csv-download.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
 import { observeOrders } from './modules/order/observe-orders.ts';
@@ -55,6 +56,7 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   serveHealth(app, { services, metrics, readiness, metricsToken: config.METRICS_TOKEN });
   answerErrors(app, services, config);
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
+  const cutOffCsv = graphql && serveCsv(app, { services, config });
   if (graphql) app.get('/.well-known/jwks.json', () => readPublicKeys(services));
   // A crowd that comes at once waits in line; with the default of 511 some of it is reset.
   const url = await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
@@ -66,6 +68,7 @@ export async function startServer({ services, config, graphql }: ServerSettings)
     close: async () => {
       readiness.isShuttingDown = true;
       await closeGraphql?.();
+      cutOffCsv?.();
       await app.close();
     },
   };

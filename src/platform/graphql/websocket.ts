@@ -17,6 +17,7 @@ import { asSocketRefusal, type Connect, makeProtocol, SocketRefusal } from './so
 export interface WebsocketSettings extends HandshakeSettings {
   schema: GraphQLSchema;
   log: Logger;
+  originOf: (request: IncomingMessage) => string | undefined;
   connect: Connect;
   /** Puts a layer between the socket and the protocol. */
   seal: (channel: Channel) => SealableChannel;
@@ -71,12 +72,13 @@ export function serveWebsockets(server: Server, settings: WebsocketSettings): { 
 function open(
   { socket, place, request }: { socket: WebSocket; place: SocketPlace; request: IncomingMessage },
   protocol: ReturnType<typeof makeProtocol>,
-  { log, addressOf, seal, isCounted }: WebsocketSettings,
+  { log, addressOf, originOf, seal, isCounted }: WebsocketSettings,
 ): void {
   const scope = {
     requestId: randomUUID(),
     ip: addressOf(request),
     userAgent: request.headers['user-agent'] ?? null,
+    origin: originOf(request),
   };
   const stopPinging = keepAlive(socket);
   socket.on('error', (err) => log.debug({ err, requestId: scope.requestId }, 'a websocket failed'));

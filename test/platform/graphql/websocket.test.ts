@@ -45,6 +45,7 @@ beforeEach(async () => {
     seal: (channel) => ({ ...channel, isSealed: () => false }),
     isCounted: false,
     isShared: async () => false,
+    originOf: () => 'http://ours.example',
     connect: async ({ params }) => {
       opened += 1;
       if (params.as === 'stranger') throw new SocketRefusal(4401, 'UNAUTHENTICATED');
