@@ -1,5 +1,5 @@
 import { fastifyApolloHandler } from '@as-integrations/fastify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { CloseCode } from 'graphql-ws';
 import type { Config } from './config.ts';
@@ -7,11 +7,13 @@ import type { Context, Shared } from './context.ts';
 import { createDeviceTraffic, type DeviceTraffic, isDevice } from './device-traffic.ts';
 import { authenticate } from './modules/auth/authenticate.ts';
 import type { Caller, UserCaller } from './modules/auth/caller.ts';
+import { isServerToken } from './modules/server/find-agent.ts';
 import { requiresEncryption } from './modules/site/requires-encryption.ts';
 import { clientAddress } from './platform/client-address.ts';
 import { DomainError } from './platform/errors.ts';
 import { createApolloServer } from './platform/graphql/apollo.ts';
 import { answerConditionally } from './platform/graphql/conditional-get.ts';
+import { LIMITS } from './platform/graphql/limits.ts';
 import { SocketRefusal } from './platform/graphql/socket-protocol.ts';
 import { serveWebsockets, type WebsocketSettings } from './platform/graphql/websocket.ts';
 import type { Metrics } from './platform/metrics.ts';
@@ -90,22 +92,40 @@ async function serveHttp(
   const handle = fastifyApolloHandler(apollo, {
     context: async (request) => {
       const caller = await identify(services, deviceTraffic, request);
+      if (caller.kind === 'agent') shared.agentPresence.seen(caller);
       const scope = scopeOf(request, config);
       return { ...services, ...shared, caller, request: scope, isSealed: isSealed(request) };
     },
   });
+  const route: RouteOptions = {
+    method: ['GET', 'POST'],
+    url: PATH,
+    onSend: answerConditionally,
+    handler: (request, reply) =>
+      inRequestScope(scopeOf(request, config), () => handle.call(app, request, reply)),
+  };
+  app.addConstraintStrategy(SENDER);
   await app.register(async (routes) => {
     acceptSealedRequests(routes, encryption);
-    routes.route({
-      method: ['GET', 'POST'],
-      url: PATH,
-      onSend: answerConditionally,
-      handler: (request, reply) =>
-        inRequestScope(scopeOf(request, config), () => handle.call(app, request, reply)),
-    });
+    routes.route(route);
+    routes.route({ ...route, constraints: { sender: 'agent' }, bodyLimit: LIMITS.agentBodyBytes });
   });
   return () => apollo.stop();
 }
+
+/** Who sends a request, by what can be seen of it before its body is read. */
+const SENDER: Parameters<FastifyInstance['addConstraintStrategy']>[0] = {
+  name: 'sender',
+  storage: () => {
+    const routes = new Map<unknown, never>();
+    return {
+      get: (sender) => routes.get(sender) ?? null,
+      set: (sender, route) => void routes.set(sender, route as never),
+    };
+  },
+  validate: () => {},
+  deriveConstraint: ({ headers }) => (isServerToken(headers.authorization) ? 'agent' : undefined),
+};
 
 /** Apollo answers a context that fails with 500, unless the error says otherwise. */
 async function identify(
@@ -140,7 +160,8 @@ function socketSettings(
     connect: async ({ params, scope, isSealed }, close) => {
       const caller = await admit(services, params.authorization);
       if (!isSealed) await orClose(deviceTraffic.ensureMaySpeakClear(caller));
-      const letGo = caller.kind === 'user' ? await holdOpen(shared, caller, close) : () => {};
+      const letGo =
+        caller.kind === 'user' ? await holdOpen(shared, caller, close) : attend(shared, caller, close);
       const refuse = ({ code }: DomainError) => close(CloseCode.BadRequest, code);
       const stopWatching = !isSealed && isDevice(caller) ? watchClear(refuse) : () => {};
       metrics.sockets.inc();
@@ -185,6 +206,16 @@ async function holdOpen(
     stopWatching();
     leave();
   };
+}
+
+/** An agent is there while its socket is open, which is closed when its token ends (4401). */
+function attend(
+  { agentPresence }: Pick<Shared, 'agentPresence'>,
+  caller: Caller,
+  close: (code: number, reason: string) => void,
+): () => void {
+  if (caller.kind !== 'agent') return () => {};
+  return agentPresence.arrive(caller, () => close(4401, 'SERVER_TOKEN_ENDED'));
 }
 
 /** graphql-ws clients come again with a new token after 4403, and stop after 4401. */

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
+import { AgentResolver } from './modules/agent/agent.resolver.ts';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
 import { AccountResolver } from './modules/auth/account.resolver.ts';
@@ -22,6 +23,8 @@ import {
   RedemptionCodeResolver,
   RedemptionRecordResolver,
 } from './modules/redemption/redemption-code.resolver.ts';
+import { ServerAdminResolver } from './modules/server/server.admin-resolver.ts';
+import { ServerResolver } from './modules/server/server.resolver.ts';
 import { TransportKeyAdminResolver } from './modules/site/transport-key.admin-resolver.ts';
 import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
@@ -33,6 +36,7 @@ import { DateTimeScalar } from './platform/graphql/scalars.ts';
 // biome-ignore lint/complexity/noBannedTypes: the type that type-graphql asks for
 const resolvers: NonEmptyArray<Function> = [
   AccountResolver,
+  AgentResolver,
   AuditAdminResolver,
   AuthResolver,
   BindingResolver,
@@ -50,6 +54,8 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionCodeResolver,
   RedemptionRecordResolver,
   RedemptionResolver,
+  ServerAdminResolver,
+  ServerResolver,
   SubscriptionAdminResolver,
   SubscriptionNodeResolver,
   SubscriptionResolver,

@@ -117,7 +117,7 @@ describe('readAccount', () => {
   });
 
   it('is null for an account that is not there', async () => {
-    const wanted = { subscriptions: true, nodes: true, deviceCount: true, devices: [{}], deviceCount: true };
+    const wanted = { subscriptions: true, nodes: true, deviceCount: true, devices: [{}] };
 
     expect(
       await readAccount(api.services, { userId: '019a0000-0000-7000-8000-00000000000f', wanted }),
