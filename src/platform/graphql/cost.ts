@@ -22,7 +22,7 @@ const ONE_ERROR = { maxErrors: 1 };
 type ComplexityOptions = Parameters<typeof getComplexity>[0];
 
 /** A list that cannot be paged through is expected to have so many entries: subscriptions, their nodes, sessions. */
-const PLAIN_LIST = 10;
+const PLAIN_LIST = 5;
 
 /**
  * An object costs 1, a list its size times what is asked of each entry; a scalar is free. The size of a page counts

@@ -48,7 +48,7 @@ const BOMBS: [string, { query: string; variables?: Record<string, unknown> }][] 
   ],
   [
     'lists in lists, none of them with pages',
-    { query: inUser(`${'pets { '.repeat(4)} id ${'}'.repeat(4)}`) },
+    { query: inUser(`${'pets { '.repeat(5)} id ${'}'.repeat(5)}`) },
   ],
   ['lists in pages', { query: inUser('friends(first: 100) { nodes { pets { pets { id } } } }') }],
   [
@@ -84,7 +84,7 @@ describe('prepareSubscription', () => {
     expect(prepareSubscription(schema, { query }, {})).toMatchObject({ document: expect.anything() });
   });
 
-  it('counts a plain list as ten, and one in a connection with the page', () => {
+  it('counts a plain list as five, and one in a connection with the page', () => {
     const lists = inUser('pets { pets { id tags } }');
     const page = inUser('friends(first: 100) { nodes { pets { id } } }');
     const pageByEdges = inUser('friends(first: 50) { edges { node { pets { id } } } nodes { id } }');
