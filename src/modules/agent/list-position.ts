@@ -1,3 +1,5 @@
+import { PlatformError } from '../../platform/errors.ts';
+
 /** Buckets are 20 bits of a subscription's id: tessera_bucket() in the database. */
 export const LAST_BUCKET = 2 ** 20 - 1;
 /** In front of every bucket. */
@@ -29,6 +31,18 @@ export function unpackPosition(packed: bigint): ListPosition {
     bucket: Number((packed >> 1n) & BigInt(LAST_BUCKET)),
     isWalk: (packed & 1n) === 1n,
   };
+}
+
+/**
+ * A revision as an agent shows it; null for none.
+ *
+ * @throws PlatformError BAD_USER_INPUT for one that is negative
+ */
+export function checkRevision(revision: bigint | null, field: string): bigint | null {
+  if (revision !== null && revision < 0n) {
+    throw new PlatformError('BAD_USER_INPUT', { field, message: `${field}: must not be negative` });
+  }
+  return revision;
 }
 
 /** What decides which part of its list an agent is given next, read in one snapshot. */

@@ -1,4 +1,5 @@
 import type { Services } from '../../platform/services.ts';
+import { IS_NODE_OF_PLAN } from '../node/plans-of-nodes.ts';
 import type { ListState } from './list-position.ts';
 
 /** A plan whose subscriptions may be used on a server. */
@@ -47,8 +48,7 @@ export async function readListStates(
     WITH now AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon),
     listed AS MATERIALIZED (
       SELECT n.server_id, p.id AS plan_id, p.speed_limit, p.device_limit, array_agg(n.id ORDER BY n.sort, n.id) AS node_ids
-      FROM nodes n JOIN plans p ON p.node_tags && n.tags
-        OR EXISTS (SELECT FROM plan_nodes l WHERE l.plan_id = p.id AND l.node_id = n.id)
+      FROM nodes n JOIN plans p ON ${IS_NODE_OF_PLAN}
       WHERE n.server_id = ANY(${[...new Set(serverIds)]}::uuid[]) AND n.enabled AND n.deleted_at IS NULL
       GROUP BY n.server_id, p.id),
     latest AS MATERIALIZED (

@@ -3,6 +3,7 @@ import { isOutage } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import type { WatchKind } from '../../platform/watch-kind.ts';
+import { IS_NODE_OF_PLAN } from '../node/plans-of-nodes.ts';
 import { PLAN_USERS_CHANGED } from '../subscription/subscription.events.ts';
 import { readListStates, type ServerListState } from './read-list-states.ts';
 import type { ListStates } from './read-server-users.ts';
@@ -56,8 +57,7 @@ async function fingerprints({ db }: Pick<Services, 'db'>, ids: string[]): Promis
   const rows = await db.$queryRaw<{ id: string; fingerprint: string }[]>`
     WITH listed AS MATERIALIZED (
       SELECT DISTINCT n.server_id, p.id AS plan_id
-      FROM nodes n JOIN plans p ON p.node_tags && n.tags
-        OR EXISTS (SELECT FROM plan_nodes l WHERE l.plan_id = p.id AND l.node_id = n.id)
+      FROM nodes n JOIN plans p ON ${IS_NODE_OF_PLAN}
       WHERE n.server_id = ANY(${ids}::uuid[]) AND n.enabled AND n.deleted_at IS NULL),
     newest AS MATERIALIZED (
       SELECT plan_id, (SELECT revision FROM user_subscriptions WHERE plan_id = p.plan_id

@@ -1,6 +1,6 @@
 import { firstAnd } from '../../platform/first-and.ts';
 import type { Services } from '../../platform/services.ts';
-import { checkRevision } from './check-revision.ts';
+import { checkRevision } from './list-position.ts';
 import type { ListedPlan } from './read-list-states.ts';
 import { readServerUsers, type UserDelta } from './read-server-users.ts';
 import type { UserLists } from './user-lists.ts';

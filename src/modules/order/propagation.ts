@@ -3,6 +3,7 @@ import { isOutage } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import type { Caller } from '../auth/caller.ts';
+import { IS_NODE_OF_PLAN } from '../node/plans-of-nodes.ts';
 
 /** On how many of its servers an activation has arrived. */
 export interface PropagationCounts {
@@ -43,8 +44,7 @@ async function readPropagations(
       FROM orders WHERE id = ANY(${[...new Set(orderIds)]}::uuid[]) AND status = 'FINISHED'),
     listed AS MATERIALIZED (
       SELECT DISTINCT p.id AS plan_id, n.server_id
-      FROM plans p JOIN nodes n ON n.enabled AND n.deleted_at IS NULL AND (p.node_tags && n.tags
-        OR EXISTS (SELECT FROM plan_nodes l WHERE l.plan_id = p.id AND l.node_id = n.id))
+      FROM plans p JOIN nodes n ON n.enabled AND n.deleted_at IS NULL AND ${IS_NODE_OF_PLAN}
       WHERE p.id IN (SELECT plan_id FROM asked))
     SELECT a.id, count(s.id)::int AS servers,
       count(*) FILTER (WHERE s.confirmed_revision >> 21 >= s.full_list_revision AND (a.revision, a.bucket)

@@ -18,9 +18,9 @@ export async function deleteServer(
   { actorId, id }: { actorId: string; id: string },
 ): Promise<Server> {
   const server = await db.$transaction(async (tx) => {
+    // What is being added to it is there afterwards, and what comes later waits.
     await lockNodeLists(tx);
     await lockServer(tx, id);
-    // What is added to it now waits for the lock.
     const nodes = await tx.node.count({ where: { serverId: id, deletedAt: null } });
     if (nodes > 0)
       throw new PlatformError('STILL_IN_USE', { message: `This server still has ${nodes} nodes.` });

@@ -2,6 +2,7 @@ import { type Batcher, createBatcher } from '../../platform/batch.ts';
 import { isOutage } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
+import { IS_NODE_OF_PLAN } from '../node/plans-of-nodes.ts';
 import { IS_HEARD_OF } from './is-server-online.ts';
 
 /** How a server is doing, and how far its agent is behind. */
@@ -54,8 +55,7 @@ export async function readServerStates(
     listed AS MATERIALIZED (
       SELECT DISTINCT a.id AS server_id, p.id AS plan_id
       FROM asked a JOIN nodes n ON n.server_id = a.id AND n.enabled AND n.deleted_at IS NULL
-      JOIN plans p ON p.node_tags && n.tags
-        OR EXISTS (SELECT FROM plan_nodes l WHERE l.plan_id = p.id AND l.node_id = n.id)),
+      JOIN plans p ON ${IS_NODE_OF_PLAN}),
     pending AS MATERIALIZED (
       SELECT a.id, count(*)::int AS changes, min(s.revised_at) AS since
       FROM asked a JOIN listed l ON l.server_id = a.id CROSS JOIN LATERAL (

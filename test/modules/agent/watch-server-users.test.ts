@@ -117,22 +117,24 @@ describe('serverUsersChanged', () => {
     await slow.end();
   });
 
-  it('tells of a plan that has just come to the server', async () => {
+  it('tells of a plan that has just come to the server, without waiting for the poll', async () => {
     const { agent } = await buildFleet(api);
     const other = await placePlan(db, (await api.newAgent()).serverId);
     const { id } = await buildSubscription(db, { planId: other.plan.id });
-    const messages = agent.subscribe(ServerUsersChangedDocument, {}) as Messages;
-    await next(messages);
+    const watcher = createWatcher({ pubSub: api.services.pubSub, log: api.services.log, pollMs: 60_000 });
+    const services = { ...api.services, ...createUserLists({ ...api.services, watcher }) };
+    const { serverId } = agent;
+    const deltas = (await watchServerUsers(services, { serverId, since: null }))[Symbol.asyncIterator]();
+    await deltas.next();
 
-    const node = await buildNode(db, { serverId: agent.serverId });
+    const node = await buildNode(db, { serverId });
     await buildPlanNode(db, { planId: other.plan.id, nodeId: node.id });
     wake(other.plan.id);
 
-    expect(await next(messages)).toMatchObject({
-      full: true,
-      upserts: [{ subscriptionId: id, nodeIds: [node.id] }],
-    });
-    await messages.return?.();
+    const upserts = [expect.objectContaining({ subscriptionId: id, nodeIds: [node.id] })];
+    expect((await deltas.next()).value).toMatchObject({ full: true, upserts });
+    await deltas.return?.();
+    watcher.close();
   });
 
   it('makes a lost wake-up good with its poll, one query for all servers', async () => {
