@@ -4,6 +4,8 @@ import { createSessionWatch, type SessionWatch } from './modules/auth/watch-sess
 import { createPresence, type Presence } from './modules/device/presence.ts';
 import { createOrderBatchers, type OrderBatchers } from './modules/order/create-batchers.ts';
 import { watchedOrders } from './modules/order/watch-order.ts';
+import { createStatistics, type Statistics } from './modules/statistics/read-statistics.ts';
+import { watchedStatistics } from './modules/statistics/watch-statistics.ts';
 import { watchedUsers } from './modules/user/watch-viewer.ts';
 import type { RequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
@@ -13,6 +15,9 @@ import type { WatchKind } from './platform/watch-kind.ts';
 export interface Shared extends OrderBatchers {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
+  watchedStatistics: WatchKind;
+  /** The present statistics, read once for all who ask at the same time. */
+  statistics: () => Promise<Statistics>;
   sessionWatch: SessionWatch;
   presence: Presence;
   redemptionLock: boolean;
@@ -33,6 +38,8 @@ export function createShared(
     ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),
+    watchedStatistics: watchedStatistics(services),
+    statistics: createStatistics(services),
     sessionWatch: createSessionWatch(services),
     presence: createPresence(services),
     redemptionLock: REDEMPTION_LOCK,

@@ -7,6 +7,8 @@ const IDS_PER_QUERY = 5_000;
 export interface KindOptions {
   /** How many reads after wake-ups run at once; a share of the watcher's when absent. */
   maxReads?: number;
+  /** How often the fingerprints are compared; as often as the watcher's when absent. */
+  pollMs?: number;
   /** The topic whose wake-ups concern this kind. */
   topic: string;
   /** For each of the ids (at most 5,000) something that changes whenever its value does; nothing for what is gone. */
