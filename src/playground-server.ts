@@ -11,7 +11,7 @@ const POLICY = {
     'script-src': ["'self'"],
     'worker-src': ["'self'"],
     'style-src': ["'self'", "'unsafe-inline'"],
-    'font-src': ["'self'"],
+    'font-src': ["'self'", 'data:'],
     'img-src': ["'self'", 'data:'],
     // Websockets to this very host are 'self', too.
     'connect-src': ["'self'"],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { must, root, timed } from './steps.mjs';
 
 const at = (path) => join(root, path);
-const PLAYGROUND = join('src', 'playground');
+const PLAYGROUND = join('src', 'playground', '/');
 
 /** src/generated is made from prisma/schema.prisma, and dist from the sources; what is up to date is left alone. */
 export async function build() {
@@ -55,7 +55,7 @@ async function bundlePlayground() {
     must('vite build', at('node_modules/vite/bin/vite.js'), [
       'build',
       '--config',
-      `${PLAYGROUND}/vite.config.ts`,
+      join(PLAYGROUND, 'vite.config.ts'),
     ]),
   );
   writeFileSync(stamp, wanted);

@@ -51,7 +51,7 @@ function lagging({ serversLagging: count }: Statistics): Advice | null {
   if (count === 0) return null;
   return {
     level: 'warning',
-    title: `${servers(count)} without the latest user list.`,
+    title: `${servers(count)} not applied the latest user list.`,
     action:
       'New customers cannot connect there yet. If it stays so, look at the log of the agent, and whether it reaches this API; "All servers" tells which.',
   };
@@ -61,10 +61,10 @@ function offline({ serversOffline: count }: Statistics): Advice | null {
   if (count === 0) return null;
   return {
     level: 'warning',
-    title: `${servers(count)} not heard of for a minute.`,
+    title: `${servers(count)} not been heard of for a minute.`,
     action:
       'See that the machine is up and its agent runs with the present token; "New token for a server" makes another one. "All servers" tells which.',
   };
 }
 
-const servers = (count: number) => (count === 1 ? '1 server is' : `${count} servers are`);
+const servers = (count: number) => (count === 1 ? '1 server has' : `${count} servers have`);

@@ -17,15 +17,15 @@ interface ChartProps {
   lines: readonly Line[];
 }
 
-const HEIGHT = 104;
+const HEIGHT = 92;
 const WINDOW_SECONDS = 300;
 
 /** The last five minutes as lines, at the width of its place. */
 export function Chart({ label, samples, lines }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
+  // The colours of the canvas are those of the theme: it is drawn anew with another one.
   const isDark = useIsDark();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the colours of the canvas are those of the theme
   useEffect(() => {
     const element = place.current;
     if (!element) return;
@@ -39,7 +39,6 @@ export function Chart({ label, samples, lines }: ChartProps) {
       plot.current = null;
     };
   }, [lines, isDark]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a chart made anew needs its data
   useEffect(() => {
     plot.current?.setData(dataOf(samples, lines));
   }, [samples, lines, isDark]);
@@ -74,7 +73,7 @@ function optionsFor(element: HTMLElement, lines: readonly Line[]): uPlot.Options
     },
     axes: [
       { ...axis, size: 22, space: 70, values: (_plot, times) => times.map(timeOfDay) },
-      { ...axis, size: 34, space: 28, incrs: WHOLE },
+      { ...axis, size: 30, space: 26, incrs: WHOLE },
     ],
     series: [
       {},
@@ -96,4 +95,4 @@ const WHOLE = [1, 2, 5]
   .sort((a, b) => a - b);
 
 const timeOfDay = (seconds: number) =>
-  new Date(seconds * 1_000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  new Date(seconds * 1_000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });

@@ -41,7 +41,9 @@ function Live() {
         <MetricCard key={metric.title} metric={metric} latest={latest} samples={samples} />
       ))}
       <PlanBars redemptions={latest.redemptionsToday} />
-      <p className="hint">By the server's clock, {new Date(latest.at).toLocaleTimeString()}.</p>
+      <p className="hint">
+        By the server's clock, {new Date(latest.at).toLocaleTimeString([], { hour12: false })}.
+      </p>
     </>
   );
 }
@@ -74,7 +76,7 @@ const METRICS: readonly Metric[] = [
   },
   {
     title: 'Orders waiting',
-    unit: 'accepted, not yet activated',
+    unit: 'to be activated',
     lines: [{ label: 'waiting', color: '--line-2', value: (now) => now.queueDepth }],
   },
   {

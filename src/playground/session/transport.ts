@@ -1,5 +1,5 @@
 import type { Fetcher, FetcherParams, FetcherReturnType } from '@graphiql/toolkit';
-import { type DocumentNode, Kind, OperationTypeNode, parse } from 'graphql';
+import { Kind, type OperationDefinitionNode, OperationTypeNode, parse } from 'graphql';
 import { type Client, createClient } from 'graphql-ws';
 import { type Answer, ask } from './ask.ts';
 import type { Session } from './session.ts';
@@ -22,10 +22,12 @@ export function createTransport(session: Session, url: string): Transport {
   return {
     watch: (query) => sockets.current().iterate({ query }) as AsyncIterableIterator<Answer<never>>,
     fetcher: (params, options) => {
-      const document = options?.documentAST ?? parse(params.query);
-      const answers = isSubscription(document, params.operationName)
-        ? inWords(sockets.current(), params)
-        : askAsSignedIn(session, url, params, options?.headers ?? {});
+      const operation = chosenOperation(params);
+      const request = { ...params, operationName: operation?.name?.value ?? params.operationName };
+      const answers =
+        operation?.operation === OperationTypeNode.SUBSCRIPTION
+          ? inWords(sockets.current(), request)
+          : askAsSignedIn(session, url, request, options?.headers ?? {});
       // GraphiQL thinks of errors as instances of a class; what comes over the wire is what it shows.
       return answers as FetcherReturnType;
     },
@@ -75,14 +77,23 @@ function connect(session: Session, url: string): Client {
   });
 }
 
-function isSubscription(document: DocumentNode, operationName: string | null | undefined): boolean {
-  const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
-  const chosen = operations.find(
-    (definition) =>
-      definition.kind === Kind.OPERATION_DEFINITION &&
-      (operations.length === 1 || definition.name?.value === operationName),
-  );
-  return chosen?.kind === Kind.OPERATION_DEFINITION && chosen.operation === OperationTypeNode.SUBSCRIPTION;
+/**
+ * The operation that is to run: the only one, or the one with the name. What GraphiQL says of the document may be a
+ * moment old. Undefined for what cannot be read: the server says what is wrong with it.
+ */
+function chosenOperation({ query, operationName }: FetcherParams): OperationDefinitionNode | undefined {
+  const operations = operationsOf(query);
+  return operations.length === 1
+    ? operations[0]
+    : operations.find(({ name }) => name?.value === operationName);
+}
+
+function operationsOf(query: string): OperationDefinitionNode[] {
+  try {
+    return parse(query).definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
+  } catch {
+    return [];
+  }
 }
 
 /** A token that was refused is renewed, and the request sent once more: nothing has run the first time. */

@@ -8,20 +8,18 @@ export function useOpenTask(): (task: Task) => void {
   const editors = useGraphiQL(
     pick('queryEditor', 'variableEditor', 'responseEditor', 'tabs', 'activeTabIndex'),
   );
-  return ({ document, variables }) => {
-    const { queryEditor, variableEditor, responseEditor, tabs, activeTabIndex } = editors;
-    if (!queryEditor) return;
-    const known = tabs.findIndex(({ query }) => query === document);
-    if (known >= 0) {
-      if (known !== activeTabIndex) changeTab(known);
-    } else {
-      stop();
-      if (!isUnused(queryEditor.getValue())) addTab();
-      queryEditor.setValue(document);
-      variableEditor?.setValue(variables);
-      responseEditor?.setValue('');
-    }
-    queryEditor.focus();
+  const load = ({ document, variables }: Task) => {
+    stop();
+    if (!isUnused(editors.queryEditor?.getValue() ?? '')) addTab();
+    editors.queryEditor?.setValue(document);
+    editors.variableEditor?.setValue(variables);
+    editors.responseEditor?.setValue('');
+  };
+  return (task) => {
+    const known = editors.tabs.findIndex(({ query }) => query === task.document);
+    if (known < 0) load(task);
+    else if (known !== editors.activeTabIndex) changeTab(known);
+    editors.queryEditor?.focus();
   };
 }
 
