@@ -23,7 +23,7 @@ export function createTransport(session: Session, url: string): Transport {
     watch: (query) => sockets.current().iterate({ query }) as AsyncIterableIterator<Answer<never>>,
     fetcher: (params, options) => {
       const operation = chosenOperation(params);
-      const request = { ...params, operationName: operation?.name?.value ?? params.operationName };
+      const request = { ...params, operationName: operation?.name?.value ?? params.operationName ?? null };
       const answers =
         operation?.operation === OperationTypeNode.SUBSCRIPTION
           ? inWords(sockets.current(), request)

@@ -21,13 +21,19 @@ const catalogue: readonly TaskList[] = TASK_GROUPS.map((group) => ({
     .map(([, text]) => readTask(text)),
 }));
 
-/** What somebody may do that has the words in its title or description; for somebody unknown, what all may do. */
+/** What somebody may do, and has the words in it; for somebody unknown, what all may do. */
 export function findTasks({ identity, words }: { identity: Identity | null; words: string }): TaskList[] {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   return catalogue
-    .filter(({ role }) => role === undefined || role === identity?.role)
+    .filter(({ audience }) => isFor(audience, identity))
     .map((group) => ({ ...group, tasks: group.tasks.filter((task) => matches(group, task, wanted)) }))
     .filter(({ tasks }) => tasks.length > 0);
+}
+
+function isFor(audience: TaskGroup['audience'], identity: Identity | null): boolean {
+  if (audience === 'EVERYBODY') return true;
+  if (audience === 'PERSON') return identity?.role === 'USER' || identity?.role === 'ADMIN';
+  return audience === identity?.role;
 }
 
 function matches(

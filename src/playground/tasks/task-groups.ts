@@ -1,25 +1,23 @@
-import type { Identity } from '../session/session.ts';
-
 /** A folder of operations/. */
 export interface TaskGroup {
   folder: string;
   title: string;
-  /** Whom it is for; absent: everybody. */
-  role?: Identity['role'];
+  /** Whom it is for. PERSON is whoever has an account, admins too. */
+  audience: 'ADMIN' | 'AGENT' | 'PERSON' | 'EVERYBODY';
 }
 
 /** In the order in which they are shown. */
 export const TASK_GROUPS: readonly TaskGroup[] = [
-  { folder: 'overview', title: 'How are we doing?', role: 'ADMIN' },
-  { folder: 'customers', title: 'Customers', role: 'ADMIN' },
-  { folder: 'orders', title: 'Orders', role: 'ADMIN' },
-  { folder: 'codes', title: 'Codes', role: 'ADMIN' },
-  { folder: 'devices', title: 'Devices', role: 'ADMIN' },
-  { folder: 'plans', title: 'Plans', role: 'ADMIN' },
-  { folder: 'servers', title: 'Servers and nodes', role: 'ADMIN' },
-  { folder: 'site', title: 'Site and ads', role: 'ADMIN' },
-  { folder: 'audit', title: 'Who changed what', role: 'ADMIN' },
-  { folder: 'agent', title: 'As the agent of a server', role: 'AGENT' },
-  { folder: 'account', title: 'My account' },
-  { folder: 'public', title: 'What everybody sees' },
+  { folder: 'overview', title: 'How are we doing?', audience: 'ADMIN' },
+  { folder: 'customers', title: 'Customers', audience: 'ADMIN' },
+  { folder: 'orders', title: 'Orders', audience: 'ADMIN' },
+  { folder: 'codes', title: 'Codes', audience: 'ADMIN' },
+  { folder: 'devices', title: 'Devices', audience: 'ADMIN' },
+  { folder: 'plans', title: 'Plans', audience: 'ADMIN' },
+  { folder: 'servers', title: 'Servers and nodes', audience: 'ADMIN' },
+  { folder: 'site', title: 'Site and ads', audience: 'ADMIN' },
+  { folder: 'audit', title: 'Who changed what', audience: 'ADMIN' },
+  { folder: 'agent', title: 'As the agent of a server', audience: 'AGENT' },
+  { folder: 'account', title: 'My account', audience: 'PERSON' },
+  { folder: 'public', title: 'What everybody sees', audience: 'EVERYBODY' },
 ];
