@@ -27,16 +27,19 @@ const POLICY = {
  */
 export async function servePlayground(app: FastifyInstance): Promise<void> {
   const root = builtPlayground();
-  await app.register(fastifyStatic, { root, serve: false, cacheControl: false, dotfiles: 'ignore' });
+  await app.register(fastifyStatic, {
+    ...{ root, serve: false, cacheControl: false, dotfiles: 'ignore' },
+    // Only for what is there: names in assets/ have the hash of their content.
+    setHeaders: (reply, path) => {
+      const isImmutable = path.startsWith(join(root, 'assets', '/'));
+      void reply.header('cache-control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache');
+    },
+  });
   app.get('/playground', (_request, reply) => reply.redirect('playground/', 302));
   const options = { helmet: { contentSecurityPolicy: POLICY } };
-  app.get<{ Params: { '*': string } }>('/playground/*', options, (request, reply) => {
-    const file = request.params['*'] || 'index.html';
-    // Names in assets/ have the hash of their content.
-    const isImmutable = file.startsWith('assets/');
-    reply.header('cache-control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache');
-    return reply.sendFile(file);
-  });
+  app.get<{ Params: { '*': string } }>('/playground/*', options, (request, reply) =>
+    reply.sendFile(request.params['*'] || 'index.html'),
+  );
 }
 
 /** This file runs from src and from dist/src. */

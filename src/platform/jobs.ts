@@ -44,7 +44,7 @@ export interface JobQueue {
   /**
    * All jobs of these kinds, of all processes.
    *
-   * @throws RedisAwayError within 2 s
+   * @throws RedisAwayError within a second
    */
   counts(jobs: readonly Job<never>[]): Promise<JobCounts>;
   /** Takes no more jobs, and settles once those under way are done. */
@@ -63,6 +63,7 @@ export interface JobQueueOptions {
   addTimeoutMs?: number;
 }
 
+const COUNT_TIMEOUT_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 const LOCK_MS = 30_000;
 
@@ -73,9 +74,9 @@ export async function createJobQueue(options: JobQueueOptions): Promise<JobQueue
   await firstConnection(connections.client, log);
   const queues = createQueues({ connections, log, prefix });
   /** Known failures fail at once; what may still happen is told apart. */
-  const bounded = <Result>(action: () => Promise<Result>): Promise<Result> =>
+  const bounded = <Result>(action: () => Promise<Result>, limitMs = addTimeoutMs): Promise<Result> =>
     connections.client.status === 'ready'
-      ? withinTime(action(), addTimeoutMs)
+      ? withinTime(action(), limitMs)
       : Promise.reject(new RedisAwayError(false));
   return {
     add: async (job, payload) => {
@@ -84,7 +85,7 @@ export async function createJobQueue(options: JobQueueOptions): Promise<JobQueue
     addMany: (job, payloads) => bounded(() => addAll(queues.of(job), job, payloads)),
     process: (job, work) => startProcessing(queues.of(job), job, work, log),
     every: (job, schedule) => bounded(() => repeat(queues.of(job), job, schedule)),
-    counts: (jobs) => bounded(() => countAll(jobs.map((job) => queues.of(job)))),
+    counts: (jobs) => bounded(() => countAll(jobs.map((job) => queues.of(job))), COUNT_TIMEOUT_MS),
     pause: async () => {
       await Promise.all(queues.all().map((queue) => queue.pause(true)));
     },

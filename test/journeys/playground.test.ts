@@ -13,7 +13,7 @@ let api: TestApi;
 let admin: TestUser;
 // Chromium may have to be installed first.
 beforeAll(async () => {
-  [browser, api] = await Promise.all([startBrowser({ hosts: ['panel.example.test'] }), startTestApi()]);
+  [browser, api] = await Promise.all([startBrowser(), startTestApi()]);
   admin = await api.newAdmin();
 }, 300_000);
 afterAll(async () => {
@@ -164,7 +164,7 @@ describe('the playground', () => {
   it('works under any name and path, in a narrow window', { timeout: 90_000 }, async () => {
     const proxy = await startPathProxy(api.url, '/shop/api');
     try {
-      const origin = `http://panel.example.test:${proxy.port}`;
+      const origin = `http://panel.localhost:${proxy.port}`;
       const { page, complaints, picture } = await open(origin, { viewport: { width: 480, height: 900 } });
       await page.goto(`${origin}/shop/api/playground`);
       await signIn(page, admin);
