@@ -4,6 +4,7 @@ import { useSessionState } from './session/session-context.tsx';
 
 /** Reads the schema again for whoever signs in, and says why there is none. */
 export function SchemaNotice() {
+  useWrappedLines();
   const { introspect } = useGraphiQLActions();
   const { schema, fetchError } = useGraphiQL(pick('schema', 'fetchError'));
   const { identity } = useSessionState();
@@ -21,4 +22,10 @@ export function SchemaNotice() {
         : 'Sign in as an admin to see the schema: without it there is no completion and no documentation.'}
     </p>
   );
+}
+
+/** Nobody scrolls sideways for the end of a sentence. */
+function useWrappedLines(): void {
+  const queryEditor = useGraphiQL(({ queryEditor }) => queryEditor);
+  useEffect(() => queryEditor?.updateOptions({ wordWrap: 'on' }), [queryEditor]);
 }

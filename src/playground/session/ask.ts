@@ -30,6 +30,13 @@ export class RefusalError extends Error {
   }
 }
 
+/** An error in words for people: GraphiQL shows a stack, if there is one. */
+export function inPlainWords(message: string): Error {
+  const error = new Error(message);
+  delete error.stack;
+  return error;
+}
+
 /**
  * Sends one operation over HTTP.
  *
@@ -51,10 +58,10 @@ export async function ask<Data>(
       ...headers,
     },
   }).catch(() => {
-    throw new Error('The server gave no answer. Is it running, and is the network there?');
+    throw inPlainWords('The server gave no answer. Is it running, and is the network there?');
   });
   return response.json().catch(() => {
-    throw new Error(
+    throw inPlainWords(
       `What came back is no answer of ours (HTTP ${response.status}): a proxy may be in between.`,
     );
   }) as Promise<Answer<Data>>;

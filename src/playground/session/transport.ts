@@ -1,7 +1,7 @@
 import type { Fetcher, FetcherParams, FetcherReturnType } from '@graphiql/toolkit';
 import { Kind, type OperationDefinitionNode, OperationTypeNode, parse } from 'graphql';
 import { type Client, createClient } from 'graphql-ws';
-import { type Answer, ask } from './ask.ts';
+import { type Answer, ask, inPlainWords } from './ask.ts';
 import type { Session } from './session.ts';
 
 /** How the page talks to the server. */
@@ -116,7 +116,7 @@ function inWords(client: Client, params: FetcherParams): AsyncIterableIterator<A
   const words = {
     next: () =>
       messages.next().catch((error: unknown) => {
-        throw error instanceof CloseEvent ? new Error(sentence(error)) : error;
+        throw error instanceof CloseEvent ? inPlainWords(sentence(error)) : error;
       }),
     return: () => messages.return(undefined),
     [Symbol.asyncIterator]: () => words,
@@ -125,6 +125,7 @@ function inWords(client: Client, params: FetcherParams): AsyncIterableIterator<A
 }
 
 function sentence({ code, reason }: CloseEvent): string {
-  if (code === ENDED && reason !== 'SESSION_REVOKED') return 'Sign in first: subscriptions need an account.';
+  if (code === ENDED && reason === 'UNAUTHENTICATED') return 'Sign in first: subscriptions need an account.';
+  if (code === ENDED) return 'The server has ended your session.';
   return `The server has closed the websocket: ${code} ${reason}`.trim();
 }

@@ -27,18 +27,13 @@ export function readTask(text: string): Task {
   if (title === '') throw new Error('A ready-made operation begins with a comment that is its title.');
   const operation = lines.slice(end).join('\n').trim();
   const sentences = description.join(' ').trim();
-  const heading = [title, ...wrap(sentences)].map((line) => `# ${line}`).join('\n');
+  const heading = [title, sentences].map((line) => `# ${line}`).join('\n');
   return {
     title,
     description: sentences,
     document: `${heading}\n\n${operation}\n`,
     variables: start < 0 ? '' : formatJson(comment.slice(start + 1).join('\n')),
   };
-}
-
-/** In lines that fit into a narrow editor. */
-function wrap(sentences: string): string[] {
-  return sentences.match(/\S.{0,47}(?=\s|$)|\S{48,}/g) ?? [];
 }
 
 function formatJson(json: string): string {
