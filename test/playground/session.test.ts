@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Session } from '../../src/playground/session/session.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 
@@ -33,8 +33,11 @@ describe('Session', () => {
     expect(await session.accessToken()).toBe(first);
     minutesLater(0.2);
 
+    const asked = vi.spyOn(globalThis, 'fetch');
     const tokens = await Promise.all([session.accessToken(), session.accessToken(), session.accessToken()]);
 
+    expect(asked).toHaveBeenCalledTimes(1);
+    asked.mockRestore();
     expect(new Set(tokens).size).toBe(1);
     expect(tokens[0]).not.toBe(first);
     expect((await row()).refreshGeneration).toBe(1);
@@ -80,14 +83,10 @@ describe('Session', () => {
   it('keeps a session whose server is out of reach', async () => {
     const { session, minutesLater } = await signedIn();
     const token = await session.accessToken();
-    const known = globalThis.fetch;
-    globalThis.fetch = () => Promise.reject(new TypeError('fetch failed'));
-    try {
-      minutesLater(10);
-      expect(await session.accessToken()).toBe(token);
-    } finally {
-      globalThis.fetch = known;
-    }
+    const asked = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('fetch failed'));
+    minutesLater(10);
+    expect(await session.accessToken()).toBe(token);
+    asked.mockRestore();
 
     expect(await session.accessToken()).not.toBe(token);
     await session.signOut();
