@@ -7,6 +7,7 @@ import { authenticate } from './modules/auth/authenticate.ts';
 import type { Caller, UserCaller } from './modules/auth/caller.ts';
 import { clientAddress } from './platform/client-address.ts';
 import { createApolloServer } from './platform/graphql/apollo.ts';
+import { answerConditionally } from './platform/graphql/conditional-get.ts';
 import { SocketRefusal } from './platform/graphql/socket-protocol.ts';
 import { serveWebsockets, type WebsocketSettings } from './platform/graphql/websocket.ts';
 import type { Metrics } from './platform/metrics.ts';
@@ -52,6 +53,7 @@ export async function serveGraphql(
   app.route({
     method: ['GET', 'POST'],
     url: PATH,
+    onSend: answerConditionally,
     handler: (request, reply) =>
       inRequestScope(scopeOf(request, config), () => handle.call(app, request, reply)),
   });

@@ -9,6 +9,8 @@ import { BindingResolver } from './modules/device/binding.resolver.ts';
 import { DeviceAdminResolver } from './modules/device/device.admin-resolver.ts';
 import { DeviceResolver } from './modules/device/device.resolver.ts';
 import { DevicePresenceResolver, DeviceStatisticsResolver } from './modules/device/presence.resolver.ts';
+import { NodeAdminResolver } from './modules/node/node.admin-resolver.ts';
+import { SubscriptionNodeResolver } from './modules/node/node.resolver.ts';
 import { OrderAdminResolver } from './modules/order/order.admin-resolver.ts';
 import { OrderResolver } from './modules/order/order.resolver.ts';
 import { PlanAdminResolver } from './modules/plan/plan.admin-resolver.ts';
@@ -21,7 +23,9 @@ import {
   RedemptionRecordResolver,
 } from './modules/redemption/redemption-code.resolver.ts';
 import { StatisticsAdminResolver } from './modules/statistics/statistics.admin-resolver.ts';
+import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
+import { TrafficResolver } from './modules/traffic/traffic.resolver.ts';
 import { UserResolver } from './modules/user/user.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
 import { DateTimeScalar } from './platform/graphql/scalars.ts';
@@ -36,6 +40,7 @@ const resolvers: NonEmptyArray<Function> = [
   DevicePresenceResolver,
   DeviceResolver,
   DeviceStatisticsResolver,
+  NodeAdminResolver,
   OrderAdminResolver,
   OrderResolver,
   PlanAdminResolver,
@@ -46,7 +51,10 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionRecordResolver,
   RedemptionResolver,
   StatisticsAdminResolver,
+  SubscriptionAdminResolver,
+  SubscriptionNodeResolver,
   SubscriptionResolver,
+  TrafficResolver,
   UserResolver,
 ];
 

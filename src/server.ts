@@ -90,7 +90,7 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
     origin: config.ALLOWED_ORIGINS,
     methods: ['GET', 'POST'],
     allowedHeaders: ['authorization', 'content-type', 'apollo-require-preflight', 'x-apollo-operation-name'],
-    exposedHeaders: ['x-request-id', 'retry-after'],
+    exposedHeaders: ['x-request-id', 'retry-after', 'etag'],
     maxAge: 86_400,
   });
   app.addHook('onRequest', async ({ id }, reply) => {

@@ -46,3 +46,18 @@ export async function seedOrders(db, count) {
   );
   return orders.rows.map(({ id }) => id);
 }
+
+const SUBSCRIPTIONS_AT_ONCE = 100_000;
+
+/** Live subscriptions of a plan without an end, each of a user of its own. */
+export async function seedSubscriptions(db, { planId, count }) {
+  for (let made = 0; made < count; made += SUBSCRIPTIONS_AT_ONCE) {
+    const some = Math.min(SUBSCRIPTIONS_AT_ONCE, count - made);
+    await db.query(
+      `WITH u AS (INSERT INTO users (id) SELECT uuidv7() FROM generate_series(1, $2::int) RETURNING id)
+       INSERT INTO user_subscriptions (id, user_id, plan_id, traffic_limit, token, credential)
+       SELECT uuidv7(), id, $1, 107374182400, encode(sha256(id::text::bytea), 'base64'), gen_random_uuid() FROM u`,
+      [planId, some],
+    );
+  }
+}

@@ -39,3 +39,18 @@ export function userOf(caller: Caller): UserCaller {
   if (caller.kind !== 'user') throw new PlatformError('UNAUTHENTICATED');
   return caller;
 }
+
+/** Whether everything may be shown to the caller. */
+export function isAdmin(caller: Caller): boolean {
+  return caller.kind === 'user' && caller.role === 'ADMIN';
+}
+
+/**
+ * The caller as an agent, where a policy has let nobody else through.
+ *
+ * @throws PlatformError UNAUTHENTICATED
+ */
+export function agentOf(caller: Caller): AgentCaller {
+  if (caller.kind !== 'agent') throw new PlatformError('UNAUTHENTICATED');
+  return caller;
+}

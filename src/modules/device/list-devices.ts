@@ -1,5 +1,6 @@
 import type { Device, Prisma } from '../../generated/prisma/client.ts';
 import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
+import type { Transaction } from '../../platform/database.ts';
 import { checkId } from '../../platform/input.ts';
 import { type Page, type PageArguments, paginate } from '../../platform/page.ts';
 import type { Services } from '../../platform/services.ts';
@@ -13,6 +14,9 @@ export interface DeviceListFilter {
   online?: boolean | null;
 }
 
+/** The database, or a transaction: a page that belongs to more than itself. */
+type DeviceServices = Pick<Services, 'secrets'> & { db: Pick<Transaction, 'device' | '$queryRaw'> };
+
 /** An open stay that nobody has confirmed for so long is over, although nobody has written it down yet. */
 const STAY_CONFIRMED_MS = 30 * SECOND_MS;
 
@@ -23,7 +27,7 @@ const STAY_CONFIRMED_MS = 30 * SECOND_MS;
  * may be half a minute late.
  */
 export async function listDevices(
-  services: Pick<Services, 'db' | 'secrets'>,
+  services: DeviceServices,
   { filter, page }: { filter: DeviceListFilter; page: PageArguments },
 ): Promise<Page<Device>> {
   const where = { AND: [byLabel(filter), byOwner(filter), await byPresence(services, filter)] };
@@ -54,7 +58,7 @@ function byOwner({ identifier, userId }: DeviceListFilter): Prisma.DeviceWhereIn
 }
 
 async function byPresence(
-  { db }: Pick<Services, 'db'>,
+  { db }: DeviceServices,
   { online }: DeviceListFilter,
 ): Promise<Prisma.DeviceWhereInput> {
   if (online == null) return {};

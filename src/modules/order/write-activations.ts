@@ -44,7 +44,7 @@ async function extendSubscriptions(tx: Transaction, { extended }: ActivationPlan
   await tx.$executeRaw`
     UPDATE user_subscriptions s
     SET status = 'ACTIVE', is_trial = false, expires_at = v."expiresAt", traffic_limit = v."trafficLimit",
-      upload = v.upload, download = v.download, reset_cycle = v."resetCycle", next_reset_at = v."nextResetAt",
+      bonus_traffic = 0, upload = v.upload, download = v.download, reset_cycle = v."resetCycle", next_reset_at = v."nextResetAt",
       version = s.version + 1
     FROM json_to_recordset(${toJson(extended)}::json) AS v(id uuid, "expiresAt" timestamptz, "trafficLimit" bigint,
       upload bigint, download bigint, "resetCycle" "ResetCycle", "nextResetAt" timestamptz)

@@ -17,6 +17,7 @@ import {
 import { PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { checkRequest } from './check-request.ts';
+import { markCacheable } from './conditional-get.ts';
 import { validationRules } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { PARSE_OPTIONS } from './operation.ts';
@@ -48,6 +49,7 @@ export function createApolloServer<Context extends BaseContext>({
       ApolloServerPluginLandingPageDisabled(),
       operationChecks({ schema, mayIntrospect }),
       httpConventions<Context>(),
+      markCacheable<Context>(),
     ],
     parseOptions: PARSE_OPTIONS,
     validationRules: [...validationRules],
