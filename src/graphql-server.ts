@@ -1,13 +1,15 @@
 import { fastifyApolloHandler } from '@as-integrations/fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteOptions } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Config } from './config.ts';
 import type { Context, Shared } from './context.ts';
 import { authenticate } from './modules/auth/authenticate.ts';
 import type { Caller, UserCaller } from './modules/auth/caller.ts';
+import { isServerToken } from './modules/server/find-agent.ts';
 import { clientAddress } from './platform/client-address.ts';
 import { createApolloServer } from './platform/graphql/apollo.ts';
 import { answerConditionally } from './platform/graphql/conditional-get.ts';
+import { LIMITS } from './platform/graphql/limits.ts';
 import { SocketRefusal } from './platform/graphql/socket-protocol.ts';
 import { serveWebsockets, type WebsocketSettings } from './platform/graphql/websocket.ts';
 import type { Metrics } from './platform/metrics.ts';
@@ -47,16 +49,20 @@ export async function serveGraphql(
   const handle = fastifyApolloHandler(apollo, {
     context: async (request) => {
       const caller = await identify(services, request.headers.authorization);
+      if (caller.kind === 'agent') shared.agentPresence.seen(caller);
       return { ...services, ...shared, caller, request: scopeOf(request, config) };
     },
   });
-  app.route({
+  const route: RouteOptions = {
     method: ['GET', 'POST'],
     url: PATH,
     onSend: answerConditionally,
     handler: (request, reply) =>
       inRequestScope(scopeOf(request, config), () => handle.call(app, request, reply)),
-  });
+  };
+  app.route(route);
+  app.addConstraintStrategy(SENDER);
+  app.route({ ...route, constraints: { sender: 'agent' }, bodyLimit: LIMITS.agentBodyBytes });
   const sockets = serveWebsockets(app.server, socketSettings(settings));
   return async () => {
     await sockets.close();
@@ -64,6 +70,20 @@ export async function serveGraphql(
     await apollo.stop();
   };
 }
+
+/** Who sends a request, by what can be seen of it before its body is read. */
+const SENDER: Parameters<FastifyInstance['addConstraintStrategy']>[0] = {
+  name: 'sender',
+  storage: () => {
+    const routes = new Map<unknown, never>();
+    return {
+      get: (sender) => routes.get(sender) ?? null,
+      set: (sender, route) => void routes.set(sender, route as never),
+    };
+  },
+  validate: () => {},
+  deriveConstraint: ({ headers }) => (isServerToken(headers.authorization) ? 'agent' : undefined),
+};
 
 /** Apollo answers a context that fails with 500, unless the error says otherwise. */
 async function identify(services: Services, authorization: string | undefined): Promise<Caller> {
@@ -84,7 +104,8 @@ function socketSettings({ services, config, schema, shared, metrics }: GraphqlSe
     addressOf: (request) => clientAddress(request, config.TRUST_PROXY),
     connect: async ({ params, scope }, close) => {
       const caller = await admit(services, params.authorization);
-      const letGo = caller.kind === 'user' ? await holdOpen(shared, caller, close) : () => {};
+      const letGo =
+        caller.kind === 'user' ? await holdOpen(shared, caller, close) : attend(shared, caller, close);
       metrics.sockets.inc();
       return {
         context: (request) => ({ ...services, ...shared, caller, request: { ...scope, ...request } }),
@@ -119,6 +140,16 @@ async function holdOpen(
     stopWatching();
     leave();
   };
+}
+
+/** An agent is there while its socket is open, which is closed when its token ends (4401). */
+function attend(
+  { agentPresence }: Pick<Shared, 'agentPresence'>,
+  caller: Caller,
+  close: (code: number, reason: string) => void,
+): () => void {
+  if (caller.kind !== 'agent') return () => {};
+  return agentPresence.arrive(caller, () => close(4401, 'SERVER_TOKEN_ENDED'));
 }
 
 /** graphql-ws clients come again with a new token after 4403, and stop after 4401. */

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
+import { AgentResolver } from './modules/agent/agent.resolver.ts';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
 import { AccountResolver } from './modules/auth/account.resolver.ts';
@@ -22,6 +23,8 @@ import {
   RedemptionCodeResolver,
   RedemptionRecordResolver,
 } from './modules/redemption/redemption-code.resolver.ts';
+import { ServerAdminResolver } from './modules/server/server.admin-resolver.ts';
+import { ServerResolver } from './modules/server/server.resolver.ts';
 import { StatisticsAdminResolver } from './modules/statistics/statistics.admin-resolver.ts';
 import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
@@ -33,6 +36,7 @@ import { DateTimeScalar } from './platform/graphql/scalars.ts';
 // biome-ignore lint/complexity/noBannedTypes: the type that type-graphql asks for
 const resolvers: NonEmptyArray<Function> = [
   AccountResolver,
+  AgentResolver,
   AuditAdminResolver,
   AuthResolver,
   BindingResolver,
@@ -51,6 +55,8 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionRecordResolver,
   RedemptionResolver,
   StatisticsAdminResolver,
+  ServerAdminResolver,
+  ServerResolver,
   SubscriptionAdminResolver,
   SubscriptionNodeResolver,
   SubscriptionResolver,

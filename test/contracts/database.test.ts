@@ -433,6 +433,12 @@ const STAMPS = [
   'plans_renew_node_list',
   'servers_lock_node_lists',
   'servers_renew_node_lists',
+  // Those of the lists of servers: test/modules/agent/server-users.test.ts.
+  'nodes_lists_added',
+  'nodes_lists_changed',
+  'plans_lists',
+  'plan_nodes_lists_added',
+  'plan_nodes_lists_removed',
 ];
 
 /** Foreign keys that do something else than refuse when what they point at is deleted. */

@@ -17,6 +17,8 @@ export interface Wanted {
   nodes: boolean;
   /** Each page of its devices that is asked for. */
   devices: readonly PageArguments[];
+  /** How many there are on all pages. */
+  deviceCount: boolean;
 }
 
 /** An account with what was wanted of it, all of one moment. */

@@ -27,10 +27,12 @@ import { watchViewer } from './watch-viewer.ts';
 function wantedOf(info: GraphQLResolveInfo): Wanted {
   const fields = selectionOf(info);
   const subscriptions = fields.filter(({ name }) => name === 'subscriptions');
+  const devices = fields.filter(({ name }) => name === 'devices');
   return {
     subscriptions: subscriptions.length > 0,
     nodes: subscriptions.some((field) => field.fields().some(({ name }) => name === 'nodes')),
-    devices: fields.filter(({ name }) => name === 'devices').map(({ args }): PageArguments => args),
+    devices: devices.map(({ args }): PageArguments => args),
+    deviceCount: devices.some((field) => field.fields().some(({ name }) => name === 'totalCount')),
   };
 }
 

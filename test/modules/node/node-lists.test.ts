@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => services?.close());
 
-const WANTED = { subscriptions: true, nodes: true, devices: [] };
+const WANTED = { subscriptions: true, nodes: true, devices: [], deviceCount: false };
 const SAY_NO_NODE = { log: { warn: vi.fn() } };
 
 /** The nodes that the user sees, of all of his subscriptions. */
