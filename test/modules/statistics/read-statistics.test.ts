@@ -43,6 +43,7 @@ describe('createStatistics', () => {
       startedAt: await secondsAgo(90),
     });
     await buildServer(db, { lastSeenAt: await secondsAgo(5) });
+    await buildServer(db, { lastSeenAt: await secondsAgo(5), fullListAt: await secondsAgo(60) });
     await buildServer(db, { lastSeenAt: await secondsAgo(300) });
     await buildServer(db);
     await buildServer(db, { deletedAt: new Date() });
@@ -54,7 +55,7 @@ describe('createStatistics', () => {
       queueDepth: 2,
       devicesOnline: 1,
       serversOnline: 1,
-      serversLagging: 0,
+      serversLagging: 1,
       serversOffline: 2,
     });
     expect(statistics.oldestPaidOrderSeconds).toBeGreaterThanOrEqual(45);
