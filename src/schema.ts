@@ -25,6 +25,7 @@ import {
 } from './modules/redemption/redemption-code.resolver.ts';
 import { ServerAdminResolver } from './modules/server/server.admin-resolver.ts';
 import { ServerResolver } from './modules/server/server.resolver.ts';
+import { TransportKeyAdminResolver } from './modules/site/transport-key.admin-resolver.ts';
 import { StatisticsAdminResolver } from './modules/statistics/statistics.admin-resolver.ts';
 import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
@@ -61,6 +62,7 @@ const resolvers: NonEmptyArray<Function> = [
   SubscriptionNodeResolver,
   SubscriptionResolver,
   TrafficResolver,
+  TransportKeyAdminResolver,
   UserResolver,
 ];
 

@@ -13,11 +13,13 @@ import type { Shared } from './context.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
 import { observeOrders } from './modules/order/observe-orders.ts';
-import { PlatformError } from './platform/errors.ts';
+import { isOutage } from './platform/database.ts';
+import { DomainError, PlatformError } from './platform/errors.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
 import { maskError } from './platform/graphql/mask-error.ts';
-import { readPublicKeys } from './platform/key-ring.ts';
+import { readPublicKeys } from './platform/key-pairs.ts';
 import { createMetrics } from './platform/metrics.ts';
+import { isRedisAway } from './platform/redis.ts';
 import { inRequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
 import { servePlayground } from './playground-server.ts';
@@ -110,7 +112,8 @@ function answerErrors(app: FastifyInstance, { log }: Services, config: Config): 
       reply.code(status).send({ errors: [maskError(error, log)] }),
     );
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    const status = error.statusCode ?? 500;
+    if (error instanceof DomainError) return answer(error, 400, request, reply);
+    const status = error.statusCode ?? (isOutage(error) || isRedisAway(error) ? 503 : 500);
     if (status >= 500) return answer(error, status, request, reply);
     return answer(new PlatformError('BAD_USER_INPUT', { message: error.message }), status, request, reply);
   });
