@@ -11,6 +11,8 @@ import { createOrderBatchers, type OrderBatchers } from './modules/order/create-
 import { createPropagations, type Propagations } from './modules/order/propagation.ts';
 import { watchedOrders } from './modules/order/watch-order.ts';
 import { createServerStates, type ServerStates } from './modules/server/read-server-states.ts';
+import { createStatistics, type Statistics } from './modules/statistics/read-statistics.ts';
+import { watchedStatistics } from './modules/statistics/watch-statistics.ts';
 import { watchedUsers } from './modules/user/watch-viewer.ts';
 import type { EndWatch } from './platform/end-watch.ts';
 import type { RequestScope } from './platform/request-scope.ts';
@@ -22,6 +24,9 @@ export interface Shared extends OrderBatchers, UserLists, BatchReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
   watchedBatches: WatchKind;
+  watchedStatistics: WatchKind;
+  /** The present statistics, read once for all who ask at the same time. */
+  statistics: () => Promise<Statistics>;
   sessionWatch: EndWatch;
   presence: Presence;
   agentPresence: AgentPresence;
@@ -51,6 +56,8 @@ export function createShared(
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),
     watchedBatches: watchedBatches(services),
+    watchedStatistics: watchedStatistics(services),
+    statistics: createStatistics(services),
     sessionWatch: createSessionWatch(services),
     presence: createPresence(services),
     agentPresence: createAgentPresence(services),

@@ -139,7 +139,7 @@ function announce({ config, say }: LaunchSettings, { url }: RunningServer, demoC
   const isWorker = config.ROLE === 'worker';
   const parts = isWorker
     ? [`Health ${url}/readyz`]
-    : [`GraphQL ${url}/graphql`, `admin ${config.ADMIN_EMAIL}`];
+    : [`GraphQL ${url}/graphql`, `playground ${url}/playground`, `admin ${config.ADMIN_EMAIL}`];
   if (demoCode) parts.push(`a code to redeem: ${demoCode}`);
   say(`${isWorker ? 'Tessera worker' : 'Tessera'} is ready. ${parts.join(', ')}`);
 }

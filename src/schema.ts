@@ -28,6 +28,7 @@ import {
 import { ServerAdminResolver } from './modules/server/server.admin-resolver.ts';
 import { ServerResolver } from './modules/server/server.resolver.ts';
 import { TransportKeyAdminResolver } from './modules/site/transport-key.admin-resolver.ts';
+import { StatisticsAdminResolver } from './modules/statistics/statistics.admin-resolver.ts';
 import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
 import { TrafficResolver } from './modules/traffic/traffic.resolver.ts';
@@ -57,6 +58,7 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionCodeResolver,
   RedemptionRecordResolver,
   RedemptionResolver,
+  StatisticsAdminResolver,
   ServerAdminResolver,
   ServerResolver,
   SubscriptionAdminResolver,

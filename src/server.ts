@@ -24,6 +24,7 @@ import { createMetrics } from './platform/metrics.ts';
 import { isRedisAway } from './platform/redis.ts';
 import { inRequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
+import { servePlayground } from './playground-server.ts';
 import { scopeOf } from './scope-of.ts';
 
 export interface ServerSettings {
@@ -57,7 +58,10 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   answerErrors(app, services, config);
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
   const cutOffCsv = graphql && serveCsv(app, { services, config });
-  if (graphql) app.get('/.well-known/jwks.json', () => readPublicKeys(services));
+  if (graphql) {
+    app.get('/.well-known/jwks.json', () => readPublicKeys(services));
+    await servePlayground(app);
+  }
   // A crowd that comes at once waits in line; with the default of 511 some of it is reset.
   const url = await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
   return {
