@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { figures } from './lab/figures.ts';
 import { type Lab, startLab } from './lab/lab.ts';
 import { chance, scale } from './lab/profile.ts';
@@ -51,23 +51,6 @@ function deliverAgain(times: number) {
     await courier;
   };
 }
-
-describe('a worker that is killed while it activates', () => {
-  it(
-    'again and again, and every job delivered twice: loses and doubles nothing',
-    async () => {
-      const times = scale(4, 50);
-      const { whole } = await underLoad(lab, { codes: scale(4_000, 60_000), limitMs: 30_000 }, async () => {
-        const stop = deliverAgain(1);
-        await again(times, { pauseMs: 400, random: chance('B1') }, () => replace('worker', 'kill'));
-        await stop();
-      });
-
-      figures(`B1 kill -9 of a worker ${times} times, jobs delivered twice`, whole);
-    },
-    LIMIT_MS,
-  );
-});
 
 describe('an API process that is killed while it accepts', () => {
   it(
@@ -166,11 +149,6 @@ describe('a rolling restart under load', () => {
           endings.push(await replace('api', 'stop'), await replace('worker', 'stop'));
         }),
       );
-      const outcomes = new Set(wishes.flatMap(({ answers }) => answers.map(({ outcome }) => outcome)));
-      expect([...outcomes].sort()).toEqual(
-        expect.arrayContaining([...outcomes].filter((outcome) => RETRIABLE.has(outcome))),
-      );
-
       figures(`B17 rolling restart of APIs and workers ${times} times`, [
         {
           name: 'answers that could not be tried again',
@@ -208,6 +186,28 @@ describe('activations that fail for a reason that is no outage', () => {
       lab.cluster.workers.splice(lab.cluster.workers.indexOf(broken), 1);
 
       figures('B18 a worker whose activations throw', whole);
+    },
+    LIMIT_MS,
+  );
+});
+
+// The last one: what it leaves in the queue would be counted by the others.
+describe('a worker that is killed while it activates', () => {
+  it(
+    'again and again, and every job delivered twice: loses and doubles nothing',
+    async () => {
+      const times = scale(4, 50);
+      const { whole } = await underLoad(
+        lab,
+        { codes: scale(4_000, 60_000), limitMs: 30_000, jobsLimitMs: scale(null, 75_000) },
+        async () => {
+          const stop = deliverAgain(1);
+          await again(times, { pauseMs: 400, random: chance('B1') }, () => replace('worker', 'kill'));
+          await stop();
+        },
+      );
+
+      figures(`B1 kill -9 of a worker ${times} times, jobs delivered twice`, whole);
     },
     LIMIT_MS,
   );

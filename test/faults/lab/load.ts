@@ -35,6 +35,8 @@ export interface LoadSettings {
 /** Customers who redeem, and a history of what they were told. */
 export interface Load {
   wishes: readonly Wish[];
+  /** Milliseconds since its beginning, as in the answers. */
+  elapsed(): number;
   /** Begins no further wishes, and settles when those under way have their outcome. */
   stop(): Promise<void>;
   /** Settles when no code is left. */
@@ -74,6 +76,7 @@ export function startLoad(settings: LoadSettings): Load {
   const finished = Promise.all(Array.from({ length: inFlight }, one)).then(() => {});
   return {
     wishes,
+    elapsed: () => performance.now() - startedAt,
     finished,
     stop: () => {
       isStopped = true;

@@ -11,6 +11,7 @@ interface Siege {
   inFlight?: number;
   /** How long it may take until everything has settled afterwards. */
   limitMs?: number;
+  jobsLimitMs?: number | null;
   /** How long the load goes on after the fault. */
   afterMs?: number;
 }
@@ -23,7 +24,7 @@ interface Siege {
  */
 export async function underLoad(
   lab: Lab,
-  { codes, customers = 200, inFlight = 40, limitMs, afterMs = 500 }: Siege,
+  { codes, customers = 200, inFlight = 40, limitMs, jobsLimitMs, afterMs = 500 }: Siege,
   fault: (load: Load) => Promise<unknown>,
 ): Promise<{ wishes: readonly Wish[]; whole: Figure[] }> {
   const load = startLoad({
@@ -47,7 +48,10 @@ export async function underLoad(
       // The customer is patient, and nothing stays broken.
       { name: 'neither accepted nor refused', value: load.wishes.length - accepted, exactly: 0 },
       { name: 'longest answer', value: Math.round(longestAnswer(load.wishes)), unit: 'ms' },
-      ...(await verdict(lab, load.wishes, { ...(limitMs && { limitMs }) })),
+      ...(await verdict(lab, load.wishes, {
+        ...(limitMs !== undefined && { limitMs }),
+        ...(jobsLimitMs !== undefined && { jobsLimitMs }),
+      })),
     ],
   };
 }
@@ -64,7 +68,7 @@ export async function again(
   }
 }
 
-/** Milliseconds from `since` (of `performance.now()` minus the load's beginning) to the first acceptance asked after it. */
+/** Milliseconds from a moment of the load until the first success of what was asked after it. */
 export function firstSuccessAfter(wishes: readonly Wish[], at: number): number {
   const successes = wishes
     .flatMap(({ answers }) => answers)

@@ -15,20 +15,23 @@ const UNCAUGHT =
  * has, and the database against its invariants.
  *
  * @param limitMs how long it may take until nothing is PAID any more
+ * @param jobsLimitMs how long after that until the queue is empty: a job ends a little later than its order; null: jobs
+ *   of killed workers are in it, which others find up to a minute later
  * @returns figures for the table; each has its bound
  */
 export async function verdict(
   lab: Lab,
   wishes: readonly Wish[],
-  { limitMs = 30_000 }: { limitMs?: number } = {},
+  { limitMs = 30_000, jobsLimitMs = 10_000 }: { limitMs?: number; jobsLimitMs?: number | null } = {},
 ): Promise<Figure[]> {
   const startedAt = performance.now();
   const isSettled = async () => (await lab.db.order.count({ where: { status: 'PAID' } })) === 0;
   await comesTrue(isSettled, limitMs);
   const settledMs = performance.now() - startedAt;
   const stuck = await lab.db.order.count({ where: { status: 'PAID' } });
-  // A job ends a little later than its order.
-  await comesTrue(async () => (await lab.jobs()) === 0, 10_000);
+  if (jobsLimitMs !== null) await comesTrue(async () => (await lab.jobs()) === 0, jobsLimitMs);
+  // Thousands of rows have come since PostgreSQL last looked how many there are.
+  await lab.db.$executeRaw`ANALYZE`;
   const [violations, histories] = [await checkInvariants(lab.db), await compare(lab, wishes)];
   if (violations.length > 0) throw new Error(violations.join('\n'));
   return [
@@ -39,7 +42,9 @@ export async function verdict(
     { name: 'refused, yet activated', value: histories.unasked.length, exactly: 0 },
     { name: 'orders FAILED', value: await lab.db.order.count({ where: { status: 'FAILED' } }), exactly: 0 },
     { name: 'internal errors', value: tallyAnswers(wishes).INTERNAL_SERVER_ERROR ?? 0, exactly: 0 },
-    { name: 'jobs left in the queue', value: await lab.jobs(), exactly: 0 },
+    ...(jobsLimitMs === null
+      ? []
+      : [{ name: 'jobs left in the queue', value: await lab.jobs(), exactly: 0 }]),
     { name: 'lasting keys in Redis', value: (await lab.lastingKeys()).length, exactly: 0 },
     { name: 'uncaught errors', value: uncaught(lab), exactly: 0 },
   ];
