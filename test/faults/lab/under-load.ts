@@ -68,11 +68,11 @@ export async function again(
   }
 }
 
-/** Milliseconds from a moment of the load until the first success of what was asked after it. */
-export function firstSuccessAfter(wishes: readonly Wish[], at: number): number {
+/** Milliseconds from a moment of the load until the first success that was answered after it. */
+export function firstSuccessAfter(wishes: readonly Wish[], moment: number): number {
   const successes = wishes
     .flatMap(({ answers }) => answers)
-    .filter(({ outcome, at: asked }) => outcome === 'ACCEPTED' && asked >= at)
-    .map(({ at: asked, ms }) => asked + ms - at);
+    .filter(({ outcome, at, ms }) => outcome === 'ACCEPTED' && at + ms >= moment)
+    .map(({ at, ms }) => at + ms - moment);
   return successes.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...successes);
 }
