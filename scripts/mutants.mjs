@@ -16,33 +16,6 @@ import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { endWithChildren, main, root, run, StepError } from './lib/steps.mjs';
 
-// npm run test:mutants [-- part of a name]. Each fault is put into a copy of the project, where its tests must fail; without
-// it they must pass, or their failing would say nothing.
-await main(async () => {
-  endWithChildren();
-  await install();
-  await build();
-  const wanted = MUTANTS.filter(({ name }) => process.argv.slice(2).every((part) => name.includes(part)));
-  if (wanted.length === 0) throw new StepError('There is no mutant of that name.');
-  const copy = makeCopy();
-  try {
-    const tests = [...new Set(wanted.flatMap((mutant) => mutant.tests))];
-    console.log('Without any of them ...');
-    const sound = await play(copy, tests);
-    if (sound.code !== 0) throw new StepError(`The tests fail without a mutant:\n${lastLines(sound.output)}`);
-    const survivors = [];
-    for (const mutant of wanted) {
-      const isCaught = await meets(copy, mutant);
-      console.log(`  ${isCaught ? 'caught  ' : 'SURVIVES'}  ${mutant.name}`);
-      if (!isCaught) survivors.push(mutant.name);
-    }
-    console.log(`${wanted.length - survivors.length} caught, ${survivors.length} survived`);
-    if (survivors.length > 0) process.exitCode = 1;
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
-});
-
 /** What git knows, and what was made from it; the packages are the project's own. */
 function makeCopy() {
   const copy = mkdtempSync(join(tmpdir(), 'tessera-mutants-'));
@@ -82,13 +55,38 @@ function edit(path, find, replace) {
   );
 }
 
-const play = (copy, tests) =>
-  run(
-    '/bin/sh',
-    ['-c', 'cd "$0" && exec "$@"', copy, process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...tests],
-    {
-      env: { NODE_ENV: 'test', NO_COLOR: '1' },
-    },
-  );
+function play(copy, tests) {
+  const vitest = [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...tests];
+  return run('/bin/sh', ['-c', 'cd "$0" && exec "$@"', copy, ...vitest], {
+    env: { NODE_ENV: 'test', NO_COLOR: '1' },
+  });
+}
 
 const lastLines = (output) => output.trim().split('\n').slice(-40).join('\n');
+
+// npm run test:mutants [-- part of a name]. Each fault is put into a copy of the project, where its tests must fail; without
+// it they must pass, or their failing would say nothing.
+await main(async () => {
+  endWithChildren();
+  await install();
+  await build();
+  const wanted = MUTANTS.filter(({ name }) => process.argv.slice(2).every((part) => name.includes(part)));
+  if (wanted.length === 0) throw new StepError('There is no mutant of that name.');
+  const copy = makeCopy();
+  try {
+    const tests = [...new Set(wanted.flatMap((mutant) => mutant.tests))];
+    console.log('Without any of them ...');
+    const sound = await play(copy, tests);
+    if (sound.code !== 0) throw new StepError(`The tests fail without a mutant:\n${lastLines(sound.output)}`);
+    const survivors = [];
+    for (const mutant of wanted) {
+      const isCaught = await meets(copy, mutant);
+      console.log(`  ${isCaught ? 'caught  ' : 'SURVIVES'}  ${mutant.name}`);
+      if (!isCaught) survivors.push(mutant.name);
+    }
+    console.log(`${wanted.length - survivors.length} caught, ${survivors.length} survived`);
+    if (survivors.length > 0) process.exitCode = 1;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+});
