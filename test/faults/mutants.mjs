@@ -31,7 +31,7 @@ export const MUTANTS = [
         replace: 'SET reserved_count = greatest(v.reserved, 0), used_count = greatest(v.used, 0)',
       },
     ],
-    tests: ['test/modules/redemption/races.test.ts'],
+    tests: ['test/modules/redemption/code-uses.test.ts', 'test/faults/model.test.ts'],
   },
   {
     name: 'a lock given back without looking whose it is',
@@ -86,7 +86,7 @@ export const MUTANTS = [
         replace: '  ended.length;\n',
       },
     ],
-    tests: ['test/modules/order/activate-orders.test.ts', 'test/modules/order/watch-order.test.ts'],
+    tests: ['test/faults/announcing.test.ts'],
   },
   {
     name: 'no reconciler',
@@ -97,7 +97,7 @@ export const MUTANTS = [
         replace: '= 0;',
       },
     ],
-    tests: ['test/modules/order/activate-orders.test.ts', 'test/faults/clean-up.test.ts'],
+    tests: ['test/faults/clean-up.test.ts'],
   },
   {
     name: 'nothing is tried again',
@@ -179,7 +179,7 @@ export const MUTANTS = [
         replace: '::uuid[])',
       },
     ],
-    tests: ['test/modules/order/activate-orders.test.ts', 'test/faults/crash-points.test.ts'],
+    tests: ['test/faults/crash-points.test.ts'],
   },
   {
     name: 'an order that is cleaned up keeps its use',
@@ -190,6 +190,6 @@ export const MUTANTS = [
         replace: 'reserved: 0, used: 0 }));',
       },
     ],
-    tests: ['test/faults/model.test.ts', 'test/faults/crash-points.test.ts'],
+    tests: ['test/faults/model.test.ts'],
   },
 ];
