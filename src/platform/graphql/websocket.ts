@@ -106,8 +106,8 @@ function channelOf(socket: WebSocket, scope: RequestScope, log: Logger): Channel
     onMessage: (handle) => {
       socket.on('message', (message) => {
         handle(String(message)).catch((error: unknown) => {
-          const { closeCode, message } = inRequestScope(scope, () => asSocketRefusal(error, log));
-          socket.close(closeCode, message);
+          const refusal = inRequestScope(scope, () => asSocketRefusal(error, log));
+          socket.close(refusal.closeCode, refusal.message);
         });
       });
     },
