@@ -112,8 +112,8 @@ function channelOf(
         if (socket.readyState !== socket.OPEN) return;
         if (!mayGoOn()) return socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
         handle(String(message)).catch((error: unknown) => {
-          const { closeCode, message } = inRequestScope(scope, () => asSocketRefusal(error, log));
-          socket.close(closeCode, message);
+          const refusal = inRequestScope(scope, () => asSocketRefusal(error, log));
+          socket.close(refusal.closeCode, refusal.message);
         });
       });
     },
