@@ -46,8 +46,8 @@ describe('expireSubscriptions', () => {
 
     for (const before of [active, exhausted]) {
       const after = await present(before.id);
-      const { revision } = after;
-      expect(after).toEqual({ ...before, status: 'EXPIRED', version: 2, revision });
+      const { revision, revisedAt } = after;
+      expect(after).toEqual({ ...before, status: 'EXPIRED', version: 2, revision, revisedAt });
       expect(revision).toBeGreaterThan(before.revision);
       expect(woken).toContain(`${USER_CHANGED} ${before.userId}`);
       expect(woken).toContain(`${PLAN_USERS_CHANGED} ${before.planId}`);

@@ -36,8 +36,8 @@ describe('updateUserSubscription', () => {
     expect(await update(before.id, { status: 'STOPPED' })).toMatchObject({ status: 'STOPPED', version: 2 });
 
     const after = await present(before.id);
-    const { revision } = after;
-    expect(after).toEqual({ ...before, status: 'STOPPED', version: 2, revision });
+    const { revision, revisedAt } = after;
+    expect(after).toEqual({ ...before, status: 'STOPPED', version: 2, revision, revisedAt });
     expect(revision).toBeGreaterThan(before.revision);
     expect(woken).toEqual([`${PLAN_USERS_CHANGED} ${before.planId}`, `${USER_CHANGED} ${before.userId}`]);
   });
