@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { createNode } from '../../../src/modules/node/create-node.ts';
+import { deleteServer } from '../../../src/modules/server/delete-server.ts';
 import { updateServer } from '../../../src/modules/server/update-server.ts';
 import {
   CreateServerDocument,
@@ -205,5 +207,22 @@ describe('deleteServer', () => {
     });
 
     expect(await deletion).toMatchObject({ extensions: { code: 'STILL_IN_USE' } });
+  });
+
+  it('and a node that is added at the same moment never both succeed', async () => {
+    for (let turn = 0; turn < 10; turn++) {
+      const { id } = await buildServer(db);
+      const input = {
+        ...{ serverId: id, name: 'A', protocol: 'SHADOWSOCKS' as const, port: 8388 },
+        clientConfig: { method: 'aes-256-gcm' },
+      };
+      const outcomes = await Promise.allSettled([
+        createNode(api.services, { actorId: admin.userId, input }),
+        deleteServer(api.services, { actorId: admin.userId, id }),
+      ]);
+
+      const refusals = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []));
+      expect([['NOT_FOUND'], ['STILL_IN_USE']]).toContainEqual(refusals);
+    }
   });
 });
