@@ -1,6 +1,8 @@
 import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
+import { AdAdminResolver } from './modules/ad/ad.admin-resolver.ts';
+import { AdResolver } from './modules/ad/ad.resolver.ts';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
 import { AccountResolver } from './modules/auth/account.resolver.ts';
@@ -20,6 +22,8 @@ import {
   RedemptionCodeResolver,
   RedemptionRecordResolver,
 } from './modules/redemption/redemption-code.resolver.ts';
+import { SiteAdminResolver } from './modules/site/site.admin-resolver.ts';
+import { SiteResolver } from './modules/site/site.resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
 import { UserResolver } from './modules/user/user.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
@@ -28,6 +32,8 @@ import { DateTimeScalar } from './platform/graphql/scalars.ts';
 // biome-ignore lint/complexity/noBannedTypes: the type that type-graphql asks for
 const resolvers: NonEmptyArray<Function> = [
   AccountResolver,
+  AdAdminResolver,
+  AdResolver,
   AuditAdminResolver,
   AuthResolver,
   BindingResolver,
@@ -44,6 +50,8 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionCodeResolver,
   RedemptionRecordResolver,
   RedemptionResolver,
+  SiteAdminResolver,
+  SiteResolver,
   SubscriptionResolver,
   UserResolver,
 ];
