@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Prisma } from '../../../src/generated/prisma/client.ts';
 import { updateAd } from '../../../src/modules/ad/update-ad.ts';
 import { databaseNow } from '../../../src/platform/clock.ts';
+import type { Transaction } from '../../../src/platform/database.ts';
 import {
   AdsDocument,
   AllAdsDocument,
@@ -14,6 +16,7 @@ import {
 } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { buildAd, inDays } from '../../support/factories.ts';
+import { meeting } from '../../support/meeting.ts';
 
 let api: TestApi;
 let admin: TestUser;
@@ -125,21 +128,23 @@ describe('updateAd', () => {
     expect(await refusal({ endAt: inDays(1).toISOString() })).toBe('input.endAt');
   });
 
-  it('lets one of ten edits at once through, of those that were made on the same version', async () => {
+  it('notices an edit that is not over yet, and an end that is not written yet', async () => {
+    const { db } = api.services;
     const { id, version } = await create();
-    const edits = Array.from({ length: 10 }, (_, number) =>
-      updateAd(api.services, { actorId: admin.userId, id, input: { version, title: `Editor ${number}` } }),
-    );
-    const settled = await Promise.allSettled(edits);
+    const edit = (input: Parameters<typeof updateAd>[1]['input']) => () =>
+      updateAd(api.services, { actorId: admin.userId, id, input });
+    const write = (data: Prisma.AdUpdateInput) => (tx: Transaction) => tx.ad.update({ where: { id }, data });
 
-    const won = settled.flatMap((edit) => (edit.status === 'fulfilled' ? [edit.value.title] : []));
-    const lost = settled.flatMap((edit) => (edit.status === 'rejected' ? [edit.reason.code] : []));
-    expect(won).toHaveLength(1);
-    expect(lost).toEqual(Array(9).fill('EDIT_CONFLICT'));
-    expect(await api.services.db.ad.findUnique({ where: { id } })).toMatchObject({
-      title: won[0],
-      version: 2,
-    });
+    const late = await meeting(
+      db,
+      write({ title: 'Two', version: { increment: 1 } }),
+      edit({ version, title: 'Three' }),
+    );
+    const turned = await meeting(db, write({ endAt: inDays(1) }), edit({ startAt: inDays(2) }));
+
+    expect(late).toMatchObject({ status: 'rejected', reason: { code: 'EDIT_CONFLICT' } });
+    expect(turned).toMatchObject({ status: 'rejected', reason: { code: 'BAD_USER_INPUT' } });
+    expect(await db.ad.findUnique({ where: { id } })).toMatchObject({ title: 'Two', startAt: null });
   });
 
   it('lets the last one win without a version, and loses nothing of edits of different fields', async () => {

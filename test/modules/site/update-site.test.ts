@@ -13,6 +13,7 @@ import {
 import { newSecret, startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { createClient, post } from '../../support/client.ts';
 import { buildPlan, unique } from '../../support/factories.ts';
+import { meeting } from '../../support/meeting.ts';
 
 let api: TestApi;
 let admin: TestUser;
@@ -190,19 +191,32 @@ describe('updateSite', () => {
     expect(await update({ name: 'Four' })).toMatchObject({ name: 'Four' });
   });
 
-  it('lets one of ten edits at once through, of those that were made on the same version', async () => {
-    const { version } = await update({});
-    const edits = Array.from({ length: 10 }, (_, number) =>
-      updateSite(api.services, { actorId: admin.userId, input: { version, name: `Editor ${number}` } }),
+  it('notices an edit that is not over yet', async () => {
+    const { version } = await update({ name: 'One' });
+    const met = await meeting(
+      api.services.db,
+      (tx) => tx.siteSettings.update({ where: { id: 1 }, data: { name: 'Two', version: { increment: 1 } } }),
+      () => updateSite(api.services, { actorId: admin.userId, input: { version, name: 'Three' } }),
     );
-    const settled = await Promise.allSettled(edits);
 
-    const won = settled.flatMap((edit) => (edit.status === 'fulfilled' ? [edit.value] : []));
-    const lost = settled.flatMap((edit) => (edit.status === 'rejected' ? [edit.reason.code] : []));
-    expect(won).toHaveLength(1);
-    expect(lost).toEqual(Array(9).fill('EDIT_CONFLICT'));
-    const { siteSettings } = await admin.get(SiteSettingsDocument);
-    expect(siteSettings).toMatchObject({ name: won[0]?.name, version: version + 1 });
+    expect(met).toMatchObject({ status: 'rejected', reason: { code: 'EDIT_CONFLICT' } });
+    expect((await admin.get(SiteSettingsDocument)).siteSettings).toMatchObject({ name: 'Two' });
+  });
+
+  it('checks the trial against what an edit that is not over yet has made of it', async () => {
+    const { id: trialPlanId } = await buildPlan(api.services.db);
+    await update({ trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 });
+    const met = await meeting(
+      api.services.db,
+      (tx) =>
+        tx.siteSettings.update({
+          where: { id: 1 },
+          data: { trialPlanId: null, trialUnitTime: null, trialQuantity: null },
+        }),
+      () => updateSite(api.services, { actorId: admin.userId, input: { trialQuantity: 5 } }),
+    );
+
+    expect(met).toMatchObject({ reason: { code: 'BAD_USER_INPUT' } });
   });
 
   it('loses nothing of two edits at once that touch different fields', async () => {
