@@ -43,7 +43,9 @@ export class Server implements ServerFields {
   @Field(() => String, { description: 'What people call it.' })
   name!: string;
 
-  @Field(() => String, { description: 'Host name or IP address; of its nodes too, unless they have their own.' })
+  @Field(() => String, {
+    description: 'Host name or IP address; of its nodes too, unless they have their own.',
+  })
   address!: string;
 
   @Field(() => String, { description: 'Where it stands; empty when unknown.' })
