@@ -25,6 +25,7 @@ import {
 import { SiteAdminResolver } from './modules/site/site.admin-resolver.ts';
 import { SiteResolver } from './modules/site/site.resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
+import { UserAdminResolver } from './modules/user/user.admin-resolver.ts';
 import { UserResolver } from './modules/user/user.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
 import { DateTimeScalar } from './platform/graphql/scalars.ts';
@@ -53,6 +54,7 @@ const resolvers: NonEmptyArray<Function> = [
   SiteAdminResolver,
   SiteResolver,
   SubscriptionResolver,
+  UserAdminResolver,
   UserResolver,
 ];
 

@@ -22,18 +22,20 @@ type Condition = Record<string, unknown>;
  * there may be nothing, what has something there and, after it, what has not: so each is one range of an index.
  */
 export function stretchesOf(
-  { by, order, isNullable = false }: { by?: string; order: Order; isNullable?: boolean },
+  { by, order }: { by?: { column: string; isNullable?: boolean }; order: Order },
   place: PagePlace,
 ): Stretch[] {
   const walked = place.backward === (order === 'asc') ? 'desc' : 'asc';
   const sides = sidesOf(order, place);
   if (by === undefined) return [{ where: besideIds(sides), orderBy: [{ id: walked }] }];
-  const orderBy = [{ [by]: walked }, { id: walked }];
+  const { column, isNullable = false } = by;
+  const orderBy = [{ [column]: walked }, { id: walked }];
   const stretches: Stretch[] = [];
   // After an entry without a key there are no others; before one with a key there are none without.
-  if (place.after?.key !== null) stretches.push({ where: { AND: withKey(by, isNullable, sides) }, orderBy });
+  if (place.after?.key !== null)
+    stretches.push({ where: { AND: withKey(column, isNullable, sides) }, orderBy });
   if (isNullable && place.before?.key == null)
-    stretches.push({ where: { AND: withoutKey(by, sides) }, orderBy });
+    stretches.push({ where: { AND: withoutKey(column, sides) }, orderBy });
   return place.backward ? stretches.reverse() : stretches;
 }
 
@@ -57,19 +59,19 @@ function besideIds(sides: readonly Side[]): Condition {
   return { id: Object.fromEntries(sides.map(({ cursor, operator }) => [operator, cursor.id])) };
 }
 
-function withKey(by: string, isNullable: boolean, sides: readonly Side[]): Condition[] {
+function withKey(column: string, isNullable: boolean, sides: readonly Side[]): Condition[] {
   const beside = sides.flatMap(({ cursor: { id, key }, operator }) => {
     if (key == null) return [];
     // The first says nothing that the second does not, but an index can begin with it.
     return [
-      { [by]: { [`${operator}e`]: key } },
-      { OR: [{ [by]: { [operator]: key } }, { id: { [operator]: id } }] },
+      { [column]: { [`${operator}e`]: key } },
+      { OR: [{ [column]: { [operator]: key } }, { id: { [operator]: id } }] },
     ];
   });
-  return isNullable ? [{ [by]: { not: null } }, ...beside] : beside;
+  return isNullable ? [{ [column]: { not: null } }, ...beside] : beside;
 }
 
-function withoutKey(by: string, sides: readonly Side[]): Condition[] {
+function withoutKey(column: string, sides: readonly Side[]): Condition[] {
   const without = sides.filter(({ cursor }) => cursor.key === null);
-  return [{ [by]: { equals: null } }, besideIds(without)];
+  return [{ [column]: { equals: null } }, besideIds(without)];
 }

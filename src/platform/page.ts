@@ -31,15 +31,17 @@ export interface Page<Row> {
 type Columns = Record<string, Key>;
 type ById = Record<never, never>;
 
-/**
- * How a list is sorted: by a column and, where that is alike, by id; without one by id alone, which is by time. What has
- * nothing in the column comes last in either order. An index on the column and the id makes any page as cheap as the first.
- */
+/** A column that a list is sorted by. An index on it and the id makes any page as cheap as the first. */
+interface SortKey<Sortable extends Columns> {
+  column: keyof Sortable & string;
+  /** There may be nothing in it; that comes last in either order. */
+  isNullable?: boolean;
+}
+
+/** How a list is sorted: by a column and, where that is alike, by id; without one by id alone, which is by time. */
 export interface Sort<Sortable extends Columns = ById> {
   order: Order;
-  by?: keyof Sortable & string;
-  /** Whether there may be nothing in the column. */
-  isNullable?: boolean;
+  by?: SortKey<Sortable>;
 }
 
 type Condition<Value> = {
@@ -71,19 +73,19 @@ export interface List<Row, Sortable extends Columns = ById> extends Sort<Sortabl
  * @throws PlatformError BAD_USER_INPUT for a page size outside 1–100, both `first` and `last`, or a cursor that is broken,
  *   of another list, or of the same list sorted otherwise
  */
-export async function paginate<Row extends { id: string } & Sortable, Sortable extends Columns = ById>(
+export async function paginate<Row extends { id: string }, Sortable extends Columns = ById>(
   { secrets }: { secrets: Secrets },
   args: PageArguments,
   list: List<Row, Sortable>,
 ): Promise<Page<Row>> {
   const { size, backward } = checkPage(args);
-  const cursors = listCursors(secrets, [list.name, list.by ?? 'id', list.order].join(' '));
+  const cursors = listCursors(secrets, [list.name, list.by?.column ?? 'id', list.order].join(' '));
   const after = args.after == null ? null : cursors.read(args.after, 'after');
   const before = args.before == null ? null : cursors.read(args.before, 'before');
   const found = await findRows(list, { size, backward, after, before });
   const nodes = found.slice(0, size);
   if (backward) nodes.reverse();
-  const edges = nodes.map((node) => ({ cursor: cursors.write(cursorOf(node, list.by)), node }));
+  const edges = nodes.map((node) => ({ cursor: cursors.write(cursorOf(node, list.by?.column)), node }));
   const more = found.length > size;
   return {
     nodes,
@@ -124,8 +126,9 @@ function badSize(field: string, message: string) {
   return new PlatformError('BAD_USER_INPUT', { field, message });
 }
 
-function cursorOf<Row extends { id: string } & Columns>({ id, ...row }: Row, by: string | undefined): Cursor {
-  return by === undefined ? { id } : { id, key: row[by] ?? null };
+function cursorOf(row: { id: string }, column: string | undefined): Cursor {
+  if (column === undefined) return { id: row.id };
+  return { id: row.id, key: (row as { [column: string]: Key | undefined })[column] ?? null };
 }
 
 /** One row more than the page shows whether there is a next one. */

@@ -1,8 +1,11 @@
 import type { Device, Prisma } from '../../generated/prisma/client.ts';
 import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
 import { checkId } from '../../platform/input.ts';
-import { type Page, type PageArguments, paginate } from '../../platform/page.ts';
+import { literally } from '../../platform/like.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../platform/page.ts';
 import type { Services } from '../../platform/services.ts';
+
+type DeviceSort = Sort<{ lastSeenAt: Date | null }>;
 
 /** Which devices; what is left out does not matter. */
 export interface DeviceListFilter {
@@ -13,23 +16,36 @@ export interface DeviceListFilter {
   online?: boolean | null;
 }
 
+/** How devices can be sorted. */
+export const DEVICE_SORTS = {
+  CREATED_AT_DESC: { order: 'desc' },
+  CREATED_AT_ASC: { order: 'asc' },
+  LAST_SEEN_AT_DESC: { order: 'desc', by: { column: 'lastSeenAt', isNullable: true } },
+  LAST_SEEN_AT_ASC: { order: 'asc', by: { column: 'lastSeenAt', isNullable: true } },
+} satisfies Record<string, DeviceSort>;
+
 /** An open stay that nobody has confirmed for so long is over, although nobody has written it down yet. */
 const STAY_CONFIRMED_MS = 30 * SECOND_MS;
 
 /**
- * Devices, the newest first.
+ * Devices, the newest first unless they are sorted otherwise.
  *
  * Who is online is taken from the recorded stays, so that pages and counts fit together; after a process has died they
  * may be half a minute late.
  */
 export async function listDevices(
   services: Pick<Services, 'db' | 'secrets'>,
-  { filter, page }: { filter: DeviceListFilter; page: PageArguments },
+  {
+    filter,
+    orderBy,
+    page,
+  }: { filter: DeviceListFilter; orderBy?: keyof typeof DEVICE_SORTS | null; page: PageArguments },
 ): Promise<Page<Device>> {
+  const sort: DeviceSort = DEVICE_SORTS[orderBy ?? 'CREATED_AT_DESC'];
   const where = { AND: [byLabel(filter), byOwner(filter), await byPresence(services, filter)] };
   return paginate(services, page, {
+    ...sort,
     name: 'devices',
-    order: 'desc',
     find: (window) => services.db.device.findMany({ ...window, where: { AND: [where, window.where] } }),
     count: () => services.db.device.count({ where }),
   });
@@ -42,9 +58,6 @@ function byLabel({ shortCode, shortCodePrefix }: DeviceListFilter): Prisma.Devic
     ...(shortCodePrefix && { AND: { shortCode: { startsWith: literally(shortCodePrefix.trimStart()) } } }),
   };
 }
-
-/** Prisma passes on what LIKE reads as wildcards. */
-const literally = (text: string) => text.replace(/[\\%_]/g, '\\$&');
 
 function byOwner({ identifier, userId }: DeviceListFilter): Prisma.DeviceWhereInput {
   return {

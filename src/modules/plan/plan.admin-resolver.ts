@@ -6,14 +6,19 @@ import { AdminOnly, CurrentUser } from '../auth/access.ts';
 import type { UserCaller } from '../auth/caller.ts';
 import { createPlan } from './create-plan.ts';
 import { listAllPlans } from './list-plans.ts';
-import { CreatePlanInput, Plan, PlanConnection } from './plan.types.ts';
+import { CreatePlanInput, Plan, PlanConnection, PlanOrderBy } from './plan.types.ts';
 
 @Resolver()
 export class PlanAdminResolver {
   @AdminOnly()
-  @Query(() => PlanConnection, { nullable: true, description: 'Every plan, the newest first.' })
-  allPlans(@Args(() => PageArgs) page: PageArgs, @Ctx() services: Services): Promise<Page<Plan>> {
-    return listAllPlans(services, page);
+  @Query(() => PlanConnection, { nullable: true, description: 'Every plan.' })
+  allPlans(
+    @Arg('orderBy', () => PlanOrderBy, { nullable: true, description: 'Absent: the newest first.' })
+    orderBy: keyof typeof PlanOrderBy | null,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() services: Services,
+  ): Promise<Page<Plan>> {
+    return listAllPlans(services, { orderBy, page });
   }
 
   @AdminOnly()

@@ -1,4 +1,4 @@
-import type { Order, User } from '../../generated/prisma/client.ts';
+import type { Order, Prisma, User } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
 import type { Services } from '../../platform/services.ts';
@@ -8,7 +8,9 @@ import { endStays } from '../device/end-stays.ts';
 import { announceOrders } from '../order/announce-orders.ts';
 import { lockOrders } from '../order/lock-orders.ts';
 import { changeUses, lockCodes } from '../redemption/code-uses.ts';
+import { openPlanIds } from '../subscription/live-subscriptions.ts';
 import { stopSubscriptions } from '../subscription/stop-subscriptions.ts';
+import { PLAN_USERS_CHANGED } from '../subscription/subscription.events.ts';
 import { USER_CHANGED } from './user.events.ts';
 
 /** An account that was just closed, and what ended with it. */
@@ -17,6 +19,8 @@ export interface ClosedAccount {
   endedSessionIds: string[];
   failedOrders: Order[];
   stoppedSubscriptionIds: string[];
+  /** The plans of what was stopped. */
+  planIds: string[];
 }
 
 /**
@@ -26,6 +30,7 @@ export interface ClosedAccount {
  */
 export async function closeAccount(tx: Transaction, userId: string): Promise<ClosedAccount> {
   const failedOrders = await failPaidOrders(tx, userId);
+  const planIds = await openPlanIds(tx, userId);
   const stoppedSubscriptionIds = await stopSubscriptions(tx, userId);
   const endedSessionIds = await endSessions(tx, { userId });
   await removeIdentities(tx, userId);
@@ -34,16 +39,25 @@ export async function closeAccount(tx: Transaction, userId: string): Promise<Clo
   await tx.pendingBinding.updateMany({ where: { userId, usedAt: null }, data: { usedAt: now } });
   const user = await tx.user.update({ where: { id: userId }, data: { deletedAt: now } });
   await giveUsesBack(tx, failedOrders);
-  return { user, endedSessionIds, failedOrders, stoppedSubscriptionIds };
+  return { user, endedSessionIds, failedOrders, stoppedSubscriptionIds, planIds };
 }
 
-/** Closes its sockets, clears what was cached of its orders and wakes who watches it. After the commit. */
+/** What the audit log keeps of it. */
+export function auditedClosure({
+  stoppedSubscriptionIds,
+  failedOrders,
+}: ClosedAccount): Prisma.InputJsonObject {
+  return { stoppedSubscriptionIds, failedOrderIds: failedOrders.map(({ id }) => id) };
+}
+
+/** Closes its sockets, clears what was cached of its orders, wakes who watches it and its servers. After the commit. */
 export async function announceClosedAccount(
   services: Pick<Services, 'cache' | 'pubSub'>,
-  { user, endedSessionIds, failedOrders }: ClosedAccount,
+  { user, endedSessionIds, failedOrders, planIds }: ClosedAccount,
 ): Promise<void> {
   await announceEndedSessions(services, endedSessionIds);
   await announceOrders(services, failedOrders);
+  services.pubSub.publish(PLAN_USERS_CHANGED, planIds);
   services.pubSub.publish(USER_CHANGED, [user.id]);
 }
 
