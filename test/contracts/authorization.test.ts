@@ -9,6 +9,7 @@ import { TypedDocumentString } from '../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import type { Client, ClientError } from '../support/client.ts';
 import { fingerprint } from './fingerprint.ts';
+import { fill, operationOf } from './operation-of.ts';
 import { ASKERS, type Asker, type Outcome, PERMISSIONS, type Permission } from './permissions.ts';
 
 const contract = buildSchema(readFileSync(new URL('contract.graphql', import.meta.url), 'utf8'));
@@ -183,7 +184,3 @@ async function wire(client: Client, query: string): Promise<string> {
   const text = await response.text();
   return `${response.status} ${text.replace(/"requestId":"[^"]+"/, '"requestId":""').replace(/,"locations":\[[^\]]*\]/, '')}`;
 }
-
-const operationOf = (name: string, field: string) => `${name.split('.')[0]?.toLowerCase()} { ${field} }`;
-const fill = (ask: string, things: Record<string, string>) =>
-  ask.replace(/\$(\w+)/g, (_, name: string) => JSON.stringify(things[name] ?? randomUUID()));
