@@ -90,8 +90,13 @@ export async function readPublicKeys({ db }: Pick<KeyServices, 'db'>): Promise<{
  *
  * Other processes believe the new key within 5 s, and everybody signs with it within 11 s. Twice within the life of a
  * token makes tokens invalid that are not over yet; their sessions go on with the next refresh.
+ *
+ * @param record is called in the transaction that makes the key, and not when there is nothing to do
  */
-export async function rotateSigningKey(services: KeyServices): Promise<{ kid: string }> {
+export async function rotateSigningKey(
+  services: KeyServices,
+  record: (tx: Transaction, kid: string) => Promise<void> = async () => {},
+): Promise<{ kid: string }> {
   const row = await createSigningRow(services);
   return services.db.$transaction(async (tx) => {
     // Excludes everybody who would write keys, and nobody who reads them.
@@ -104,6 +109,7 @@ export async function rotateSigningKey(services: KeyServices): Promise<{ kid: st
     await turn('PREVIOUS', 'RETIRED');
     await turn('CURRENT', 'PREVIOUS');
     await tx.keyPair.create({ data: row });
+    await record(tx, row.kid);
     return { kid: row.kid };
   });
 }
