@@ -24,22 +24,32 @@ type Terminal = Pick<Tools, 'show' | 'say' | 'readInput'>;
  * @throws UsageError for what is no command; DomainError for what is refused; whatever keeps us from the service
  */
 export async function runCommand(args: readonly string[], terminal: Terminal): Promise<void> {
-  const command = COMMANDS.find(({ name }) => name === args.slice(0, 2).join(' '));
-  if (!command) {
-    explainCommands(args, terminal);
-    return;
-  }
-  const values = readOptions(command, args.slice(2));
-  if (values.help) return terminal.show(helpOf(command));
-  await withServices(readConfig(), terminal, async (tools) => command.run(tools, values));
+  const asked = readCommand(args);
+  if ('help' in asked) terminal.show(asked.help);
+  else await withServices(readConfig(), terminal, (tools) => asked.command.run(tools, asked.values));
 }
 
-function explainCommands(args: readonly string[], { show }: Terminal): void {
+/**
+ * What was typed: a command with its options, or what is to be told instead.
+ *
+ * @throws UsageError
+ */
+export function readCommand(
+  args: readonly string[],
+): { command: Command; values: Values } | { help: string } {
+  const name = args.slice(0, 2).join(' ');
+  const command = COMMANDS.find((known) => known.name === name);
+  if (command) {
+    const values = readOptions(command, args.slice(2));
+    return values.help ? { help: helpOf(command) } : { command, values };
+  }
+  if (args.length === 0 || ['--help', '-h', 'help'].includes(name)) return { help: usage() };
+  throw new UsageError(`There is no command "${name}".\n${usage()}`);
+}
+
+function usage(): string {
   const known = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n');
-  const usage = `Usage: npm run tessera -- <command> [options]\n\n${known}\n\n--help after a command tells its options.`;
-  const isAsked = args.length === 0 || ['--help', '-h', 'help'].includes(args[0] ?? '');
-  if (!isAsked) throw new UsageError(`There is no command "${args.slice(0, 2).join(' ')}".\n${usage}`);
-  show(usage);
+  return `Usage: npm run tessera -- <command> [options]\n\n${known}\n\n--help after a command tells its options.`;
 }
 
 function readOptions(command: Command, args: string[]): Values {
