@@ -1,4 +1,4 @@
-import { type GraphQLField, getNamedType, isObjectType } from 'graphql';
+import { type GraphQLField, getNamedType, getNullableType, isEnumType, isObjectType } from 'graphql';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { policyOf } from '../../src/platform/graphql/policy.ts';
@@ -27,9 +27,13 @@ beforeAll(async () => {
   people = { admin: await api.newAdmin(), user: await api.newUser() };
   const { db } = api.services;
   for (let made = 0; made < 25; made++) {
-    await build.buildPlan(db);
+    // Some alike and some without, so that what a list is sorted by does not decide alone.
+    const at = made % 5 === 0 ? null : build.inDays(-(made % 3));
+    await build.buildPlan(db, { name: `Plan ${made % 4}` });
     await build.buildAuditEntry(db);
-    await build.buildDevice(db, { userId: people.user.userId });
+    await build.buildDevice(db, { userId: people.user.userId, lastSeenAt: at });
+    const ended = at ? ({ status: 'FAILED', finishedAt: at } as const) : {};
+    await build.buildOrder(db, { userId: people.user.userId, ...ended });
   }
   // One of everything, so that a list inside of anything is reached.
   const { userId } = people.user;
@@ -78,6 +82,38 @@ describe('each list', () => {
     expect(await read(name, { first: null, after: null, last: null, before: null })).toEqual(absent);
     expect(await read(name, { first: 20 })).toEqual(absent);
     expect(await read(name, { first: 20, last: null })).toEqual(absent);
+  });
+});
+
+describe('each list that can be sorted', () => {
+  const sorted = lists.flatMap(({ name, field }) => {
+    const type = getNullableType(field.args.find((argument) => argument.name === 'orderBy')?.type);
+    const ways = isEnumType(type) ? type.getValues().map((value) => value.name) : [];
+    return ways.map((way) => ({ name, way, others: ways.filter((other) => other !== way) }));
+  });
+
+  it.for(sorted)('$name by $way gives all of it once, from either end', async ({ name, way }) => {
+    const whole = await read(name, { first: 100 }, SELECTION, way);
+    const walked: string[] = [];
+    let after: string | null = null;
+    do {
+      const page: Connection = await read(name, { first: 7, after }, SELECTION, way);
+      walked.push(...page.nodes.map(({ id }) => id));
+      after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
+    } while (after !== null);
+
+    expect(walked).toEqual(whole.nodes.map(({ id }) => id));
+    expect(walked.length).toBe(whole.totalCount);
+    expect((await read(name, { last: 100 }, SELECTION, way)).nodes).toEqual(whole.nodes);
+  });
+
+  it.for(sorted)('$name by $way refuses the cursors of every other way', async ({ name, way, others }) => {
+    const { pageInfo } = await read(name, { first: 1 }, SELECTION, way);
+    expect(pageInfo.endCursor).not.toBeNull();
+    for (const other of others) {
+      const { errors } = await ask(name, { after: pageInfo.endCursor }, SELECTION, other);
+      expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', field: 'after' } }]);
+    }
   });
 });
 
@@ -164,9 +200,10 @@ function pageArguments(field: GraphQLField<unknown, unknown>): Record<string, st
 
 const SELECTION = 'nodes { id } pageInfo { hasNextPage hasPreviousPage endCursor } totalCount';
 
-function ask(name: string, page: PageInput, selection = SELECTION) {
+function ask(name: string, page: PageInput, selection = SELECTION, orderBy?: string) {
   const [type = '', field] = name.split('.');
-  const list = `list: ${field}(first: $first, after: $after, last: $last, before: $before) { ${selection} }`;
+  const sort = orderBy ? `orderBy: ${orderBy}, ` : '';
+  const list = `list: ${field}(${sort}first: $first, after: $after, last: $last, before: $before) { ${selection} }`;
   const path = ways.get(type)?.steps ?? [];
   const asked = path.reduceRight((inside, step) => `${step} { ${inside} }`, list);
   const query = `query ($first: Int, $after: String, $last: Int, $before: String) { ${asked} }`;
@@ -181,8 +218,13 @@ function askerOf(name: string): 'admin' | 'user' {
   return policy === 'ADMIN' ? 'admin' : 'user';
 }
 
-async function read(name: string, page: PageInput, selection?: string): Promise<Connection> {
-  const { data, errors } = await ask(name, page, selection);
+async function read(
+  name: string,
+  page: PageInput,
+  selection?: string,
+  orderBy?: string,
+): Promise<Connection> {
+  const { data, errors } = await ask(name, page, selection, orderBy);
   if (errors) throw new Error(JSON.stringify(errors));
   const connection = findList(data);
   if (!connection) throw new Error(`${name} is not reached: make what it is a part of in beforeAll`);
