@@ -4,6 +4,11 @@ DROP INDEX "orders_created_at_idx";
 CREATE INDEX "orders_created_at_id_idx" ON "orders"("created_at", "id");
 CREATE INDEX "orders_finished_at_id_idx" ON "orders"("finished_at", "id");
 
+-- Whole, not of some statuses only: the client casts a status in a way that does not let PostgreSQL see which it is.
+DROP INDEX "orders_not_finished_idx";
+CREATE INDEX "orders_status_id_idx" ON "orders"("status", "id");
+CREATE INDEX "orders_failure_code_idx" ON "orders" ("failure_code", "id") WHERE "failure_code" IS NOT NULL;
+
 DROP INDEX "audit_entries_created_at_idx";
 CREATE INDEX "audit_entries_created_at_id_idx" ON "audit_entries"("created_at", "id");
 

@@ -54,8 +54,7 @@ function whereOf({
   to,
 }: OrderListFilter): Prisma.OrderWhereInput {
   return {
-    // What has a failure code is FAILED: saying so lets the index on the status be used.
-    status: status ?? (failureCode == null ? { not: 'CLOSED' } : 'FAILED'),
+    status: status ?? { not: 'CLOSED' },
     ...(userId != null && { userId: checkId(userId) }),
     ...(failureCode != null && { failureCode }),
     ...(orderNo != null && { orderNo: orderNo.trim().toUpperCase() }),

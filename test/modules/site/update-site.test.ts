@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { updateSite } from '../../../src/modules/site/update-site.ts';
 import {
   AuditLogDocument,
@@ -369,7 +369,7 @@ describe('the settings', () => {
 /** Where the API keeps its rows, so that a second one can be started on them. */
 async function urlOf({ services }: TestApi): Promise<string> {
   const [row] = await services.db.$queryRaw<[{ name: string }]>`SELECT current_database() AS name`;
-  const url = new URL((await import('vitest')).inject('adminDatabaseUrl'));
+  const url = new URL(inject('adminDatabaseUrl'));
   url.pathname = `/${row.name}`;
   return url.href;
 }
