@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { signAccessToken } from '../dist/src/modules/auth/access-token.js';
 import { createServices } from '../dist/src/platform/services.js';
+import { INSIDE, inside } from './lib/ask-inside.mjs';
 import { withProduct } from './lib/product.mjs';
 import { say, whole } from './lib/report.mjs';
 
@@ -20,7 +20,7 @@ export async function presence() {
   await withProduct(async (place) => {
     const tokens = await createDevices(place, DEVICES);
     const api = await place.start('dist/src/main.js', {
-      ...{ ROLE: 'api', BENCH_NODE_ARGS: `--expose-gc --import ${resolve('bench/lib/inside.mjs')}` },
+      ...{ ROLE: 'api', ...INSIDE },
     });
     try {
       closeAll(await connectAll(api.url, tokens.slice(0, WARM_UP)));
@@ -143,21 +143,4 @@ async function staysAre(db, { all, open }) {
     if (now.all === all && now.devices === all && now.open === open) return;
     if (Date.now() > limit) throw new Error(`stays: ${JSON.stringify(now)} instead of ${all}, ${open} open`);
   }
-}
-
-/** What the process says of itself, after it has collected its garbage. */
-async function inside(api) {
-  const count = () => api.said().match(/^inside \d+ .*$/gm)?.length ?? 0;
-  const before = count();
-  api.kill('SIGWINCH');
-  for (const limit = Date.now() + 15_000; count() === before; await sleep(20)) {
-    if (Date.now() > limit) throw new Error('it does not answer');
-  }
-  return JSON.parse(
-    api
-      .said()
-      .match(/^inside \d+ (.*)$/gm)
-      .at(-1)
-      .replace(/^inside \d+ /, ''),
-  );
 }

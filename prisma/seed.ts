@@ -99,12 +99,12 @@ const NODES: NewNode[] = [
   {
     ...NEW_YORK,
     ...{ name: 'New York VLESS', protocol: 'VLESS', port: 443 },
-    clientConfig: { flow: '', security: 'tls', serverName: 'nyc1.tessera.example' },
+    clientConfig: { security: 'tls', serverName: 'nyc1.tessera.example', network: 'ws', path: '/connect' },
   },
   {
     ...NEW_YORK,
     ...{ name: 'New York Hysteria2', protocol: 'HYSTERIA2', port: 8443 },
-    clientConfig: { serverName: 'nyc1.tessera.example', obfs: 'salamander' },
+    clientConfig: { serverName: 'nyc1.tessera.example', obfs: 'salamander', obfsPassword: 'a demo' },
   },
 ];
 
@@ -119,7 +119,7 @@ function realityNode(): NewNode {
     ...FRANKFURT,
     ...{ name: 'Frankfurt VLESS Reality', protocol: 'VLESS', port: 443 },
     clientConfig: { ...forApps, publicKey, shortId },
-    serverConfig: { privateKey, shortIds: [shortId] },
+    serverConfig: { privateKey, shortIds: [shortId], destination: 'www.example.com:443' },
   };
 }
 

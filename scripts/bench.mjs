@@ -2,11 +2,15 @@ import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { endWithChildren, main, StepError } from './lib/steps.mjs';
 
-// npm run bench [-- activation presence redeem]: all of them, or those that are named. They bring up their own PostgreSQL and Redis.
+// npm run bench [-- names]: all of them, or those that are named. They bring up their own PostgreSQL and Redis.
 const BENCHES = {
   activation: () => import('../bench/activation.mjs').then((bench) => bench.activation()),
+  agents: () => import('../bench/agents.mjs').then((bench) => bench.agents()),
   presence: () => import('../bench/presence.mjs').then((bench) => bench.presence()),
   redeem: () => import('../bench/redeem.mjs').then((bench) => bench.redeem()),
+  viewer: () => import('../bench/viewer.mjs').then((bench) => bench.viewer()),
+  sweep: () => import('../bench/sweep.mjs').then((bench) => bench.sweep()),
+  traffic: () => import('../bench/traffic.mjs').then((bench) => bench.traffic()),
 };
 
 await main(async () => {

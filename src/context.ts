@@ -1,20 +1,28 @@
 import type { Config } from './config.ts';
+import { type AgentPresence, createAgentPresence } from './modules/agent/agent-presence.ts';
+import { createUserLists, type UserLists } from './modules/agent/user-lists.ts';
 import type { Caller } from './modules/auth/caller.ts';
-import { createSessionWatch, type SessionWatch } from './modules/auth/watch-session.ts';
+import { createSessionWatch } from './modules/auth/watch-session.ts';
 import { createPresence, type Presence } from './modules/device/presence.ts';
 import { createOrderBatchers, type OrderBatchers } from './modules/order/create-batchers.ts';
+import { createPropagations, type Propagations } from './modules/order/propagation.ts';
 import { watchedOrders } from './modules/order/watch-order.ts';
+import { createServerStates, type ServerStates } from './modules/server/read-server-states.ts';
 import { watchedUsers } from './modules/user/watch-viewer.ts';
+import type { EndWatch } from './platform/end-watch.ts';
 import type { RequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
 import type { WatchKind } from './platform/watch-kind.ts';
 
 /** What a process has once, and all of its requests share. */
-export interface Shared extends OrderBatchers {
+export interface Shared extends OrderBatchers, UserLists {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
-  sessionWatch: SessionWatch;
+  sessionWatch: EndWatch;
   presence: Presence;
+  agentPresence: AgentPresence;
+  serverStates: ServerStates;
+  propagations: Propagations;
   redemptionLock: boolean;
 }
 
@@ -31,10 +39,14 @@ export function createShared(
 ): Shared {
   return {
     ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
+    ...createUserLists(services),
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),
     sessionWatch: createSessionWatch(services),
     presence: createPresence(services),
+    agentPresence: createAgentPresence(services),
+    serverStates: createServerStates(services),
+    propagations: createPropagations(services),
     redemptionLock: REDEMPTION_LOCK,
   };
 }

@@ -2,6 +2,7 @@ import { seedDemo } from '../prisma/seed.ts';
 import type { Config } from './config.ts';
 import { connect } from './connect.ts';
 import { createShared } from './context.ts';
+import { restartRevisions } from './modules/agent/restart-revisions.ts';
 import { ensureAdmin } from './modules/auth/ensure-admin.ts';
 import { armCrashPoints } from './platform/crash-points.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
@@ -62,6 +63,7 @@ async function bringUp(settings: LaunchSettings, onStop: (stop: () => Promise<vo
     log,
   });
   onStop(services.close);
+  await restartRevisions(services);
   const demoCode = await prepareData(settings, services, embedded?.fresh ?? false);
 
   if (config.ROLE !== 'api') onStop(startWorker(services, config).stop);

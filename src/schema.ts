@@ -3,6 +3,7 @@ import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphq
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
 import { AdAdminResolver } from './modules/ad/ad.admin-resolver.ts';
 import { AdResolver } from './modules/ad/ad.resolver.ts';
+import { AgentResolver } from './modules/agent/agent.resolver.ts';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
 import { AccountResolver } from './modules/auth/account.resolver.ts';
@@ -11,6 +12,8 @@ import { BindingResolver } from './modules/device/binding.resolver.ts';
 import { DeviceAdminResolver } from './modules/device/device.admin-resolver.ts';
 import { DeviceResolver } from './modules/device/device.resolver.ts';
 import { DevicePresenceResolver, DeviceStatisticsResolver } from './modules/device/presence.resolver.ts';
+import { NodeAdminResolver } from './modules/node/node.admin-resolver.ts';
+import { SubscriptionNodeResolver } from './modules/node/node.resolver.ts';
 import { OrderAdminResolver } from './modules/order/order.admin-resolver.ts';
 import { OrderResolver } from './modules/order/order.resolver.ts';
 import { PlanAdminResolver } from './modules/plan/plan.admin-resolver.ts';
@@ -22,9 +25,14 @@ import {
   RedemptionCodeResolver,
   RedemptionRecordResolver,
 } from './modules/redemption/redemption-code.resolver.ts';
+import { ServerAdminResolver } from './modules/server/server.admin-resolver.ts';
+import { ServerResolver } from './modules/server/server.resolver.ts';
 import { SiteAdminResolver } from './modules/site/site.admin-resolver.ts';
 import { SiteResolver } from './modules/site/site.resolver.ts';
+import { TransportKeyAdminResolver } from './modules/site/transport-key.admin-resolver.ts';
+import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
+import { TrafficResolver } from './modules/traffic/traffic.resolver.ts';
 import { UserAdminResolver } from './modules/user/user.admin-resolver.ts';
 import { UserResolver } from './modules/user/user.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
@@ -35,6 +43,7 @@ const resolvers: NonEmptyArray<Function> = [
   AccountResolver,
   AdAdminResolver,
   AdResolver,
+  AgentResolver,
   AuditAdminResolver,
   AuthResolver,
   BindingResolver,
@@ -42,6 +51,7 @@ const resolvers: NonEmptyArray<Function> = [
   DevicePresenceResolver,
   DeviceResolver,
   DeviceStatisticsResolver,
+  NodeAdminResolver,
   OrderAdminResolver,
   OrderResolver,
   PlanAdminResolver,
@@ -51,9 +61,15 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionCodeResolver,
   RedemptionRecordResolver,
   RedemptionResolver,
+  ServerAdminResolver,
+  ServerResolver,
   SiteAdminResolver,
   SiteResolver,
+  SubscriptionAdminResolver,
+  SubscriptionNodeResolver,
   SubscriptionResolver,
+  TrafficResolver,
+  TransportKeyAdminResolver,
   UserAdminResolver,
   UserResolver,
 ];

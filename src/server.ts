@@ -13,11 +13,13 @@ import type { Shared } from './context.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
 import { observeOrders } from './modules/order/observe-orders.ts';
-import { PlatformError } from './platform/errors.ts';
+import { isOutage } from './platform/database.ts';
+import { DomainError, PlatformError } from './platform/errors.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
 import { maskError } from './platform/graphql/mask-error.ts';
-import { readPublicKeys } from './platform/key-ring.ts';
+import { readPublicKeys } from './platform/key-pairs.ts';
 import { createMetrics } from './platform/metrics.ts';
+import { isRedisAway } from './platform/redis.ts';
 import { inRequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
 import { scopeOf } from './scope-of.ts';
@@ -86,7 +88,7 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
     origin: config.ALLOWED_ORIGINS,
     methods: ['GET', 'POST'],
     allowedHeaders: ['authorization', 'content-type', 'apollo-require-preflight', 'x-apollo-operation-name'],
-    exposedHeaders: ['x-request-id', 'retry-after'],
+    exposedHeaders: ['x-request-id', 'retry-after', 'etag'],
     maxAge: 86_400,
   });
   app.addHook('onRequest', async ({ id }, reply) => {
@@ -106,7 +108,8 @@ function answerErrors(app: FastifyInstance, { log }: Services, config: Config): 
       reply.code(status).send({ errors: [maskError(error, log)] }),
     );
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    const status = error.statusCode ?? 500;
+    if (error instanceof DomainError) return answer(error, 400, request, reply);
+    const status = error.statusCode ?? (isOutage(error) || isRedisAway(error) ? 503 : 500);
     if (status >= 500) return answer(error, status, request, reply);
     return answer(new PlatformError('BAD_USER_INPUT', { message: error.message }), status, request, reply);
   });

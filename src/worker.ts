@@ -1,8 +1,17 @@
+import { forgetExpiredJob } from './modules/auth/forget-expired.job.ts';
+import { forgetExpired } from './modules/auth/forget-expired.ts';
 import { endStaleStays } from './modules/device/end-stale-stays.ts';
 import { activateOrderJob } from './modules/order/activate-order.job.ts';
 import { activateOrder, createActivations } from './modules/order/activate-order.ts';
 import { reconcileOrders } from './modules/order/reconcile-orders.ts';
+import { expireSubscriptionsJob } from './modules/subscription/expire-subscriptions.job.ts';
+import { expireSubscriptions } from './modules/subscription/expire-subscriptions.ts';
+import { forgetTrafficReportsJob } from './modules/traffic/forget-traffic-reports.job.ts';
+import { forgetTrafficReports } from './modules/traffic/forget-traffic-reports.ts';
+import { resetTrafficJob } from './modules/traffic/reset-traffic.job.ts';
+import { resetTraffic } from './modules/traffic/reset-traffic.ts';
 import { repeat } from './platform/repeat.ts';
+import { startRepeatedJobs } from './platform/repeated-jobs.ts';
 import type { Services } from './platform/services.ts';
 
 /** Background work that goes on until it is stopped. */
@@ -23,9 +32,15 @@ export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: numb
     log: services.log,
   });
   const sweep = repeat(() => endStaleStays(services), { everyMs: END_STAYS_EVERY_MS, log: services.log });
+  const repeated = startRepeatedJobs(services, [
+    [expireSubscriptionsJob, (signal) => expireSubscriptions(services, signal)],
+    [resetTrafficJob, (signal) => resetTraffic(services, signal)],
+    [forgetExpiredJob, (signal) => forgetExpired(services, signal)],
+    [forgetTrafficReportsJob, (signal) => forgetTrafficReports(services, signal)],
+  ]);
   return {
     stop: async () => {
-      await Promise.all([reconciler.stop(), sweep.stop(), services.jobs.pause()]);
+      await Promise.all([reconciler.stop(), sweep.stop(), repeated.stop(), services.jobs.pause()]);
       await services.activations.drain();
     },
   };

@@ -26,6 +26,7 @@ export async function createCustomers({ databaseUrl, redisUrl, secretKey, db }, 
     ),
   );
   return {
+    userIds,
     tokens: tokens.map(({ accessToken }) => accessToken),
     newCodes: (codes) => insertCodes(db, services, batchId, codes),
     close: () => services.close(),

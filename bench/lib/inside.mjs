@@ -3,7 +3,10 @@ import pg from 'pg';
 // Loaded into the product (`--import`, with --expose-gc): counts what it asks PostgreSQL, and tells when asked by SIGWINCH.
 const { query } = pg.Client.prototype;
 let statements = 0;
+let control = 0;
 pg.Client.prototype.query = function (...args) {
+  const sql = args[0]?.text ?? args[0];
+  if (/^(BEGIN|COMMIT|ROLLBACK|SET TRANSACTION)/.test(sql)) control += 1;
   statements += 1;
   return query.apply(this, args);
 };
@@ -14,6 +17,6 @@ process.on('SIGWINCH', () => {
   const { rss, heapUsed, external } = process.memoryUsage();
   asked += 1;
   process.stdout.write(
-    `inside ${asked} ${JSON.stringify({ statements, rss, memory: heapUsed + external })}\n`,
+    `inside ${asked} ${JSON.stringify({ statements, control, rss, memory: heapUsed + external })}\n`,
   );
 });

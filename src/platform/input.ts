@@ -15,12 +15,33 @@ export function checkInput<Schema extends z.ZodType>(
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  const path = [field, ...(issue?.path ?? [])].join('.');
+  const path = [field, ...(issue?.path ?? []), ...unknownKey(issue)].join('.');
   throw new PlatformError('BAD_USER_INPUT', {
     field: path,
     message: `${path}: ${issue?.message ?? 'not valid'}`,
   });
 }
+
+const LONGEST_NAME = 50;
+
+/** A key that the schema does not have stands at fault itself, not the object that it is in. */
+function unknownKey(issue: z.core.$ZodIssue | undefined): string[] {
+  return issue?.code === 'unrecognized_keys'
+    ? issue.keys.slice(0, 1).map((key) => key.slice(0, LONGEST_NAME))
+    : [];
+}
+
+/** Absent and null mean the same, and give the fallback. */
+export const orElse = <Schema extends z.ZodType>(schema: Schema, fallback: z.output<Schema>) =>
+  schema.nullish().transform((value): z.output<Schema> => value ?? fallback);
+
+/** Absent and null mean the same, and give null. */
+export const orNull = <Schema extends z.ZodType>(schema: Schema) =>
+  schema.nullish().transform((value) => value ?? null);
+
+/** Absent and null mean the same, and change nothing. */
+export const orUnchanged = <Schema extends z.ZodType>(schema: Schema) =>
+  schema.nullish().transform((value) => value ?? undefined);
 
 const Uuid = z.guid();
 

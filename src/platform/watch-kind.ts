@@ -3,12 +3,23 @@ import type { Logger } from './logger.ts';
 import { WatchStream } from './watch-stream.ts';
 
 const IDS_PER_QUERY = 5_000;
+/** So long others that ask for a poll are waited for. */
+const GATHER_MS = 50;
+/** So many streams may be woken at the same instant. */
+const FEW = 16;
 
 export interface KindOptions {
   /** How many reads after wake-ups run at once; a share of the watcher's when absent. */
   maxReads?: number;
   /** The topic whose wake-ups concern this kind. */
   topic: string;
+  /**
+   * A topic that concerns this kind although its ids are not of this kind: the poll finds out whom it concerns, and need
+   * not wait for its time.
+   */
+  pollOn?: string;
+  /** Over how long streams are woken when many are at once, by a poll or by a connection that is back; absent: not at all. */
+  spreadMs?: number;
   /** For each of the ids (at most 5,000) something that changes whenever its value does; nothing for what is gone. */
   fingerprints(ids: string[]): Promise<Map<string, string>>;
 }
@@ -29,13 +40,16 @@ interface Watched {
 /** What can be watched under one topic: its open streams, and the poll that makes good what pub/sub has missed. */
 export class WatchKind {
   readonly topic: string;
+  readonly pollOn: string | undefined;
   private readonly watched = new Map<string, Watched>();
   private timer: NodeJS.Timeout | undefined;
+  private soon: NodeJS.Timeout | undefined;
   private isPolling = false;
   private isClosed = false;
 
   constructor(private readonly options: WatchKindOptions) {
     this.topic = options.topic;
+    this.pollOn = options.pollOn;
   }
 
   /** How many streams are open. */
@@ -76,7 +90,16 @@ export class WatchKind {
   }
 
   wakeAll(): void {
-    this.wake([...this.watched.keys()]);
+    this.wakeSpread([...this.watched.keys()].flatMap((id) => this.streamsOf(id)));
+  }
+
+  /** Polls once for all who ask for it within a moment. What changes during a poll, the next one sees. */
+  pollSoon(): void {
+    if (this.watched.size === 0) return;
+    this.soon ??= setTimeout(() => {
+      this.soon = undefined;
+      void this.poll();
+    }, GATHER_MS).unref();
   }
 
   /** Completes every stream, and each that starts later at once. */
@@ -130,16 +153,26 @@ export class WatchKind {
 
   /** Never seen counts as changed: between a stream's first read and its first poll a wake-up may have been lost. */
   private compare(ids: readonly string[], found: ReadonlyMap<string, string>): void {
+    const changed: Array<WatchStream<unknown>> = [];
     for (const id of ids) {
       const watched = this.watched.get(id);
       if (!watched) continue;
       const fingerprint = found.get(id) ?? null;
       const hasChanged = fingerprint !== watched.fingerprint;
       watched.fingerprint = fingerprint;
-      for (const stream of [...watched.streams]) {
-        if (hasChanged) stream.wake();
-        else stream.retry();
-      }
+      if (hasChanged) changed.push(...watched.streams);
+      else for (const stream of this.streamsOf(id)) stream.retry();
+    }
+    this.wakeSpread(changed);
+  }
+
+  /** A change that concerns many would have all of them read at the same instant. */
+  private wakeSpread(streams: ReadonlyArray<WatchStream<unknown>>): void {
+    const { spreadMs = 0 } = this.options;
+    const isCrowd = streams.length > FEW;
+    for (const stream of streams) {
+      if (isCrowd && spreadMs > 0) stream.wakeWithin(Math.random() * spreadMs);
+      else stream.wake();
     }
   }
 }

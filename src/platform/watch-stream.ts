@@ -30,6 +30,7 @@ export class WatchStream<T> implements AsyncGenerator<T, undefined, void> {
   private pending: Pending<T> | undefined;
   private turn: Promise<unknown> = Promise.resolve();
   private ahead: IteratorResult<T, undefined> | undefined;
+  private later: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: WatchStreamOptions<T>) {}
 
@@ -41,8 +42,15 @@ export class WatchStream<T> implements AsyncGenerator<T, undefined, void> {
 
   /** Says that the value may have changed. */
   wake(): void {
+    clearTimeout(this.later);
+    this.later = undefined;
     this.isWoken = true;
     this.retry();
+  }
+
+  /** Says so in a while, unless somebody says so before. */
+  wakeWithin(delayMs: number): void {
+    if (this.state === 'open') this.later ??= setTimeout(() => this.wake(), delayMs).unref();
   }
 
   /** Reads again if a wake-up has not been answered yet, because its read failed. */
@@ -127,6 +135,7 @@ export class WatchStream<T> implements AsyncGenerator<T, undefined, void> {
     if (this.state === 'ended') return;
     const wasOpen = this.state === 'open';
     this.state = 'ended';
+    clearTimeout(this.later);
     this.ahead = undefined;
     this.pending?.resolve({ done: true, value: undefined });
     this.pending = undefined;

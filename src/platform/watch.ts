@@ -26,7 +26,10 @@ export function createWatcher({ pubSub, maxReads = 16, ...options }: WatcherOpti
   const limit = createLimit(maxReads);
   const stopListening = [
     pubSub.onWake((topic, ids) => {
-      for (const kind of kinds) if (kind.topic === topic) kind.wake(ids);
+      for (const kind of kinds) {
+        if (kind.topic === topic) kind.wake(ids);
+        if (kind.pollOn === topic) kind.pollSoon();
+      }
     }),
     pubSub.onReconnect(() => {
       for (const kind of kinds) kind.wakeAll();

@@ -147,4 +147,14 @@ describe('keys rotate', () => {
       { actorId: null, after: { kid } },
     ]);
   });
+
+  it('makes a transport key when that is asked for, audited', async () => {
+    const { shown } = await tessera('keys rotate --transport');
+
+    const { kid } = await services.db.keyPair.findFirstOrThrow({ where: { purpose: 'TRANSPORT' } });
+    expect(shown).toEqual([`Transport key ${kid}: good at once.`]);
+    expect(await services.db.auditEntry.findMany({ where: { action: 'rotateTransportKey' } })).toMatchObject([
+      { actorId: null, after: { kid } },
+    ]);
+  });
 });

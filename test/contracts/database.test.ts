@@ -216,6 +216,25 @@ const CHECKS: Case[] = [
   change('user_subscriptions_reset_check', 'user_subscriptions', 'subscription', 'next_reset_at = now()'),
   change('user_subscriptions_reset_check', 'user_subscriptions', 'subscription', `reset_cycle = 'YEARLY'`),
   change(
+    'user_subscriptions_bonus_traffic_check',
+    'user_subscriptions',
+    'subscription',
+    'bonus_traffic = -1',
+  ),
+  change('user_subscriptions_bonus_traffic_check', 'user_subscriptions', 'subscription', 'bonus_traffic = 1'),
+  change(
+    'user_subscriptions_bonus_traffic_check',
+    'user_subscriptions',
+    'subscription',
+    `reset_cycle = 'YEARLY', next_reset_at = now(), bonus_traffic = traffic_limit + 1`,
+  ),
+  change(
+    'user_subscriptions_bonus_traffic_check',
+    'user_subscriptions',
+    'subscription',
+    `reset_cycle = 'YEARLY', next_reset_at = now(), traffic_limit = NULL, bonus_traffic = 1`,
+  ),
+  change(
     'user_subscriptions_exhausted_has_limit_check',
     'user_subscriptions',
     'subscription',
@@ -401,7 +420,26 @@ const RULES: Case[] = [
 // Targets of foreign keys of two columns: the primary key already makes them unique.
 const IMPLIED_BY_PRIMARY_KEY = ['identities_id_user_id_key', 'devices_id_user_id_key'];
 // Their own tests are below.
-const STAMPS = ['user_subscriptions_revision', 'users_revision'];
+const STAMPS = [
+  'user_subscriptions_revision',
+  'users_revision',
+  // Those of node lists: test/modules/node/node-lists.test.ts.
+  'nodes_change_node_lists',
+  'nodes_lock_node_lists',
+  'nodes_renew_node_lists',
+  'plan_nodes_lock_node_lists',
+  'plan_nodes_renew_node_lists',
+  'plans_lock_node_lists',
+  'plans_renew_node_list',
+  'servers_lock_node_lists',
+  'servers_renew_node_lists',
+  // Those of the lists of servers: test/modules/agent/server-users.test.ts.
+  'nodes_lists_added',
+  'nodes_lists_changed',
+  'plans_lists',
+  'plan_nodes_lists_added',
+  'plan_nodes_lists_removed',
+];
 
 /** Foreign keys that do something else than refuse when what they point at is deleted. */
 const DELETE_ACTIONS: Record<string, string> = {

@@ -33,6 +33,7 @@ export const REACHED_BY_AGENTS: readonly string[] = [
   'ServerUser',
   'ServerUserDelta',
   'TrafficReceipt',
+  'TrafficRefusal',
 ];
 
 /** Fields of types that users reach, which only admins may read: an order of the user asked for by both. */

@@ -15,6 +15,8 @@ export interface UserCaller {
 export interface AgentCaller {
   kind: 'agent';
   serverId: string;
+  /** SHA-256 of its token, in hex: names the token where the token must not be kept. */
+  tokenHash: string;
 }
 
 /** Nobody we know. */
@@ -37,5 +39,20 @@ export type Caller = UserCaller | AgentCaller | AnonymousCaller;
  */
 export function userOf(caller: Caller): UserCaller {
   if (caller.kind !== 'user') throw new PlatformError('UNAUTHENTICATED');
+  return caller;
+}
+
+/** Whether everything may be shown to the caller. */
+export function isAdmin(caller: Caller): boolean {
+  return caller.kind === 'user' && caller.role === 'ADMIN';
+}
+
+/**
+ * The caller as an agent, where a policy has let nobody else through.
+ *
+ * @throws PlatformError UNAUTHENTICATED
+ */
+export function agentOf(caller: Caller): AgentCaller {
+  if (caller.kind !== 'agent') throw new PlatformError('UNAUTHENTICATED');
   return caller;
 }

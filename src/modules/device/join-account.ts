@@ -4,6 +4,7 @@ import { requestScope } from '../../platform/request-scope.ts';
 import type { Services } from '../../platform/services.ts';
 import { AuthError } from '../auth/auth.errors.ts';
 import { findLinkCode, spendLinkCode } from '../auth/link-code.ts';
+import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
 import { bindAndStartSession } from './bind-and-start-session.ts';
 import { askingForDecisions } from './binding-decision.ts';
@@ -41,5 +42,6 @@ export async function joinAccount(
     throw error;
   });
   pubSub.publish(USER_CHANGED, started.changedUserIds);
+  if (started.changedUserIds.length > 1) await announcePlanUsers(services, started.changedUserIds);
   return started;
 }

@@ -1,5 +1,6 @@
 import type { Device, Prisma } from '../../generated/prisma/client.ts';
 import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
+import type { Transaction } from '../../platform/database.ts';
 import { checkId } from '../../platform/input.ts';
 import { literally } from '../../platform/like.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../platform/page.ts';
@@ -24,6 +25,9 @@ export const DEVICE_SORTS = {
   LAST_SEEN_AT_ASC: { order: 'asc', by: { column: 'lastSeenAt', isNullable: true } },
 } satisfies Record<string, DeviceSort>;
 
+/** The database, or a transaction: a page that belongs to more than itself. */
+type DeviceServices = Pick<Services, 'secrets'> & { db: Pick<Transaction, 'device' | '$queryRaw'> };
+
 /** An open stay that nobody has confirmed for so long is over, although nobody has written it down yet. */
 const STAY_CONFIRMED_MS = 30 * SECOND_MS;
 
@@ -34,7 +38,7 @@ const STAY_CONFIRMED_MS = 30 * SECOND_MS;
  * may be half a minute late.
  */
 export async function listDevices(
-  services: Pick<Services, 'db' | 'secrets'>,
+  services: DeviceServices,
   {
     filter,
     orderBy,
@@ -67,7 +71,7 @@ function byOwner({ identifier, userId }: DeviceListFilter): Prisma.DeviceWhereIn
 }
 
 async function byPresence(
-  { db }: Pick<Services, 'db'>,
+  { db }: DeviceServices,
   { online }: DeviceListFilter,
 ): Promise<Prisma.DeviceWhereInput> {
   if (online == null) return {};

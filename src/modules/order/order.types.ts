@@ -91,3 +91,12 @@ export class OrderFilter {
   @Field(() => DateTimeScalar, { nullable: true, description: 'Accepted before this time.' })
   to?: Date | null;
 }
+
+@ObjectType({ description: 'On how many of its servers an activation has arrived.' })
+export class Propagation {
+  @Field(() => Int, { description: 'How many servers have a node of the plan at this moment.' })
+  servers!: number;
+
+  @Field(() => Int, { description: 'On how many of them the agent has confirmed a list with it.' })
+  confirmed!: number;
+}

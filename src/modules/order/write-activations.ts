@@ -44,7 +44,7 @@ async function extendSubscriptions(tx: Transaction, { extended }: ActivationPlan
   await tx.$executeRaw`
     UPDATE user_subscriptions s
     SET status = 'ACTIVE', is_trial = false, expires_at = v."expiresAt", traffic_limit = v."trafficLimit",
-      upload = v.upload, download = v.download, reset_cycle = v."resetCycle", next_reset_at = v."nextResetAt",
+      bonus_traffic = 0, upload = v.upload, download = v.download, reset_cycle = v."resetCycle", next_reset_at = v."nextResetAt",
       version = s.version + 1
     FROM json_to_recordset(${toJson(extended)}::json) AS v(id uuid, "expiresAt" timestamptz, "trafficLimit" bigint,
       upload bigint, download bigint, "resetCycle" "ResetCycle", "nextResetAt" timestamptz)
@@ -59,7 +59,8 @@ async function endOrders(tx: Transaction, { now, finished, failed }: ActivationP
   const ended = await tx.$executeRaw`
     UPDATE orders o
     SET status = v.status, subscription_id = v."subscriptionId", failure_code = v."failureCode",
-      is_new = o.is_new AND v.status = 'FINISHED', next_attempt_at = NULL, finished_at = ${now}
+      is_new = o.is_new AND v.status = 'FINISHED', next_attempt_at = NULL, finished_at = ${now},
+      revision = CASE v.status WHEN 'FINISHED' THEN tessera_revision() END
     FROM json_to_recordset(${JSON.stringify(ends)}::json)
       AS v(id uuid, status "OrderStatus", "subscriptionId" uuid, "failureCode" text)
     WHERE o.id = v.id AND o.status = 'PAID'`;

@@ -36,7 +36,7 @@ registerEnumType(UnitTime, {
   },
 });
 
-type PlanFields = Omit<PlanRow, 'nodeTags' | 'deletedAt' | 'createdAt'>;
+type PlanFields = Omit<PlanRow, 'nodeTags' | 'nodeListVersion' | 'deletedAt' | 'createdAt'>;
 
 @ObjectType({ description: 'What can be had: traffic, devices and speed, for a time that a code grants.' })
 export class Plan implements PlanFields {
@@ -123,5 +123,47 @@ export class CreatePlanInput {
   nodeIds?: string[] | null;
 
   @Field(() => [String], { nullable: true, description: 'Its nodes by tag, beside those by id.' })
+  nodeTags?: string[] | null;
+}
+
+@InputType({ description: 'What changes of a plan; what is left out stays as it is.' })
+export class UpdatePlanInput {
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version that was edited; absent: whatever there is now.',
+  })
+  version?: number | null;
+
+  @Field(() => String, { nullable: true, description: 'What people call it, 1-100 characters.' })
+  name?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'What it offers, for people.' })
+  description?: string | null;
+
+  @Field(() => BigIntScalar, { nullable: true, description: 'Bytes in both directions; null: unlimited.' })
+  trafficLimit?: bigint | null;
+
+  @Field(() => Int, { nullable: true, description: 'Devices online at once; null: unlimited, 0 none.' })
+  deviceLimit?: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Mbit/s, at least 1; null: unlimited.' })
+  speedLimit?: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'How often one user may have it anew; null: unlimited.' })
+  quota?: number | null;
+
+  @Field(() => ResetCycle, {
+    nullable: true,
+    description: 'When the counters of what is granted from now on start again.',
+  })
+  resetCycle?: ResetCycle | null;
+
+  @Field(() => PlanStatus, { nullable: true, description: 'Whether it can be had.' })
+  status?: PlanStatus | null;
+
+  @Field(() => [ID], { nullable: true, description: 'All of its nodes by id, in place of those there were.' })
+  nodeIds?: string[] | null;
+
+  @Field(() => [String], { nullable: true, description: 'All of its tags, in place of those there were.' })
   nodeTags?: string[] | null;
 }

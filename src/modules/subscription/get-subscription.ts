@@ -1,6 +1,6 @@
 import { databaseNow } from '../../platform/clock.ts';
 import type { Services } from '../../platform/services.ts';
-import { type SubscriptionOfPlan, withPresentStatus } from './list-subscriptions.ts';
+import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
 
 /** The subscription with this id and its plan; null for none. For many at once it is one query. */
 export async function getSubscription(

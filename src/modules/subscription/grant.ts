@@ -1,6 +1,6 @@
 import type { ResetCycle, UnitTime } from '../../generated/prisma/client.ts';
 import { addUnits } from '../plan/unit-time.ts';
-import { firstReset } from './reset-cycle.ts';
+import { firstReset, nextReset } from './reset-cycle.ts';
 
 /** What a redeemed code grants, as its order has kept it. */
 export interface Grant {
@@ -52,7 +52,10 @@ export function extendSubscription(live: GrantedSubscription, grant: Grant, now:
     trafficLimit: extendedTraffic(live.trafficLimit, grant.trafficLimit, isPeriodic),
     ...(isPeriodic && { upload: 0n, download: 0n }),
     resetCycle: grant.resetCycle,
-    nextResetAt: grant.resetCycle === live.resetCycle ? live.nextResetAt : firstReset(grant.resetCycle, now),
+    nextResetAt:
+      grant.resetCycle === live.resetCycle
+        ? live.nextResetAt
+        : nextReset(grant.resetCycle, live.startsAt, now),
   };
 }
 

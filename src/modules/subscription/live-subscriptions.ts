@@ -31,16 +31,3 @@ async function liveSubscriptionIds(tx: Pick<Transaction, '$queryRaw'>, userId: s
     ORDER BY id`;
   return rows.map(({ id }) => id);
 }
-
-/** The plans that the user has open subscriptions of: their servers are to hear when he goes, or comes back. */
-export async function openPlanIds(
-  tx: Pick<Transaction, 'userSubscription'>,
-  userId: string,
-): Promise<string[]> {
-  const subscriptions = await tx.userSubscription.findMany({
-    where: { userId, status: { in: ['ACTIVE', 'EXHAUSTED'] } },
-    select: { planId: true },
-    distinct: ['planId'],
-  });
-  return subscriptions.map(({ planId }) => planId);
-}

@@ -57,6 +57,15 @@ export function trafficLeft({ trafficLimit, upload, download }: UserSubscription
   return left > 0n ? left : 0n;
 }
 
+/**
+ * The part of the limit that a merge gives one that resets, which lasts until the next reset only: each later period
+ * has again what its plan gives.
+ */
+export function bonusTraffic(into: UserSubscription, trafficLimit: bigint | null): bigint {
+  if (into.resetCycle === 'NEVER' || trafficLimit === null || into.trafficLimit === null) return 0n;
+  return trafficLimit - (into.trafficLimit - into.bonusTraffic);
+}
+
 const sum = (a: bigint, b: bigint) => a + b;
 const larger = (a: bigint, b: bigint) => (a > b ? a : b);
 

@@ -1,17 +1,16 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { UserSubscription } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
-import { PlatformError } from '../../platform/errors.ts';
 import { checkId } from '../../platform/input.ts';
 import { toJson } from '../../platform/rows.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import type { UserCaller } from '../auth/caller.ts';
-import { lockUsers } from '../user/lock-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
-import { type SubscriptionOfPlan, withPresentStatus } from './list-subscriptions.ts';
 import { lockLiveSubscriptions } from './live-subscriptions.ts';
+import { lockSubscription } from './lock-subscription.ts';
+import { PLAN_USERS_CHANGED } from './subscription.events.ts';
+import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
 
 /**
  * Gives a subscription a new credential and a new token: whoever has the old ones can use neither any more. One's own;
@@ -24,21 +23,25 @@ export async function rotateSubscriptionCredentials(
   { caller, id }: { caller: UserCaller; id: string },
 ): Promise<SubscriptionOfPlan> {
   const rotated = await db.$transaction(async (tx) => {
-    const { version } = await lockSubscription(tx, caller, checkId(id));
-    await renewCredentials(tx, [id]);
+    const before = await lockSubscription(tx, {
+      id: checkId(id),
+      ...(caller.role !== 'ADMIN' && { ownedBy: caller.userId }),
+    });
+    await renewCredentials(tx, [before.id]);
     const subscription = await tx.userSubscription.findUniqueOrThrow({
-      where: { id },
+      where: { id: before.id },
       include: { plan: true },
     });
     await recordAudit(tx, {
       action: 'rotateSubscriptionCredentials',
       actorId: caller.userId,
       targetId: subscription.id,
-      before: { version },
+      before: { version: before.version },
       after: { version: subscription.version },
     });
     return withPresentStatus(subscription, await databaseNow(tx));
   });
+  pubSub.publish(PLAN_USERS_CHANGED, [rotated.planId]);
   pubSub.publish(USER_CHANGED, [rotated.userId]);
   return rotated;
 }
@@ -52,19 +55,6 @@ export async function rotateCredentials(tx: Transaction, userId: string): Promis
   const ids = await lockLiveSubscriptions(tx, userId);
   await renewCredentials(tx, ids);
   return ids;
-}
-
-/** Locks the owner, then reads what is his then. */
-async function lockSubscription(tx: Transaction, caller: UserCaller, id: string): Promise<UserSubscription> {
-  const where = { id, ...(caller.role !== 'ADMIN' && { userId: caller.userId }) };
-  const before = await tx.userSubscription.findUnique({ where, select: { userId: true } });
-  if (!before) throw new PlatformError('NOT_FOUND');
-  await lockUsers(tx, [before.userId]);
-  const subscription = await tx.userSubscription.findUnique({ where });
-  if (!subscription) throw new PlatformError('NOT_FOUND');
-  // A merge has moved it meanwhile, and the wrong account is locked.
-  if (subscription.userId !== before.userId) throw new PlatformError('SERVICE_UNAVAILABLE');
-  return subscription;
 }
 
 async function renewCredentials(tx: Transaction, ids: readonly string[]): Promise<void> {

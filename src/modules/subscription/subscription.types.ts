@@ -1,8 +1,9 @@
-import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import {
   SubscriptionStatus,
   type UserSubscription as UserSubscriptionRow,
 } from '../../generated/prisma/client.ts';
+import { Connection } from '../../platform/graphql/connection.ts';
 import { BigIntScalar, DateTimeScalar } from '../../platform/graphql/scalars.ts';
 import { Plan } from '../plan/plan.types.ts';
 
@@ -67,4 +68,46 @@ export class UserSubscription implements SubscriptionFields {
 
   @Field(() => Int, { description: 'Goes up with each change.' })
   version!: number;
+}
+
+export const UserSubscriptionConnection = Connection(UserSubscription, 'UserSubscription');
+
+@InputType({ description: 'Which subscriptions; what is left out does not matter.' })
+export class UserSubscriptionFilter {
+  @Field(() => ID, { nullable: true, description: 'Whose they are.' })
+  userId?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'The plan they are of.' })
+  planId?: string | null;
+
+  @Field(() => SubscriptionStatus, {
+    nullable: true,
+    description: 'Whether they can be used, by the clock of this moment.',
+  })
+  status?: SubscriptionStatus | null;
+}
+
+@InputType({ description: 'A change of a subscription; what is left out stays.' })
+export class UpdateUserSubscriptionInput {
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version that was read: refused when it has changed since. Absent: the last write wins.',
+  })
+  version?: number | null;
+
+  @Field(() => SubscriptionStatus, {
+    nullable: true,
+    description:
+      'STOPPED takes it from the servers; ACTIVE lets it go on, and it is EXHAUSTED if its traffic is used up. No other can be set.',
+  })
+  status?: SubscriptionStatus | null;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When it ends; null is never.' })
+  expiresAt?: Date | null;
+
+  @Field(() => BigIntScalar, {
+    nullable: true,
+    description: 'Bytes in both directions, in each period where it resets; null is unlimited.',
+  })
+  trafficLimit?: bigint | null;
 }

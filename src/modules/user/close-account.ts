@@ -8,9 +8,8 @@ import { endStays } from '../device/end-stays.ts';
 import { announceOrders } from '../order/announce-orders.ts';
 import { lockOrders } from '../order/lock-orders.ts';
 import { changeUses, lockCodes } from '../redemption/code-uses.ts';
-import { openPlanIds } from '../subscription/live-subscriptions.ts';
+import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { stopSubscriptions } from '../subscription/stop-subscriptions.ts';
-import { PLAN_USERS_CHANGED } from '../subscription/subscription.events.ts';
 import { USER_CHANGED } from './user.events.ts';
 
 /** An account that was just closed, and what ended with it. */
@@ -19,8 +18,6 @@ export interface ClosedAccount {
   endedSessionIds: string[];
   failedOrders: Order[];
   stoppedSubscriptionIds: string[];
-  /** The plans of what was stopped. */
-  planIds: string[];
 }
 
 /**
@@ -30,7 +27,6 @@ export interface ClosedAccount {
  */
 export async function closeAccount(tx: Transaction, userId: string): Promise<ClosedAccount> {
   const failedOrders = await failPaidOrders(tx, userId);
-  const planIds = await openPlanIds(tx, userId);
   const stoppedSubscriptionIds = await stopSubscriptions(tx, userId);
   const endedSessionIds = await endSessions(tx, { userId });
   await removeIdentities(tx, userId);
@@ -39,7 +35,7 @@ export async function closeAccount(tx: Transaction, userId: string): Promise<Clo
   await tx.pendingBinding.updateMany({ where: { userId, usedAt: null }, data: { usedAt: now } });
   const user = await tx.user.update({ where: { id: userId }, data: { deletedAt: now } });
   await giveUsesBack(tx, failedOrders);
-  return { user, endedSessionIds, failedOrders, stoppedSubscriptionIds, planIds };
+  return { user, endedSessionIds, failedOrders, stoppedSubscriptionIds };
 }
 
 /** What the audit log keeps of it. */
@@ -50,15 +46,15 @@ export function auditedClosure({
   return { stoppedSubscriptionIds, failedOrderIds: failedOrders.map(({ id }) => id) };
 }
 
-/** Closes its sockets, clears what was cached of its orders, wakes who watches it and its servers. After the commit. */
+/** Closes its sockets, clears what was cached of its orders and wakes who watches it, agents included. After the commit. */
 export async function announceClosedAccount(
-  services: Pick<Services, 'cache' | 'pubSub'>,
-  { user, endedSessionIds, failedOrders, planIds }: ClosedAccount,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { user, endedSessionIds, failedOrders, stoppedSubscriptionIds }: ClosedAccount,
 ): Promise<void> {
   await announceEndedSessions(services, endedSessionIds);
   await announceOrders(services, failedOrders);
-  services.pubSub.publish(PLAN_USERS_CHANGED, planIds);
   services.pubSub.publish(USER_CHANGED, [user.id]);
+  if (stoppedSubscriptionIds.length > 0) await announcePlanUsers(services, [user.id]);
 }
 
 /** Nobody else can give the user an order, or take one, while his row is locked. */

@@ -3,20 +3,24 @@ import { PlatformError } from '../../platform/errors.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import type { Caller } from '../auth/caller.ts';
+import { type Account, readAccount, type Wanted } from './read-account.ts';
 
 /**
- * The account of whoever asks; null when no token came.
+ * The account of whoever asks, with what is wanted of it; null when no token came.
  *
  * @throws PlatformError UNAUTHENTICATED when the token that came is not believed; FORBIDDEN for an agent
  */
-export async function getViewer({ db }: Pick<Services, 'db'>, caller: Caller): Promise<User | null> {
+export async function getViewer(
+  services: Pick<Services, 'db' | 'cache' | 'secrets' | 'log'>,
+  { caller, wanted }: { caller: Caller; wanted: Wanted },
+): Promise<Account | null> {
   if (caller.kind === 'agent') throw new PlatformError('FORBIDDEN');
-  if (caller.kind === 'user') return db.user.findUniqueOrThrow({ where: { id: caller.userId } });
+  if (caller.kind === 'user') return readAccount(services, { userId: caller.userId, wanted });
   if (caller.refusedToken) throw new PlatformError('UNAUTHENTICATED');
   return null;
 }
 
-/** The account with this id; null when there is none. */
+/** The account with this id; null when there is none. For many at once it is one query. */
 export function findUser({ db }: Pick<Services, 'db'>, userId: string): Promise<User | null> {
   return db.user.findUnique({ where: { id: userId } });
 }

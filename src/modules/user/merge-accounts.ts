@@ -4,7 +4,7 @@ import type { Transaction } from '../../platform/database.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { endSessions } from '../auth/end-sessions.ts';
 import { lockOrders } from '../order/lock-orders.ts';
-import { planMoves, type SubscriptionMove, trafficLeft } from '../subscription/merge-plan.ts';
+import { bonusTraffic, planMoves, type SubscriptionMove, trafficLeft } from '../subscription/merge-plan.ts';
 
 /** Which account becomes part of which. */
 export interface Merge {
@@ -106,6 +106,7 @@ async function joinSubscriptions(
     data: {
       expiresAt,
       trafficLimit,
+      bonusTraffic: bonusTraffic(into, trafficLimit),
       status: isUsedUp ? 'EXHAUSTED' : 'ACTIVE',
       // A trial that was given something paid for is one no longer.
       isTrial: false,

@@ -3,8 +3,7 @@ import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { announceEndedSessions } from '../auth/announce-ended-sessions.ts';
 import { endSessions } from '../auth/end-sessions.ts';
-import { openPlanIds } from '../subscription/live-subscriptions.ts';
-import { PLAN_USERS_CHANGED } from '../subscription/subscription.events.ts';
+import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { lockAccount, lockToShutOut } from './lock-account.ts';
 import { USER_CHANGED } from './user.events.ts';
 
@@ -18,7 +17,7 @@ export async function setUserEnabled(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
   { actorId, id, enabled }: { actorId: string; id: string; enabled: boolean },
 ): Promise<User> {
-  const { user, planIds, endedSessionIds } = await services.db.$transaction(async (tx) => {
+  const { user, endedSessionIds } = await services.db.$transaction(async (tx) => {
     const before = enabled ? await lockAccount(tx, id) : await lockToShutOut(tx, { actorId, id });
     const { id: userId } = before;
     const changed = await tx.user.update({ where: { id: userId }, data: { enabled } });
@@ -30,10 +29,10 @@ export async function setUserEnabled(
       before: { enabled: before.enabled },
       after: { enabled, endedSessionIds: ended },
     });
-    return { user: changed, planIds: await openPlanIds(tx, userId), endedSessionIds: ended };
+    return { user: changed, endedSessionIds: ended };
   });
   await announceEndedSessions(services, endedSessionIds);
-  services.pubSub.publish(PLAN_USERS_CHANGED, planIds);
   services.pubSub.publish(USER_CHANGED, [user.id]);
+  await announcePlanUsers(services, [user.id]);
   return user;
 }

@@ -1,8 +1,10 @@
-import { Args, Ctx, FieldResolver, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql';
+import type { GraphQLResolveInfo } from 'graphql';
+import { Args, Ctx, FieldResolver, Info, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql';
 import type { Context } from '../../context.ts';
 import type { Order as OrderRow, Redemption as RedemptionRow } from '../../generated/prisma/client.ts';
 import { PageArgs } from '../../platform/graphql/connection.ts';
-import type { Page } from '../../platform/page.ts';
+import { selectionOf } from '../../platform/graphql/selection.ts';
+import type { Page, PageArguments } from '../../platform/page.ts';
 import { CurrentUser, Public, SignedIn } from '../auth/access.ts';
 import { Session } from '../auth/auth.types.ts';
 import { type UserCaller, userOf } from '../auth/caller.ts';
@@ -17,8 +19,22 @@ import { listSubscriptions } from '../subscription/list-subscriptions.ts';
 import { UserSubscription } from '../subscription/subscription.types.ts';
 import { deleteAccount } from './delete-account.ts';
 import { getEmail, getViewer } from './get-viewer.ts';
+import { type Account, pageKey, type Wanted } from './read-account.ts';
 import { User } from './user.types.ts';
 import { watchViewer } from './watch-viewer.ts';
+
+/** What is read together with the account, so that it is all of one moment. */
+function wantedOf(info: GraphQLResolveInfo): Wanted {
+  const fields = selectionOf(info);
+  const subscriptions = fields.filter(({ name }) => name === 'subscriptions');
+  const devices = fields.filter(({ name }) => name === 'devices');
+  return {
+    subscriptions: subscriptions.length > 0,
+    nodes: subscriptions.some((field) => field.fields().some(({ name }) => name === 'nodes')),
+    devices: devices.map(({ args }): PageArguments => args),
+    deviceCount: devices.some((field) => field.fields().some(({ name }) => name === 'totalCount')),
+  };
+}
 
 @Resolver(() => User)
 export class UserResolver {
@@ -27,8 +43,8 @@ export class UserResolver {
     nullable: true,
     description: 'Your account; null when no token came with the request.',
   })
-  viewer(@Ctx() context: Context): Promise<User | null> {
-    return getViewer(context, context.caller);
+  viewer(@Ctx() context: Context, @Info() info: GraphQLResolveInfo): Promise<User | null> {
+    return getViewer(context, { caller: context.caller, wanted: wantedOf(info) });
   }
 
   @SignedIn()
@@ -43,8 +59,9 @@ export class UserResolver {
   @SignedIn()
   @Subscription(() => User, {
     description:
-      'Your account as it is now, then again whenever it, its subscriptions or its devices change.',
-    subscribe: ({ context }: { context: Context }) => watchViewer(context, userOf(context.caller)),
+      'Your account as it is now, then again whenever it, its subscriptions, their nodes or its devices change.',
+    subscribe: ({ context, info }: { context: Context; info: GraphQLResolveInfo }) =>
+      watchViewer(context, { userId: userOf(context.caller).userId, wanted: wantedOf(info) }),
   })
   viewerChanged(@Root() user: User): User {
     return user;
@@ -59,17 +76,20 @@ export class UserResolver {
   }
 
   @FieldResolver(() => [UserSubscription], { description: 'What it has or had of plans, the newest first.' })
-  subscriptions(@Root() { id }: User, @Ctx() context: Context): Promise<UserSubscription[]> {
-    return listSubscriptions(context, { userId: id });
+  subscriptions(
+    @Root() { id, subscriptions }: Account,
+    @Ctx() context: Context,
+  ): UserSubscription[] | Promise<UserSubscription[]> {
+    return subscriptions ?? listSubscriptions(context, { userId: id });
   }
 
   @FieldResolver(() => DeviceConnection, { description: 'Its devices, the newest first.' })
   devices(
-    @Root() { id }: User,
+    @Root() { id, devicePages }: Account,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
-  ): Promise<Page<Device>> {
-    return listDevices(context, { filter: { userId: id }, page });
+  ): Page<Device> | Promise<Page<Device>> {
+    return devicePages?.get(pageKey(page)) ?? listDevices(context, { filter: { userId: id }, page });
   }
 
   @FieldResolver(() => OrderConnection, { description: 'Its orders that were not closed, the newest first.' })

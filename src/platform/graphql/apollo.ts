@@ -14,12 +14,14 @@ import {
   Kind,
   visit,
 } from 'graphql';
-import { PlatformError } from '../errors.ts';
+import { DomainError, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { checkRequest } from './check-request.ts';
+import { markCacheable } from './conditional-get.ts';
 import { validationRules } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { PARSE_OPTIONS } from './operation.ts';
+import type { ValidOperation } from './root-calls.ts';
 
 /** What the HTTP transport needs to know beside the schema. */
 export interface ApolloSettings<Context extends BaseContext> {
@@ -29,6 +31,8 @@ export interface ApolloSettings<Context extends BaseContext> {
   onError: (code: string) => void;
   /** Whether the caller may look at the schema itself. */
   mayIntrospect: (context: Context) => boolean;
+  /** Looks at each valid operation before anything of it runs, and throws to have it refused. */
+  beforeRun: (operation: ValidOperation, context: Context) => Promise<void>;
 }
 
 /**
@@ -40,14 +44,16 @@ export function createApolloServer<Context extends BaseContext>({
   log,
   onError,
   mayIntrospect,
+  beforeRun,
 }: ApolloSettings<Context>) {
   return new ApolloServer<Context>({
     schema,
     logger: log,
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
-      operationChecks({ schema, mayIntrospect }),
+      operationChecks({ schema, mayIntrospect, beforeRun }),
       httpConventions<Context>(),
+      markCacheable<Context>(),
     ],
     parseOptions: PARSE_OPTIONS,
     validationRules: [...validationRules],
@@ -59,6 +65,8 @@ export function createApolloServer<Context extends BaseContext>({
     },
     // Introspection is decided for each caller, in operationChecks.
     introspection: true,
+    // The same bytes as Fastify writes, so that no refusal tells who has refused.
+    stringifyResult: (result) => JSON.stringify(result),
     hideSchemaDetailsFromClientErrors: true,
     persistedQueries: false,
     csrfPrevention: true,
@@ -73,11 +81,15 @@ export function createApolloServer<Context extends BaseContext>({
 function operationChecks<Context extends BaseContext>({
   schema,
   mayIntrospect,
-}: Pick<ApolloSettings<Context>, 'schema' | 'mayIntrospect'>): ApolloServerPlugin<Context> {
+  beforeRun,
+}: Pick<ApolloSettings<Context>, 'schema' | 'mayIntrospect' | 'beforeRun'>): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       return {
-        async didResolveOperation({ document, request, contextValue }) {
+        async didResolveOperation({ document, operation, request, contextValue }) {
+          const variables = request.variables ?? {};
+          const run = operation && beforeRun({ document, operation, variables }, contextValue);
+          await run?.catch(refuseToRun);
           if (introspects(document) && !mayIntrospect(contextValue)) {
             const message = 'Introspection is switched off here; schema.graphql is the reference.';
             throw notRun(new PlatformError('FORBIDDEN', { message }));
@@ -90,12 +102,17 @@ function operationChecks<Context extends BaseContext>({
   };
 }
 
+function refuseToRun(error: unknown): never {
+  throw notRun(error);
+}
+
 /** Apollo takes whatever a plugin throws for a fault of its own, unless the error has a status. */
-function notRun(refusal: Error): GraphQLError {
-  const options = refusal instanceof GraphQLError ? refusal.toJSON() : undefined;
-  return new GraphQLError(refusal.message, {
-    originalError: refusal,
-    extensions: { ...options?.extensions, http: { status: 400 } },
+function notRun(error: unknown): GraphQLError {
+  const options = error instanceof GraphQLError ? error.toJSON() : undefined;
+  const isFault = error instanceof GraphQLError || error instanceof DomainError;
+  return new GraphQLError(error instanceof Error ? error.message : 'not run', {
+    originalError: error instanceof Error ? error : null,
+    extensions: { ...options?.extensions, http: { status: isFault ? 400 : 503 } },
   });
 }
 

@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { GraphQLSchema } from 'graphql';
-import { CloseCode, handleProtocols } from 'graphql-ws';
+import { handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Logger } from '../logger.ts';
+import { inRequestScope, type RequestScope } from '../request-scope.ts';
+import type { Channel, SealableChannel } from '../transport-encryption/sealed-socket.ts';
 import { LIMITS } from './limits.ts';
-import { type Connect, makeProtocol } from './socket-protocol.ts';
+import { asSocketRefusal, type Connect, makeProtocol, SocketRefusal } from './socket-protocol.ts';
 
 /** What the websocket transport needs to know beside the schema. */
 export interface WebsocketSettings {
@@ -16,11 +18,16 @@ export interface WebsocketSettings {
   isAllowedOrigin: (origin: string, request: IncomingMessage) => boolean;
   addressOf: (request: IncomingMessage) => string;
   connect: Connect;
+  /** Puts a layer between the socket and the protocol. */
+  seal: (channel: Channel) => SealableChannel;
 }
 
 const PING_INTERVAL_MS = 12_000;
 const LARGEST_BACKLOG_BYTES = 1024 * 1024;
+/** Encrypted messages are longer than what is inside, which is held to the limit of clear ones. */
+const LARGEST_FRAME_BYTES = 128 * 1024;
 const GOING_AWAY = 1001;
+const TOO_BIG = 1009;
 
 /**
  * Answers `graphql-transport-ws` on the HTTP server's path, subscriptions only, through the same checks
@@ -31,7 +38,7 @@ const GOING_AWAY = 1001;
 export function serveWebsockets(server: Server, settings: WebsocketSettings): { close: () => Promise<void> } {
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: LIMITS.bodyBytes,
+    maxPayload: LARGEST_FRAME_BYTES,
     perMessageDeflate: false,
     handleProtocols,
   });
@@ -67,7 +74,7 @@ function open(
   socket: WebSocket,
   request: IncomingMessage,
   protocol: ReturnType<typeof makeProtocol>,
-  { log, addressOf }: WebsocketSettings,
+  { log, addressOf, seal }: WebsocketSettings,
 ): void {
   const scope = {
     requestId: randomUUID(),
@@ -76,26 +83,41 @@ function open(
   };
   const stopPinging = keepAlive(socket);
   socket.on('error', (err) => log.debug({ err, requestId: scope.requestId }, 'a websocket failed'));
+  const { isSealed, ...channel } = seal(channelOf(socket, scope, log));
   const closed = protocol.opened(
     {
+      ...channel,
       protocol: socket.protocol,
-      send: (message) => send(socket, message),
-      close: (code, reason) => socket.close(code, reason),
-      onMessage: (handle) => {
-        socket.on('message', (message) => {
-          handle(String(message)).catch((err: unknown) => {
-            log.error({ err, requestId: scope.requestId }, 'a websocket message failed');
-            socket.close(CloseCode.InternalServerError, 'INTERNAL_SERVER_ERROR');
-          });
-        });
-      },
+      onMessage: (handle) => channel.onMessage(async (message) => handle(ensureSize(message))),
     },
-    { socket, scope, subscriptions: new Map() },
+    { socket, scope, isSealed, subscriptions: new Map() },
   );
   socket.once('close', (code, reason) => {
     stopPinging();
     closed(code, String(reason)).catch((err: unknown) => log.error({ err }, 'closing a websocket failed'));
   });
+}
+
+/** The socket as something that carries text; it is closed with what a message was refused with. */
+function channelOf(socket: WebSocket, scope: RequestScope, log: Logger): Channel {
+  return {
+    send: (message) => send(socket, message),
+    close: (code, reason) => socket.close(code, reason),
+    onMessage: (handle) => {
+      socket.on('message', (message) => {
+        handle(String(message)).catch((error: unknown) => {
+          const { closeCode, message } = inRequestScope(scope, () => asSocketRefusal(error, log));
+          socket.close(closeCode, message);
+        });
+      });
+    },
+  };
+}
+
+/** @throws SocketRefusal 1009 */
+function ensureSize(message: string): string {
+  if (Buffer.byteLength(message) > LIMITS.bodyBytes) throw new SocketRefusal(TOO_BIG, 'Message too big');
+  return message;
 }
 
 /**

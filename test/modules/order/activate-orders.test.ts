@@ -92,6 +92,22 @@ describe('an activation', () => {
     expect(await r.order(order)).toMatchObject({ subscriptionId: live.id });
   });
 
+  it('begins a period anew with what the plan gives: nothing of what a merge has added is left', async () => {
+    const userId = await r.user();
+    const { id: planId } = await buildPlan(r.services.db, { trafficLimit: 100n, resetCycle: 'YEARLY' });
+    await buildSubscription(r.services.db, {
+      ...{ userId, planId, resetCycle: 'YEARLY', nextResetAt: inDays(9) },
+      ...{ trafficLimit: 180n, bonusTraffic: 80n, upload: 7n },
+    });
+    const { order } = await paid({ userId, planId });
+
+    await r.activate(order);
+
+    expect(await subscriptionsOf(userId)).toMatchObject([
+      { trafficLimit: 100n, bonusTraffic: 0n, upload: 0n },
+    ]);
+  });
+
   it('leaves what is over or stopped alone, and begins a new subscription', async () => {
     const { db } = r.services;
     const { id: planId } = await buildPlan(db);

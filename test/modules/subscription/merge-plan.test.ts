@@ -18,6 +18,7 @@ const subscription = (overrides: Partial<UserSubscription> = {}): UserSubscripti
   startsAt: inDays(-1),
   expiresAt: inDays(30),
   trafficLimit: null,
+  bonusTraffic: 0n,
   upload: 0n,
   download: 0n,
   resetCycle: 'NEVER',
@@ -26,6 +27,7 @@ const subscription = (overrides: Partial<UserSubscription> = {}): UserSubscripti
   credential: randomUUID(),
   version: 1,
   revision: 0n,
+  revisedAt: inDays(-1),
   createdAt: inDays(-1),
   ...overrides,
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { firstReset } from '../../../src/modules/subscription/reset-cycle.ts';
+import { firstReset, nextReset } from '../../../src/modules/subscription/reset-cycle.ts';
 
 describe('firstReset', () => {
   it.each([
@@ -18,5 +18,44 @@ describe('firstReset', () => {
 
   it('never comes for NEVER', () => {
     expect(firstReset('NEVER', new Date())).toBeNull();
+  });
+});
+
+describe('nextReset', () => {
+  it.each([
+    ['MONTHLY_FIRST', '2026-01-31T08:00:00.000Z', '2026-03-01T00:00:00.000Z', '2026-04-01T00:00:00.000Z'],
+    ['MONTHLY_FIRST', '2026-01-31T08:00:00.000Z', '2026-02-28T23:59:59.999Z', '2026-03-01T00:00:00.000Z'],
+    ['MONTHLY_FIRST', '2026-01-31T08:00:00.000Z', '2027-12-31T23:59:59.999Z', '2028-01-01T00:00:00.000Z'],
+    // From the start, not from the reset before: the 31st comes back after a short month.
+    ['MONTHLY_START_DAY', '2026-01-31T08:00:00.000Z', '2026-02-28T08:00:00.000Z', '2026-03-31T08:00:00.000Z'],
+    ['MONTHLY_START_DAY', '2026-01-31T08:00:00.000Z', '2026-03-31T08:00:00.000Z', '2026-04-30T08:00:00.000Z'],
+    ['MONTHLY_START_DAY', '2026-01-31T08:00:00.000Z', '2026-03-31T07:59:59.999Z', '2026-03-31T08:00:00.000Z'],
+    ['MONTHLY_START_DAY', '2026-01-31T08:00:00.000Z', '2028-02-10T00:00:00.000Z', '2028-02-29T08:00:00.000Z'],
+    ['MONTHLY_START_DAY', '2026-01-31T08:00:00.000Z', '2028-02-29T08:00:00.000Z', '2028-03-31T08:00:00.000Z'],
+    ['MONTHLY_START_DAY', '2026-08-15T08:00:00.000Z', '2026-12-15T08:00:00.000Z', '2027-01-15T08:00:00.000Z'],
+    ['MONTHLY_START_DAY', '2026-01-15T08:00:00.000Z', '2026-07-14T00:00:00.000Z', '2026-07-15T08:00:00.000Z'],
+    ['YEARLY', '2024-02-29T08:00:00.000Z', '2025-02-28T08:00:00.000Z', '2026-02-28T08:00:00.000Z'],
+    ['YEARLY', '2024-02-29T08:00:00.000Z', '2027-02-28T08:00:00.000Z', '2028-02-29T08:00:00.000Z'],
+    ['YEARLY', '2024-02-29T08:00:00.000Z', '2028-02-28T08:00:00.000Z', '2028-02-29T08:00:00.000Z'],
+    ['YEARLY', '2026-12-31T23:00:00.000Z', '2027-12-31T22:59:59.999Z', '2027-12-31T23:00:00.000Z'],
+    ['YEARLY', '2026-06-15T08:00:00.000Z', '2031-01-01T00:00:00.000Z', '2031-06-15T08:00:00.000Z'],
+    // Not on the day of the start itself.
+    ['YEARLY', '2026-06-15T08:00:00.000Z', '2026-06-01T00:00:00.000Z', '2027-06-15T08:00:00.000Z'],
+  ] as const)('%s of a subscription begun at %s, after %s, is %s', (cycle, startsAt, after, reset) => {
+    expect(nextReset(cycle, new Date(startsAt), new Date(after))).toEqual(new Date(reset));
+  });
+
+  it('never drifts: each of ten years of months is the day of the start, or the last of its month', () => {
+    const startsAt = new Date('2024-01-31T08:09:10.011Z');
+    let at = startsAt;
+    for (let month = 1; month <= 120; month++) {
+      at = nextReset('MONTHLY_START_DAY', startsAt, at) ?? at;
+      const lastDay = new Date(Date.UTC(2024, month + 1, 0)).getUTCDate();
+      expect(at).toEqual(new Date(Date.UTC(2024, month, lastDay, 8, 9, 10, 11)));
+    }
+  });
+
+  it('never comes for NEVER', () => {
+    expect(nextReset('NEVER', new Date(), new Date())).toBeNull();
   });
 });

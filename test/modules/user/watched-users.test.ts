@@ -4,7 +4,13 @@ import type { PubSub } from '../../../src/platform/pubsub.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { createWatcher, type Watcher } from '../../../src/platform/watch.ts';
 import type { WatchKind } from '../../../src/platform/watch-kind.ts';
-import { buildDevice, buildSubscription, buildUser } from '../../support/factories.ts';
+import {
+  buildDevice,
+  buildNode,
+  buildPlanNode,
+  buildSubscription,
+  buildUser,
+} from '../../support/factories.ts';
 import { createTestServices } from '../../support/services.ts';
 
 let services: RunningServices;
@@ -29,6 +35,8 @@ interface Watched {
   subscriptionId: string;
   planId: string;
   deviceId: string;
+  nodeId: string;
+  serverId: string;
 }
 
 describe('watchedUsers', () => {
@@ -51,6 +59,19 @@ describe('watchedUsers', () => {
       'the plan of a subscription',
       ({ planId: id }) => services.db.plan.update({ where: { id }, data: { name: 'Renamed' } }),
     ],
+    ['a new node of the plan', ({ planId }) => buildPlanNode(services.db, { planId })],
+    [
+      'a node of the plan',
+      ({ nodeId: id }) => services.db.node.update({ where: { id }, data: { name: 'Renamed' } }),
+    ],
+    [
+      'the place of a server',
+      ({ serverId: id }) => services.db.server.update({ where: { id }, data: { address: '192.0.2.200' } }),
+    ],
+    [
+      'the presence of a server',
+      ({ serverId: id }) => services.db.server.update({ where: { id }, data: { lastSeenAt: new Date() } }),
+    ],
     ['a new device', ({ userId }) => buildDevice(services.db, { userId })],
     [
       'a device',
@@ -61,6 +82,8 @@ describe('watchedUsers', () => {
     const { id: userId } = await buildUser(services.db);
     const subscription = await buildSubscription(services.db, { userId });
     const device = await buildDevice(services.db, { userId });
+    const node = await buildNode(services.db);
+    await buildPlanNode(services.db, { planId: subscription.planId, nodeId: node.id });
     let reads = 0;
     const stream = kind.watch(userId, async () => ++reads);
     // The first poll wakes everybody, so that nothing is missed before it; from then on only changes do.
@@ -72,6 +95,8 @@ describe('watchedUsers', () => {
       subscriptionId: subscription.id,
       planId: subscription.planId,
       deviceId: device.id,
+      nodeId: node.id,
+      serverId: node.serverId,
     });
 
     expect(await third).toMatchObject({ value: 3 });

@@ -42,6 +42,7 @@ beforeEach(async () => {
     path: '/graphql',
     isAllowedOrigin: (origin) => origin === 'https://ours.example',
     addressOf: () => '192.0.2.1',
+    seal: (channel) => ({ ...channel, isSealed: () => false }),
     connect: async ({ params }) => {
       opened += 1;
       if (params.as === 'stranger') throw new SocketRefusal(4401, 'UNAUTHENTICATED');
@@ -276,6 +277,7 @@ async function httpError(query: string): Promise<Fault | undefined> {
     log,
     onError: () => {},
     mayIntrospect: () => true,
+    beforeRun: async () => {},
   });
   await apollo.start();
   const scope = { requestId: crypto.randomUUID(), ip: '192.0.2.1', userAgent: null };

@@ -1,0 +1,51 @@
+import { type Plan, Prisma, type UserSubscription } from '../../generated/prisma/client.ts';
+
+/** A subscription with its plan, its status by the clock of the moment when it was read. */
+export type SubscriptionOfPlan = UserSubscription & { plan: Plan };
+
+type Prefixed<Prefix extends string, Row> = { [Key in keyof Row & string as `${Prefix}_${Key}`]: Row[Key] };
+type Nullable<Row> = { [Key in keyof Row]: Row[Key] | null };
+
+/** What the columns below give. */
+export type PlanRow = Prefixed<'p', Plan>;
+export type SubscriptionRow = Prefixed<'s', UserSubscription>;
+
+/** The columns of a plan `p`, so named that others have room beside them. */
+export const PLAN_COLUMNS = Prisma.sql`
+  p.id AS p_id, p.name AS p_name, p.description AS p_description, p.status::text AS p_status,
+  p.traffic_limit AS "p_trafficLimit", p.device_limit AS "p_deviceLimit", p.speed_limit AS "p_speedLimit",
+  p.quota AS p_quota, p.reset_cycle::text AS "p_resetCycle", p.node_tags AS "p_nodeTags",
+  p.node_list_version AS "p_nodeListVersion", p.version AS p_version, p.deleted_at AS "p_deletedAt",
+  p.created_at AS "p_createdAt"`;
+
+/** The columns of a subscription `s`. */
+export const SUBSCRIPTION_COLUMNS = Prisma.sql`
+  s.id AS s_id, s.user_id AS "s_userId", s.plan_id AS "s_planId", s.status::text AS s_status,
+  s.is_trial AS "s_isTrial", s.starts_at AS "s_startsAt", s.expires_at AS "s_expiresAt",
+  s.traffic_limit AS "s_trafficLimit", s.bonus_traffic AS "s_bonusTraffic", s.upload AS s_upload,
+  s.download AS s_download,
+  s.reset_cycle::text AS "s_resetCycle", s.next_reset_at AS "s_nextResetAt", s.token AS s_token,
+  s.credential AS s_credential, s.version AS s_version, s.revision AS s_revision, s.revised_at AS "s_revisedAt", s.created_at AS "s_createdAt"`;
+
+export const planOf = (row: PlanRow): Plan => ofPrefix(row, 'p_') as Plan;
+
+/** The subscription in a row that was read at `now`; null where an outer join has found none. */
+export function subscriptionOf(
+  row: Nullable<PlanRow & SubscriptionRow> & { now: Date },
+): SubscriptionOfPlan | null {
+  if (row.s_id === null) return null;
+  const plan = planOf(row as PlanRow);
+  return withPresentStatus({ ...(ofPrefix(row, 's_') as UserSubscription), plan }, row.now);
+}
+
+/** EXPIRED is true by the clock, before any sweep has written it down. */
+export function withPresentStatus(subscription: SubscriptionOfPlan, now: Date): SubscriptionOfPlan {
+  const { status, expiresAt } = subscription;
+  const isOver = expiresAt !== null && expiresAt <= now;
+  return isOver && status !== 'STOPPED' ? { ...subscription, status: 'EXPIRED' } : subscription;
+}
+
+function ofPrefix(row: object, prefix: string): object {
+  const own = Object.entries(row).filter(([column]) => column.startsWith(prefix));
+  return Object.fromEntries(own.map(([column, value]) => [column.slice(prefix.length), value]));
+}

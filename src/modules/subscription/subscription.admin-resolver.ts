@@ -1,0 +1,57 @@
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import type { Context } from '../../context.ts';
+import type { UserSubscription as UserSubscriptionRow } from '../../generated/prisma/client.ts';
+import { PageArgs } from '../../platform/graphql/connection.ts';
+import type { Page } from '../../platform/page.ts';
+import { AdminOnly, CurrentUser } from '../auth/access.ts';
+import { isAdmin, type UserCaller } from '../auth/caller.ts';
+import { findUser } from '../user/get-viewer.ts';
+import { User } from '../user/user.types.ts';
+import { listAllSubscriptions } from './list-subscriptions.ts';
+import {
+  UpdateUserSubscriptionInput,
+  UserSubscription,
+  UserSubscriptionConnection,
+  UserSubscriptionFilter,
+} from './subscription.types.ts';
+import { updateUserSubscription } from './update-subscription.ts';
+
+@Resolver(() => UserSubscription)
+export class SubscriptionAdminResolver {
+  @AdminOnly()
+  @Query(() => UserSubscriptionConnection, {
+    nullable: true,
+    description: 'The subscriptions of everybody, the newest first.',
+  })
+  subscriptions(
+    @Arg('filter', () => UserSubscriptionFilter, {
+      nullable: true,
+      description: 'Which subscriptions; absent: all.',
+    })
+    filter: UserSubscriptionFilter | null,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Promise<Page<UserSubscription>> {
+    return listAllSubscriptions(context, { filter: filter ?? {}, page });
+  }
+
+  @AdminOnly()
+  @Mutation(() => UserSubscription, {
+    description:
+      'Stops a subscription or lets it go on, and changes its end and its limit; servers and apps know at once.',
+  })
+  updateUserSubscription(
+    @Arg('id', () => ID, { description: 'Which subscription.' }) id: string,
+    @Arg('input', () => UpdateUserSubscriptionInput, { description: 'What changes; the rest stays.' })
+    input: UpdateUserSubscriptionInput,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<UserSubscription> {
+    return updateUserSubscription(context, { actorId: userId, id, input });
+  }
+
+  @FieldResolver(() => User, { nullable: true, description: 'Whose it is; for admins, null for others.' })
+  user(@Root() { userId }: UserSubscriptionRow, @Ctx() context: Context): Promise<User | null> | null {
+    return isAdmin(context.caller) ? findUser(context, userId) : null;
+  }
+}

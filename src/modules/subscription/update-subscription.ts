@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { type Prisma, SubscriptionStatus, type UserSubscription } from '../../generated/prisma/client.ts';
+import { databaseNow } from '../../platform/clock.ts';
+import type { Transaction } from '../../platform/database.ts';
+import { checkVersion, EditedVersion, given } from '../../platform/edit.ts';
+import { PlatformError } from '../../platform/errors.ts';
+import { checkId, checkInput } from '../../platform/input.ts';
+import type { Services } from '../../platform/services.ts';
+import { recordAudit } from '../audit/record-audit.ts';
+import { USER_CHANGED } from '../user/user.events.ts';
+import { lockSubscription } from './lock-subscription.ts';
+import { PLAN_USERS_CHANGED } from './subscription.events.ts';
+import type { SubscriptionOfPlan } from './subscription-rows.ts';
+import { isOpen, statusAfter } from './subscription-status.ts';
+
+const BY_HAND = 'can only be ACTIVE or STOPPED: the others follow from its time and its traffic';
+
+/** Null and absent differ: null is never, and unlimited. */
+const SubscriptionChange = z.object({
+  version: EditedVersion,
+  status: z
+    .enum(SubscriptionStatus)
+    .nullish()
+    .refine((status) => status == null || status === 'ACTIVE' || status === 'STOPPED', BY_HAND),
+  expiresAt: z.date().nullish(),
+  trafficLimit: z.bigint().min(0n, 'must not be negative').nullish(),
+});
+type SubscriptionChange = z.output<typeof SubscriptionChange>;
+
+/** What an update changes, all of it as it is then. */
+type Changed = Pick<UserSubscription, 'status' | 'expiresAt' | 'trafficLimit' | 'bonusTraffic'>;
+
+/**
+ * Changes a subscription by hand, audited: stops it, or lets it go on; its end; its limit, which is then also that of
+ * its later periods. What it is then follows from its time and its traffic. With the commit the servers know.
+ *
+ * @throws PlatformError NOT_FOUND; BAD_USER_INPUT; EDIT_CONFLICT when it has changed since that `version`
+ */
+export async function updateUserSubscription(
+  { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
+  { actorId, id, input }: { actorId: string; id: string; input: z.input<typeof SubscriptionChange> },
+): Promise<SubscriptionOfPlan> {
+  const change = checkInput(SubscriptionChange, input);
+  const updated = await db.$transaction(async (tx) => {
+    const before = await lockSubscription(tx, { id: checkId(id) });
+    checkVersion(before, change.version);
+    const changed = applyChange(before, change, await databaseNow(tx));
+    if (isOpen(changed)) await makeRoom(tx, before);
+    const after = await tx.userSubscription.update({
+      where: { id: before.id },
+      data: { ...changed, version: { increment: 1 } },
+      include: { plan: true },
+    });
+    await recordAudit(tx, {
+      action: 'updateUserSubscription',
+      actorId,
+      targetId: before.id,
+      before: audited(before),
+      after: audited(after),
+    });
+    return after;
+  });
+  pubSub.publish(PLAN_USERS_CHANGED, [updated.planId]);
+  pubSub.publish(USER_CHANGED, [updated.userId]);
+  return updated;
+}
+
+function applyChange(
+  before: UserSubscription,
+  { status: wanted, expiresAt, trafficLimit }: SubscriptionChange,
+  now: Date,
+): Changed {
+  const after = {
+    ...before,
+    ...given({ expiresAt, trafficLimit }),
+    ...(trafficLimit !== undefined && { bonusTraffic: 0n }),
+  };
+  if (after.expiresAt && after.expiresAt < after.startsAt) {
+    throw refusal('expiresAt', `must not be before its start, ${after.startsAt.toISOString()}`);
+  }
+  const isStopped = (wanted ?? before.status) === 'STOPPED';
+  const status = isStopped ? 'STOPPED' : statusAfter(after, now);
+  if (wanted === 'ACTIVE' && status === 'EXPIRED') {
+    throw refusal('status', 'cannot be ACTIVE: its time is over. Give it an `expiresAt` to come, or null');
+  }
+  return {
+    status,
+    expiresAt: after.expiresAt,
+    trafficLimit: after.trafficLimit,
+    bonusTraffic: after.bonusTraffic,
+  };
+}
+
+/** A user has one of a plan that is not closed; those whose time is over, and that nobody has swept yet, make room. */
+async function makeRoom(tx: Transaction, { id, userId, planId }: UserSubscription): Promise<void> {
+  await tx.$executeRaw`
+    UPDATE user_subscriptions SET status = 'EXPIRED', version = version + 1
+    WHERE user_id = ${userId}::uuid AND plan_id = ${planId}::uuid AND id <> ${id}::uuid
+      AND status IN ('ACTIVE', 'EXHAUSTED') AND expires_at <= tessera_now()`;
+  const other = await tx.userSubscription.findFirst({
+    where: { userId, planId, id: { not: id }, status: { in: ['ACTIVE', 'EXHAUSTED'] } },
+    select: { id: true },
+  });
+  if (other)
+    throw refusal('status', `cannot be ACTIVE: its user has the same plan live already, ${other.id}`);
+}
+
+function refusal(name: string, message: string) {
+  return new PlatformError('BAD_USER_INPUT', {
+    field: `input.${name}`,
+    message: `input.${name}: ${message}`,
+  });
+}
+
+function audited({ status, expiresAt, trafficLimit, version }: UserSubscription): Prisma.InputJsonObject {
+  return {
+    status,
+    expiresAt: expiresAt?.toISOString() ?? null,
+    trafficLimit: trafficLimit?.toString() ?? null,
+    version,
+  };
+}

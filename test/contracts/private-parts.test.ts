@@ -1,0 +1,109 @@
+import {
+  type GraphQLNamedType,
+  type GraphQLObjectType,
+  getNamedType,
+  isObjectType,
+  isUnionType,
+} from 'graphql';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { policyOf, rootFields } from '../../src/platform/graphql/policy.ts';
+import { createSchema } from '../../src/schema.ts';
+import { CANARY, GOOD } from '../modules/node/configs.ts';
+import { startTestApi, type TestApi } from '../support/api.ts';
+import { post } from '../support/client.ts';
+import * as build from '../support/factories.ts';
+
+const schema = await createSchema();
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api?.close());
+
+/** Every type that these fields lead to, by whatever way. */
+function reachable(types: Iterable<GraphQLNamedType>): Set<GraphQLNamedType> {
+  const found = new Set<GraphQLNamedType>();
+  const visit = (type: GraphQLNamedType) => {
+    if (found.has(type)) return;
+    found.add(type);
+    if (isUnionType(type)) type.getTypes().forEach(visit);
+    if (isObjectType(type))
+      for (const field of Object.values(type.getFields())) visit(getNamedType(field.type));
+  };
+  for (const type of types) visit(type);
+  return found;
+}
+
+const FOR_USERS = new Set(['PUBLIC', 'SIGNED_IN']);
+const ofUsers = reachable(
+  [...rootFields(schema).values()]
+    .filter((field) => FOR_USERS.has(policyOf(field) ?? ''))
+    .map((field) => getNamedType(field.type)),
+);
+
+/** Everything that has no arguments which must be given, as deep as it goes; for unions, each of their types. */
+function everythingOf(type: GraphQLNamedType, depth: number): string {
+  if (isUnionType(type))
+    return `{ __typename ${type
+      .getTypes()
+      .map((member) => `... on ${member.name} ${everythingOf(member, depth)}`)
+      .join(' ')} }`;
+  if (!isObjectType(type)) return '';
+  const fields = Object.values(type.getFields()).flatMap((field) => {
+    const inner = getNamedType(field.type);
+    const isLeaf = !isObjectType(inner) && !isUnionType(inner);
+    return isLeaf || depth > 0 ? [`${field.name} ${everythingOf(inner, depth - 1)}`] : [];
+  });
+  return `{ ${fields.join(' ')} }`;
+}
+
+describe('what only a server may know', () => {
+  it('is in no type that a user can reach', () => {
+    const names = [...ofUsers].map(({ name }) => name);
+
+    expect(names).toContain('SubscriptionNode');
+    expect(names.filter((name) => /^(Node|Server)(Config|Connection|Edge)?$/.test(name))).toEqual([]);
+  });
+
+  it('has no field with its name there', () => {
+    const forbidden = /^(serverConfig|privateKey|shortIds|certificate|destination|listen|masquerade)$/;
+    const fields = [...ofUsers].filter(isObjectType).flatMap((type: GraphQLObjectType) =>
+      Object.keys(type.getFields())
+        .filter((name) => forbidden.test(name))
+        .map((name) => `${type.name}.${name}`),
+    );
+
+    expect(fields).toEqual([]);
+  });
+
+  it('is not shown to admins either', () => {
+    const { serverConfig } = (schema.getType('Node') as GraphQLObjectType).getFields();
+
+    expect(serverConfig).toBeUndefined();
+  });
+
+  it.each(GOOD)('does not come with anything that can be asked of a subscription: $name', async (example) => {
+    const { db } = api.services;
+    const { protocol, clientConfig, serverConfig } = example;
+    const user = await api.newUser();
+    const tag = build.unique('tag');
+    const { id: planId } = await build.buildPlan(db, { nodeTags: [tag] });
+    await build.buildSubscription(db, { userId: user.userId, planId });
+    const config = {
+      clientConfig: clientConfig as object,
+      serverConfig: { ...serverConfig, hidden: CANARY },
+    };
+    await build.buildNode(db, { tags: [tag], protocol, ...config });
+    const type = schema.getType('UserSubscription') as GraphQLObjectType;
+
+    const query = `{ viewer { subscriptions ${everythingOf(type, 3)} } }`;
+    const { data, errors } = await post(api.url, { query }, user.token);
+
+    expect(errors).toBeUndefined();
+    const text = JSON.stringify(data);
+    expect(text).toContain('"clientConfig":{"__typename"');
+    for (const secret of [CANARY, serverConfig?.privateKey]) {
+      if (secret) expect(text).not.toContain(JSON.stringify(secret).slice(1, -1));
+    }
+  });
+});

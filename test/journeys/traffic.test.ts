@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startWorker } from '../../src/worker.ts';
+import {
+  ReportTrafficDocument,
+  UpdateUserSubscriptionDocument,
+  ViewerChangedDocument,
+} from '../generated/graphql.ts';
+import { startTestApi, type TestApi } from '../support/api.ts';
+import { buildNode, buildPlan, buildSubscription } from '../support/factories.ts';
+
+let api: TestApi;
+let worker: ReturnType<typeof startWorker>;
+beforeAll(async () => {
+  api = await startTestApi();
+  worker = startWorker(api.services, { BATCH_SIZE: 128 });
+});
+afterAll(async () => {
+  await worker?.stop();
+  await api?.close();
+});
+
+/** A server with an agent and a node, and somebody who has a plan with the node. */
+async function place(subscription: Partial<Parameters<typeof buildSubscription>[1]> = {}) {
+  const { db } = api.services;
+  const [agent, user] = [await api.newAgent(), await api.newUser()];
+  const { id: nodeId } = await buildNode(db, { serverId: agent.serverId, tags: [agent.serverId] });
+  const { id: planId } = await buildPlan(db, { nodeTags: [agent.serverId] });
+  const { id } = await buildSubscription(db, { ...subscription, userId: user.userId, planId });
+  const bootId = randomUUID();
+  const input = (sequence: number, upload: string) => ({
+    ...{ bootId, sequence: String(sequence) },
+    entries: [{ nodeId, subscriptionId: id, upload, download: '0' }],
+  });
+  return { agent, user, id, input };
+}
+
+/** The status of his subscription, as the app is told of it: each new one once. */
+function statuses(user: Awaited<ReturnType<typeof place>>['user']) {
+  const messages = user.subscribe(ViewerChangedDocument);
+  let last: string | undefined;
+  return {
+    next: async () => {
+      for (;;) {
+        const { value } = await messages.next();
+        const status = value?.data?.viewerChanged.subscriptions[0]?.status;
+        if (status !== last) {
+          last = status;
+          return status;
+        }
+      }
+    },
+    end: () => messages.return?.(),
+  };
+}
+
+describe('the traffic of a customer', () => {
+  it('used up, raised and used again, is told to his app each time', async () => {
+    const { agent, user, id, input } = await place({ trafficLimit: 1_000n });
+    const admin = await api.newAdmin();
+    const told = statuses(user);
+    expect(await told.next()).toBe('ACTIVE');
+
+    const report = await agent.get(ReportTrafficDocument, { input: input(1, '1000') });
+    expect(report.reportTraffic).toEqual({ applied: true, refused: [], refusals: [] });
+    expect(await told.next()).toBe('EXHAUSTED');
+
+    await admin.get(UpdateUserSubscriptionDocument, { id, input: { trafficLimit: '1500' } });
+    expect(await told.next()).toBe('ACTIVE');
+
+    const again = await agent.get(ReportTrafficDocument, { input: input(1, '1000') });
+    expect(again.reportTraffic.applied).toBe(false);
+    await agent.get(ReportTrafficDocument, { input: input(2, '500') });
+    expect(await told.next()).toBe('EXHAUSTED');
+    await told.end();
+  });
+
+  it('is told by the server that he uses, and by no other: a token is good for its own server only', async () => {
+    const [here, elsewhere] = [await place(), await place()];
+
+    const stolen = await elsewhere.agent.get(ReportTrafficDocument, { input: here.input(1, '1000') });
+    const byUser = await here.user.refused(ReportTrafficDocument, { input: here.input(1, '1000') });
+    const byNobody = await api.anonymous.refused(ReportTrafficDocument, { input: here.input(1, '1000') });
+
+    expect(stolen.reportTraffic).toMatchObject({
+      refused: [here.id],
+      refusals: [{ index: 0, reason: 'FOREIGN' }],
+    });
+    expect([byUser.extensions.code, byNobody.extensions.code]).toEqual(['FORBIDDEN', 'UNAUTHENTICATED']);
+    // And what the thief has used up is his own number, not the server's.
+    const own = await here.agent.get(ReportTrafficDocument, { input: here.input(1, '5') });
+    expect(own.reportTraffic).toMatchObject({ applied: true, refused: [] });
+  });
+
+  it('that does not fit into 64 bits is no report', async () => {
+    const { agent, input } = await place();
+
+    const { extensions } = await agent.refused(ReportTrafficDocument, {
+      input: input(1, '9223372036854775808'),
+    });
+
+    expect(extensions.code).toBe('BAD_USER_INPUT');
+  });
+});
+
+describe('the worker', () => {
+  it('writes down that the time of a customer is over, and his app is told', async () => {
+    const { user, id } = await place();
+    const told = statuses(user);
+    expect(await told.next()).toBe('ACTIVE');
+
+    await api.services.db.$executeRaw`
+      UPDATE user_subscriptions SET expires_at = tessera_now() + interval '200 ms' WHERE id = ${id}::uuid`;
+
+    expect(await told.next()).toBe('EXPIRED');
+    await expect
+      .poll(() => api.services.db.userSubscription.findUniqueOrThrow({ where: { id } }), { timeout: 10_000 })
+      .toMatchObject({ status: 'EXPIRED' });
+    await told.end();
+  });
+
+  it('begins the next period of a customer, and writes down when it last looked', async () => {
+    const nextResetAt = new Date();
+    const { id } = await place({
+      ...{ startsAt: new Date(Date.now() - 40 * 86_400_000), upload: 7n },
+      ...{ resetCycle: 'MONTHLY_START_DAY', nextResetAt },
+    });
+
+    await expect
+      .poll(() => api.services.db.userSubscription.findUniqueOrThrow({ where: { id } }), { timeout: 15_000 })
+      .toMatchObject({ upload: 0n });
+
+    const runs = await api.services.db.jobRun.findMany({ orderBy: { name: 'asc' } });
+    expect(runs.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['expire-subscriptions', 'reset-traffic']),
+    );
+  });
+});
