@@ -97,7 +97,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
 function productionProblems(env: Environment): string[] {
   const problems: string[] = [];
   if (!env.SECRET_KEY) problems.push('SECRET_KEY: must be given in production (openssl rand -base64 48)');
-  if (env.SECRET_KEY && new Set(env.SECRET_KEY).size < 12) problems.push('SECRET_KEY: looks like an example');
+  for (const [name, characters] of SECRETS) {
+    if (isExample(env[name] ?? null, characters)) problems.push(`${name}: looks like an example`);
+  }
   if (env.TRUST_PROXY === undefined) {
     problems.push('TRUST_PROXY: must be given in production: how many proxies stand in front (0 for none)');
   }
@@ -106,3 +108,18 @@ function productionProblems(env: Environment): string[] {
   if (env.CRASH_POINTS) problems.push('CRASH_POINTS: is for tests, and may not be set in production');
   return problems;
 }
+
+/** Each with how many different characters it must have. */
+const SECRETS = [
+  ['SECRET_KEY', 12],
+  ['SECRET_KEY_PREVIOUS', 12],
+  ['METRICS_TOKEN', 8],
+  ['ADMIN_PASSWORD', 6],
+] as const;
+
+const EXAMPLES =
+  /change.?(me|it)|example|placeholder|replace.?(me|this)|your.?(secret|key|password|token)|insecure|passw(or)?d|^(admin|secret|tessera|qwert|letmein|12345)/i;
+
+/** Words that stand in instructions, and what has hardly any different characters. */
+const isExample = (secret: string | null, characters: number) =>
+  secret !== null && (EXAMPLES.test(secret) || new Set(secret).size < characters);

@@ -2,7 +2,10 @@ import type { Config } from './config.ts';
 import { type AgentPresence, createAgentPresence } from './modules/agent/agent-presence.ts';
 import { createUserLists, type UserLists } from './modules/agent/user-lists.ts';
 import type { Caller } from './modules/auth/caller.ts';
+import { createOperationBudget, type OperationBudget } from './modules/auth/operation-budget.ts';
 import { createSessionWatch } from './modules/auth/watch-session.ts';
+import { type BatchReads, createBatchReads } from './modules/code-batch/batch-reads.ts';
+import { watchedBatches } from './modules/code-batch/watch-batch.ts';
 import { createPresence, type Presence } from './modules/device/presence.ts';
 import { createOrderBatchers, type OrderBatchers } from './modules/order/create-batchers.ts';
 import { createPropagations, type Propagations } from './modules/order/propagation.ts';
@@ -15,14 +18,16 @@ import type { Services } from './platform/services.ts';
 import type { WatchKind } from './platform/watch-kind.ts';
 
 /** What a process has once, and all of its requests share. */
-export interface Shared extends OrderBatchers, UserLists {
+export interface Shared extends OrderBatchers, UserLists, BatchReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
+  watchedBatches: WatchKind;
   sessionWatch: EndWatch;
   presence: Presence;
   agentPresence: AgentPresence;
   serverStates: ServerStates;
   propagations: Propagations;
+  operationBudget: OperationBudget;
   redemptionLock: boolean;
 }
 
@@ -32,21 +37,26 @@ export interface Context extends Services, Shared {
   request: RequestScope;
 }
 
+type ProcessSettings = Pick<Config, 'BATCH_SIZE' | 'REDEMPTION_LOCK'> & Partial<Pick<Config, 'RATE_LIMITS'>>;
+
 /** Made once for a process. */
 export function createShared(
   services: Services,
-  { BATCH_SIZE, REDEMPTION_LOCK }: Pick<Config, 'BATCH_SIZE' | 'REDEMPTION_LOCK'>,
+  { BATCH_SIZE, REDEMPTION_LOCK, RATE_LIMITS = true }: ProcessSettings,
 ): Shared {
   return {
     ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
     ...createUserLists(services),
+    ...createBatchReads(services),
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),
+    watchedBatches: watchedBatches(services),
     sessionWatch: createSessionWatch(services),
     presence: createPresence(services),
     agentPresence: createAgentPresence(services),
     serverStates: createServerStates(services),
     propagations: createPropagations(services),
+    operationBudget: createOperationBudget(services, { enabled: RATE_LIMITS }),
     redemptionLock: REDEMPTION_LOCK,
   };
 }

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
+import type { Context } from './context.ts';
 import { AdAdminResolver } from './modules/ad/ad.admin-resolver.ts';
 import { AdResolver } from './modules/ad/ad.resolver.ts';
 import { AgentResolver } from './modules/agent/agent.resolver.ts';
@@ -8,6 +9,8 @@ import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
 import { AccountResolver } from './modules/auth/account.resolver.ts';
 import { AuthResolver } from './modules/auth/auth.resolver.ts';
+import { CodeBatchAdminResolver } from './modules/code-batch/code-batch.admin-resolver.ts';
+import { RedemptionBatchResolver } from './modules/code-batch/code-batch.resolver.ts';
 import { BindingResolver } from './modules/device/binding.resolver.ts';
 import { DeviceAdminResolver } from './modules/device/device.admin-resolver.ts';
 import { DeviceResolver } from './modules/device/device.resolver.ts';
@@ -21,7 +24,6 @@ import { PlanResolver } from './modules/plan/plan.resolver.ts';
 import { RedemptionAdminResolver } from './modules/redemption/redemption.admin-resolver.ts';
 import { RedemptionResolver } from './modules/redemption/redemption.resolver.ts';
 import {
-  RedemptionBatchResolver,
   RedemptionCodeResolver,
   RedemptionRecordResolver,
 } from './modules/redemption/redemption-code.resolver.ts';
@@ -47,6 +49,7 @@ const resolvers: NonEmptyArray<Function> = [
   AuditAdminResolver,
   AuthResolver,
   BindingResolver,
+  CodeBatchAdminResolver,
   DeviceAdminResolver,
   DevicePresenceResolver,
   DeviceResolver,
@@ -105,7 +108,10 @@ export async function createSchema(): Promise<GraphQLSchema> {
     const root = schema.getType(name);
     if (root) root.description = description;
   }
-  enforcePolicies(schema, checkPolicy);
+  enforcePolicies(schema, (policy, context: Context) => {
+    checkPolicy(policy, context);
+    context.operationBudget.spend(context.caller);
+  });
   return schema;
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import fastifyCors from '@fastify/cors';
 import fastifyHelmet from '@fastify/helmet';
 import Fastify, {
@@ -10,6 +11,7 @@ import Fastify, {
 import type { GraphQLSchema } from 'graphql';
 import type { Config } from './config.ts';
 import type { Shared } from './context.ts';
+import { serveCsv } from './csv-download.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
 import { observeOrders } from './modules/order/observe-orders.ts';
@@ -54,6 +56,7 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   serveHealth(app, { services, metrics, readiness, metricsToken: config.METRICS_TOKEN });
   answerErrors(app, services, config);
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
+  const cutOffCsv = graphql && serveCsv(app, { services, config });
   if (graphql) app.get('/.well-known/jwks.json', () => readPublicKeys(services));
   // A crowd that comes at once waits in line; with the default of 511 some of it is reset.
   const url = await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
@@ -65,6 +68,7 @@ export async function startServer({ services, config, graphql }: ServerSettings)
     close: async () => {
       readiness.isShuttingDown = true;
       await closeGraphql?.();
+      cutOffCsv?.();
       await app.close();
     },
   };
@@ -74,7 +78,10 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
   const app = Fastify({
     logger: false,
     bodyLimit: LIMITS.bodyBytes,
+    // Whoever sends slowly keeps a connection for so long, and nothing else of ours; Node looks every two seconds.
     requestTimeout: 15_000,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
+    clientErrorHandler: refuseBrokenRequest,
     genReqId: () => randomUUID(),
     forceCloseConnections: 'idle',
   });
@@ -91,14 +98,34 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
     exposedHeaders: ['x-request-id', 'retry-after', 'etag'],
     maxAge: 86_400,
   });
-  app.addHook('onRequest', async ({ id }, reply) => {
+  app.addHook('onRequest', async ({ id, headers }, reply) => {
     reply.header('x-request-id', id);
+    if (!IN_CLEAR.has(headers['content-encoding'])) throw compressed();
   });
   app.addHook('onSend', async (_request, reply) => {
     // A connection that is kept for a next request would be waited for.
     if (readiness.isShuttingDown) reply.header('connection', 'close');
   });
   return app;
+}
+
+/** A small body that becomes a large one is nothing that a client of ours needs. */
+const IN_CLEAR = new Set([undefined, '', 'identity']);
+
+const compressed = () => Object.assign(new Error('The body must not be compressed.'), { statusCode: 415 });
+
+const BROKEN = new Map([
+  ['HPE_HEADER_OVERFLOW' as string | undefined, '431 Request Header Fields Too Large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
+]);
+
+/** What is no HTTP, comes too slowly or has too many headers is answered before there is a request. */
+function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  const status = BROKEN.get(error.code) ?? '400 Bad Request';
+  if (socket.writable && error.code !== 'ECONNRESET') {
+    socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  }
+  socket.destroy(error);
 }
 
 /** What Fastify refuses itself (broken JSON, a body too large, an unknown path) has the shape of every other error. */

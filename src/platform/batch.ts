@@ -1,3 +1,5 @@
+import { outsideRequestScope } from './request-scope.ts';
+
 /** Gathers what arrives while it works, and does it together. */
 export interface Batcher<Item, Result> {
   /**
@@ -72,7 +74,8 @@ class NaturalBatcher<Item, Result> implements Batcher<Item, Result> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, since: performance.now(), resolve, reject });
       this.#refuseExpired();
-      this.#working ??= this.#work();
+      // It goes on for others when the request of this item has long been answered.
+      this.#working ??= outsideRequestScope(() => this.#work());
     });
   }
 

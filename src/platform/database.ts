@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { type Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { deadlineAdapter } from './deadline-adapter.ts';
 import type { Logger } from './logger.ts';
 
 export { isConflict, isOutage, sqlState, violatedConstraint } from './database-errors.ts';
@@ -10,10 +11,11 @@ export type Database = PrismaClient;
 /** What runs inside a transaction. It has no `$transaction`: opening another one inside does not compile. */
 export type Transaction = Omit<Prisma.TransactionClient, '$transaction'>;
 
+const STATEMENT_TIMEOUT_MS = 5_000;
 // A frozen client must not hold locks for ever, and a frozen server must not hold clients for ever.
 const SESSION_OPTIONS = [
   '-c timezone=UTC',
-  '-c statement_timeout=5000',
+  `-c statement_timeout=${STATEMENT_TIMEOUT_MS}`,
   '-c lock_timeout=3000',
   '-c idle_in_transaction_session_timeout=8000',
 ].join(' ');
@@ -25,7 +27,8 @@ const CONNECTION_TIMEOUT_MS = 3_000;
  * Opens a pool of connections; the first one is made by the first query.
  *
  * A broken connection is logged and replaced; it never ends the process. Nothing waits without limit:
- * 3 s for a connection, 3 s for a lock, 5 s for a statement, 8 s for a transaction.
+ * 3 s for a connection, 3 s for a lock, 5 s for a statement, 8 s for a transaction, and never longer than the request
+ * for which it is done.
  */
 export function createDatabase(options: {
   url: string;
@@ -47,5 +50,8 @@ export function createDatabase(options: {
     },
     { onPoolError: warn, onConnectionError: warn },
   );
-  return new PrismaClient({ adapter, transactionOptions: { maxWait: 3_000, timeout: 8_000 } });
+  return new PrismaClient({
+    adapter: deadlineAdapter(adapter, { statementMs: STATEMENT_TIMEOUT_MS }),
+    transactionOptions: { maxWait: 3_000, timeout: 8_000 },
+  });
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, readConfig } from '../../src/config.ts';
 
@@ -46,6 +47,31 @@ describe('readConfig', () => {
     const env = { NODE_ENV: 'production', TRUST_PROXY: '0', SECRET_KEY: 'a'.repeat(40) };
 
     expect(problemsOf(env)).toContain('SECRET_KEY: looks like an example');
+  });
+
+  it.each([
+    ['SECRET_KEY', 'change-me-change-me-change-me-change-me'],
+    ['SECRET_KEY', 'your-secret-key-with-32-or-more-characters'],
+    ['SECRET_KEY', 'abababababababababababababababababababab'],
+    ['SECRET_KEY_PREVIOUS', 'an example of a secret, which is no secret'],
+    ['ADMIN_PASSWORD', 'password1'],
+    ['ADMIN_PASSWORD', 'aaaaaaaaaaaa'],
+    ['ADMIN_PASSWORD', 'admin123'],
+    ['METRICS_TOKEN', 'replace-me-please-now'],
+  ])('refuses in production, as %s: %s', (name, value) => {
+    const env = { NODE_ENV: 'production', TRUST_PROXY: '0', SECRET_KEY, [name]: value };
+
+    expect(problemsOf(env)).toEqual([`${name}: looks like an example`]);
+    expect(problemsOf({ [name]: value })).toEqual([]);
+  });
+
+  it('takes random secrets in production', () => {
+    for (let time = 0; time < 200; time++) {
+      const [key, password] = [randomBytes(48).toString('base64'), randomBytes(15).toString('base64url')];
+      const env = { SECRET_KEY: key, SECRET_KEY_PREVIOUS: SECRET_KEY, ADMIN_PASSWORD: password };
+
+      expect(problemsOf({ ...env, NODE_ENV: 'production', TRUST_PROXY: '0' })).toEqual([]);
+    }
   });
 
   it('shows the schema to nobody but admins in production, and seeds nothing, unless asked to', () => {

@@ -171,6 +171,13 @@ const CHECKS: Case[] = [
   change('redemption_batches_count_check', 'redemption_batches', 'batch', 'count = 0, created = 0'),
   change('redemption_batches_created_check', 'redemption_batches', 'batch', 'created = count + 1'),
   change('redemption_batches_created_check', 'redemption_batches', 'batch', 'created = -1'),
+  change('redemption_batches_request_mac_check', 'redemption_batches', 'batch', `request_mac = '\\x00'`),
+  change(
+    'redemption_batches_request_mac_has_key_check',
+    'redemption_batches',
+    'batch',
+    `request_mac = sha256('x'), idempotency_key = NULL`,
+  ),
   change('redemption_codes_lookup_check', 'redemption_codes', 'code', `lookup = '\\x00'`),
   change('redemption_codes_hint_check', 'redemption_codes', 'code', `hint = 'ABCDE'`),
   change('redemption_codes_max_uses_check', 'redemption_codes', 'code', 'max_uses = 0, used_count = 0'),

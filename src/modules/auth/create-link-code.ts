@@ -1,6 +1,7 @@
 import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId } from '../../platform/input.ts';
+import type { Limit } from '../../platform/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { displayCode, randomCode } from '../redemption/redemption-code.ts';
@@ -10,6 +11,9 @@ import { hashLinkCode } from './link-code.ts';
 
 const OWN_MS = 600 * SECOND_MS;
 const FROM_ADMIN_MS = 86_400 * SECOND_MS;
+
+/** Each leaves a row and a line in the audit log. */
+const NEW_LINK_CODES: Limit = { name: 'new-link-code', points: 60, durationSeconds: 3_600 };
 
 /** A code with which another device joins an account; it is shown this once. */
 export interface NewLinkCode {
@@ -22,14 +26,16 @@ export interface NewLinkCode {
  * Makes a code of 80 random bits for the caller's account, good for ten minutes; or, as an admin, for somebody else's,
  * good for a day. It works once. Audited without the code.
  *
- * @throws PlatformError FORBIDDEN when somebody else than an admin names a user; NOT_FOUND when there is no such account
+ * @throws PlatformError FORBIDDEN when somebody else than an admin names a user; NOT_FOUND when there is no such account;
+ *   RATE_LIMITED
  */
 export async function createLinkCode(
-  { db, secrets }: Pick<Services, 'db' | 'secrets'>,
+  { db, secrets, rateLimits }: Pick<Services, 'db' | 'secrets' | 'rateLimits'>,
   { caller, userId: named }: { caller: UserCaller; userId?: string | null },
 ): Promise<NewLinkCode> {
   if (named && caller.role !== 'ADMIN') throw new PlatformError('FORBIDDEN');
   const userId = named ? checkId(named) : caller.userId;
+  await rateLimits.consume(NEW_LINK_CODES, caller.userId);
   const code = randomCode();
   const expiresAt = await db.$transaction(async (tx) => {
     await lockUsers(tx, [userId]);

@@ -2,15 +2,20 @@ import type { Device, Session, User } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
+import type { Limit } from '../../platform/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
+import { countingWrongTries } from '../server/counting-wrong-tries.ts';
 import { announceEndedSessions } from './announce-ended-sessions.ts';
 import { AuthError } from './auth.errors.ts';
 import { type RefreshTokenParts, readRefreshToken } from './refresh-token.ts';
 import { SESSION_MS } from './start-session.ts';
 import { issueTokens, type Login } from './tokens.ts';
 
-type RefreshServices = Pick<Services, 'db' | 'secrets' | 'signingKeys' | 'cache' | 'pubSub'>;
+type RefreshServices = Pick<Services, 'db' | 'secrets' | 'signingKeys' | 'cache' | 'pubSub' | 'rateLimits'>;
+
+/** Nobody guesses 256 bits; this keeps those who try from costing us anything. */
+const WRONG_REFRESH_TOKENS: Limit = { name: 'wrong-refresh-token', points: 100, durationSeconds: 600 };
 
 type SessionWithOwner = Session & { user: User; device: Device | null };
 
@@ -21,9 +26,14 @@ type SessionWithOwner = Session & { user: User; device: Device | null };
  * nobody out. An older one must have been copied: it ends the session.
  *
  * @throws AuthError SESSION_REVOKED for a session that has ended, or ends by this very call
- * @throws PlatformError UNAUTHENTICATED for what is no refresh token of ours
+ * @throws PlatformError UNAUTHENTICATED for what is no refresh token of ours; RATE_LIMITED after many of those
  */
-export async function refreshSession(services: RefreshServices, token: string): Promise<Login> {
+export function refreshSession(services: RefreshServices, token: string): Promise<Login> {
+  const counted = { limit: WRONG_REFRESH_TOKENS, refusal: 'UNAUTHENTICATED' };
+  return countingWrongTries(services, counted, () => refresh(services, token));
+}
+
+async function refresh(services: RefreshServices, token: string): Promise<Login> {
   const parts = readRefreshToken(services.secrets, token);
   if (!parts) throw new PlatformError('UNAUTHENTICATED');
   const session = await services.db.$transaction((tx) => rotate(tx, parts));

@@ -1,9 +1,8 @@
 import type { SiteSettings } from '../../generated/prisma/client.ts';
-import { addressKey, type Limit } from '../../platform/rate-limit.ts';
-import { requestScope } from '../../platform/request-scope.ts';
+import type { Limit } from '../../platform/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
-import { AuthError } from '../auth/auth.errors.ts';
 import { findLinkCode, spendLinkCode } from '../auth/link-code.ts';
+import { countingWrongTries } from '../server/counting-wrong-tries.ts';
 import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
 import { bindAndStartSession } from './bind-and-start-session.ts';
@@ -25,22 +24,19 @@ export async function joinAccount(
   services: Pick<Services, 'db' | 'secrets' | 'rateLimits' | 'pubSub'>,
   join: { login: DeviceLogin; proof: ShownProof | null; site: SiteSettings; linkCode: string },
 ) {
-  const { db, secrets, rateLimits, pubSub } = services;
-  const address = addressKey(requestScope()?.ip ?? '');
-  await rateLimits.ensure(WRONG_LINK_CODES, address);
-  const started = await askingForDecisions(services, () =>
+  const { db, secrets, pubSub } = services;
+  const counted = { limit: WRONG_LINK_CODES, refusal: 'LINK_CODE_INVALID' };
+  const bindWithCode = () =>
     db.$transaction(async (tx) => {
       const { userId } = await findLinkCode(tx, secrets, join.linkCode);
       const binding = { ...join, targetUserId: userId, isNewAccount: false, mayReplaceCredential: true };
       const bound = await bindAndStartSession(tx, binding);
       await spendLinkCode(tx, secrets, join.linkCode);
       return bound;
-    }),
-  ).catch(async (error: unknown) => {
-    const isWrongCode = error instanceof AuthError && error.code === 'LINK_CODE_INVALID';
-    if (isWrongCode) await rateLimits.penalty(WRONG_LINK_CODES, address);
-    throw error;
-  });
+    });
+  const started = await countingWrongTries(services, counted, () =>
+    askingForDecisions(services, bindWithCode),
+  );
   pubSub.publish(USER_CHANGED, started.changedUserIds);
   if (started.changedUserIds.length > 1) await announcePlanUsers(services, started.changedUserIds);
   return started;

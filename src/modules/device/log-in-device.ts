@@ -2,10 +2,12 @@ import type { z } from 'zod';
 import type { Device } from '../../generated/prisma/client.ts';
 import { violatedConstraint } from '../../platform/database.ts';
 import { checkInput } from '../../platform/input.ts';
+import type { Limit } from '../../platform/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { announceEndedSessions } from '../auth/announce-ended-sessions.ts';
 import { issueTokens, type Login } from '../auth/tokens.ts';
+import { countingWrongTries } from '../server/counting-wrong-tries.ts';
 import { readSiteSettings } from '../site/read-site-settings.ts';
 import { hasCredential } from './check-device.ts';
 import { DeviceError } from './device.errors.ts';
@@ -79,18 +81,29 @@ async function registerUnlessKnown(
   }
 }
 
-/** Somebody who knows an identifier and not its secret is worth a line in the audit log. */
-export async function auditingWrongProofs<Result>(
-  { db }: Pick<Services, 'db'>,
+/** From one address. Not by identifier: whoever knows one could lock its device out. */
+const WRONG_PROOFS: Limit = { name: 'wrong-device-proof', points: 100, durationSeconds: 600 };
+
+/**
+ * Somebody who knows an identifier and not its secret is worth a line in the audit log, and has only so many tries.
+ *
+ * @throws PlatformError RATE_LIMITED
+ */
+export function auditingWrongProofs<Result>(
+  services: Pick<Services, 'db' | 'rateLimits'>,
   { identifier }: Pick<DeviceLogin, 'identifier'>,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    const isWrongProof = error instanceof DeviceError && error.code === 'DEVICE_PROOF_INVALID';
-    const known = isWrongProof ? await findDevice({ db }, identifier) : null;
-    if (known) await recordAudit(db, { action: 'deviceProofRefused', actorId: null, targetId: known.id });
-    throw error;
-  }
+  const { db } = services;
+  const counted = { limit: WRONG_PROOFS, refusal: 'DEVICE_PROOF_INVALID' };
+  return countingWrongTries(services, counted, async () => {
+    try {
+      return await work();
+    } catch (error) {
+      const isWrongProof = error instanceof DeviceError && error.code === 'DEVICE_PROOF_INVALID';
+      const known = isWrongProof ? await findDevice({ db }, identifier) : null;
+      if (known) await recordAudit(db, { action: 'deviceProofRefused', actorId: null, targetId: known.id });
+      throw error;
+    }
+  });
 }

@@ -1,7 +1,9 @@
 import type { Device } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
+import type { Limit } from '../../platform/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
+import { countingWrongTries } from '../server/counting-wrong-tries.ts';
 import { readSiteSettings } from '../site/read-site-settings.ts';
 import type { SubscriptionMove } from '../subscription/merge-plan.ts';
 import { readMoves } from '../user/merge-accounts.ts';
@@ -17,16 +19,25 @@ export interface PendingBinding {
   moves: SubscriptionMove[];
 }
 
+/** Nobody guesses 256 bits; this keeps those who try from costing us anything. */
+const WRONG_TOKENS: Limit = { name: 'wrong-confirmation-token', points: 100, durationSeconds: 600 };
+
 /**
  * Shows what DEVICE_LIMIT_REACHED or DEVICE_BOUND_ELSEWHERE ask to decide, to whoever has the token: the devices to
  * choose from, and the subscriptions that would move with what they would become.
  *
- * @throws PlatformError NOT_FOUND for a token that is none of ours, used or older than five minutes
+ * @throws PlatformError NOT_FOUND for a token that is none of ours, used or older than five minutes; RATE_LIMITED after
+ *   many of those
  */
-export async function getPendingBinding(
-  services: Pick<Services, 'db'>,
+export function getPendingBinding(
+  services: Pick<Services, 'db' | 'rateLimits'>,
   token: string,
 ): Promise<PendingBinding> {
+  const counted = { limit: WRONG_TOKENS, refusal: 'NOT_FOUND' };
+  return countingWrongTries(services, counted, () => readPendingBinding(services, token));
+}
+
+async function readPendingBinding(services: Pick<Services, 'db'>, token: string): Promise<PendingBinding> {
   const { db } = services;
   const site = await readSiteSettings(services);
   return db.$transaction(

@@ -11,7 +11,7 @@ export interface ShownDevice {
 
 /** Checks what the device shows, then does the work with it; a wrong proof is audited, wherever it is found out. */
 export function showDevice<Result>(
-  services: Pick<Services, 'db' | 'secrets'>,
+  services: Pick<Services, 'db' | 'rateLimits' | 'secrets'>,
   login: DeviceLogin | null | undefined,
   work: (shown: ShownDevice | null) => Promise<Result>,
 ): Promise<Result> {

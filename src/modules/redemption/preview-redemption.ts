@@ -4,7 +4,7 @@ import { beginSubscription, extendSubscription } from '../subscription/grant.ts'
 import { lookupsOf } from './code-vault.ts';
 import { type Offer, readOffers, refusalOf } from './offer.ts';
 import { normalizeCode } from './redemption-code.ts';
-import { dailyRefusal, ensureGuessesLeft, penalizeGuess, recordWrongGuesses } from './wrong-guesses.ts';
+import { dailyRefusal, guess, penalizeGuess, recordWrongGuesses } from './wrong-guesses.ts';
 
 /** What redeeming a code would do. */
 export interface RedemptionPreview {
@@ -30,14 +30,22 @@ export async function previewRedemption(
   { userId, typed }: { userId: string; typed: string },
 ): Promise<RedemptionPreview> {
   const code = normalizeCode(typed, 'code');
-  await ensureGuessesLeft(services, userId);
+  const offer = await guess(services, userId, () => findOffer(services, userId, code));
+  const plan = await services.db.plan.findUniqueOrThrow({ where: { id: offer.planId } });
+  return { plan, ...outcomeOf(offer) };
+}
+
+async function findOffer(
+  services: Pick<Services, 'db' | 'rateLimits' | 'secrets'>,
+  userId: string,
+  code: string,
+): Promise<Offer> {
   const [offer] = await readOffers(services.db, [{ userId, lookups: lookupsOf(services, code) }]);
   if (!offer) throw new Error('there is no offer for the wish');
   const refusal = dailyRefusal(offer.wrongGuesses, offer.now) ?? refusalOf(offer);
   if (refusal?.code === 'CODE_NOT_FOUND') await countWrongGuess(services, userId);
   if (refusal) throw refusal;
-  const plan = await services.db.plan.findUniqueOrThrow({ where: { id: offer.planId } });
-  return { plan, ...outcomeOf(offer) };
+  return offer;
 }
 
 async function countWrongGuess(services: Pick<Services, 'db' | 'rateLimits'>, userId: string): Promise<void> {

@@ -9,7 +9,7 @@ import type { Acceptance, Accepted } from '../order/accept-orders.ts';
 import { lookupsOf } from './code-vault.ts';
 import { RedemptionError } from './redemption.errors.ts';
 import { normalizeCode } from './redemption-code.ts';
-import { ensureGuessesLeft, penalizeGuess } from './wrong-guesses.ts';
+import { guess, penalizeGuess } from './wrong-guesses.ts';
 
 const RedeemInput = z.object({
   code: z.string(),
@@ -47,8 +47,7 @@ export async function redeemCode(
   const wish: Wish = { userId, code: normalizeCode(typed, 'input.code'), idempotencyKey };
   const known = await findByKey(services, wish);
   if (known) return known;
-  await ensureGuessesLeft(services, userId);
-  return withRedemptionLock(services, wish, () => accept(services, wish));
+  return guess(services, userId, () => withRedemptionLock(services, wish, () => accept(services, wish)));
 }
 
 /** The order of an earlier call with the same key; null when there was none, or it was closed. */

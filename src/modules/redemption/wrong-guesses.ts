@@ -1,10 +1,10 @@
 import { SECOND_MS } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import { addressKey, type Limit } from '../../platform/rate-limit.ts';
-import { requestScope } from '../../platform/request-scope.ts';
+import type { Limit } from '../../platform/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
-import { isOurServer } from '../server/own-addresses.ts';
+import { createTurns } from '../../platform/turns.ts';
+import { countedAddress } from '../server/own-addresses.ts';
 
 /** A wrong guess is an answer CODE_NOT_FOUND, and nothing else. */
 const BY_USER: Limit = { name: 'wrong-code', points: 10, durationSeconds: 600 };
@@ -15,25 +15,35 @@ const WRONG_GUESSES_A_DAY = 100;
 
 type GuessServices = Pick<Services, 'db' | 'rateLimits'>;
 
-/** Users behind one of our own servers share its address, and must not lock each other out. */
-async function countedAddress(services: GuessServices): Promise<string | null> {
-  const ip = requestScope()?.ip ?? '';
-  return (await isOurServer(services, ip)) ? null : addressKey(ip);
-}
+const turns = createTurns();
 
-/** @throws PlatformError RATE_LIMITED when the user, or his address, has guessed wrong too often lately */
-export async function ensureGuessesLeft(services: GuessServices, userId: string): Promise<void> {
+/**
+ * Evaluates a guess while the user, and his address, may be wrong once more. Of many at once no more are under way
+ * than may still be wrong, so that none beyond the limits is evaluated in this process, right ones included.
+ *
+ * @throws PlatformError RATE_LIMITED when the user, or his address, has guessed wrong too often lately
+ */
+export async function guess<Result>(
+  services: GuessServices,
+  userId: string,
+  evaluate: () => Promise<Result>,
+): Promise<Result> {
+  const { rateLimits } = services;
   const address = await countedAddress(services);
-  await Promise.all([
-    services.rateLimits.ensure(BY_USER, userId),
-    address !== null && services.rateLimits.ensure(BY_ADDRESS, address),
-  ]);
+  return turns.take(
+    `user:${userId}`,
+    () => rateLimits.ensure(BY_USER, userId),
+    () =>
+      address === null
+        ? evaluate()
+        : turns.take(`address:${address}`, () => rateLimits.ensure(BY_ADDRESS, address), evaluate),
+  );
 }
 
 /**
  * Counts a wrong guess where limits are shared; the count of the day is written by `recordWrongGuesses`.
  *
- * @throws PlatformError RATE_LIMITED when it is one too many: of many guesses at once all pass the first look
+ * @throws PlatformError RATE_LIMITED when it is one too many: other processes count as well
  */
 export async function penalizeGuess(services: GuessServices, userId: string): Promise<void> {
   const address = await countedAddress(services);

@@ -1,9 +1,12 @@
 import {
   ApolloServer,
+  type ApolloServerOptions,
   type ApolloServerPlugin,
   type BaseContext,
   type GraphQLRequest,
   type GraphQLResponse,
+  HeaderMap,
+  type HTTPGraphQLResponse,
 } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import {
@@ -14,11 +17,13 @@ import {
   Kind,
   visit,
 } from 'graphql';
+import { withinDeadline } from '../deadline.ts';
 import { DomainError, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { inRequestScope, requestScope } from '../request-scope.ts';
 import { checkRequest } from './check-request.ts';
 import { markCacheable } from './conditional-get.ts';
-import { validationRules } from './limits.ts';
+import { LIMITS, validationRules } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { PARSE_OPTIONS } from './operation.ts';
 import type { ValidOperation } from './root-calls.ts';
@@ -33,6 +38,8 @@ export interface ApolloSettings<Context extends BaseContext> {
   mayIntrospect: (context: Context) => boolean;
   /** Looks at each valid operation before anything of it runs, and throws to have it refused. */
   beforeRun: (operation: ValidOperation, context: Context) => Promise<void>;
+  /** How long an operation may take. */
+  operationMs?: number;
 }
 
 /**
@@ -45,8 +52,14 @@ export function createApolloServer<Context extends BaseContext>({
   onError,
   mayIntrospect,
   beforeRun,
-}: ApolloSettings<Context>) {
-  return new ApolloServer<Context>({
+  operationMs = LIMITS.operationMs,
+}: ApolloSettings<Context>): ApolloServer<Context> {
+  const mask = (error: unknown) => {
+    const masked = maskError(error, log);
+    onError(masked.extensions.code);
+    return masked;
+  };
+  const options: ApolloServerOptions<Context> = {
     schema,
     logger: log,
     plugins: [
@@ -58,11 +71,7 @@ export function createApolloServer<Context extends BaseContext>({
     parseOptions: PARSE_OPTIONS,
     validationRules: [...validationRules],
     validationOptions: { maxErrors: 20 },
-    formatError: (_formatted, error) => {
-      const masked = maskError(error, log);
-      onError(masked.extensions.code);
-      return masked;
-    },
+    formatError: (_formatted, error) => mask(error),
     // Introspection is decided for each caller, in operationChecks.
     introspection: true,
     // The same bytes as Fastify writes, so that no refusal tells who has refused.
@@ -74,8 +83,49 @@ export function createApolloServer<Context extends BaseContext>({
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     nodeEnv: 'production',
-  });
+  };
+  return new TimelyServer(options, operationMs, mask);
 }
+
+/** Answers in time, whatever the operation waits for: what it would still have done is not done. */
+class TimelyServer<Context extends BaseContext> extends ApolloServer<Context> {
+  readonly #operationMs: number;
+  readonly #mask: (error: unknown) => GraphQLFormattedError;
+
+  constructor(
+    options: ApolloServerOptions<Context>,
+    operationMs: number,
+    mask: (error: unknown) => GraphQLFormattedError,
+  ) {
+    super(options);
+    this.#operationMs = operationMs;
+    this.#mask = mask;
+  }
+
+  override async executeHTTPGraphQLRequest(
+    request: Parameters<ApolloServer<Context>['executeHTTPGraphQLRequest']>[0],
+  ): Promise<HTTPGraphQLResponse> {
+    const scope = requestScope() ?? NOBODY;
+    return withinDeadline(
+      this.#operationMs,
+      (deadline) => inRequestScope({ ...scope, deadline }, () => super.executeHTTPGraphQLRequest(request)),
+      () => this.#tooLate(request.httpGraphQLRequest.headers.get('accept')),
+    );
+  }
+
+  #tooLate(accept: string | undefined): HTTPGraphQLResponse {
+    const type = accept?.includes(NEW_TYPE) ? NEW_TYPE : 'application/json';
+    const error = this.#mask(new PlatformError('SERVICE_UNAVAILABLE'));
+    return {
+      status: 200,
+      headers: new HeaderMap([['content-type', `${type}; charset=utf-8`]]),
+      body: { kind: 'complete', string: JSON.stringify({ errors: [error], data: null }) },
+    };
+  }
+}
+
+const NOBODY = { requestId: '', ip: '', userAgent: null };
+const NEW_TYPE = 'application/graphql-response+json';
 
 /** What must be known of the caller or the variables, and so cannot be a validation rule. */
 function operationChecks<Context extends BaseContext>({
@@ -157,7 +207,7 @@ function followConventions(request: GraphQLRequest, { body, http }: GraphQLRespo
 }
 
 function asksForNewType({ http }: GraphQLRequest): boolean {
-  return http?.headers.get('accept')?.includes('application/graphql-response+json') ?? false;
+  return http?.headers.get('accept')?.includes(NEW_TYPE) ?? false;
 }
 
 function isRefusal(errors: readonly GraphQLFormattedError[]): boolean {

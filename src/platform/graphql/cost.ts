@@ -1,11 +1,14 @@
 import {
   type DocumentNode,
   GraphQLError,
+  type GraphQLNamedType,
   type GraphQLSchema,
   getNamedType,
+  getNullableType,
   getOperationAST,
   getVariableValues,
   isCompositeType,
+  isListType,
   Kind,
   type SelectionNode,
 } from 'graphql';
@@ -18,13 +21,22 @@ const ONE_ERROR = { maxErrors: 1 };
 
 type ComplexityOptions = Parameters<typeof getComplexity>[0];
 
-/** An object costs 1, a list its page size times what is asked of each entry; a scalar is free. */
-const objectCost: ComplexityEstimator = ({ field, args, childComplexity }) => {
+/** A list that cannot be paged through is expected to have so many entries: subscriptions, their nodes, sessions. */
+const PLAIN_LIST = 10;
+
+/**
+ * An object costs 1, a list its size times what is asked of each entry; a scalar is free. The size of a page counts
+ * once, at the connection, and not again at its `edges` and `nodes`.
+ */
+const objectCost: ComplexityEstimator = ({ field, args, childComplexity, type: parent }) => {
   const type = getNamedType(field.type);
   if (!isCompositeType(type)) return 0;
-  if (!type.name.endsWith('Connection')) return 1 + childComplexity;
-  return 1 + pageSize(args.first ?? args.last) * childComplexity;
+  if (isConnection(type)) return 1 + pageSize(args.first ?? args.last) * childComplexity;
+  const entries = isListType(getNullableType(field.type)) && !isConnection(parent) ? PLAIN_LIST : 1;
+  return entries * (1 + childComplexity);
 };
+
+const isConnection = ({ name }: GraphQLNamedType) => name.endsWith('Connection');
 
 /** A size that no page may have counts as the nearest one that it may: the list itself refuses it, by its name. */
 function pageSize(asked: unknown): number {

@@ -19,12 +19,28 @@ export const LIMITS = {
   depth: 10,
   /** Fields, with every fragment counted wherever it is spread. */
   fields: 1_000,
+  /** Directives, counted likewise. */
+  directives: 50,
   /** Objects that could come back, each list counted with its page size. */
   cost: 2_000,
   /** Lists and objects inside each other in the variables. */
   variableDepth: 32,
+  /** Milliseconds from an operation to its answer; a message of a subscription has as long. */
+  operationMs: 5_000,
+  /** The same for admins and agents, who ask for much at once. */
+  longOperationMs: 15_000,
   /** Subscriptions at once on one websocket. */
   subscriptionsPerSocket: 20,
+  /** Websockets at once in one process. */
+  sockets: 6_000,
+  /** From one address (/64): many users may share it. */
+  socketsPerAddress: 1_000,
+  /** From one address, of those that have not said yet who they are. */
+  strangersPerAddress: 20,
+  /** Of one user; beyond them one for each further device. */
+  socketsPerUser: 10,
+  /** Messages that one websocket may send. */
+  socketMessages: { burst: 200, perSecond: 20 },
   /** Bytes of a request body or a websocket frame, checked before parsing. */
   bodyBytes: 64 * 1024,
   /** The same for a request body with the token of a server: traffic of thousands comes in one report. */
@@ -45,13 +61,14 @@ export const validationRules: readonly ValidationRule[] = [sizeRule, oneMutation
 interface Size {
   depth: number;
   fields: number;
+  directives: number;
 }
 
 function sizeRule(context: ValidationContext) {
   const fragments = new Map<string, Size>();
   return {
     OperationDefinition(operation: OperationDefinitionNode) {
-      const { depth, fields } = sizeOf(operation.selectionSet, context, fragments);
+      const { depth, fields, directives } = sizeOf(operation.selectionSet, context, fragments);
       if (depth > LIMITS.depth) {
         context.reportError(
           tooComplex(
@@ -65,6 +82,14 @@ function sizeRule(context: ValidationContext) {
           tooComplex(`The operation has more than ${LIMITS.fields} fields, fragments included.`, operation),
         );
       }
+      if (directives > LIMITS.directives) {
+        context.reportError(
+          tooComplex(
+            `The operation has more than ${LIMITS.directives} directives, fragments included.`,
+            operation,
+          ),
+        );
+      }
     },
   };
 }
@@ -76,19 +101,32 @@ function sizeOf(selectionSet: SelectionSetNode, context: ValidationContext, frag
   return {
     depth: Math.max(0, ...sizes.map(({ depth }) => depth)),
     fields: sizes.reduce((sum, { fields }) => sum + fields, 0),
+    directives: sizes.reduce((sum, { directives }) => sum + directives, 0),
   };
 }
 
 function selectionSize(selection: SelectionNode, context: ValidationContext, fragments: Sizes): Size {
-  if (selection.kind === Kind.INLINE_FRAGMENT) return sizeOf(selection.selectionSet, context, fragments);
+  const own = selection.directives?.length ?? 0;
+  const { depth, fields, directives } = sizeBelow(selection, context, fragments);
+  if (selection.kind !== Kind.FIELD) return { depth, fields, directives: directives + own };
+  return {
+    depth: isIntrospection(selection) ? 0 : depth + 1,
+    fields: fields + 1,
+    directives: directives + own,
+  };
+}
+
+function sizeBelow(selection: SelectionNode, context: ValidationContext, fragments: Sizes): Size {
   if (selection.kind === Kind.FRAGMENT_SPREAD)
     return fragmentSize(context.getFragment(selection.name.value), context, fragments);
-  if (selection.name.value.startsWith('__') || !selection.selectionSet) {
-    return { depth: selection.name.value.startsWith('__') ? 0 : 1, fields: 1 };
-  }
-  const below = sizeOf(selection.selectionSet, context, fragments);
-  return { depth: below.depth + 1, fields: below.fields + 1 };
+  if (!selection.selectionSet || isIntrospection(selection)) return NOTHING;
+  return sizeOf(selection.selectionSet, context, fragments);
 }
+
+const isIntrospection = (selection: SelectionNode) =>
+  selection.kind === Kind.FIELD && selection.name.value.startsWith('__');
+
+const NOTHING: Size = { depth: 0, fields: 0, directives: 0 };
 
 /** Each fragment is measured once, however often it is spread; one inside itself is refused by GraphQL's own rule. */
 function fragmentSize(
@@ -96,11 +134,11 @@ function fragmentSize(
   context: ValidationContext,
   fragments: Sizes,
 ): Size {
-  if (!fragment) return { depth: 0, fields: 0 };
+  if (!fragment) return NOTHING;
   const name = fragment.name.value;
   const known = fragments.get(name);
   if (known) return known;
-  fragments.set(name, { depth: 0, fields: 0 });
+  fragments.set(name, NOTHING);
   const size = sizeOf(fragment.selectionSet, context, fragments);
   fragments.set(name, size);
   return size;

@@ -78,7 +78,17 @@ function isRequestFault(error: GraphQLError, cause: unknown): boolean {
 }
 
 function requestFault(error: GraphQLError): DomainError {
-  return new DomainError(requestFaultCode(error), error.message.replace(/ ?Did you mean [^?]*\?/g, ''));
+  const sentence = error.message.replace(/ ?Did you mean [^?]*\?/g, '');
+  const isHidden = requestScope()?.hidesSchema === true;
+  return new DomainError(requestFaultCode(error), isHidden ? withoutNames(sentence, error) : sentence);
+}
+
+/** Only the names that stand in the document are repeated: whoever may not read the schema cannot guess it either. */
+function withoutNames(sentence: string, { source }: GraphQLError): string {
+  const isSent = (word: string) => source?.body.includes(word) ?? false;
+  return sentence.replace(/"([^"]*)"/g, (quoted, names: string) =>
+    (names.match(/\w+/g) ?? []).every(isSent) ? quoted : '"…"',
+  );
 }
 
 /** HTTP-level faults of Apollo (no query, wrong JSON types) carry BAD_REQUEST: they are bad input. */

@@ -47,11 +47,14 @@ export interface Extra {
   client?: SocketClient;
   /** Of each subscription, by the id that its client has given it. */
   subscriptions: Map<string, RequestScope>;
+  /** Called once when it is known who it is. */
+  letIn: () => void;
 }
 
 type SocketContext = Context<Record<string, unknown>, Extra>;
 
-const TRY_AGAIN_LATER = 1013;
+/** graphql-ws clients come again after it. */
+export const TRY_AGAIN_LATER = 1013;
 
 /**
  * The protocol `graphql-transport-ws`, subscriptions only, with the checks and the error mask of HTTP. It knows nothing of
@@ -115,6 +118,7 @@ async function admit(ctx: SocketContext, connect: Connect, log: Logger): Promise
     );
     if (extra.socket.readyState !== extra.socket.OPEN) client.closed();
     else extra.client = client;
+    extra.letIn();
     return true;
   } catch (error) {
     const refusal = inRequestScope(extra.scope, () => asSocketRefusal(error, log));

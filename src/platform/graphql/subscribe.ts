@@ -1,6 +1,15 @@
-import { type ExecutionArgs, type ExecutionResult, type GraphQLError, subscribe } from 'graphql';
+import {
+  createSourceEventStream,
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  GraphQLError,
+} from 'graphql';
+import { withinDeadline } from '../deadline.ts';
 import { distinct } from '../distinct.ts';
+import { PlatformError } from '../errors.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
+import { LIMITS } from './limits.ts';
 
 type Results = AsyncGenerator<ExecutionResult, void, void>;
 
@@ -11,9 +20,42 @@ type Results = AsyncGenerator<ExecutionResult, void, void>;
  * so is a message in which the root field itself failed.
  */
 export async function subscribeDistinct(args: ExecutionArgs, scope: RequestScope): Promise<Results> {
-  const result = await inRequestScope(scope, () => subscribe(args));
-  if (!('next' in result)) return failing(result.errors ?? []);
-  return scoped(distinct(result), scope);
+  const source = await inRequestScope(scope, () => createSourceEventStream(args));
+  if (!(Symbol.asyncIterator in source)) return failing(source.errors ?? []);
+  return scoped(distinct(messagesOf(source, args, scope)), scope);
+}
+
+/** Each event becomes a message in the time that an operation has over HTTP. */
+function messagesOf(
+  source: AsyncIterable<unknown>,
+  args: ExecutionArgs,
+  scope: RequestScope,
+): AsyncIterable<ExecutionResult> {
+  const events = source[Symbol.asyncIterator]();
+  const messageOf = (event: unknown) =>
+    withinDeadline<ExecutionResult>(
+      LIMITS.operationMs,
+      (deadline) =>
+        inRequestScope({ ...scope, deadline }, async () => execute({ ...args, rootValue: event })),
+      tooLate,
+    );
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        const { done, value } = await events.next();
+        return done ? { done, value: undefined } : { done: false, value: await messageOf(value) };
+      },
+      return: async () => {
+        await events.return?.();
+        return { done: true, value: undefined };
+      },
+    }),
+  };
+}
+
+function tooLate(): ExecutionResult {
+  const originalError = new PlatformError('SERVICE_UNAVAILABLE');
+  return { data: null, errors: [new GraphQLError(originalError.message, { originalError })] };
 }
 
 /**

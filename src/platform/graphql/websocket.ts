@@ -2,21 +2,22 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { GraphQLSchema } from 'graphql';
-import { handleProtocols } from 'graphql-ws';
+import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Logger } from '../logger.ts';
+import { createMeter } from '../meter.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
 import type { Channel, SealableChannel } from '../transport-encryption/sealed-socket.ts';
+import { createHandshakes, type HandshakeSettings, refuseHandshake } from './handshake.ts';
 import { LIMITS } from './limits.ts';
+import type { SocketPlace } from './socket-places.ts';
 import { asSocketRefusal, type Connect, makeProtocol, SocketRefusal } from './socket-protocol.ts';
 
 /** What the websocket transport needs to know beside the schema. */
-export interface WebsocketSettings {
+export interface WebsocketSettings extends HandshakeSettings {
   schema: GraphQLSchema;
   log: Logger;
-  path: string;
-  isAllowedOrigin: (origin: string, request: IncomingMessage) => boolean;
-  addressOf: (request: IncomingMessage) => string;
+  originOf: (request: IncomingMessage) => string | undefined;
   connect: Connect;
   /** Puts a layer between the socket and the protocol. */
   seal: (channel: Channel) => SealableChannel;
@@ -28,6 +29,8 @@ const LARGEST_BACKLOG_BYTES = 1024 * 1024;
 const LARGEST_FRAME_BYTES = 128 * 1024;
 const GOING_AWAY = 1001;
 const TOO_BIG = 1009;
+/** A peer that does not take part in a farewell is cut off after this time. */
+const FAREWELL_MS = 5_000;
 
 /**
  * Answers `graphql-transport-ws` on the HTTP server's path, subscriptions only, through the same checks
@@ -36,17 +39,26 @@ const TOO_BIG = 1009;
  * @returns `close`, which tells every client to reconnect elsewhere (1001)
  */
 export function serveWebsockets(server: Server, settings: WebsocketSettings): { close: () => Promise<void> } {
-  const sockets = new WebSocketServer({
+  const options = {
     noServer: true,
     maxPayload: LARGEST_FRAME_BYTES,
     perMessageDeflate: false,
     handleProtocols,
-  });
+    closeTimeout: FAREWELL_MS,
+  };
+  const sockets = new WebSocketServer(options);
   const protocol = makeProtocol(settings);
-  server.on('upgrade', (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
-    const refusal = refuseUpgrade(request, settings);
-    if (refusal) return refuseHandshake(duplex, refusal);
-    sockets.handleUpgrade(request, duplex, head, (socket) => open(socket, request, protocol, settings));
+  const handshakes = createHandshakes(settings);
+  server.on('upgrade', async (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
+    // Node has stopped listening, and an error that nobody hears ends the process.
+    duplex.on('error', () => duplex.destroy());
+    const place = await handshakes.check(request);
+    if (typeof place === 'string') return refuseHandshake(duplex, place);
+    if (duplex.destroyed) return place.leave();
+    duplex.once('close', () => place.leave());
+    sockets.handleUpgrade(request, duplex, head, (socket) =>
+      open({ socket, place, request }, protocol, settings),
+    );
   });
   return {
     close: async () => {
@@ -56,41 +68,28 @@ export function serveWebsockets(server: Server, settings: WebsocketSettings): { 
   };
 }
 
-function refuseUpgrade(
-  request: IncomingMessage,
-  { path, isAllowedOrigin }: WebsocketSettings,
-): string | undefined {
-  if (request.url?.split('?')[0] !== path) return '404 Not Found';
-  const { origin } = request.headers;
-  return origin !== undefined && !isAllowedOrigin(origin, request) ? '403 Forbidden' : undefined;
-}
-
-function refuseHandshake(duplex: Duplex, status: string): void {
-  duplex.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
 /** Binds one socket to the protocol; a peer that does not answer a ping is cut off. */
 function open(
-  socket: WebSocket,
-  request: IncomingMessage,
+  { socket, place, request }: { socket: WebSocket; place: SocketPlace; request: IncomingMessage },
   protocol: ReturnType<typeof makeProtocol>,
-  { log, addressOf, seal }: WebsocketSettings,
+  { log, addressOf, originOf, seal, isCounted }: WebsocketSettings,
 ): void {
   const scope = {
     requestId: randomUUID(),
     ip: addressOf(request),
     userAgent: request.headers['user-agent'] ?? null,
+    origin: originOf(request),
   };
   const stopPinging = keepAlive(socket);
   socket.on('error', (err) => log.debug({ err, requestId: scope.requestId }, 'a websocket failed'));
-  const { isSealed, ...channel } = seal(channelOf(socket, scope, log));
+  const { isSealed, ...channel } = seal(channelOf(socket, scope, { log, isCounted }));
   const closed = protocol.opened(
     {
       ...channel,
       protocol: socket.protocol,
       onMessage: (handle) => channel.onMessage(async (message) => handle(ensureSize(message))),
     },
-    { socket, scope, isSealed, subscriptions: new Map() },
+    { socket, scope, isSealed, subscriptions: new Map(), letIn: place.letIn },
   );
   socket.once('close', (code, reason) => {
     stopPinging();
@@ -99,12 +98,19 @@ function open(
 }
 
 /** The socket as something that carries text; it is closed with what a message was refused with. */
-function channelOf(socket: WebSocket, scope: RequestScope, log: Logger): Channel {
+function channelOf(
+  socket: WebSocket,
+  scope: RequestScope,
+  { log, isCounted }: Pick<WebsocketSettings, 'log' | 'isCounted'>,
+): Channel {
+  const mayGoOn = isCounted ? createMeter(LIMITS.socketMessages) : () => true;
   return {
     send: (message) => send(socket, message),
     close: (code, reason) => socket.close(code, reason),
     onMessage: (handle) => {
       socket.on('message', (message) => {
+        if (socket.readyState !== socket.OPEN) return;
+        if (!mayGoOn()) return socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
         handle(String(message)).catch((error: unknown) => {
           const { closeCode, message } = inRequestScope(scope, () => asSocketRefusal(error, log));
           socket.close(closeCode, message);

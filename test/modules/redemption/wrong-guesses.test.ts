@@ -77,6 +77,37 @@ describe('wrong guesses', () => {
     expect(told.filter((code) => code === 'RATE_LIMITED')).toHaveLength(30);
   });
 
+  it('at once leave no chance to a right one behind them, and are not even looked at', async () => {
+    const user = await newUser();
+    const from = newAddress();
+    const { code } = await newCode(api.services);
+    const codes = [...Array.from({ length: 40 }, (_, n) => wrongCode(n)), code];
+
+    const answers = await Promise.all(
+      codes.map((each, n) => guess(user, each, from, n % 2 ? PreviewRedemptionDocument : RedeemCodeDocument)),
+    );
+
+    expect(answers.at(-1)?.code).toBe('RATE_LIMITED');
+    expect(await api.services.db.wrongGuess.findMany({ where: { userId: user.userId } })).toMatchObject([
+      { count: 10 },
+    ]);
+  });
+
+  it('at once from one address are no more than it may make, however many users they come from', async () => {
+    const from = newAddress();
+    const users = await Promise.all(Array.from({ length: 12 }, newUser));
+    const answers = await Promise.all(
+      users.flatMap((user) => Array.from({ length: 10 }, (_, n) => guess(user, wrongCode(n), from))),
+    );
+
+    expect(answers.filter(({ code }) => code === 'CODE_NOT_FOUND')).toHaveLength(100);
+    const counts = await api.services.db.wrongGuess.aggregate({
+      _sum: { count: true },
+      where: { userId: { in: users.map(({ userId }) => userId) } },
+    });
+    expect(counts._sum.count).toBe(100);
+  });
+
   it('are only those of codes that do not exist', async () => {
     const user = await newUser();
     const from = newAddress();

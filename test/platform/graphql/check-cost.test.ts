@@ -5,8 +5,9 @@ import { prepareSubscription } from '../../../src/platform/graphql/operation.ts'
 const schema = buildSchema(`
   type Query { a: Int }
   type Subscription { user: User! }
-  type User { id: ID! friends(first: Int): UserConnection! }
-  type UserConnection { nodes: [User!]! }
+  type User { id: ID! friends(first: Int): UserConnection! pets: [User!]! tags: [String!]! }
+  type UserConnection { nodes: [User!]! edges: [UserEdge!]! }
+  type UserEdge { node: User! }
 `);
 
 const many = (count: number, part: (index: number) => string) =>
@@ -46,6 +47,17 @@ const BOMBS: [string, { query: string; variables?: Record<string, unknown> }][] 
     { query: inUser(`${'friends(first: 100) { nodes { '.repeat(4)} id ${'} }'.repeat(4)}`) },
   ],
   [
+    'lists in lists, none of them with pages',
+    { query: inUser(`${'pets { '.repeat(4)} id ${'}'.repeat(4)}`) },
+  ],
+  ['lists in pages', { query: inUser('friends(first: 100) { nodes { pets { pets { id } } } }') }],
+  [
+    'directives in fragments',
+    {
+      query: `${inUser(many(26, () => '...F'))} fragment F on User { id @skip(if: false) tags @include(if: true) }`,
+    },
+  ],
+  [
     'thousands of wrong variables',
     {
       query: 'subscription ($x: [Int!]) { user { friends(first: 1) { nodes { id } } } }',
@@ -70,6 +82,16 @@ describe('prepareSubscription', () => {
     const query = inUser('id friends(first: 20) { nodes { id friends { nodes { id } } } }');
 
     expect(prepareSubscription(schema, { query }, {})).toMatchObject({ document: expect.anything() });
+  });
+
+  it('counts a plain list as ten, and one in a connection with the page', () => {
+    const lists = inUser('pets { pets { id tags } }');
+    const page = inUser('friends(first: 100) { nodes { pets { id } } }');
+    const pageByEdges = inUser('friends(first: 50) { edges { node { pets { id } } } nodes { id } }');
+
+    for (const query of [lists, page, pageByEdges]) {
+      expect(prepareSubscription(schema, { query }, {})).toHaveProperty('document');
+    }
   });
 
   it('counts a page with the size that its variable has', () => {

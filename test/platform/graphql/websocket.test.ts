@@ -43,6 +43,9 @@ beforeEach(async () => {
     isAllowedOrigin: (origin) => origin === 'https://ours.example',
     addressOf: () => '192.0.2.1',
     seal: (channel) => ({ ...channel, isSealed: () => false }),
+    isCounted: false,
+    isShared: async () => false,
+    originOf: () => 'http://ours.example',
     connect: async ({ params }) => {
       opened += 1;
       if (params.as === 'stranger') throw new SocketRefusal(4401, 'UNAUTHENTICATED');

@@ -1,0 +1,42 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from './lib/build.mjs';
+import { install } from './lib/install.mjs';
+import { endWithChildren, main, root, run, StepError } from './lib/steps.mjs';
+
+// npm run attack: hostile clients against processes of our own on loopback, some minutes of it. ATTACK_SEED repeats a run.
+await main(async () => {
+  endWithChildren();
+  await install();
+  await build();
+  const directory = mkdtempSync(join(tmpdir(), 'tessera-attack-'));
+  const report = join(directory, 'report.json');
+  const env = { ATTACK: 'whole', ATTACK_REPORT: report, NODE_ENV: 'test' };
+  const args = ['run', 'test/attack/attack.test.ts', '--bail=0'];
+  try {
+    const { code, output } = await run(join(root, 'node_modules/vitest/vitest.mjs'), args, { env });
+    show(report, output);
+    if (code !== 0) throw new StepError('Not everything has held.');
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+function show(report, output) {
+  const { seed, outcomes } = readReport(report, output);
+  console.log(`\nseed ${seed}\n`);
+  for (const { attack, figure, bound, ok } of outcomes) {
+    console.log(
+      `${ok ? '  ok    ' : '  FAILED'}  ${attack}\n            ${figure.trim()}\n            bound: ${bound}`,
+    );
+  }
+}
+
+function readReport(report, output) {
+  try {
+    return JSON.parse(readFileSync(report, 'utf8'));
+  } catch {
+    throw new StepError(`The attacks did not come to their end:\n${output.trim()}`);
+  }
+}

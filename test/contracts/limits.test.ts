@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { OPERATION_RATES } from '../../src/modules/auth/operation-budget.ts';
+import { LIMITS } from '../../src/platform/graphql/limits.ts';
+
+const page = readFileSync('docs/limits.md', 'utf8');
+const rows = page
+  .split('\n')
+  .filter((line) => line.startsWith('| '))
+  .map((line) => line.split('|').map((cell) => cell.trim()));
+const numberIn = (text = '') => Number(text.replaceAll(',', ''));
+/** Digits grouped in threes, as the page writes them. */
+const grouped = (number: number) => number.toLocaleString('en-US');
+
+/** Each `Limit` in the sources, by its name. */
+function limitsInSources(): Map<string, { points: number; seconds: number }> {
+  const files = readdirSync('src/modules', { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  const pattern = /: Limit = \{ name: '([a-z-]+)', points: ([\d_]+), durationSeconds: ([\d_]+) \}/g;
+  const number = (text = '') => Number(text.replaceAll('_', ''));
+  const found = files.flatMap((file) => [...readFileSync(`src/modules/${file}`, 'utf8').matchAll(pattern)]);
+  return new Map(
+    found.map(([, name = '', points, seconds]) => [
+      name,
+      { points: number(points), seconds: number(seconds) },
+    ]),
+  );
+}
+
+describe('docs/limits.md', () => {
+  it('has every limit of attempts, as it is in the sources, and no other', () => {
+    const documented = rows.flatMap(([, , name = '', points, seconds]) => {
+      const [, limit] = /^`([a-z-]+)`$/.exec(name) ?? [];
+      return limit && /^\d/.test(seconds ?? '')
+        ? [[limit, { points: numberIn(points), seconds: numberIn(seconds) }] as const]
+        : [];
+    });
+
+    expect(new Map(documented)).toEqual(limitsInSources());
+    expect(documented.length).toBeGreaterThanOrEqual(11);
+  });
+
+  it('has every limit of operations and sockets', () => {
+    const { socketMessages, ...numbers } = LIMITS;
+    for (const [name, value] of Object.entries(numbers))
+      expect(page).toMatch(new RegExp(`^\\| \`${name}\` \\| ${grouped(value)} \\|`, 'm'));
+    expect(page).toContain(`| ${socketMessages.burst} at once, ${socketMessages.perSecond} a second |`);
+  });
+
+  it('has the budgets of operations', () => {
+    for (const [name, { burst, perSecond }] of Object.entries(OPERATION_RATES))
+      expect(page).toMatch(
+        new RegExp(`^\\| .*\`${name}\`.* \\| ${grouped(burst)} \\| ${perSecond} \\|$`, 'm'),
+      );
+  });
+});

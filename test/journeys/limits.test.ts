@@ -1,0 +1,168 @@
+import { readFileSync } from 'node:fs';
+import { buildSchema } from 'graphql';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { createShared } from '../../src/context.ts';
+import { createOperationBudget, OPERATION_RATES } from '../../src/modules/auth/operation-budget.ts';
+import { PlatformError } from '../../src/platform/errors.ts';
+import { LIMITS } from '../../src/platform/graphql/limits.ts';
+import { createSchema } from '../../src/schema.ts';
+import { startServer } from '../../src/server.ts';
+import { startTestApi, type TestApi } from '../support/api.ts';
+import { buildServer } from '../support/factories.ts';
+import { goOnline, newLoggedInDevice, type OnlineSocket } from '../support/going-online.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi({ rateLimits: true, env: { TRUST_PROXY: '1', INTROSPECTION: 'off' } });
+});
+afterAll(() => api?.close());
+
+interface Reply {
+  status: number;
+  headers: Headers;
+  errors?: { message: string; extensions: { code: string; retryAfterSeconds?: number } }[];
+}
+
+async function ask(query: string, { from = '192.0.2.1', token = '', url = api.url } = {}): Promise<Reply> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: {
+      ...{ 'content-type': 'application/json', 'x-forwarded-for': from },
+      ...(token && { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify({ query }),
+  });
+  const { errors } = (await response.json()) as Pick<Reply, 'errors'>;
+  return { status: response.status, headers: response.headers, ...(errors && { errors }) };
+}
+
+const aliases = (count: number, field: string) =>
+  `{ ${Array.from({ length: count }, (_, n) => `a${n}: ${field}`).join(' ')} }`;
+
+describe('the budget of operations', () => {
+  it('of a user counts each root field that is executed, and is refused with the time to wait', async () => {
+    const { token } = await newLoggedInDevice(api.services);
+    let refused: { retryAfterSeconds?: number } | undefined;
+    for (let sent = 0; sent <= 2 * OPERATION_RATES.user.burst && !refused; sent += 80) {
+      // Refused before anything is read, so that the budget does not grow meanwhile.
+      const { errors = [] } = await ask(aliases(80, 'previewRedemption(code: "?") { isNew }'), { token });
+      refused = errors.find(({ extensions }) => extensions.code === 'RATE_LIMITED')?.extensions;
+    }
+    expect(refused?.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+
+    const other = await newLoggedInDevice(api.services);
+    expect((await ask('{ viewer { id } }', { token: other.token })).errors).toBeUndefined();
+  });
+
+  it('of an address is told with 429 and the time to wait', async () => {
+    const config = readConfig({ PORT: '0' });
+    const shared = {
+      ...createShared(api.services, config),
+      operationBudget: {
+        spendRequest: async () => {
+          throw new PlatformError('RATE_LIMITED', { retryAfterSeconds: 7 });
+        },
+        spend: () => {},
+      },
+    };
+    const graphql = { schema: await createSchema(), shared };
+    const server = await startServer({ services: api.services, config, graphql });
+    const answer = await ask('{ plans { id } }', { url: server.url });
+    await server.close();
+
+    expect(answer.status).toBe(429);
+    expect(answer.headers.get('retry-after')).toBe('7');
+    expect(answer.errors?.[0]?.extensions).toMatchObject({
+      ...{ code: 'RATE_LIMITED', retryable: true, retryAfterSeconds: 7 },
+      requestId: answer.headers.get('x-request-id'),
+    });
+  });
+});
+
+describe('createOperationBudget', () => {
+  it('counts the requests of an address by its network, and those of our own servers not at all', async () => {
+    await buildServer(api.services.db, { address: '198.51.100.7' });
+    const budget = createOperationBudget(api.services, { enabled: true });
+    const spend = (times: number, ip: string) =>
+      Promise.all(Array.from({ length: times }, () => budget.spendRequest(ip)));
+    await spend(OPERATION_RATES.address.burst, '2001:db8:9:9::1');
+
+    await expect(spend(1_000, '2001:db8:9:9::2')).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    await expect(spend(1, '2001:db8:9:8::1')).resolves.toBeDefined();
+    await expect(spend(OPERATION_RATES.address.burst + 1_000, '198.51.100.7')).resolves.toBeDefined();
+  });
+
+  it('counts agents for themselves', () => {
+    const budget = createOperationBudget(api.services, { enabled: true });
+    const spend = (times: number, serverId: string) => {
+      for (let n = 0; n < times; n++) budget.spend({ kind: 'agent', serverId, tokenHash: '' });
+    };
+
+    expect(() => spend(OPERATION_RATES.agent.burst + 1_000, 'one')).toThrow(PlatformError);
+    expect(() => spend(OPERATION_RATES.agent.burst, 'other')).not.toThrow();
+  });
+});
+
+describe('the sockets of a user', () => {
+  it('are ten; one more is told to come again later; a further device has one of its own', async () => {
+    const device = await newLoggedInDevice(api.services);
+    const sockets: OnlineSocket[] = [];
+    for (let count = 0; count < LIMITS.socketsPerUser; count++) sockets.push(await goOnline(api.url, device));
+
+    await expect(goOnline(api.url, device)).rejects.toThrow(/1013.*RATE_LIMITED/);
+    const further = await newLoggedInDevice(api.services, { userId: device.userId });
+    sockets.push(await goOnline(api.url, further));
+
+    sockets[0]?.terminate();
+    sockets[1]?.terminate();
+    await vi.waitFor(async () => sockets.push(await goOnline(api.url, device)), { timeout: 5_000 });
+    for (const socket of sockets) socket.terminate();
+  });
+});
+
+describe('where the schema is not to be read', () => {
+  it('a refusal names nothing that the request has not named', async () => {
+    const schema = buildSchema(readFileSync('schema.graphql', 'utf8'));
+    const names = Object.keys(schema.getTypeMap()).filter(
+      (name) => !/^(ID|Int|Float|String|Boolean)$/.test(name),
+    );
+    const documents = [
+      '{ viewer { idd } }',
+      '{ vewer { id } }',
+      '{ viewer(nope: 1) { id } }',
+      '{ viewer { subscriptions } }',
+      'mutation { redeemCode { id } }',
+      'mutation { redeemCode(input: {}) { id } }',
+      'mutation { redeemCode(input: { cod: "x" }) { id } }',
+      '{ orders(filter: { status: PAYED }) { nodes { id } } }',
+      '{ viewer { ... on Nope { id } } }',
+      '{ order(id: {}) { id } }',
+      'query ($x: Nope) { order(id: $x) { id } }',
+      'query ($x: Boolean) { order(id: $x) { id } }',
+    ];
+    for (const document of documents) {
+      const { errors = [] } = await ask(document);
+      const told = errors.map(({ message }) => message).join('\n');
+      expect([document, errors.length > 0]).toEqual([document, true]);
+      const leaked = names.filter(
+        (name) => !document.includes(name) && new RegExp(`\\b${name}\\b`).test(told),
+      );
+      expect([document, leaked]).toEqual([document, []]);
+      expect(told).not.toMatch(/did you mean/i);
+    }
+  });
+
+  it('neither does introspection; an admin sees all of it', async () => {
+    const admin = await api.newAdmin();
+    const refused = await ask('{ __schema { types { name } } }');
+
+    expect(refused.errors?.[0]?.extensions.code).toBe('FORBIDDEN');
+    expect((await ask('{ __type(name: "User") { name } }')).errors?.[0]?.extensions.code).toBe('FORBIDDEN');
+    expect(
+      (await ask('{ __schema { types { name } } }', { token: admin.token ?? '' })).errors,
+    ).toBeUndefined();
+    const told = await ask('{ viewer { idd } }', { token: admin.token ?? '' });
+    expect(told.errors?.[0]?.message).toContain('"User"');
+  });
+});
