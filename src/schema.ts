@@ -2,6 +2,8 @@ import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
 import type { Context } from './context.ts';
+import { AdAdminResolver } from './modules/ad/ad.admin-resolver.ts';
+import { AdResolver } from './modules/ad/ad.resolver.ts';
 import { AgentResolver } from './modules/agent/agent.resolver.ts';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
@@ -27,11 +29,14 @@ import {
 } from './modules/redemption/redemption-code.resolver.ts';
 import { ServerAdminResolver } from './modules/server/server.admin-resolver.ts';
 import { ServerResolver } from './modules/server/server.resolver.ts';
+import { SiteAdminResolver } from './modules/site/site.admin-resolver.ts';
+import { SiteResolver } from './modules/site/site.resolver.ts';
 import { TransportKeyAdminResolver } from './modules/site/transport-key.admin-resolver.ts';
 import { StatisticsAdminResolver } from './modules/statistics/statistics.admin-resolver.ts';
 import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
 import { TrafficResolver } from './modules/traffic/traffic.resolver.ts';
+import { UserAdminResolver } from './modules/user/user.admin-resolver.ts';
 import { UserResolver } from './modules/user/user.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
 import { DateTimeScalar } from './platform/graphql/scalars.ts';
@@ -39,6 +44,8 @@ import { DateTimeScalar } from './platform/graphql/scalars.ts';
 // biome-ignore lint/complexity/noBannedTypes: the type that type-graphql asks for
 const resolvers: NonEmptyArray<Function> = [
   AccountResolver,
+  AdAdminResolver,
+  AdResolver,
   AgentResolver,
   AuditAdminResolver,
   AuthResolver,
@@ -61,11 +68,14 @@ const resolvers: NonEmptyArray<Function> = [
   StatisticsAdminResolver,
   ServerAdminResolver,
   ServerResolver,
+  SiteAdminResolver,
+  SiteResolver,
   SubscriptionAdminResolver,
   SubscriptionNodeResolver,
   SubscriptionResolver,
   TrafficResolver,
   TransportKeyAdminResolver,
+  UserAdminResolver,
   UserResolver,
 ];
 

@@ -1,7 +1,7 @@
 import type { CryptoKey } from 'jose';
 import type { KeyPair } from '../generated/prisma/client.ts';
 import { databaseNow, SECOND_MS } from './clock.ts';
-import { violatedConstraint } from './database.ts';
+import { type Transaction, violatedConstraint } from './database.ts';
 import {
   createKeyRow,
   importPrivateKey,
@@ -76,8 +76,13 @@ export function createKeyRing(services: KeyServices): KeyRing {
  *
  * Other processes believe the new key within 5 s, and everybody signs with it within 11 s. Twice within the life of a
  * token makes tokens invalid that are not over yet; their sessions go on with the next refresh.
+ *
+ * @param record is called in the transaction that makes the key, and not when there is nothing to do
  */
-export async function rotateSigningKey(services: KeyServices): Promise<{ kid: string }> {
+export async function rotateSigningKey(
+  services: KeyServices,
+  record: (tx: Transaction, kid: string) => Promise<void> = async () => {},
+): Promise<{ kid: string }> {
   const row = await createKeyRow(services, SIGNING);
   return services.db.$transaction(async (tx) => {
     await lockKeys(tx);
@@ -85,6 +90,7 @@ export async function rotateSigningKey(services: KeyServices): Promise<{ kid: st
     const current = rows.find(({ status }) => status === 'CURRENT');
     if (current && signingRow(rows, await databaseNow(tx)) !== current) return { kid: current.kid };
     await turnKeys(tx, row);
+    await record(tx, row.kid);
     return { kid: row.kid };
   });
 }

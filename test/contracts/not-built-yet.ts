@@ -2,29 +2,4 @@
  * What the contract promises and the schema does not have yet: whole types, else `Type.field`, `Type.field:argument`,
  * `Enum.VALUE`. Whoever builds a part takes its line out; the list ends empty.
  */
-export const NOT_BUILT_YET: readonly string[] = [
-  'Ad',
-  'AdConnection',
-  'AdEdge',
-  'CreateAdInput',
-  'DeviceLoginProof',
-  'GlobalConfig',
-  'Mutation.createAd',
-  'Mutation.deleteAd',
-  'Mutation.deleteUser',
-  'Mutation.setUserEnabled',
-  'Mutation.updateAd',
-  'Mutation.updateSite',
-  'Query.ads',
-  'Query.allAds',
-  'Query.globalConfig',
-  'Query.siteSettings',
-  'Query.user',
-  'Query.users',
-  'SiteSettings',
-  'UpdateAdInput',
-  'UpdateSiteInput',
-  'UserConnection',
-  'UserEdge',
-  'UserFilter',
-];
+export const NOT_BUILT_YET: readonly string[] = [];

@@ -6,10 +6,12 @@ import { recordAudit } from '../audit/record-audit.ts';
 /**
  * Makes a new key for devices to encrypt to, and the first one where there is none. The one before stays good until the
  * next rotation, and every process obeys from the commit on. Audited.
+ *
+ * @param actorId null when the service itself makes it
  */
 export async function rotateTransportKey(
   services: Pick<Services, 'db' | 'secrets'>,
-  { actorId }: { actorId: string },
+  { actorId }: { actorId: string | null },
 ): Promise<KeyPair> {
   const row = await createKeyRow(services, TRANSPORT);
   return services.db.$transaction(async (tx) => {

@@ -1,4 +1,4 @@
-import type { Order, User } from '../../generated/prisma/client.ts';
+import type { Order, Prisma, User } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
 import type { Services } from '../../platform/services.ts';
@@ -36,6 +36,14 @@ export async function closeAccount(tx: Transaction, userId: string): Promise<Clo
   const user = await tx.user.update({ where: { id: userId }, data: { deletedAt: now } });
   await giveUsesBack(tx, failedOrders);
   return { user, endedSessionIds, failedOrders, stoppedSubscriptionIds };
+}
+
+/** What the audit log keeps of it. */
+export function auditedClosure({
+  stoppedSubscriptionIds,
+  failedOrders,
+}: ClosedAccount): Prisma.InputJsonObject {
+  return { stoppedSubscriptionIds, failedOrderIds: failedOrders.map(({ id }) => id) };
 }
 
 /** Closes its sockets, clears what was cached of its orders and wakes who watches it, agents included. After the commit. */
