@@ -1,6 +1,8 @@
 import { findPlan } from '../modules/plan/find-plan.ts';
+import { openCode } from '../modules/redemption/code-vault.ts';
 import { createRedemptionCodes } from '../modules/redemption/create-redemption-codes.ts';
 import { readBatchCodes } from '../modules/redemption/read-batch-codes.ts';
+import { displayCode } from '../modules/redemption/redemption-code.ts';
 import { type Command, needed, UsageError, type Values, wholeNumber } from './command.ts';
 
 type NewBatch = Parameters<typeof createRedemptionCodes>[1]['input'];
@@ -34,7 +36,9 @@ export const codesCreate: Command = {
       return;
     }
     say(`Batch ${batch.id}: ${batch.count} codes.`);
-    for await (const code of readBatchCodes(services, batch.id)) show(code);
+    for await (const codes of readBatchCodes(services, batch.id)) {
+      for (const code of codes) show(displayCode(openCode(services, code)));
+    }
   },
 };
 
