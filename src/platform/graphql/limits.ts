@@ -26,7 +26,7 @@ export const LIMITS = {
   /** Lists and objects inside each other in the variables. */
   variableDepth: 32,
   /** Milliseconds from an operation to its answer; a message of a subscription has as long. */
-  operationMs: 5_000,
+  operationMs: 8_000,
   /** The same for admins and agents, who ask for much at once. */
   longOperationMs: 15_000,
   /** Subscriptions at once on one websocket. */
