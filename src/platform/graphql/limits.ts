@@ -3,11 +3,9 @@ import {
   GraphQLError,
   Kind,
   type OperationDefinitionNode,
-  OperationTypeNode,
   type SelectionNode,
   type SelectionSetNode,
   type ValidationContext,
-  type ValidationRule,
 } from 'graphql';
 import { REASON } from './mask-error.ts';
 
@@ -53,16 +51,14 @@ export function tooComplex(message: string, node?: OperationDefinitionNode): Gra
   });
 }
 
-/** Our rules beside GraphQL's own. Introspection fields are free here; their tokens are counted. */
-export const validationRules: readonly ValidationRule[] = [sizeRule, oneMutationRule];
-
 interface Size {
   depth: number;
   fields: number;
   directives: number;
 }
 
-function sizeRule(context: ValidationContext) {
+/** No operation is larger than the limits. Introspection fields are free here; their tokens are counted. */
+export function sizeRule(context: ValidationContext) {
   const fragments = new Map<string, Size>();
   return {
     OperationDefinition(operation: OperationDefinitionNode) {
@@ -140,34 +136,4 @@ function fragmentSize(
   const size = sizeOf(fragment.selectionSet, context, fragments);
   fragments.set(name, size);
   return size;
-}
-
-/** A mutation does one thing: so one answer says whether it happened, and guesses cannot be bundled. */
-function oneMutationRule(context: ValidationContext) {
-  return {
-    OperationDefinition(operation: OperationDefinitionNode) {
-      if (operation.operation !== OperationTypeNode.MUTATION) return;
-      const fields = countRootFields(operation.selectionSet, context, new Set());
-      if (fields > 1) context.reportError(tooComplex('A mutation may have one root field only.', operation));
-    },
-  };
-}
-
-function countRootFields(
-  selectionSet: SelectionSetNode,
-  context: ValidationContext,
-  seen: Set<string>,
-): number {
-  let count = 0;
-  for (const selection of selectionSet.selections) {
-    if (selection.kind === Kind.FIELD) count += 1;
-    else if (selection.kind === Kind.INLINE_FRAGMENT)
-      count += countRootFields(selection.selectionSet, context, seen);
-    else if (!seen.has(selection.name.value)) {
-      seen.add(selection.name.value);
-      const fragment = context.getFragment(selection.name.value);
-      if (fragment) count += countRootFields(fragment.selectionSet, context, seen);
-    }
-  }
-  return count;
 }
