@@ -30,11 +30,13 @@ async function createBatch(): Promise<string> {
 const createdOf = async (id: string) =>
   (await db.redemptionBatch.findUniqueOrThrow({ where: { id } })).created;
 
-/** Codes there are, no two of them alike. */
+/** As many codes as are counted, no two of them alike; all of one moment, as a worker's last commit may outlive it. */
 async function codesOf(batchId: string): Promise<number> {
-  const [row] = await db.$queryRaw<[{ codes: number }]>`
-    SELECT count(DISTINCT lookup)::int AS codes FROM redemption_codes WHERE batch_id = ${batchId}::uuid`;
-  expect(await db.redemptionCode.count({ where: { batchId } })).toBe(row.codes);
+  const [row] = await db.$queryRaw<[{ created: number; codes: number; distinct: number }]>`
+    SELECT created, (SELECT count(*)::int FROM redemption_codes WHERE batch_id = b.id) AS codes,
+      (SELECT count(DISTINCT lookup)::int FROM redemption_codes WHERE batch_id = b.id) AS distinct
+    FROM redemption_batches b WHERE id = ${batchId}::uuid`;
+  expect(row).toEqual({ created: row.created, codes: row.created, distinct: row.created });
   return row.codes;
 }
 
@@ -54,9 +56,7 @@ describe('a batch that is being made', () => {
     const second = await cluster.start('worker');
     await eventually(async () => (await createdOf(id)) > 11_000);
     await second.kill9();
-    const left = await createdOf(id);
-    expect(left).toBeLessThan(COUNT);
-    expect(await codesOf(id)).toBe(left);
+    expect(await codesOf(id)).toBeLessThan(COUNT);
 
     await cluster.redis.flush();
     await makeDue(id);
@@ -69,9 +69,7 @@ describe('a batch that is being made', () => {
     await eventually(async () => (await createdOf(next)) > 10_000);
     const endings = await Promise.all([third, ...cluster.workers.slice(-1)].map((worker) => worker.stop()));
     expect(endings.map(({ code }) => code)).toEqual([0, 0]);
-    const stopped = await createdOf(next);
-    expect(stopped).toBeLessThan(COUNT);
-    expect(await codesOf(next)).toBe(stopped);
+    expect(await codesOf(next)).toBeLessThan(COUNT);
     await makeDue(next);
     await cluster.start('worker');
     await eventually(async () => (await createdOf(next)) === COUNT, 60_000);

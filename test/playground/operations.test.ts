@@ -14,7 +14,7 @@ import {
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { checkRequest } from '../../src/platform/graphql/check-request.ts';
-import { validationRules } from '../../src/platform/graphql/limits.ts';
+import { validationRules } from '../../src/platform/graphql/rules.ts';
 import { readTask } from '../../src/playground/tasks/task-file.ts';
 import { TASK_GROUPS } from '../../src/playground/tasks/task-groups.ts';
 import { NOT_BUILT_YET } from '../contracts/not-built-yet.ts';

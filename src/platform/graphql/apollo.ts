@@ -13,6 +13,7 @@ import {
   type GraphQLFormattedError,
   type GraphQLSchema,
   Kind,
+  type OperationDefinitionNode,
   OperationTypeNode,
   visit,
 } from 'graphql';
@@ -96,23 +97,28 @@ function operationChecks<Context extends BaseContext>({
     async requestDidStart() {
       return {
         async didResolveOperation({ document, operation, request, contextValue }) {
-          if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
-            const message = 'Subscriptions are for websockets: nothing would be watched here.';
-            throw notRun(new PlatformError('BAD_USER_INPUT', { message }));
-          }
           const variables = request.variables ?? {};
+          refuseSubscription(operation);
           const run = operation && beforeRun({ document, operation, variables }, contextValue);
           await run?.catch(refuseToRun);
-          if (introspects(document) && !mayIntrospect(contextValue)) {
-            const message = 'Introspection is switched off here; schema.graphql is the reference.';
-            throw notRun(new PlatformError('FORBIDDEN', { message }));
-          }
+          if (introspects(document) && !mayIntrospect(contextValue)) refuseIntrospection();
           const refusal = checkRequest(schema, document, request);
-          if (refusal) throw notRun(refusal);
+          if (refusal) refuseToRun(refusal);
         },
       };
     },
   };
+}
+
+function refuseSubscription(operation: OperationDefinitionNode | null | undefined): void {
+  if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) return;
+  const message = 'Subscriptions are for websockets: nothing would be watched here.';
+  refuseToRun(new PlatformError('BAD_USER_INPUT', { message }));
+}
+
+function refuseIntrospection(): never {
+  const message = 'Introspection is switched off here; schema.graphql is the reference.';
+  refuseToRun(new PlatformError('FORBIDDEN', { message }));
 }
 
 function refuseToRun(error: unknown): never {
