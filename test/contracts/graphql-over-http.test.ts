@@ -41,6 +41,7 @@ describe('GraphQL over HTTP', () => {
       { query: 'query ($first: Int) { allPlans(first: $first) { totalCount } }', variables: { first: 'x' } },
       'BAD_USER_INPUT',
     ],
+    ['a subscription', { query: 'subscription { viewerChanged { id } }' }, 'BAD_USER_INPUT'],
     ['two mutations at once', { query: 'mutation { a: logout b: logout }' }, 'OPERATION_TOO_COMPLEX'],
   ] as const)('refuses %s with 200 as JSON, with 400 as a GraphQL response', async ([, body, code]) => {
     const asJson = await send({ body, accept: JSON_TYPE });

@@ -33,7 +33,7 @@ interface TestApiSettings extends Partial<ServiceSettings> {
 
 export async function startTestApi({ env, ...settings }: TestApiSettings = {}): Promise<TestApi> {
   const services = await createTestServices(settings);
-  const config = readConfig({ PORT: '0', ...env });
+  const config = readConfig({ PORT: '0', RATE_LIMITS: settings.rateLimits ? 'on' : 'off', ...env });
   const graphql = { schema: await createSchema(), shared: createShared(services, config) };
   const server = await startServer({ services, config, graphql });
   const clients: Client[] = [];

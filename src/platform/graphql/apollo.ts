@@ -1,12 +1,10 @@
-import {
+import type {
   ApolloServer,
-  type ApolloServerOptions,
-  type ApolloServerPlugin,
-  type BaseContext,
-  type GraphQLRequest,
-  type GraphQLResponse,
-  HeaderMap,
-  type HTTPGraphQLResponse,
+  ApolloServerOptions,
+  ApolloServerPlugin,
+  BaseContext,
+  GraphQLRequest,
+  GraphQLResponse,
 } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import {
@@ -15,18 +13,19 @@ import {
   type GraphQLFormattedError,
   type GraphQLSchema,
   Kind,
+  OperationTypeNode,
   visit,
 } from 'graphql';
-import { withinDeadline } from '../deadline.ts';
 import { DomainError, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { inRequestScope, requestScope } from '../request-scope.ts';
 import { checkRequest } from './check-request.ts';
 import { markCacheable } from './conditional-get.ts';
-import { LIMITS, validationRules } from './limits.ts';
+import { LIMITS } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { PARSE_OPTIONS } from './operation.ts';
 import type { ValidOperation } from './root-calls.ts';
+import { validationRules } from './rules.ts';
+import { NEW_TYPE, TimelyServer } from './timely-server.ts';
 
 /** What the HTTP transport needs to know beside the schema. */
 export interface ApolloSettings<Context extends BaseContext> {
@@ -87,46 +86,6 @@ export function createApolloServer<Context extends BaseContext>({
   return new TimelyServer(options, operationMs, mask);
 }
 
-/** Answers in time, whatever the operation waits for: what it would still have done is not done. */
-class TimelyServer<Context extends BaseContext> extends ApolloServer<Context> {
-  readonly #operationMs: number;
-  readonly #mask: (error: unknown) => GraphQLFormattedError;
-
-  constructor(
-    options: ApolloServerOptions<Context>,
-    operationMs: number,
-    mask: (error: unknown) => GraphQLFormattedError,
-  ) {
-    super(options);
-    this.#operationMs = operationMs;
-    this.#mask = mask;
-  }
-
-  override async executeHTTPGraphQLRequest(
-    request: Parameters<ApolloServer<Context>['executeHTTPGraphQLRequest']>[0],
-  ): Promise<HTTPGraphQLResponse> {
-    const scope = requestScope() ?? NOBODY;
-    return withinDeadline(
-      this.#operationMs,
-      (deadline) => inRequestScope({ ...scope, deadline }, () => super.executeHTTPGraphQLRequest(request)),
-      () => this.#tooLate(request.httpGraphQLRequest.headers.get('accept')),
-    );
-  }
-
-  #tooLate(accept: string | undefined): HTTPGraphQLResponse {
-    const type = accept?.includes(NEW_TYPE) ? NEW_TYPE : 'application/json';
-    const error = this.#mask(new PlatformError('SERVICE_UNAVAILABLE'));
-    return {
-      status: 200,
-      headers: new HeaderMap([['content-type', `${type}; charset=utf-8`]]),
-      body: { kind: 'complete', string: JSON.stringify({ errors: [error], data: null }) },
-    };
-  }
-}
-
-const NOBODY = { requestId: '', ip: '', userAgent: null };
-const NEW_TYPE = 'application/graphql-response+json';
-
 /** What must be known of the caller or the variables, and so cannot be a validation rule. */
 function operationChecks<Context extends BaseContext>({
   schema,
@@ -137,6 +96,10 @@ function operationChecks<Context extends BaseContext>({
     async requestDidStart() {
       return {
         async didResolveOperation({ document, operation, request, contextValue }) {
+          if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
+            const message = 'Subscriptions are for websockets: nothing would be watched here.';
+            throw notRun(new PlatformError('BAD_USER_INPUT', { message }));
+          }
           const variables = request.variables ?? {};
           const run = operation && beforeRun({ document, operation, variables }, contextValue);
           await run?.catch(refuseToRun);

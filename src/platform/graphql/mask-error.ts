@@ -78,7 +78,10 @@ function isRequestFault(error: GraphQLError, cause: unknown): boolean {
 }
 
 function requestFault(error: GraphQLError): DomainError {
-  const sentence = error.message.replace(/ ?Did you mean [^?]*\?/g, '');
+  const sentence = error.message
+    .replace(/ ?Did you mean [^?]*\?/g, '')
+    // GraphQL's own words, which look like SQL to whoever watches for it.
+    .replace('must select only one top level field', 'must have only one root field');
   const isHidden = requestScope()?.hidesSchema === true;
   return new DomainError(requestFaultCode(error), isHidden ? withoutNames(sentence, error) : sentence);
 }

@@ -10,8 +10,9 @@ import {
   validate,
 } from 'graphql';
 import { checkRequest } from './check-request.ts';
-import { LIMITS, validationRules } from './limits.ts';
+import { LIMITS } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
+import { validationRules } from './rules.ts';
 
 /** How a document is parsed, by Apollo and by us. */
 export const PARSE_OPTIONS = { maxTokens: LIMITS.tokens } as const;

@@ -151,6 +151,23 @@ describe('the protocol', () => {
   });
 });
 
+describe('a subscription', () => {
+  it.for([
+    'subscription { steady @skip(if: true) }',
+    'subscription { steady @include(if: false) }',
+    'subscription { ... @skip(if: true) { steady } }',
+  ])('to nothing is refused, and the socket stays: %s', async (query) => {
+    const socket = await start();
+    socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
+
+    expect(await nextMessage(socket)).toMatchObject({
+      type: 'error',
+      payload: [{ extensions: { code: 'BAD_USER_INPUT' } }],
+    });
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+  });
+});
+
 describe('a message', () => {
   it('comes for each value that differs from the one before', async () => {
     const socket = await start();
