@@ -19,6 +19,13 @@ const BESIDE: Record<string, Permission> = {
   ] as Permission,
 };
 
+/** What leaves no row behind that it has written: a row that goes for good, a session that there was not. */
+const LEAVES_NO_ROW: readonly string[] = [
+  'Mutation.deleteAd',
+  'Mutation.deleteDevice',
+  'Mutation.kickDevice',
+];
+
 const ofAdmins = [...rootFields(await createSchema())]
   .filter(([name, field]) => name.startsWith('Mutation') && policyOf(field) === 'ADMIN')
   .map(([name]) => name);
@@ -62,8 +69,25 @@ describe('what an admin changes', () => {
         ip: '127.0.0.1',
       },
     ]);
+    const written = await rowsWrittenWith(entries[0]?.id ?? '');
+    expect(written > 0).toBe(!LEAVES_NO_ROW.includes(name));
   });
 });
+
+/** How many rows of other tables the transaction has written that wrote the entry. */
+async function rowsWrittenWith(entryId: string): Promise<number> {
+  const { db } = api.services;
+  const tables = await db.$queryRaw<{ name: string }[]>`
+    SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'audit_entries'`;
+  const counts = tables.map(
+    ({ name }) =>
+      `SELECT count(*) FROM "${name}" WHERE xmin = (SELECT xmin FROM audit_entries WHERE id = '${entryId}')`,
+  );
+  const [row] = await db.$queryRawUnsafe<{ sum: bigint }[]>(
+    `SELECT sum(count)::bigint AS sum FROM (${counts.join(' UNION ALL ')}) c`,
+  );
+  return Number(row?.sum ?? 0);
+}
 
 describe('where nothing can be written down', () => {
   // Whatever runs beside the request would be seen as a change of it.
