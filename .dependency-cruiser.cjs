@@ -26,6 +26,19 @@ module.exports = {
       to: { path: '\\.(resolver|admin-resolver)\\.ts$' },
     },
     {
+      name: 'the-playground-stands-alone',
+      comment: 'It runs in a browser, and talks to the server as anybody would.',
+      severity: 'error',
+      from: { path: '^src/playground/' },
+      to: { path: '^src/', pathNot: '^src/playground/' },
+    },
+    {
+      name: 'nobody-imports-the-playground',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/playground/' },
+      to: { path: '^src/playground/' },
+    },
+    {
       name: 'only-platform-connects',
       severity: 'error',
       from: { path: '^src', pathNot: '^src/platform' },

@@ -5,7 +5,7 @@ import { createRedemptionCodes } from '../src/modules/redemption/create-redempti
 import { displayCode } from '../src/modules/redemption/redemption-code.ts';
 import type { Services } from '../src/platform/services.ts';
 
-type SeedServices = Pick<Services, 'db' | 'secrets'>;
+type SeedServices = Pick<Services, 'db' | 'jobs' | 'log' | 'secrets'>;
 type NewBatch = Parameters<typeof createRedemptionCodes>[1]['input'];
 
 const GIB = 2n ** 30n;

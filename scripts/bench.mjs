@@ -5,6 +5,8 @@ import { endWithChildren, main, StepError } from './lib/steps.mjs';
 // npm run bench [-- names]: all of them, or those that are named. They bring up their own PostgreSQL and Redis.
 const BENCHES = {
   activation: () => import('../bench/activation.mjs').then((bench) => bench.activation()),
+  agents: () => import('../bench/agents.mjs').then((bench) => bench.agents()),
+  codes: () => import('../bench/codes.mjs').then((bench) => bench.codes()),
   presence: () => import('../bench/presence.mjs').then((bench) => bench.presence()),
   redeem: () => import('../bench/redeem.mjs').then((bench) => bench.redeem()),
   viewer: () => import('../bench/viewer.mjs').then((bench) => bench.viewer()),

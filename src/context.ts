@@ -1,21 +1,37 @@
 import type { Config } from './config.ts';
+import { type AgentPresence, createAgentPresence } from './modules/agent/agent-presence.ts';
+import { createUserLists, type UserLists } from './modules/agent/user-lists.ts';
 import type { Caller } from './modules/auth/caller.ts';
 import { createOperationBudget, type OperationBudget } from './modules/auth/operation-budget.ts';
-import { createSessionWatch, type SessionWatch } from './modules/auth/watch-session.ts';
+import { createSessionWatch } from './modules/auth/watch-session.ts';
+import { type BatchReads, createBatchReads } from './modules/code-batch/batch-reads.ts';
+import { watchedBatches } from './modules/code-batch/watch-batch.ts';
 import { createPresence, type Presence } from './modules/device/presence.ts';
 import { createOrderBatchers, type OrderBatchers } from './modules/order/create-batchers.ts';
+import { createPropagations, type Propagations } from './modules/order/propagation.ts';
 import { watchedOrders } from './modules/order/watch-order.ts';
+import { createServerStates, type ServerStates } from './modules/server/read-server-states.ts';
+import { createStatistics, type Statistics } from './modules/statistics/read-statistics.ts';
+import { watchedStatistics } from './modules/statistics/watch-statistics.ts';
 import { watchedUsers } from './modules/user/watch-viewer.ts';
+import type { EndWatch } from './platform/end-watch.ts';
 import type { RequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
 import type { WatchKind } from './platform/watch-kind.ts';
 
 /** What a process has once, and all of its requests share. */
-export interface Shared extends OrderBatchers {
+export interface Shared extends OrderBatchers, UserLists, BatchReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
-  sessionWatch: SessionWatch;
+  watchedBatches: WatchKind;
+  watchedStatistics: WatchKind;
+  /** The present statistics, read once for all who ask at the same time. */
+  statistics: () => Promise<Statistics>;
+  sessionWatch: EndWatch;
   presence: Presence;
+  agentPresence: AgentPresence;
+  serverStates: ServerStates;
+  propagations: Propagations;
   operationBudget: OperationBudget;
   redemptionLock: boolean;
 }
@@ -35,10 +51,18 @@ export function createShared(
 ): Shared {
   return {
     ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
+    ...createUserLists(services),
+    ...createBatchReads(services),
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),
+    watchedBatches: watchedBatches(services),
+    watchedStatistics: watchedStatistics(services),
+    statistics: createStatistics(services),
     sessionWatch: createSessionWatch(services),
     presence: createPresence(services),
+    agentPresence: createAgentPresence(services),
+    serverStates: createServerStates(services),
+    propagations: createPropagations(services),
     operationBudget: createOperationBudget(services, { enabled: RATE_LIMITS }),
     redemptionLock: REDEMPTION_LOCK,
   };

@@ -1,13 +1,14 @@
 import { seedDemo } from '../prisma/seed.ts';
 import type { Config } from './config.ts';
+import { connect } from './connect.ts';
 import { createShared } from './context.ts';
+import { restartRevisions } from './modules/agent/restart-revisions.ts';
 import { ensureAdmin } from './modules/auth/ensure-admin.ts';
 import { armCrashPoints } from './platform/crash-points.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
 import type { Logger } from './platform/logger.ts';
 import { migrate } from './platform/migrate.ts';
-import { isRedisAway } from './platform/redis.ts';
-import { createServices, type RunningServices, type ServiceSettings } from './platform/services.ts';
+import type { RunningServices } from './platform/services.ts';
 import { createSchema } from './schema.ts';
 import { type RunningServer, startServer } from './server.ts';
 import { startWorker } from './worker.ts';
@@ -17,14 +18,6 @@ interface LaunchSettings {
   log: Logger;
   /** Shows a line to the person at the terminal. */
   say: (line: string) => void;
-}
-
-/** A server that we were told to use is of no use; the message says which and why, without a password. */
-export class LaunchError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'LaunchError';
-  }
 }
 
 /** A process that serves. */
@@ -70,6 +63,7 @@ async function bringUp(settings: LaunchSettings, onStop: (stop: () => Promise<vo
     log,
   });
   onStop(services.close);
+  await restartRevisions(services);
   const demoCode = await prepareData(settings, services, embedded?.fresh ?? false);
 
   if (config.ROLE !== 'api') onStop(startWorker(services, config).stop);
@@ -96,17 +90,6 @@ async function startServers({ config, say }: LaunchSettings): Promise<Embedded |
     log: say,
     redisServer: config.REDIS_SERVER_BIN,
   });
-}
-
-async function connect(settings: ServiceSettings): Promise<RunningServices> {
-  try {
-    return await createServices(settings);
-  } catch (cause) {
-    if (!isRedisAway(cause)) throw cause;
-    const { redisUrl } = settings;
-    const where = redisUrl.startsWith('/') ? redisUrl : new URL(redisUrl).host;
-    throw new LaunchError(`REDIS_URL: Redis at ${where} cannot be reached, or refuses us.`, { cause });
-  }
 }
 
 /** The first admin, and the demo data where they are wanted. Gives a code to redeem when one was made. */
@@ -137,7 +120,7 @@ function announce({ config, say }: LaunchSettings, { url }: RunningServer, demoC
   const isWorker = config.ROLE === 'worker';
   const parts = isWorker
     ? [`Health ${url}/readyz`]
-    : [`GraphQL ${url}/graphql`, `admin ${config.ADMIN_EMAIL}`];
+    : [`GraphQL ${url}/graphql`, `playground ${url}/playground`, `admin ${config.ADMIN_EMAIL}`];
   if (demoCode) parts.push(`a code to redeem: ${demoCode}`);
   say(`${isWorker ? 'Tessera worker' : 'Tessera'} is ready. ${parts.join(', ')}`);
 }

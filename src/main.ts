@@ -1,18 +1,13 @@
 import closeWithGrace from 'close-with-grace';
-import { type Config, ConfigError, readConfig } from './config.ts';
-import { LaunchError, type Launched, launch } from './launch.ts';
-import { EmbeddedError } from './platform/embedded/embedded-error.ts';
+import { type Config, readConfig } from './config.ts';
+import { explain } from './explain.ts';
+import { type Launched, launch } from './launch.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
-import { MigrationError } from './platform/migration-connection.ts';
-import { RedisPolicyError } from './platform/redis.ts';
 
 /** The whole of a shutdown; after it the process ends, whatever still hangs. */
 const SHUTDOWN_MS = 14_000;
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] satisfies NodeJS.Signals[];
-
-/** Their messages say what is in the way; a stack would only hide it. */
-const FOR_PEOPLE = [ConfigError, EmbeddedError, MigrationError, RedisPolicyError, LaunchError] as const;
 
 /** One line for the person at the terminal. */
 function say(line: string): void {
@@ -46,14 +41,6 @@ function endInOrder(launched: Promise<Launched>, log: Logger): void {
       void close();
     });
   }
-}
-
-function explain(error: unknown): string {
-  if (FOR_PEOPLE.some((kind) => error instanceof kind)) return (error as Error).message;
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return `${error.message.replace(/^listen EADDRINUSE: /, '')}. Another program uses this port: set PORT to a free one.`;
-  }
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 try {

@@ -2,10 +2,15 @@ import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
 import type { Context } from './context.ts';
+import { AdAdminResolver } from './modules/ad/ad.admin-resolver.ts';
+import { AdResolver } from './modules/ad/ad.resolver.ts';
+import { AgentResolver } from './modules/agent/agent.resolver.ts';
 import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
 import { checkPolicy } from './modules/auth/access.ts';
 import { AccountResolver } from './modules/auth/account.resolver.ts';
 import { AuthResolver } from './modules/auth/auth.resolver.ts';
+import { CodeBatchAdminResolver } from './modules/code-batch/code-batch.admin-resolver.ts';
+import { RedemptionBatchResolver } from './modules/code-batch/code-batch.resolver.ts';
 import { BindingResolver } from './modules/device/binding.resolver.ts';
 import { DeviceAdminResolver } from './modules/device/device.admin-resolver.ts';
 import { DeviceResolver } from './modules/device/device.resolver.ts';
@@ -19,13 +24,19 @@ import { PlanResolver } from './modules/plan/plan.resolver.ts';
 import { RedemptionAdminResolver } from './modules/redemption/redemption.admin-resolver.ts';
 import { RedemptionResolver } from './modules/redemption/redemption.resolver.ts';
 import {
-  RedemptionBatchResolver,
   RedemptionCodeResolver,
   RedemptionRecordResolver,
 } from './modules/redemption/redemption-code.resolver.ts';
+import { ServerAdminResolver } from './modules/server/server.admin-resolver.ts';
+import { ServerResolver } from './modules/server/server.resolver.ts';
+import { SiteAdminResolver } from './modules/site/site.admin-resolver.ts';
+import { SiteResolver } from './modules/site/site.resolver.ts';
+import { TransportKeyAdminResolver } from './modules/site/transport-key.admin-resolver.ts';
+import { StatisticsAdminResolver } from './modules/statistics/statistics.admin-resolver.ts';
 import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
 import { TrafficResolver } from './modules/traffic/traffic.resolver.ts';
+import { UserAdminResolver } from './modules/user/user.admin-resolver.ts';
 import { UserResolver } from './modules/user/user.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
 import { DateTimeScalar } from './platform/graphql/scalars.ts';
@@ -33,9 +44,13 @@ import { DateTimeScalar } from './platform/graphql/scalars.ts';
 // biome-ignore lint/complexity/noBannedTypes: the type that type-graphql asks for
 const resolvers: NonEmptyArray<Function> = [
   AccountResolver,
+  AdAdminResolver,
+  AdResolver,
+  AgentResolver,
   AuditAdminResolver,
   AuthResolver,
   BindingResolver,
+  CodeBatchAdminResolver,
   DeviceAdminResolver,
   DevicePresenceResolver,
   DeviceResolver,
@@ -50,10 +65,17 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionCodeResolver,
   RedemptionRecordResolver,
   RedemptionResolver,
+  StatisticsAdminResolver,
+  ServerAdminResolver,
+  ServerResolver,
+  SiteAdminResolver,
+  SiteResolver,
   SubscriptionAdminResolver,
   SubscriptionNodeResolver,
   SubscriptionResolver,
   TrafficResolver,
+  TransportKeyAdminResolver,
+  UserAdminResolver,
   UserResolver,
 ];
 

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Config } from './config.ts';
 import { clientAddress } from './platform/client-address.ts';
+import { originOf } from './platform/origin.ts';
 import type { RequestScope } from './platform/request-scope.ts';
 
 /** What is known of an HTTP request before anybody has looked at who is asking. */
@@ -9,5 +10,6 @@ export function scopeOf(request: FastifyRequest, { TRUST_PROXY }: Pick<Config, '
     requestId: request.id,
     ip: clientAddress(request.raw, TRUST_PROXY),
     userAgent: request.headers['user-agent']?.slice(0, 512) ?? null,
+    origin: originOf(request.raw, TRUST_PROXY),
   };
 }

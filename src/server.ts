@@ -11,16 +11,20 @@ import Fastify, {
 import type { GraphQLSchema } from 'graphql';
 import type { Config } from './config.ts';
 import type { Shared } from './context.ts';
+import { serveCsv } from './csv-download.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
 import { observeOrders } from './modules/order/observe-orders.ts';
-import { PlatformError } from './platform/errors.ts';
+import { isOutage } from './platform/database.ts';
+import { DomainError, PlatformError } from './platform/errors.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
 import { maskError } from './platform/graphql/mask-error.ts';
-import { readPublicKeys } from './platform/key-ring.ts';
+import { readPublicKeys } from './platform/key-pairs.ts';
 import { createMetrics } from './platform/metrics.ts';
+import { isRedisAway } from './platform/redis.ts';
 import { inRequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
+import { servePlayground } from './playground-server.ts';
 import { scopeOf } from './scope-of.ts';
 
 export interface ServerSettings {
@@ -53,7 +57,11 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   serveHealth(app, { services, metrics, readiness, metricsToken: config.METRICS_TOKEN });
   answerErrors(app, services, config);
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
-  if (graphql) app.get('/.well-known/jwks.json', () => readPublicKeys(services));
+  const cutOffCsv = graphql && serveCsv(app, { services, config });
+  if (graphql) {
+    app.get('/.well-known/jwks.json', () => readPublicKeys(services));
+    await servePlayground(app);
+  }
   // A crowd that comes at once waits in line; with the default of 511 some of it is reset.
   const url = await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
   return {
@@ -64,6 +72,7 @@ export async function startServer({ services, config, graphql }: ServerSettings)
     close: async () => {
       readiness.isShuttingDown = true;
       await closeGraphql?.();
+      cutOffCsv?.();
       await app.close();
     },
   };
@@ -130,7 +139,8 @@ function answerErrors(app: FastifyInstance, { log }: Services, config: Config): 
       reply.code(status).send({ errors: [maskError(error, log)] }),
     );
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    const status = error.statusCode ?? 500;
+    if (error instanceof DomainError) return answer(error, 400, request, reply);
+    const status = error.statusCode ?? (isOutage(error) || isRedisAway(error) ? 503 : 500);
     if (status >= 500) return answer(error, status, request, reply);
     return answer(new PlatformError('BAD_USER_INPUT', { message: error.message }), status, request, reply);
   });

@@ -1,5 +1,7 @@
 import { forgetExpiredJob } from './modules/auth/forget-expired.job.ts';
 import { forgetExpired } from './modules/auth/forget-expired.ts';
+import { createBatchFiller, refillBatch } from './modules/code-batch/batch-filler.ts';
+import { fillBatchJob } from './modules/code-batch/fill-batch.job.ts';
 import { endStaleStays } from './modules/device/end-stale-stays.ts';
 import { activateOrderJob } from './modules/order/activate-order.job.ts';
 import { activateOrder, createActivations } from './modules/order/activate-order.ts';
@@ -22,16 +24,23 @@ export interface RunningWorker {
 
 const RECONCILE_EVERY_MS = 1_000;
 const END_STAYS_EVERY_MS = 5_000;
+const REFILL_EVERY_MS = 5_000;
 
 /** Does every background job there is, one line for each. */
 export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: number }): RunningWorker {
-  const services = { ...shared, activations: createActivations(shared, { maxSize: BATCH_SIZE }) };
+  const services = {
+    ...shared,
+    activations: createActivations(shared, { maxSize: BATCH_SIZE }),
+    filler: createBatchFiller(shared),
+  };
   services.jobs.process(activateOrderJob, ({ orderId }) => activateOrder(services, orderId));
+  services.jobs.process(fillBatchJob, ({ batchId }) => services.filler.fill(batchId));
   const reconciler = repeat(() => reconcileOrders(services), {
     everyMs: RECONCILE_EVERY_MS,
     log: services.log,
   });
   const sweep = repeat(() => endStaleStays(services), { everyMs: END_STAYS_EVERY_MS, log: services.log });
+  const refills = repeat(() => refillBatch(services), { everyMs: REFILL_EVERY_MS, log: services.log });
   const repeated = startRepeatedJobs(services, [
     [expireSubscriptionsJob, (signal) => expireSubscriptions(services, signal)],
     [resetTrafficJob, (signal) => resetTraffic(services, signal)],
@@ -40,7 +49,11 @@ export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: numb
   ]);
   return {
     stop: async () => {
-      await Promise.all([reconciler.stop(), sweep.stop(), repeated.stop(), services.jobs.pause()]);
+      await Promise.all([
+        services.filler.stop(),
+        ...[reconciler, sweep, refills, repeated].map((repetition) => repetition.stop()),
+        services.jobs.pause(),
+      ]);
       await services.activations.drain();
     },
   };

@@ -27,6 +27,7 @@ export async function underLoad({ rate, seconds }, work) {
   return {
     failed: count - sorted.length,
     reasons: [...outcomes.failures].map(([reason, times]) => `${reason} ${times}x`).join(', '),
+    latencies: sorted,
     p50: percentile(sorted, 0.5),
     p99: percentile(sorted, 0.99),
     max: sorted.at(-1) ?? Number.NaN,

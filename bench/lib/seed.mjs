@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 
-/** A plan, and a batch whose codes grant one month of it. */
-export async function seedBatch(db) {
-  const [planId, batchId] = [randomUUID(), randomUUID()];
-  await db.query(`INSERT INTO plans (id, name, traffic_limit) VALUES ($1, 'Bench', 107374182400)`, [planId]);
+/** A batch whose codes grant one month of a plan, of a new one unless told which. */
+export async function seedBatch(db, givenPlanId) {
+  const [planId, batchId] = [givenPlanId ?? randomUUID(), randomUUID()];
+  if (!givenPlanId)
+    await db.query(`INSERT INTO plans (id, name, traffic_limit) VALUES ($1, 'Bench', 107374182400)`, [
+      planId,
+    ]);
   await db.query(
     `INSERT INTO redemption_batches (id, plan_id, unit_time, quantity, max_uses, count, created)
      VALUES ($1, $2, 'MONTH', 1, 1, 1, 1)`,
@@ -24,8 +27,8 @@ export async function seedUsers(db, count) {
  * Orders that are PAID, each of a user of its own for a code of its own, none of them due so soon that the reconciler
  * would take it up.
  */
-export async function seedOrders(db, count) {
-  const { planId, batchId } = await seedBatch(db);
+export async function seedOrders(db, count, givenPlanId) {
+  const { planId, batchId } = await seedBatch(db, givenPlanId);
   const userIds = await seedUsers(db, count);
   const { rows } = await db.query(
     `INSERT INTO redemption_codes (id, batch_id, lookup, ciphertext, hint, max_uses, reserved_count)

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { must, root, timed } from './steps.mjs';
 
 const at = (path) => join(root, path);
+const PLAYGROUND = join('src', 'playground', '/');
 
 /** src/generated is made from prisma/schema.prisma, and dist from the sources; what is up to date is left alone. */
 export async function build() {
   await generate();
   await compile();
+  await bundlePlayground();
 }
 
 /** The Prisma client is made from prisma/schema.prisma. Needs no network. */
@@ -31,7 +33,8 @@ export async function generate() {
 
 async function compile() {
   const stamp = at('dist/.made-from');
-  const wanted = hashOf([...filesBelow('src'), ...inputs()]);
+  const sources = filesBelow('src').filter((file) => !file.startsWith(PLAYGROUND));
+  const wanted = hashOf([...sources, ...inputs()]);
   const isBuilt = existsSync(at('dist/src/main.js'));
   if (isBuilt && readStamp(stamp) === wanted) return;
   // The compiler remembers what it has written; when that is gone it must forget.
@@ -39,6 +42,21 @@ async function compile() {
   rmSync(stamp, { force: true });
   await timed('Compiling', () =>
     must('tsc', at('node_modules/typescript/bin/tsc'), ['-p', 'tsconfig.build.json']),
+  );
+  writeFileSync(stamp, wanted);
+}
+
+/** The page at /playground: what a browser gets, hashed names and all. */
+async function bundlePlayground() {
+  const stamp = at('dist/playground/.made-from');
+  const wanted = hashOf([...filesBelow(PLAYGROUND), 'package-lock.json']);
+  if (readStamp(stamp) === wanted) return;
+  await timed('Bundling the playground', () =>
+    must('vite build', at('node_modules/vite/bin/vite.js'), [
+      'build',
+      '--config',
+      join(PLAYGROUND, 'vite.config.ts'),
+    ]),
   );
   writeFileSync(stamp, wanted);
 }

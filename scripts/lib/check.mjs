@@ -11,6 +11,11 @@ const CHECKS = [
     args: ['check', '--error-on-warnings', '.'],
   },
   { title: 'types', program: bin('typescript/bin/tsc'), args: ['--noEmit', '-p', 'tsconfig.json'] },
+  {
+    title: 'types of the playground',
+    program: bin('typescript/bin/tsc'),
+    args: ['--noEmit', '-p', 'src/playground/tsconfig.json'],
+  },
   { title: 'layers', program: bin('dependency-cruiser/bin/dependency-cruise.mjs'), args: ['src'] },
   { title: 'unused code', program: bin('knip/bin/knip.js'), args: [] },
 ];

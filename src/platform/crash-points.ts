@@ -31,15 +31,25 @@ const CRASHES: Readonly<Record<string, Crash>> = {
 };
 
 /**
- * Arms crash points of a process under test: `acceptOrders.afterCommit=kill,…`.
+ * Arms crash points of a process under test: `acceptOrders.afterCommit=kill,…`; with `throw:3` the first three times only.
  *
  * @throws Error naming what cannot be read
  */
 export function armCrashPoints(list: string): void {
   for (const entry of list.split(',')) {
-    const [name = '', kind = ''] = entry.split('=');
+    const [, name, kind = '', times] = /^([\w.]+)=([a-z]+)(?::(\d+))?$/.exec(entry) ?? [];
     const crash = CRASHES[kind];
-    if (!crash) throw new Error(`CRASH_POINTS: ${entry} must be name=throw, name=kill or name=hang`);
-    armCrashPoint(name, crash);
+    if (!name || !crash)
+      throw new Error(
+        `CRASH_POINTS: ${entry} must be name=throw, name=kill or name=hang, with :3 for three times`,
+      );
+    armCrashPoint(name, times === undefined ? crash : atFirst(Number(times), crash));
   }
+}
+
+function atFirst(times: number, crash: Crash): Crash {
+  let left = times;
+  return () => {
+    if (left-- > 0) return crash();
+  };
 }

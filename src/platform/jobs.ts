@@ -41,7 +41,11 @@ export interface JobQueue {
   process<Payload extends object>(job: Job<Payload>, work: (payload: Payload) => Promise<unknown>): void;
   /** Repeats the job with an empty payload. Calling it again changes nothing; another schedule replaces the old one. */
   every(job: Job<object>, schedule: Schedule): Promise<void>;
-  /** All jobs of these kinds, of all processes. */
+  /**
+   * All jobs of these kinds, of all processes.
+   *
+   * @throws RedisAwayError within a second
+   */
   counts(jobs: readonly Job<never>[]): Promise<JobCounts>;
   /** Takes no more jobs, and settles once those under way are done. */
   pause(): Promise<void>;
@@ -59,6 +63,7 @@ export interface JobQueueOptions {
   addTimeoutMs?: number;
 }
 
+const COUNT_TIMEOUT_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 const LOCK_MS = 30_000;
 
@@ -69,16 +74,18 @@ export async function createJobQueue(options: JobQueueOptions): Promise<JobQueue
   await firstConnection(connections.client, log);
   const queues = createQueues({ connections, log, prefix });
   /** Known failures fail at once; what may still happen is told apart. */
-  const bounded = (action: () => Promise<unknown>) =>
+  const bounded = <Result>(action: () => Promise<Result>, limitMs = addTimeoutMs): Promise<Result> =>
     connections.client.status === 'ready'
-      ? withinTime(action(), addTimeoutMs)
+      ? withinTime(action(), limitMs)
       : Promise.reject(new RedisAwayError(false));
   return {
-    add: (job, payload) => bounded(() => queues.of(job).add(payload, jobOptions(job, payload))),
+    add: async (job, payload) => {
+      await bounded(() => queues.of(job).add(payload, jobOptions(job, payload)));
+    },
     addMany: (job, payloads) => bounded(() => addAll(queues.of(job), job, payloads)),
     process: (job, work) => startProcessing(queues.of(job), job, work, log),
     every: (job, schedule) => bounded(() => repeat(queues.of(job), job, schedule)),
-    counts: (jobs) => countAll(jobs.map((job) => queues.of(job))),
+    counts: (jobs) => bounded(() => countAll(jobs.map((job) => queues.of(job))), COUNT_TIMEOUT_MS),
     pause: async () => {
       await Promise.all(queues.all().map((queue) => queue.pause(true)));
     },
@@ -202,13 +209,13 @@ async function countAll(queues: Bull.Queue[]): Promise<JobCounts> {
   return { waiting: sum('waiting'), active: sum('active'), delayed: sum('delayed'), failed: sum('failed') };
 }
 
-async function withinTime(action: Promise<unknown>, limitMs: number): Promise<void> {
+async function withinTime<Result>(action: Promise<Result>, limitMs: number): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new RedisAwayError(true)), limitMs);
   });
   try {
-    await Promise.race([action, limit]);
+    return await Promise.race([action, limit]);
   } catch (error) {
     throw toRedisAway(error);
   } finally {

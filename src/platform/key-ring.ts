@@ -1,17 +1,17 @@
-import {
-  type CryptoKey,
-  calculateJwkThumbprint,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JWK,
-} from 'jose';
-import type { KeyPair, KeyStatus, Prisma } from '../generated/prisma/client.ts';
+import type { CryptoKey } from 'jose';
+import type { KeyPair } from '../generated/prisma/client.ts';
 import { databaseNow, SECOND_MS } from './clock.ts';
-import { type Database, type Transaction, violatedConstraint } from './database.ts';
-import type { Secrets } from './secrets.ts';
-
-const ALGORITHM = 'ES256';
+import { type Transaction, violatedConstraint } from './database.ts';
+import {
+  createKeyRow,
+  importPrivateKey,
+  importPublicKey,
+  type KeyServices,
+  lockKeys,
+  readKeyRows,
+  SIGNING,
+  turnKeys,
+} from './key-pairs.ts';
 
 /**
  * The key pairs that tokens are signed with. They stand in PostgreSQL, the private halves encrypted: the
@@ -22,11 +22,6 @@ export interface KeyRing {
   current: () => Promise<{ kid: string; key: CryptoKey }>;
   /** The public key of that id; undefined when none of ours, or retired. */
   find: (kid: string) => Promise<CryptoKey | undefined>;
-}
-
-interface KeyServices {
-  db: Database;
-  secrets: Secrets;
 }
 
 interface LoadedKey {
@@ -61,7 +56,7 @@ export function createKeyRing(services: KeyServices): KeyRing {
     return loaded;
   };
   return {
-    algorithm: ALGORITHM,
+    algorithm: SIGNING.algorithm,
     current: async () => {
       const key = (await load(RELOAD_AFTER_MS)).find(({ signs }) => signs);
       if (!key) throw new Error('there is no current signing key');
@@ -74,15 +69,6 @@ export function createKeyRing(services: KeyServices): KeyRing {
   };
 }
 
-/** The public halves of all keys that are believed, signing and transport, as RFC 7517 wants them. */
-export async function readPublicKeys({ db }: Pick<KeyServices, 'db'>): Promise<{ keys: JWK[] }> {
-  const rows = await db.keyPair.findMany({
-    where: { status: { not: 'RETIRED' } },
-    orderBy: { createdAt: 'desc' },
-  });
-  return { keys: rows.map(({ publicJwk }) => publicJwk as JWK) };
-}
-
 /**
  * Makes a new signing key; the current one becomes the previous one, which is still believed, and the previous one is
  * retired. A key that nobody signs with yet is not replaced: of several calls at once, in any number of processes, one
@@ -90,29 +76,30 @@ export async function readPublicKeys({ db }: Pick<KeyServices, 'db'>): Promise<{
  *
  * Other processes believe the new key within 5 s, and everybody signs with it within 11 s. Twice within the life of a
  * token makes tokens invalid that are not over yet; their sessions go on with the next refresh.
+ *
+ * @param record is called in the transaction that makes the key, and not when there is nothing to do
  */
-export async function rotateSigningKey(services: KeyServices): Promise<{ kid: string }> {
-  const row = await createSigningRow(services);
+export async function rotateSigningKey(
+  services: KeyServices,
+  record: (tx: Transaction, kid: string) => Promise<void> = async () => {},
+): Promise<{ kid: string }> {
+  const row = await createKeyRow(services, SIGNING);
   return services.db.$transaction(async (tx) => {
-    // Excludes everybody who would write keys, and nobody who reads them.
-    await tx.$executeRaw`LOCK TABLE key_pairs IN SHARE ROW EXCLUSIVE MODE`;
-    const rows = await readSigningRows({ db: tx });
+    await lockKeys(tx);
+    const rows = await readKeyRows({ db: tx }, SIGNING);
     const current = rows.find(({ status }) => status === 'CURRENT');
     if (current && signingRow(rows, await databaseNow(tx)) !== current) return { kid: current.kid };
-    const turn = (from: KeyStatus, to: KeyStatus) =>
-      tx.keyPair.updateMany({ where: { purpose: 'SIGNING', status: from }, data: { status: to } });
-    await turn('PREVIOUS', 'RETIRED');
-    await turn('CURRENT', 'PREVIOUS');
-    await tx.keyPair.create({ data: row });
+    await turnKeys(tx, row);
+    await record(tx, row.kid);
     return { kid: row.kid };
   });
 }
 
 async function loadKeys(services: KeyServices): Promise<LoadedKey[]> {
-  const rows = await readSigningRows(services);
+  const rows = await readKeyRows(services, SIGNING);
   if (rows.length === 0) {
     await createSigningKey(services);
-    rows.push(...(await readSigningRows(services)));
+    rows.push(...(await readKeyRows(services, SIGNING)));
   }
   const signer = signingRow(rows, await databaseNow(services.db));
   return Promise.all(
@@ -127,43 +114,16 @@ function signingRow(rows: readonly KeyPair[], now: Date): KeyPair | undefined {
   return (isKnown ? undefined : rows.find(({ status }) => status === 'PREVIOUS')) ?? current;
 }
 
-function readSigningRows({ db }: { db: Pick<Transaction, 'keyPair'> }): Promise<KeyPair[]> {
-  return db.keyPair.findMany({ where: { purpose: 'SIGNING', status: { not: 'RETIRED' } } });
-}
-
-async function importRow({ secrets }: KeyServices, row: KeyPair): Promise<Omit<LoadedKey, 'signs'>> {
-  const privateJwk = JSON.parse(
-    secrets.decrypt('key-pair', Buffer.from(row.privateKeyCiphertext), row.kid).toString(),
-  ) as JWK;
-  const [privateKey, publicKey] = await Promise.all([
-    importJWK(privateJwk, ALGORITHM),
-    importJWK(row.publicJwk as JWK, ALGORITHM),
-  ]);
-  if (privateKey instanceof Uint8Array || publicKey instanceof Uint8Array) throw new Error('not a key pair');
+async function importRow(services: KeyServices, row: KeyPair): Promise<Omit<LoadedKey, 'signs'>> {
+  const [privateKey, publicKey] = await Promise.all([importPrivateKey(services, row), importPublicKey(row)]);
   return { kid: row.kid, privateKey, publicKey };
 }
 
 /** When several processes start at once, the unique index lets one key through and the others use it. */
 async function createSigningKey(services: KeyServices): Promise<void> {
   try {
-    await services.db.keyPair.create({ data: await createSigningRow(services) });
+    await services.db.keyPair.create({ data: await createKeyRow(services, SIGNING) });
   } catch (error) {
     if (violatedConstraint(error) === undefined) throw error;
   }
-}
-
-/** A new key pair as it is stored, the current one. */
-async function createSigningRow({ secrets }: Pick<KeyServices, 'secrets'>) {
-  const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
-  const publicJwk = await exportJWK(publicKey);
-  const kid = await calculateJwkThumbprint(publicJwk);
-  const privateJwk = JSON.stringify(await exportJWK(privateKey));
-  return {
-    kid,
-    purpose: 'SIGNING',
-    status: 'CURRENT',
-    algorithm: ALGORITHM,
-    publicJwk: { ...publicJwk, kid, alg: ALGORITHM, use: 'sig' } as Prisma.InputJsonObject,
-    privateKeyCiphertext: Uint8Array.from(secrets.encrypt('key-pair', privateJwk, kid)),
-  } satisfies Prisma.KeyPairCreateInput;
 }

@@ -1,4 +1,6 @@
+import { type Cursor, type Key, listCursors } from './cursor.ts';
 import { PlatformError } from './errors.ts';
+import { type Order, type PagePlace, stretchesOf } from './keyset.ts';
 import type { Secrets } from './secrets.ts';
 
 /** Entries on a page of a list. */
@@ -25,40 +27,65 @@ export interface Page<Row> {
   readonly totalCount: Promise<number>;
 }
 
+/** Columns that a list can be sorted by, with what stands in them. */
+type Columns = Record<string, Key>;
+type ById = Record<never, never>;
+
+/** A column that a list is sorted by. An index on it and the id makes any page as cheap as the first. */
+interface SortKey<Sortable extends Columns> {
+  column: keyof Sortable & string;
+  /** There may be nothing in it; that comes last in either order. */
+  isNullable?: boolean;
+}
+
+/** How a list is sorted: by a column and, where that is alike, by id; without one by id alone, which is by time. */
+export interface Sort<Sortable extends Columns = ById> {
+  order: Order;
+  by?: SortKey<Sortable>;
+}
+
+type Condition<Value> = {
+  [Operator in 'gt' | 'gte' | 'lt' | 'lte']?: NonNullable<Value>;
+} & (null extends Value ? { equals?: null; not?: null } : unknown);
+
+type Conditions<Sortable extends Columns> = { id?: Condition<string> } & {
+  [Column in keyof Sortable]?: Condition<Sortable[Column]>;
+};
+
 /** The part of a query that makes a page of it: spread into `findMany`, the `where` joined by AND. */
-export interface Window {
-  where: { id?: { gt?: string; lt?: string } };
-  orderBy: { id: 'asc' | 'desc' };
+export interface Window<Sortable extends Columns = ById> {
+  where: Conditions<Sortable> & { AND?: (Conditions<Sortable> & { OR?: Conditions<Sortable>[] })[] };
+  orderBy: { [Column in 'id' | keyof Sortable]?: Order }[];
   take: number;
 }
 
-/** A list to page through by id. Ids are made in order of time, so `desc` is newest first. */
-export interface List<Row> {
+/** A list to page through. Ids are made in order of time, so by id `desc` is newest first. */
+export interface List<Row, Sortable extends Columns = ById> extends Sort<Sortable> {
   /** Cursors of one list are refused by every other. */
   name: string;
-  order: 'asc' | 'desc';
-  find: (window: Window) => Promise<Row[]>;
+  find: (window: Window<Sortable>) => Promise<Row[]>;
   count: () => Promise<number>;
 }
 
 /**
  * Reads one page of a list by keyset: its cost does not grow with how far in it lies.
  *
- * @throws PlatformError BAD_USER_INPUT for a page size outside 1–100, both `first` and `last`, or a broken cursor
+ * @throws PlatformError BAD_USER_INPUT for a page size outside 1–100, both `first` and `last`, or a cursor that is broken,
+ *   of another list, or of the same list sorted otherwise
  */
-export async function paginate<Row extends { id: string }>(
+export async function paginate<Row extends { id: string }, Sortable extends Columns = ById>(
   { secrets }: { secrets: Secrets },
   args: PageArguments,
-  list: List<Row>,
+  list: List<Row, Sortable>,
 ): Promise<Page<Row>> {
   const { size, backward } = checkPage(args);
-  const cursors = listCursors(secrets, list.name);
+  const cursors = listCursors(secrets, [list.name, list.by?.column ?? 'id', list.order].join(' '));
   const after = args.after == null ? null : cursors.read(args.after, 'after');
   const before = args.before == null ? null : cursors.read(args.before, 'before');
-  const found = await list.find(windowOf({ list, size, backward, after, before }));
+  const found = await findRows(list, { size, backward, after, before });
   const nodes = found.slice(0, size);
   if (backward) nodes.reverse();
-  const edges = nodes.map((node) => ({ cursor: cursors.write(node.id), node }));
+  const edges = nodes.map((node) => ({ cursor: cursors.write(cursorOf(node, list.by?.column)), node }));
   const more = found.length > size;
   return {
     nodes,
@@ -82,12 +109,12 @@ export async function paginate<Row extends { id: string }>(
  */
 export function checkPage({ first, last }: PageArguments): { size: number; backward: boolean } {
   if (first != null && last != null) {
-    throw badArgument('last', 'Give `first` or `last`, not both.');
+    throw badSize('last', 'Give `first` or `last`, not both.');
   }
   const [field, size] =
     last == null ? (['first', first ?? PAGE_SIZE.default] as const) : (['last', last] as const);
   if (size < PAGE_SIZE.smallest || size > PAGE_SIZE.largest) {
-    throw badArgument(
+    throw badSize(
       field,
       `\`${field}\` must be from ${PAGE_SIZE.smallest} to ${PAGE_SIZE.largest}, not ${size}.`,
     );
@@ -95,49 +122,24 @@ export function checkPage({ first, last }: PageArguments): { size: number; backw
   return { size, backward: last != null };
 }
 
-function badArgument(field: string, message: string) {
+function badSize(field: string, message: string) {
   return new PlatformError('BAD_USER_INPUT', { field, message });
 }
 
-interface Bounds {
-  list: { order: 'asc' | 'desc' };
-  size: number;
-  backward: boolean;
-  after: string | null;
-  before: string | null;
+function cursorOf(row: { id: string }, column: string | undefined): Cursor {
+  if (column === undefined) return { id: row.id };
+  return { id: row.id, key: (row as { [column: string]: Key | undefined })[column] ?? null };
 }
 
 /** One row more than the page shows whether there is a next one. */
-function windowOf({ list, size, backward, after, before }: Bounds): Window {
-  const [beyond, within] = list.order === 'asc' ? (['gt', 'lt'] as const) : (['lt', 'gt'] as const);
-  const id = { ...(after !== null && { [beyond]: after }), ...(before !== null && { [within]: before }) };
-  const reversed = list.order === 'asc' ? 'desc' : 'asc';
-  return {
-    where: Object.keys(id).length > 0 ? { id } : {},
-    orderBy: { id: backward ? reversed : list.order },
-    take: size + 1,
-  };
-}
-
-const ID_BYTES = 16;
-const TAG_BYTES = 8;
-
-/** A cursor is the id of an entry and a keyed tag over it and the list's name, as base64url. */
-function listCursors(secrets: Secrets, listName: string) {
-  const tag = (id: Buffer) =>
-    secrets.mac('cursor', Buffer.concat([Buffer.from(listName), id])).subarray(0, TAG_BYTES);
-  return {
-    write(id: string): string {
-      const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
-      return Buffer.concat([bytes, tag(bytes)]).toString('base64url');
-    },
-    read(cursor: string, field: string): string {
-      const bytes = Buffer.from(cursor, 'base64url');
-      const id = bytes.subarray(0, ID_BYTES);
-      if (bytes.length !== ID_BYTES + TAG_BYTES || !tag(id).equals(bytes.subarray(ID_BYTES))) {
-        throw badArgument(field, `\`${field}\` is not a cursor of this list.`);
-      }
-      return id.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-    },
-  };
+async function findRows<Row, Sortable extends Columns>(
+  list: List<Row, Sortable>,
+  { size, ...place }: PagePlace & { size: number },
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const stretch of stretchesOf(list, place)) {
+    const take = size + 1 - rows.length;
+    if (take > 0) rows.push(...(await list.find({ ...stretch, take } as Window<Sortable>)));
+  }
+  return rows;
 }

@@ -12,6 +12,8 @@ export interface RequestScope {
   deadline?: Deadline;
   /** Whether refusals may name parts of the schema that the request itself has not named; absent: they may. */
   hidesSchema?: boolean;
+  /** How the client has reached us, as `https://tessera.example`, by its own word; absent outside HTTP. */
+  origin?: string | undefined;
 }
 
 const storage = new AsyncLocalStorage<RequestScope>();

@@ -11,6 +11,8 @@ const FEW = 16;
 export interface KindOptions {
   /** How many reads after wake-ups run at once; a share of the watcher's when absent. */
   maxReads?: number;
+  /** How often the fingerprints are compared; as often as the watcher's when absent. */
+  pollMs?: number;
   /** The topic whose wake-ups concern this kind. */
   topic: string;
   /**

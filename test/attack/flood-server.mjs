@@ -27,6 +27,8 @@ serveWebsockets(server, {
   path: '/graphql',
   isAllowedOrigin: () => true,
   addressOf: () => '192.0.2.1',
+  originOf: () => undefined,
+  seal: (channel) => ({ ...channel, isSealed: () => false }),
   isCounted: false,
   isShared: async () => false,
   connect: async () => ({ context: () => ({}), closed: () => {} }),

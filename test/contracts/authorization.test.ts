@@ -1,18 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { buildSchema, parse, validate } from 'graphql';
+import { buildSchema, isObjectType, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkPolicy } from '../../src/modules/auth/access.ts';
-import { enforcePolicies, rootFields } from '../../src/platform/graphql/policy.ts';
+import { enforcePolicies, policyOf, rootFields } from '../../src/platform/graphql/policy.ts';
 import { createSchema } from '../../src/schema.ts';
 import { TypedDocumentString } from '../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
-import type { Client, ClientError } from '../support/client.ts';
+import { type Client, type ClientError, post } from '../support/client.ts';
+import * as build from '../support/factories.ts';
 import { fingerprint } from './fingerprint.ts';
+import { fill, operationOf } from './operation-of.ts';
 import { ASKERS, type Asker, type Outcome, PERMISSIONS, type Permission } from './permissions.ts';
+import { REACHED_BY_AGENTS, REACHED_BY_USERS, READ_BY_ADMINS } from './reach.ts';
+import { typesBehind } from './ways.ts';
 
 const contract = buildSchema(readFileSync(new URL('contract.graphql', import.meta.url), 'utf8'));
-const built = [...rootFields(await createSchema()).keys()];
+const schema = await createSchema();
+const built = [...rootFields(schema).keys()];
 
 let api: TestApi;
 
@@ -75,6 +80,49 @@ describe('a root field', () => {
     expect(() => checkPolicy('TYPO', { caller })).toThrow(expect.objectContaining({ code: 'FORBIDDEN' }));
   });
 });
+
+describe('a type', () => {
+  const behind = (...policies: string[]) => {
+    const fields = [...rootFields(schema).values()].filter((field) =>
+      policies.includes(policyOf(field) ?? ''),
+    );
+    return [...typesBehind(fields)].filter((name) => !/(Connection|Edge)$/.test(name)).sort();
+  };
+  const isBuilt = (name: string) => schema.getType(name) !== undefined;
+
+  it('that only admins may read is behind no field that others may use', () => {
+    expect(behind('PUBLIC', 'SIGNED_IN')).toEqual(REACHED_BY_USERS.filter(isBuilt));
+    expect(behind('AGENT')).toEqual(REACHED_BY_AGENTS.filter(isBuilt));
+  });
+
+  it.for(Object.entries(READ_BY_ADMINS).filter(([name]) => isBuiltField(name)))(
+    'of others keeps %s for admins',
+    async ([, ask]) => {
+      const { db } = api.services;
+      const [user, admin] = [await api.newUser(), await api.newAdmin()];
+      const { id, planId } = await build.buildOrder(db, { userId: user.userId, status: 'FINISHED' });
+      await build.buildPlanNode(db, { planId });
+      const valueFor = async (client: Client) => {
+        const answer = await post<{ order: { value: unknown } }>(
+          api.url,
+          { query: `{ ${fill(ask, { id })} }` },
+          client.token,
+        );
+        expect(answer.errors).toBeUndefined();
+        return answer.data?.order.value;
+      };
+
+      expect(await valueFor(user)).toBeNull();
+      expect(await valueFor(admin)).not.toBeNull();
+    },
+  );
+});
+
+function isBuiltField(name: string): boolean {
+  const [type = '', field = ''] = name.split('.');
+  const found = schema.getType(type);
+  return isObjectType(found) && field in found.getFields();
+}
 
 /** The fields that hide from others what is not theirs. */
 function hidingRows(): string[] {
@@ -183,7 +231,3 @@ async function wire(client: Client, query: string): Promise<string> {
   const text = await response.text();
   return `${response.status} ${text.replace(/"requestId":"[^"]+"/, '"requestId":""').replace(/,"locations":\[[^\]]*\]/, '')}`;
 }
-
-const operationOf = (name: string, field: string) => `${name.split('.')[0]?.toLowerCase()} { ${field} }`;
-const fill = (ask: string, things: Record<string, string>) =>
-  ask.replace(/\$(\w+)/g, (_, name: string) => JSON.stringify(things[name] ?? randomUUID()));

@@ -171,6 +171,13 @@ const CHECKS: Case[] = [
   change('redemption_batches_count_check', 'redemption_batches', 'batch', 'count = 0, created = 0'),
   change('redemption_batches_created_check', 'redemption_batches', 'batch', 'created = count + 1'),
   change('redemption_batches_created_check', 'redemption_batches', 'batch', 'created = -1'),
+  change('redemption_batches_request_mac_check', 'redemption_batches', 'batch', `request_mac = '\\x00'`),
+  change(
+    'redemption_batches_request_mac_has_key_check',
+    'redemption_batches',
+    'batch',
+    `request_mac = sha256('x'), idempotency_key = NULL`,
+  ),
   change('redemption_codes_lookup_check', 'redemption_codes', 'code', `lookup = '\\x00'`),
   change('redemption_codes_hint_check', 'redemption_codes', 'code', `hint = 'ABCDE'`),
   change('redemption_codes_max_uses_check', 'redemption_codes', 'code', 'max_uses = 0, used_count = 0'),
@@ -433,6 +440,12 @@ const STAMPS = [
   'plans_renew_node_list',
   'servers_lock_node_lists',
   'servers_renew_node_lists',
+  // Those of the lists of servers: test/modules/agent/server-users.test.ts.
+  'nodes_lists_added',
+  'nodes_lists_changed',
+  'plans_lists',
+  'plan_nodes_lists_added',
+  'plan_nodes_lists_removed',
 ];
 
 /** Foreign keys that do something else than refuse when what they point at is deleted. */

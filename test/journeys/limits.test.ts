@@ -96,7 +96,7 @@ describe('createOperationBudget', () => {
   it('counts agents for themselves', () => {
     const budget = createOperationBudget(api.services, { enabled: true });
     const spend = (times: number, serverId: string) => {
-      for (let n = 0; n < times; n++) budget.spend({ kind: 'agent', serverId });
+      for (let n = 0; n < times; n++) budget.spend({ kind: 'agent', serverId, tokenHash: '' });
     };
 
     expect(() => spend(OPERATION_RATES.agent.burst + 1_000, 'one')).toThrow(PlatformError);

@@ -48,7 +48,7 @@ describe('a first start on an empty DATA_DIR', () => {
   it('says in one line that it is ready and where, and is ready from then on', async () => {
     const lines = first.output().match(/^Tessera is ready\..*$/gm);
 
-    const line = `Tessera is ready. GraphQL ${first.url}/graphql, admin admin@tessera.local, a code to redeem: `;
+    const line = `Tessera is ready. GraphQL ${first.url}/graphql, playground ${first.url}/playground, admin admin@tessera.local, a code to redeem: `;
     expect(lines?.map((text) => text.replace(/(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}$/, ''))).toEqual([line]);
     const readyz = await fetch(`${first.url}/readyz`);
     expect(readyz.status).toBe(200);

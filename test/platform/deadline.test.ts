@@ -177,6 +177,7 @@ describe('an operation over HTTP', () => {
   it('is answered in time with SERVICE_UNAVAILABLE, and what it would still have done is not done', async () => {
     const apollo = createApolloServer({
       ...{ schema, log, onError: () => {}, mayIntrospect: () => true, operationMs: 200 },
+      beforeRun: async () => {},
     });
     await apollo.start();
     const before = await db.user.count();

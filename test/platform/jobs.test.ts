@@ -109,7 +109,9 @@ describe('process', () => {
     await jobs.add(greetOnce, { id: 'x' });
 
     await vi.waitFor(() => expect(other).toHaveBeenCalled());
-    expect(await jobs.counts([greet, greetOnce])).toMatchObject({ active: 4, waiting: 6 });
+    await vi.waitFor(async () =>
+      expect(await jobs.counts([greet, greetOnce])).toMatchObject({ active: 4, waiting: 6 }),
+    );
     end?.();
     await settled(jobs, greet);
     expect(most).toBe(4);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createKeyRing, readPublicKeys } from '../../src/platform/key-ring.ts';
+import { readPublicKeys } from '../../src/platform/key-pairs.ts';
+import { createKeyRing } from '../../src/platform/key-ring.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { createTestServices } from '../support/services.ts';
 

@@ -18,7 +18,7 @@ function numbers(
     find: async ({ where, orderBy, take }: Window) => {
       const { gt = '', lt = 'g' } = where.id ?? {};
       const found = all.filter((row) => row.id > gt && row.id < lt);
-      return (orderBy.id === 'asc' ? found : found.reverse()).slice(0, take);
+      return (orderBy[0]?.id === 'asc' ? found : found.reverse()).slice(0, take);
     },
   };
 }

@@ -62,16 +62,8 @@ export function createClient(url: string, token?: string): Client {
   const client: Client = {
     token,
     ask,
-    get: async (document, ...variables) => {
-      const { data, errors } = await ask(document, ...variables);
-      if (errors || data == null) throw new Error(`refused: ${JSON.stringify(errors)}`);
-      return data;
-    },
-    refused: async (document, ...variables) => {
-      const { errors } = await ask(document, ...variables);
-      if (errors?.length !== 1 || !errors[0]) throw new Error(`not refused once: ${JSON.stringify(errors)}`);
-      return errors[0];
-    },
+    get: async (document, ...variables) => someData(await ask(document, ...variables)),
+    refused: async (document, ...variables) => oneError(await ask(document, ...variables)),
     subscribe: (document, ...[variables]) =>
       sockets.iterate({
         query: document.toString(),
@@ -81,6 +73,18 @@ export function createClient(url: string, token?: string): Client {
     close: async () => sockets.dispose(),
   };
   return client;
+}
+
+/** The data, where no error may come. */
+export function someData<Result>({ data, errors }: Answer<Result>): Result {
+  if (errors || data == null) throw new Error(`refused: ${JSON.stringify(errors)}`);
+  return data;
+}
+
+/** The one error, where one must come. */
+export function oneError({ errors }: Answer<unknown>): ClientError {
+  if (errors?.length !== 1 || !errors[0]) throw new Error(`not refused once: ${JSON.stringify(errors)}`);
+  return errors[0];
 }
 
 /** Sends any body to /graphql. */

@@ -1,6 +1,6 @@
 import type { AuditEntry, Prisma } from '../../generated/prisma/client.ts';
 import { checkId } from '../../platform/input.ts';
-import { type Page, type PageArguments, paginate } from '../../platform/page.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../platform/page.ts';
 import type { Services } from '../../platform/services.ts';
 
 interface Filter {
@@ -11,16 +11,21 @@ interface Filter {
   to?: Date | null;
 }
 
+type AuditSort = Sort<{ createdAt: Date }>;
+
 /** What was changed, the latest first. */
 export function listAuditEntries(
   services: Pick<Services, 'db' | 'secrets'>,
   { filter, page }: { filter: Filter; page: PageArguments },
 ): Promise<Page<AuditEntry>> {
   const where = whereOf(filter);
+  // A span is a range of the index on the time; without one, the id says what came last.
+  const hasSpan = filter.from != null || filter.to != null;
+  const sort: AuditSort = { order: 'desc', ...(hasSpan && { by: { column: 'createdAt' } }) };
   return paginate(services, page, {
+    ...sort,
     name: 'auditLog',
-    order: 'desc',
-    find: (window) => services.db.auditEntry.findMany({ ...window, where: { ...where, ...window.where } }),
+    find: (window) => services.db.auditEntry.findMany({ ...window, where: { AND: [where, window.where] } }),
     count: () => services.db.auditEntry.count({ where }),
   });
 }

@@ -15,9 +15,18 @@ export interface AuditRecord {
 
 /** Writes it down in the transaction of the change: both are there, or neither. */
 export async function recordAudit(tx: Pick<Transaction, 'auditEntry'>, record: AuditRecord): Promise<void> {
+  await tx.auditEntry.create({ data: withRequest(record), select: { id: true } });
+}
+
+/** The same for many things that were changed together, in one statement. */
+export async function recordAuditOfEach(
+  tx: Pick<Transaction, 'auditEntry'>,
+  records: readonly AuditRecord[],
+): Promise<void> {
+  await tx.auditEntry.createMany({ data: records.map(withRequest) });
+}
+
+function withRequest(record: AuditRecord) {
   const scope = requestScope();
-  await tx.auditEntry.create({
-    data: { ...record, requestId: scope?.requestId ?? null, ip: scope?.ip ?? null },
-    select: { id: true },
-  });
+  return { ...record, requestId: scope?.requestId ?? null, ip: scope?.ip ?? null };
 }

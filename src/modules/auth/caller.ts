@@ -15,6 +15,8 @@ export interface UserCaller {
 export interface AgentCaller {
   kind: 'agent';
   serverId: string;
+  /** SHA-256 of its token, in hex: names the token where the token must not be kept. */
+  tokenHash: string;
 }
 
 /** Nobody we know. */

@@ -8,6 +8,7 @@ import { askingForDecisions } from '../device/binding-decision.ts';
 import { checkAccount } from '../device/check-device.ts';
 import { type ShownDevice, showDevice } from '../device/show-device.ts';
 import { readSiteSettings } from '../site/read-site-settings.ts';
+import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { lockUsers } from '../user/lock-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
 import { announceEndedSessions } from './announce-ended-sessions.ts';
@@ -67,6 +68,7 @@ async function bindTo(services: LogInServices, identity: Identity, shown: ShownD
     }),
   );
   services.pubSub.publish(USER_CHANGED, bound.changedUserIds);
+  if (bound.changedUserIds.length > 1) await announcePlanUsers(services, bound.changedUserIds);
   return bound;
 }
 

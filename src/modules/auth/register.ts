@@ -9,6 +9,7 @@ import { askingForDecisions } from '../device/binding-decision.ts';
 import { NEW_USERS } from '../device/register-device.ts';
 import { type ShownDevice, showDevice } from '../device/show-device.ts';
 import { readSiteSettings } from '../site/read-site-settings.ts';
+import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { grantTrial } from '../subscription/grant-trial.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
 import { announceEndedSessions } from './announce-ended-sessions.ts';
@@ -47,6 +48,7 @@ export async function register(
     );
     await announceEndedSessions(services, made.endedSessionIds);
     services.pubSub.publish(USER_CHANGED, made.changedUserIds);
+    await announcePlanUsers(services, [made.user.id]);
     return issueTokens(services, made);
   });
 }

@@ -4,6 +4,7 @@ import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { announceEndedSessions } from '../auth/announce-ended-sessions.ts';
 import { AuthError } from '../auth/auth.errors.ts';
+import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { hasLiveSubscription } from '../subscription/live-subscriptions.ts';
 import { rotateCredentials } from '../subscription/rotate-credentials.ts';
 import { announceClosedAccount, type ClosedAccount, closeAccount } from '../user/close-account.ts';
@@ -45,6 +46,7 @@ export async function detachDevice(
   await announceEndedSessions(services, endedSessionIds);
   if (closed) await announceClosedAccount(services, closed);
   services.pubSub.publish(USER_CHANGED, [device.userId]);
+  if (detaching.rotateCredentials) await announcePlanUsers(services, [device.userId]);
   return device;
 }
 

@@ -4,6 +4,7 @@ import type { Transaction } from '../../platform/database.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Secrets } from '../../platform/secrets.ts';
 import type { Services } from '../../platform/services.ts';
+import { spendNonce } from '../../platform/spent-nonces.ts';
 import { DeviceError } from './device.errors.ts';
 import { DeviceIdentifier } from './device-identifier.ts';
 
@@ -47,8 +48,7 @@ export function challengeEnd(secrets: Secrets, nonce: string, identifier: string
 }
 
 /**
- * Uses a nonce up, in the transaction of the login that it allows, and forgets a few that are too old to be
- * accepted anyway.
+ * Uses a nonce up, in the transaction of the login that it allows.
  *
  * @throws DeviceError DEVICE_PROOF_INVALID when it is too old, or was used before
  */
@@ -56,18 +56,8 @@ export async function spendChallenge(
   tx: Pick<Transaction, '$executeRaw'>,
   { nonce, endsAt }: { nonce: string; endsAt: Date },
 ): Promise<void> {
-  const spent = await tx.$executeRaw`
-    WITH old AS (
-      SELECT nonce FROM spent_nonces WHERE expires_at < tessera_now() - interval '1 hour'
-      LIMIT 10 FOR UPDATE SKIP LOCKED
-    ), forgotten AS (
-      DELETE FROM spent_nonces USING old WHERE spent_nonces.nonce = old.nonce
-    )
-    INSERT INTO spent_nonces (nonce, expires_at)
-    SELECT ${Buffer.from(nonce, 'base64url')}, ${endsAt}
-    WHERE ${endsAt}::timestamptz > tessera_now()
-    ON CONFLICT (nonce) DO NOTHING`;
-  if (spent !== 1) throw new DeviceError('DEVICE_PROOF_INVALID');
+  const isSpent = await spendNonce(tx, { nonce: Buffer.from(nonce, 'base64url'), endsAt });
+  if (!isSpent) throw new DeviceError('DEVICE_PROOF_INVALID');
 }
 
 const signed = (head: Buffer, identifier: string) => Buffer.concat([head, Buffer.from(identifier)]);

@@ -5,7 +5,7 @@ import type { Page } from '../../platform/page.ts';
 import { AdminOnly, CurrentUser } from '../auth/access.ts';
 import type { UserCaller } from '../auth/caller.ts';
 import { deleteDevice } from './delete-device.ts';
-import { Device, DeviceConnection, DeviceFilter } from './device.types.ts';
+import { Device, DeviceConnection, DeviceFilter, DeviceOrderBy } from './device.types.ts';
 import { kickDevice } from './kick-device.ts';
 import { listDevices } from './list-devices.ts';
 import { setDeviceEnabled } from './set-device-enabled.ts';
@@ -13,14 +13,16 @@ import { setDeviceEnabled } from './set-device-enabled.ts';
 @Resolver()
 export class DeviceAdminResolver {
   @AdminOnly()
-  @Query(() => DeviceConnection, { nullable: true, description: 'Devices, the newest first.' })
+  @Query(() => DeviceConnection, { nullable: true, description: 'Devices.' })
   devices(
     @Arg('filter', () => DeviceFilter, { nullable: true, description: 'Which devices; absent: all.' })
     filter: DeviceFilter | null,
+    @Arg('orderBy', () => DeviceOrderBy, { nullable: true, description: 'Absent: the newest first.' })
+    orderBy: keyof typeof DeviceOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
   ): Promise<Page<Device>> {
-    return listDevices(context, { filter: filter ?? {}, page });
+    return listDevices(context, { filter: filter ?? {}, orderBy, page });
   }
 
   @AdminOnly()

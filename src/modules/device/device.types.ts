@@ -1,7 +1,9 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import type { Device as DeviceRow } from '../../generated/prisma/client.ts';
 import { Connection } from '../../platform/graphql/connection.ts';
+import { OrderBy } from '../../platform/graphql/order-by.ts';
 import { DateTimeScalar, JsonScalar } from '../../platform/graphql/scalars.ts';
+import { DEVICE_SORTS } from './list-devices.ts';
 
 type DeviceFields = Omit<DeviceRow, 'userId' | 'identityId' | 'secretHash' | 'publicKey' | 'keyThumbprint'>;
 
@@ -39,6 +41,13 @@ export class Device implements DeviceFields {
 }
 
 export const DeviceConnection = Connection(Device, 'Device');
+
+export const DeviceOrderBy = OrderBy('Device', DEVICE_SORTS, {
+  CREATED_AT_DESC: 'The newest first.',
+  CREATED_AT_ASC: 'The oldest first.',
+  LAST_SEEN_AT_DESC: 'What logged in last comes first; what never did comes last.',
+  LAST_SEEN_AT_ASC: 'What logged in longest ago comes first; what never did comes last.',
+});
 
 @ObjectType({ description: 'What a device signs to log in with its key.' })
 export class DeviceChallenge {

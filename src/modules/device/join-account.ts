@@ -3,6 +3,7 @@ import type { Limit } from '../../platform/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { findLinkCode, spendLinkCode } from '../auth/link-code.ts';
 import { countingWrongTries } from '../server/counting-wrong-tries.ts';
+import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
 import { bindAndStartSession } from './bind-and-start-session.ts';
 import { askingForDecisions } from './binding-decision.ts';
@@ -37,5 +38,6 @@ export async function joinAccount(
     askingForDecisions(services, bindWithCode),
   );
   pubSub.publish(USER_CHANGED, started.changedUserIds);
+  if (started.changedUserIds.length > 1) await announcePlanUsers(services, started.changedUserIds);
   return started;
 }

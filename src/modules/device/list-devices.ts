@@ -2,8 +2,11 @@ import type { Device, Prisma } from '../../generated/prisma/client.ts';
 import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { checkId } from '../../platform/input.ts';
-import { type Page, type PageArguments, paginate } from '../../platform/page.ts';
+import { literally } from '../../platform/like.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../platform/page.ts';
 import type { Services } from '../../platform/services.ts';
+
+type DeviceSort = Sort<{ lastSeenAt: Date | null }>;
 
 /** Which devices; what is left out does not matter. */
 export interface DeviceListFilter {
@@ -14,6 +17,14 @@ export interface DeviceListFilter {
   online?: boolean | null;
 }
 
+/** How devices can be sorted. */
+export const DEVICE_SORTS = {
+  CREATED_AT_DESC: { order: 'desc' },
+  CREATED_AT_ASC: { order: 'asc' },
+  LAST_SEEN_AT_DESC: { order: 'desc', by: { column: 'lastSeenAt', isNullable: true } },
+  LAST_SEEN_AT_ASC: { order: 'asc', by: { column: 'lastSeenAt', isNullable: true } },
+} satisfies Record<string, DeviceSort>;
+
 /** The database, or a transaction: a page that belongs to more than itself. */
 type DeviceServices = Pick<Services, 'secrets'> & { db: Pick<Transaction, 'device' | '$queryRaw'> };
 
@@ -21,19 +32,24 @@ type DeviceServices = Pick<Services, 'secrets'> & { db: Pick<Transaction, 'devic
 const STAY_CONFIRMED_MS = 30 * SECOND_MS;
 
 /**
- * Devices, the newest first.
+ * Devices, the newest first unless they are sorted otherwise.
  *
  * Who is online is taken from the recorded stays, so that pages and counts fit together; after a process has died they
  * may be half a minute late.
  */
 export async function listDevices(
   services: DeviceServices,
-  { filter, page }: { filter: DeviceListFilter; page: PageArguments },
+  {
+    filter,
+    orderBy,
+    page,
+  }: { filter: DeviceListFilter; orderBy?: keyof typeof DEVICE_SORTS | null; page: PageArguments },
 ): Promise<Page<Device>> {
+  const sort: DeviceSort = DEVICE_SORTS[orderBy ?? 'CREATED_AT_DESC'];
   const where = { AND: [byLabel(filter), byOwner(filter), await byPresence(services, filter)] };
   return paginate(services, page, {
+    ...sort,
     name: 'devices',
-    order: 'desc',
     find: (window) => services.db.device.findMany({ ...window, where: { AND: [where, window.where] } }),
     count: () => services.db.device.count({ where }),
   });
@@ -46,9 +62,6 @@ function byLabel({ shortCode, shortCodePrefix }: DeviceListFilter): Prisma.Devic
     ...(shortCodePrefix && { AND: { shortCode: { startsWith: literally(shortCodePrefix.trimStart()) } } }),
   };
 }
-
-/** Prisma passes on what LIKE reads as wildcards. */
-const literally = (text: string) => text.replace(/[\\%_]/g, '\\$&');
 
 function byOwner({ identifier, userId }: DeviceListFilter): Prisma.DeviceWhereInput {
   return {

@@ -5,6 +5,7 @@ import type { Services } from '../../platform/services.ts';
 import { AuthError } from '../auth/auth.errors.ts';
 import { startSession } from '../auth/start-session.ts';
 import { grantTrial } from '../subscription/grant-trial.ts';
+import { PLAN_USERS_CHANGED } from '../subscription/subscription.events.ts';
 import { createDevice } from './create-device.ts';
 import { spendChallenge } from './device-challenge.ts';
 import type { DeviceLogin } from './device-login.ts';
@@ -21,16 +22,18 @@ export const NEW_USERS: Limit = { name: 'new-user', points: 60, durationSeconds:
  * @throws PlatformError RATE_LIMITED
  */
 export async function registerDevice(
-  { db, rateLimits }: Pick<Services, 'db' | 'rateLimits'>,
+  { db, pubSub, rateLimits }: Pick<Services, 'db' | 'pubSub' | 'rateLimits'>,
   { login, proof, site }: { login: DeviceLogin; proof: ShownProof | null; site: SiteSettings },
 ) {
   if (!site.registrationEnabled) throw new AuthError('REGISTRATION_CLOSED');
   await rateLimits.consume(NEW_USERS, addressKey(requestScope()?.ip ?? ''));
-  return db.$transaction(async (tx) => {
+  const registered = await db.$transaction(async (tx) => {
     if (proof?.kind === 'key') await spendChallenge(tx, proof);
     const user = await tx.user.create({ data: {} });
     const device = await createDevice(tx, { userId: user.id, login, proof });
-    await grantTrial(tx, { userId: user.id, site });
-    return { user, device, ...(await startSession(tx, { userId: user.id, deviceId: device.id })) };
+    const trial = await grantTrial(tx, { userId: user.id, site });
+    return { user, device, trial, ...(await startSession(tx, { userId: user.id, deviceId: device.id })) };
   });
+  if (registered.trial) pubSub.publish(PLAN_USERS_CHANGED, [registered.trial.planId]);
+  return registered;
 }

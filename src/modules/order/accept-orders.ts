@@ -163,5 +163,6 @@ function newOrder(
     nextAttemptAt: new Date(now.getTime() + QUEUE_HEAD_START_MS),
     createdAt: now,
     finishedAt: null,
+    revision: null,
   };
 }

@@ -12,7 +12,7 @@ import { writeActivations } from './write-activations.ts';
 type ActivateServices = Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'>;
 
 /** An order that has come to its end by this. */
-type Ended = Pick<Order, 'id' | 'orderNo' | 'userId'>;
+type Ended = Pick<Order, 'id' | 'orderNo' | 'userId' | 'planId'>;
 
 /** An order has changed hands between the reading of its owner and its lock. */
 class OwnerChanged extends Error {}

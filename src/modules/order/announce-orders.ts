@@ -1,14 +1,18 @@
 import type { Order } from '../../generated/prisma/client.ts';
 import { crashPoint } from '../../platform/crash-points.ts';
 import type { Services } from '../../platform/services.ts';
+import { PLAN_USERS_CHANGED } from '../subscription/subscription.events.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
 import { ORDER_CHANGED } from './order.events.ts';
 import { forgetCachedOrders } from './order-cache.ts';
 
-/** Clears what was cached of orders that have come to their end, then wakes who watches them or their owners. After the commit. */
+/**
+ * Clears what was cached of orders that have come to their end, then wakes who watches them or their owners, and the
+ * agents whose servers have their plans. After the commit.
+ */
 export async function announceOrders(
   services: Pick<Services, 'cache' | 'pubSub'>,
-  orders: readonly Pick<Order, 'id' | 'orderNo' | 'userId'>[],
+  orders: readonly Pick<Order, 'id' | 'orderNo' | 'userId' | 'planId'>[],
 ): Promise<void> {
   if (orders.length === 0) return;
   await crashPoint('announceOrders.beforeCache');
@@ -21,5 +25,9 @@ export async function announceOrders(
   services.pubSub.publish(
     USER_CHANGED,
     orders.map(({ userId }) => userId),
+  );
+  services.pubSub.publish(
+    PLAN_USERS_CHANGED,
+    orders.map(({ planId }) => planId),
   );
 }

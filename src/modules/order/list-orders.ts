@@ -1,6 +1,6 @@
 import type { Order, OrderStatus, Prisma } from '../../generated/prisma/client.ts';
 import { checkId } from '../../platform/input.ts';
-import { type Page, type PageArguments, paginate } from '../../platform/page.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../platform/page.ts';
 import type { Services } from '../../platform/services.ts';
 
 /** Which orders; what is left out does not matter, except that CLOSED ones must be asked for. */
@@ -13,15 +13,33 @@ export interface OrderListFilter {
   to?: Date | null;
 }
 
-/** Orders, the newest first. */
+type OrderSort = Sort<{ createdAt: Date; finishedAt: Date | null }>;
+
+/** How orders can be sorted. */
+export const ORDER_SORTS = {
+  CREATED_AT_DESC: { order: 'desc', by: { column: 'createdAt' } },
+  CREATED_AT_ASC: { order: 'asc', by: { column: 'createdAt' } },
+  FINISHED_AT_DESC: { order: 'desc', by: { column: 'finishedAt', isNullable: true } },
+  FINISHED_AT_ASC: { order: 'asc', by: { column: 'finishedAt', isNullable: true } },
+} satisfies Record<string, OrderSort>;
+
+/** Orders, the newest first unless they are sorted otherwise. */
 export function listOrders(
   services: Pick<Services, 'db' | 'secrets'>,
-  { filter, page }: { filter: OrderListFilter; page: PageArguments },
+  {
+    filter,
+    orderBy,
+    page,
+  }: { filter: OrderListFilter; orderBy?: keyof typeof ORDER_SORTS | null; page: PageArguments },
 ): Promise<Page<Order>> {
+  // A span is a range of the index on the time; without one, the id says what came last.
+  const hasSpan = filter.from != null || filter.to != null;
+  const usual: OrderSort = hasSpan ? ORDER_SORTS.CREATED_AT_DESC : { order: 'desc' };
+  const sort = orderBy ? ORDER_SORTS[orderBy] : usual;
   const where = whereOf(filter);
   return paginate(services, page, {
+    ...sort,
     name: 'orders',
-    order: 'desc',
     find: (window) => services.db.order.findMany({ ...window, where: { AND: [where, window.where] } }),
     count: () => services.db.order.count({ where }),
   });

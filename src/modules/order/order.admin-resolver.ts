@@ -6,23 +6,25 @@ import type { Page } from '../../platform/page.ts';
 import { AdminOnly, CurrentUser } from '../auth/access.ts';
 import type { UserCaller } from '../auth/caller.ts';
 import { listOrders } from './list-orders.ts';
-import { Order, OrderConnection, OrderFilter } from './order.types.ts';
+import { Order, OrderConnection, OrderFilter, OrderOrderBy } from './order.types.ts';
 import { retryOrders } from './retry-orders.ts';
 
 @Resolver()
 export class OrderAdminResolver {
   @AdminOnly()
-  @Query(() => OrderConnection, { nullable: true, description: 'Orders, the newest first.' })
+  @Query(() => OrderConnection, { nullable: true, description: 'Orders.' })
   orders(
     @Arg('filter', () => OrderFilter, {
       nullable: true,
       description: 'Which orders; absent: all but CLOSED ones.',
     })
     filter: OrderFilter | null,
+    @Arg('orderBy', () => OrderOrderBy, { nullable: true, description: 'Absent: the newest first.' })
+    orderBy: keyof typeof OrderOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
   ): Promise<Page<OrderRow>> {
-    return listOrders(context, { filter: filter ?? {}, page });
+    return listOrders(context, { filter: filter ?? {}, orderBy, page });
   }
 
   @AdminOnly()

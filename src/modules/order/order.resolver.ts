@@ -8,7 +8,8 @@ import { Plan } from '../plan/plan.types.ts';
 import { getSubscription } from '../subscription/get-subscription.ts';
 import { UserSubscription } from '../subscription/subscription.types.ts';
 import { getOrder } from './get-order.ts';
-import { Order } from './order.types.ts';
+import { Order, Propagation } from './order.types.ts';
+import { getPropagation } from './propagation.ts';
 import type { WatchedOrder } from './read-watched-orders.ts';
 import { watchOrder } from './watch-order.ts';
 
@@ -51,5 +52,14 @@ export class OrderResolver {
     @Ctx() context: Context,
   ): UserSubscription | null | Promise<UserSubscription | null> {
     return 'subscription' in order ? order.subscription : getSubscription(context, order.subscriptionId);
+  }
+
+  @FieldResolver(() => Propagation, {
+    nullable: true,
+    description:
+      'On how many of its servers it has arrived. For admins; for others, and until it is FINISHED, null.',
+  })
+  propagation(@Root() { id: orderId }: OrderRow, @Ctx() context: Context): Promise<Propagation | null> {
+    return getPropagation(context, { caller: context.caller, orderId });
   }
 }

@@ -2,7 +2,9 @@ import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-gr
 import { ErrorCode, type ErrorCodeName } from '../../error-codes.ts';
 import { type Order as OrderRow, OrderStatus, OrderType, UnitTime } from '../../generated/prisma/client.ts';
 import { Connection } from '../../platform/graphql/connection.ts';
+import { OrderBy } from '../../platform/graphql/order-by.ts';
 import { DateTimeScalar } from '../../platform/graphql/scalars.ts';
+import { ORDER_SORTS } from './list-orders.ts';
 
 registerEnumType(OrderStatus, {
   name: 'OrderStatus',
@@ -62,6 +64,13 @@ export class Order implements OrderFields {
 
 export const OrderConnection = Connection(Order, 'Order');
 
+export const OrderOrderBy = OrderBy('Order', ORDER_SORTS, {
+  CREATED_AT_DESC: 'What was accepted last comes first.',
+  CREATED_AT_ASC: 'What was accepted longest ago comes first.',
+  FINISHED_AT_DESC: 'What ended last comes first; what is still PAID comes last.',
+  FINISHED_AT_ASC: 'What ended longest ago comes first; what is still PAID comes last.',
+});
+
 @InputType({ description: 'Which orders; what is left out does not matter. CLOSED ones must be asked for.' })
 export class OrderFilter {
   @Field(() => ID, { nullable: true, description: 'Whose they are.' })
@@ -81,4 +90,13 @@ export class OrderFilter {
 
   @Field(() => DateTimeScalar, { nullable: true, description: 'Accepted before this time.' })
   to?: Date | null;
+}
+
+@ObjectType({ description: 'On how many of its servers an activation has arrived.' })
+export class Propagation {
+  @Field(() => Int, { description: 'How many servers have a node of the plan at this moment.' })
+  servers!: number;
+
+  @Field(() => Int, { description: 'On how many of them the agent has confirmed a list with it.' })
+  confirmed!: number;
 }

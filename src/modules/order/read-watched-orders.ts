@@ -29,6 +29,7 @@ export async function readWatchedOrders(
       o.reset_cycle::text AS "resetCycle", o.code_hint AS "codeHint", o.is_new AS "isNew",
       o.idempotency_key AS "idempotencyKey", o.failure_code AS "failureCode", o.subscription_id AS "subscriptionId",
       o.attempts, o.next_attempt_at AS "nextAttemptAt", o.created_at AS "createdAt", o.finished_at AS "finishedAt",
+      o.revision,
       ${PLAN_COLUMNS}, ${SUBSCRIPTION_COLUMNS}
     FROM orders o JOIN plans p ON p.id = o.plan_id LEFT JOIN user_subscriptions s ON s.id = o.subscription_id
     WHERE o.id = ANY(${[...new Set(ids)]}::uuid[])`;

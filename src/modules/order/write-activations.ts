@@ -59,7 +59,8 @@ async function endOrders(tx: Transaction, { now, finished, failed }: ActivationP
   const ended = await tx.$executeRaw`
     UPDATE orders o
     SET status = v.status, subscription_id = v."subscriptionId", failure_code = v."failureCode",
-      is_new = o.is_new AND v.status = 'FINISHED', next_attempt_at = NULL, finished_at = ${now}
+      is_new = o.is_new AND v.status = 'FINISHED', next_attempt_at = NULL, finished_at = ${now},
+      revision = CASE v.status WHEN 'FINISHED' THEN tessera_revision() END
     FROM json_to_recordset(${JSON.stringify(ends)}::json)
       AS v(id uuid, status "OrderStatus", "subscriptionId" uuid, "failureCode" text)
     WHERE o.id = v.id AND o.status = 'PAID'`;

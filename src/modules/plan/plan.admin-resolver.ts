@@ -7,15 +7,20 @@ import type { UserCaller } from '../auth/caller.ts';
 import { createPlan } from './create-plan.ts';
 import { deletePlan } from './delete-plan.ts';
 import { listAllPlans } from './list-plans.ts';
-import { CreatePlanInput, Plan, PlanConnection, UpdatePlanInput } from './plan.types.ts';
+import { CreatePlanInput, Plan, PlanConnection, PlanOrderBy, UpdatePlanInput } from './plan.types.ts';
 import { updatePlan } from './update-plan.ts';
 
 @Resolver()
 export class PlanAdminResolver {
   @AdminOnly()
-  @Query(() => PlanConnection, { nullable: true, description: 'Every plan, the newest first.' })
-  allPlans(@Args(() => PageArgs) page: PageArgs, @Ctx() services: Services): Promise<Page<Plan>> {
-    return listAllPlans(services, page);
+  @Query(() => PlanConnection, { nullable: true, description: 'Every plan.' })
+  allPlans(
+    @Arg('orderBy', () => PlanOrderBy, { nullable: true, description: 'Absent: the newest first.' })
+    orderBy: keyof typeof PlanOrderBy | null,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() services: Services,
+  ): Promise<Page<Plan>> {
+    return listAllPlans(services, { orderBy, page });
   }
 
   @AdminOnly()

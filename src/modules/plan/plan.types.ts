@@ -1,7 +1,9 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { type Plan as PlanRow, PlanStatus, ResetCycle, UnitTime } from '../../generated/prisma/client.ts';
 import { Connection } from '../../platform/graphql/connection.ts';
+import { OrderBy } from '../../platform/graphql/order-by.ts';
 import { BigIntScalar } from '../../platform/graphql/scalars.ts';
+import { PLAN_SORTS } from './list-plans.ts';
 
 registerEnumType(PlanStatus, {
   name: 'PlanStatus',
@@ -74,6 +76,13 @@ export class Plan implements PlanFields {
 }
 
 export const PlanConnection = Connection(Plan, 'Plan');
+
+export const PlanOrderBy = OrderBy('Plan', PLAN_SORTS, {
+  CREATED_AT_DESC: 'The newest first.',
+  CREATED_AT_ASC: 'The oldest first.',
+  NAME_ASC: 'By name, in the order of the alphabet.',
+  NAME_DESC: 'By name, in the reverse order of the alphabet.',
+});
 
 @InputType({ description: 'A new plan. What is left out is unlimited, and the plan is on sale.' })
 export class CreatePlanInput {

@@ -1,170 +1,138 @@
-import { uuidv7 } from 'uuidv7';
-import { z } from 'zod';
-import { type RedemptionBatch, UnitTime } from '../../generated/prisma/client.ts';
+import type { RedemptionBatch } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import { type Transaction, violatedConstraint } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import { checkId, checkInput } from '../../platform/input.ts';
-import { toJson } from '../../platform/rows.ts';
+import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { type SealedCode, sealCode } from './code-vault.ts';
-import { normalizeCode, randomCode } from './redemption-code.ts';
+import { fillBatchJob } from '../code-batch/fill-batch.job.ts';
+import { insertCodes } from '../code-batch/insert-codes.ts';
+import { type BatchInput, checkNewBatch, macsOfWish, type NewBatch } from '../code-batch/new-batch.ts';
+import { drawCodes, sealCodes } from '../code-batch/seal-codes.ts';
+import type { SealedCode } from './code-vault.ts';
+import { makeWay } from './make-way.ts';
+import { RedemptionError } from './redemption.errors.ts';
+import { normalizeCode } from './redemption-code.ts';
 
 /** So many are there when the answer comes. */
 const CODES_AT_ONCE = 10_000;
 
-const NewBatch = z
-  .object({
-    planId: z.string(),
-    unitTime: z.enum(UnitTime),
-    quantity: z.int().min(1, 'must be at least 1').max(36_500, 'must be at most 36500'),
-    maxUses: z
-      .int()
-      .min(1, 'must be at least 1')
-      .nullish()
-      .transform((uses) => uses ?? null),
-    count: z
-      .int()
-      .min(1, 'must be at least 1')
-      .max(CODES_AT_ONCE, `must be at most ${CODES_AT_ONCE}`)
-      .nullish(),
-    codes: z
-      .array(z.string())
-      .min(1, 'must not be empty')
-      .max(CODES_AT_ONCE, `must have at most ${CODES_AT_ONCE} entries`)
-      .nullish(),
-    expiresAt: z
-      .date()
-      .nullish()
-      .transform((time) => time ?? null),
-    label: z.string().max(100, 'must have at most 100 characters').nullish(),
-    note: z.string().max(1_000, 'must have at most 1000 characters').nullish(),
-    idempotencyKey: z
-      .string()
-      .min(1, 'must not be empty')
-      .max(64, 'must have at most 64 characters')
-      .nullish(),
-  })
-  .refine(({ count, codes }) => (count == null) !== (codes == null), {
-    path: ['count'],
-    message: 'give either count, or codes to import',
-  });
-
-type NewBatch = z.output<typeof NewBatch>;
+type CreateServices = Pick<Services, 'db' | 'jobs' | 'log' | 'secrets'>;
 
 /**
- * Makes a batch of codes for one plan, audited; all of them are there afterwards. The same idempotency key gives the
+ * Makes a batch of codes for one plan, audited. Its first 10,000 codes are there afterwards, imported ones all of them;
+ * the others are made by a job, and found by the workers where the job is lost. The same idempotency key gives the
  * same batch.
  *
  * @param actorId the admin; null when the service itself makes them
  * @throws PlatformError BAD_USER_INPUT, also for an imported code that is there already; NOT_FOUND for the plan
+ * @throws RedemptionError IDEMPOTENCY_KEY_REUSED when the key was used for something else
  */
 export async function createRedemptionCodes(
-  services: Pick<Services, 'db' | 'secrets'>,
-  { actorId, input }: { actorId: string | null; input: z.input<typeof NewBatch> },
+  services: CreateServices,
+  { actorId, input }: { actorId: string | null; input: BatchInput },
 ): Promise<RedemptionBatch> {
-  const batch = checkInput(NewBatch, input);
-  const codes = batch.codes ? importedCodes(batch.codes) : newCodes(batch.count ?? 0);
-  const sealed = codes.map((code) => sealCode(services, code));
-  try {
-    return await services.db.$transaction((tx) => writeBatch(tx, { actorId, batch, sealed }), {
-      timeout: 15_000,
+  const batch = checkNewBatch(input);
+  const imported = batch.codes ? importedCodes(batch.codes) : null;
+  const macs = macsOfWish(services, batch, imported);
+  const known = await findByKey(services, { key: batch.idempotencyKey, macs });
+  if (known) return known;
+  const codes = imported
+    ? await sealCodes(services, imported)
+    : await drawCodes(services, Math.min(batch.count ?? 0, CODES_AT_ONCE));
+  const writing: Writing = { actorId, batch, imported, codes, requestMac: macs[0] };
+  const made = await services.db
+    .$transaction((tx) => writeBatch(services, tx, writing), { timeout: 15_000 })
+    .catch(async (error: unknown) => {
+      if (violatedConstraint(error) !== 'redemption_batches_idempotency_key_key') throw error;
+      return findByKey(services, { key: batch.idempotencyKey, macs });
     });
-  } catch (error) {
-    return findAfterRefusal(services, batch, error);
-  }
+  if (!made) throw new Error('a batch is missing whose key was just taken');
+  if (made.created < made.count) await queueFilling(services, made.id);
+  return made;
 }
 
 function importedCodes(typed: readonly string[]): string[] {
   const codes = typed.map((code, place) => normalizeCode(code, `input.codes.${place}`));
   const seen = new Set<string>();
   for (const [place, code] of codes.entries()) {
-    if (seen.has(code)) throw refusedCode(place, 'stands in the list twice');
+    if (seen.has(code)) throw badInput(`codes.${place}`, 'stands in the list twice');
     seen.add(code);
   }
   return codes;
 }
 
-function newCodes(count: number): string[] {
-  const codes = new Set<string>();
-  while (codes.size < count) codes.add(randomCode());
-  return [...codes];
+function badInput(name: string, problem: string) {
+  const field = `input.${name}`;
+  return new PlatformError('BAD_USER_INPUT', { field, message: `${field}: ${problem}` });
 }
 
-const refusedCode = (place: number, problem: string) => {
-  const field = `input.codes.${place}`;
-  return new PlatformError('BAD_USER_INPUT', { field, message: `${field}: ${problem}` });
-};
+/** The batch of an earlier call with the same key, in whatever state it is by now; null when there was none. */
+async function findByKey(
+  { db }: Pick<Services, 'db'>,
+  { key: idempotencyKey, macs }: { key: string | null; macs: readonly Buffer[] },
+): Promise<RedemptionBatch | null> {
+  if (idempotencyKey === null) return null;
+  const known = await db.redemptionBatch.findUnique({ where: { idempotencyKey } });
+  const requestMac = known?.requestMac;
+  if (requestMac && !macs.some((mac) => mac.equals(requestMac))) {
+    const message = 'This idempotency key was used for another batch.';
+    throw new RedemptionError('IDEMPOTENCY_KEY_REUSED', { field: 'input.idempotencyKey', message });
+  }
+  return known;
+}
 
 interface Writing {
   actorId: string | null;
   batch: NewBatch;
-  sealed: readonly SealedCode[];
+  /** In normal form. */
+  imported: readonly string[] | null;
+  codes: readonly SealedCode[];
+  requestMac: Buffer | undefined;
 }
 
-async function writeBatch(tx: Transaction, { actorId, batch, sealed }: Writing): Promise<RedemptionBatch> {
-  const { planId, codes, count, label, note, idempotencyKey, ...grant } = batch;
+async function writeBatch(
+  services: CreateServices,
+  tx: Transaction,
+  { actorId, batch, imported, codes, requestMac }: Writing,
+): Promise<RedemptionBatch> {
+  const { planId, codes: _typed, count, ...fields } = batch;
   const plan = await tx.plan.findUnique({ where: { id: checkId(planId, 'input.planId'), deletedAt: null } });
   if (!plan) throw new PlatformError('NOT_FOUND', { field: 'input.planId' });
-  if (grant.expiresAt && grant.expiresAt <= (await databaseNow(tx))) {
-    throw new PlatformError('BAD_USER_INPUT', {
-      field: 'input.expiresAt',
-      message: 'input.expiresAt: is in the past',
-    });
+  if (fields.expiresAt && fields.expiresAt <= (await databaseNow(tx))) {
+    throw badInput('expiresAt', 'is in the past');
   }
+  if (imported && !(await makeWay(services, tx, imported))) throw takenCode();
   const made = await tx.redemptionBatch.create({
     data: {
-      ...grant,
+      ...fields,
       planId: plan.id,
-      count: sealed.length,
-      created: sealed.length,
-      label: label ?? null,
-      note: note ?? null,
-      idempotencyKey: idempotencyKey ?? null,
+      count: count ?? codes.length,
+      requestMac: fields.idempotencyKey !== null && requestMac ? Uint8Array.from(requestMac) : null,
       createdById: actorId,
     },
   });
-  await insertCodes(tx, made, sealed);
-  const after = {
-    ...grant,
-    expiresAt: grant.expiresAt?.toISOString() ?? null,
-    planId: plan.id,
-    count: sealed.length,
-  };
-  await recordAudit(tx, { action: 'createRedemptionCodes', actorId, targetId: made.id, after });
-  return made;
+  const created = await insertCodes(tx, made, codes);
+  if (imported && created < imported.length) throw takenCode();
+  await recordAudit(tx, {
+    action: 'createRedemptionCodes',
+    actorId,
+    targetId: made.id,
+    after: auditedBatch(made),
+  });
+  return { ...made, created };
 }
 
-async function insertCodes(
-  tx: Transaction,
-  { id: batchId, maxUses, expiresAt }: RedemptionBatch,
-  sealed: readonly SealedCode[],
-): Promise<void> {
-  const rows = sealed.map(({ lookup, ciphertext, hint }) => ({
-    id: uuidv7(),
-    lookup: lookup.toString('hex'),
-    ciphertext: ciphertext.toString('hex'),
-    hint,
-  }));
-  await tx.$executeRaw`
-    INSERT INTO redemption_codes (id, batch_id, lookup, ciphertext, hint, max_uses, expires_at)
-    SELECT id, ${batchId}::uuid, decode(lookup, 'hex'), decode(ciphertext, 'hex'), hint, ${maxUses}::int,
-      ${expiresAt}::timestamptz
-    FROM json_to_recordset(${toJson(rows)}::json) AS c(id uuid, lookup text, ciphertext text, hint text)`;
-}
+const takenCode = () => badInput('codes', 'one of these codes is there already');
 
-/** A key used before gives the batch that it made; a code that is there already is a fault of the import. */
-async function findAfterRefusal(
-  { db }: Pick<Services, 'db'>,
-  { idempotencyKey }: NewBatch,
-  error: unknown,
-): Promise<RedemptionBatch> {
-  const constraint = violatedConstraint(error);
-  if (constraint === 'redemption_codes_lookup_key') {
-    const message = 'input.codes: one of these codes is there already';
-    throw new PlatformError('BAD_USER_INPUT', { field: 'input.codes', message });
-  }
-  if (constraint !== 'redemption_batches_idempotency_key_key' || idempotencyKey == null) throw error;
-  return db.redemptionBatch.findUniqueOrThrow({ where: { idempotencyKey } });
+const auditedBatch = ({ planId, unitTime, quantity, maxUses, expiresAt, count, label }: RedemptionBatch) => ({
+  ...{ planId, unitTime, quantity, maxUses, count, label },
+  expiresAt: expiresAt?.toISOString() ?? null,
+});
+
+/** A job that cannot be added is made good by the sweep over unfinished batches. */
+async function queueFilling({ jobs, log }: CreateServices, batchId: string): Promise<void> {
+  await jobs.add(fillBatchJob, { batchId }).catch((err: unknown) => {
+    log.warn({ err, batchId }, 'the rest of a batch could not be queued; a worker will find it');
+  });
 }

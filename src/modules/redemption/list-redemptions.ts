@@ -1,17 +1,46 @@
-import type { Redemption } from '../../generated/prisma/client.ts';
+import type { Prisma, Redemption } from '../../generated/prisma/client.ts';
+import { checkId } from '../../platform/input.ts';
 import { type Page, type PageArguments, paginate } from '../../platform/page.ts';
 import type { Services } from '../../platform/services.ts';
 
-/** What one account has redeemed, the latest first. */
+/** Which records; what is left out does not matter. */
+export interface RedemptionListFilter {
+  /** Who owns the record: after a merge, the account that has taken it over. */
+  userId?: string | null;
+  codeId?: string | null;
+  batchId?: string | null;
+  planId?: string | null;
+  from?: Date | null;
+  to?: Date | null;
+}
+
+/** Records of what was redeemed, the latest first; of deleted codes, too. */
 export function listRedemptions(
   services: Pick<Services, 'db' | 'secrets'>,
-  { userId, page }: { userId: string; page: PageArguments },
+  { filter, page }: { filter: RedemptionListFilter; page: PageArguments },
 ): Promise<Page<Redemption>> {
-  const where = { userId };
+  const where = whereOf(filter);
   return paginate(services, page, {
     name: 'redemptions',
     order: 'desc',
     find: (window) => services.db.redemption.findMany({ ...window, where: { ...where, ...window.where } }),
     count: () => services.db.redemption.count({ where }),
   });
+}
+
+function whereOf({
+  userId,
+  codeId,
+  batchId,
+  planId,
+  from,
+  to,
+}: RedemptionListFilter): Prisma.RedemptionWhereInput {
+  return {
+    ...(userId != null && { userId: checkId(userId) }),
+    ...(codeId != null && { codeId: checkId(codeId) }),
+    ...(batchId != null && { batchId: checkId(batchId) }),
+    ...(planId != null && { planId: checkId(planId) }),
+    ...((from || to) && { redeemedAt: { ...(from && { gte: from }), ...(to && { lt: to }) } }),
+  };
 }

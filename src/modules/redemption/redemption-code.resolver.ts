@@ -1,8 +1,7 @@
 import { Ctx, FieldResolver, Int, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../context.ts';
-import type { Order as OrderRow } from '../../generated/prisma/client.ts';
 import {
-  type RedemptionBatch as BatchRow,
+  type Order as OrderRow,
   type Redemption as RedemptionRow,
   UnitTime,
 } from '../../generated/prisma/client.ts';
@@ -12,7 +11,7 @@ import { getPlan } from '../plan/get-plan.ts';
 import { Plan } from '../plan/plan.types.ts';
 import { openCode } from './code-vault.ts';
 import type { CodeOfBatch } from './list-redemption-codes.ts';
-import { Redemption, RedemptionBatch, RedemptionCode } from './redemption.types.ts';
+import { Redemption, RedemptionCode } from './redemption.types.ts';
 import { displayCode } from './redemption-code.ts';
 
 @Resolver(() => RedemptionCode)
@@ -40,19 +39,6 @@ export class RedemptionCodeResolver {
   @FieldResolver(() => Int, { description: 'How many units it grants.' })
   quantity(@Root() { batch }: CodeOfBatch): number {
     return batch.quantity;
-  }
-}
-
-@Resolver(() => RedemptionBatch)
-export class RedemptionBatchResolver {
-  @FieldResolver(() => Plan, { description: 'The plan that its codes grant.' })
-  plan(@Root() { planId }: BatchRow, @Ctx() context: Context): Promise<Plan> {
-    return getPlan(context, planId);
-  }
-
-  @FieldResolver(() => Boolean, { description: 'Whether all of its codes are there.' })
-  ready(@Root() { count, created }: BatchRow): boolean {
-    return created === count;
   }
 }
 

@@ -1,17 +1,26 @@
-import { Arg, Args, Ctx, Mutation, Query, Resolver } from 'type-graphql';
+import { Arg, Args, Ctx, ID, Int, Mutation, Query, Resolver } from 'type-graphql';
 import type { Context } from '../../context.ts';
+import type { Redemption as RedemptionRow } from '../../generated/prisma/client.ts';
 import { PageArgs } from '../../platform/graphql/connection.ts';
 import type { Page } from '../../platform/page.ts';
 import { AdminOnly, CurrentUser } from '../auth/access.ts';
 import type { UserCaller } from '../auth/caller.ts';
+import { RedemptionBatch } from '../code-batch/code-batch.types.ts';
 import { createRedemptionCodes } from './create-redemption-codes.ts';
+import { deleteRedemptionCodes } from './delete-redemption-codes.ts';
 import { type CodeOfBatch, listRedemptionCodes } from './list-redemption-codes.ts';
+import { listRedemptions } from './list-redemptions.ts';
 import {
   CreateRedemptionCodesInput,
-  RedemptionBatch,
+  RedemptionCode,
   RedemptionCodeConnection,
   RedemptionCodeFilter,
+  RedemptionConnection,
+  RedemptionFilter,
+  UpdateRedemptionCodeInput,
 } from './redemption.types.ts';
+import { setRedemptionCodesEnabled } from './set-redemption-codes-enabled.ts';
+import { updateRedemptionCode } from './update-redemption-code.ts';
 
 @Resolver()
 export class RedemptionAdminResolver {
@@ -27,9 +36,23 @@ export class RedemptionAdminResolver {
   }
 
   @AdminOnly()
+  @Query(() => RedemptionConnection, {
+    nullable: true,
+    description: 'Records of what was redeemed, the latest first.',
+  })
+  redemptions(
+    @Arg('filter', () => RedemptionFilter, { nullable: true, description: 'Which records; absent: all.' })
+    filter: RedemptionFilter | null,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Promise<Page<RedemptionRow>> {
+    return listRedemptions(context, { filter: filter ?? {}, page });
+  }
+
+  @AdminOnly()
   @Mutation(() => RedemptionBatch, {
     description:
-      'Makes a batch of codes; they are there when the answer comes. Read them by redemptionCodes.',
+      'Makes a batch of codes. 10,000 are there when the answer comes, more a little later: see batchProgressChanged.',
   })
   createRedemptionCodes(
     @Arg('input', () => CreateRedemptionCodesInput, { description: 'The batch.' })
@@ -38,5 +61,50 @@ export class RedemptionAdminResolver {
     @Ctx() context: Context,
   ): Promise<RedemptionBatch> {
     return createRedemptionCodes(context, { actorId: userId, input });
+  }
+
+  @AdminOnly()
+  @Mutation(() => RedemptionCode, {
+    description: 'Changes one code. Orders that were accepted for it are activated all the same.',
+  })
+  updateRedemptionCode(
+    @Arg('id', () => ID, { description: 'The id of the code.' }) id: string,
+    @Arg('input', () => UpdateRedemptionCodeInput, { description: 'What is to change.' })
+    input: UpdateRedemptionCodeInput,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<CodeOfBatch> {
+    return updateRedemptionCode(context, { actorId: userId, id, input });
+  }
+
+  @AdminOnly()
+  @Mutation(() => Int, {
+    description:
+      'Switches codes on or off, some by their ids, or a whole batch, and tells how many changed. A code redeems when it and its batch are switched on.',
+  })
+  setRedemptionCodesEnabled(
+    @Arg('enabled', () => Boolean, { description: 'On or off.' }) enabled: boolean,
+    @Arg('ids', () => [ID], { nullable: true, description: 'Ids of 1-1000 codes.' }) ids: string[] | null,
+    @Arg('batchId', () => ID, { nullable: true, description: 'Instead of ids: the whole batch.' })
+    batchId: string | null,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<number> {
+    return setRedemptionCodesEnabled(context, { actorId: userId, ids, batchId, enabled });
+  }
+
+  @AdminOnly()
+  @Mutation(() => Int, {
+    description:
+      'Deletes codes, some by their ids, or a whole batch, and tells how many. Redemptions keep their record.',
+  })
+  deleteRedemptionCodes(
+    @Arg('ids', () => [ID], { nullable: true, description: 'Ids of 1-1000 codes.' }) ids: string[] | null,
+    @Arg('batchId', () => ID, { nullable: true, description: 'Instead of ids: the whole batch.' })
+    batchId: string | null,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<number> {
+    return deleteRedemptionCodes(context, { actorId: userId, ids, batchId });
   }
 }

@@ -1,12 +1,12 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import {
-  type RedemptionBatch as BatchRow,
   type RedemptionCode as CodeRow,
   type Redemption as RedemptionRow,
   UnitTime,
 } from '../../generated/prisma/client.ts';
 import { Connection } from '../../platform/graphql/connection.ts';
 import { BigIntScalar, DateTimeScalar } from '../../platform/graphql/scalars.ts';
+import { RedemptionBatch } from '../code-batch/code-batch.types.ts';
 import { Plan } from '../plan/plan.types.ts';
 import type { RedemptionPreview as Preview } from './preview-redemption.ts';
 
@@ -49,62 +49,9 @@ export class RedemptionPreview implements Omit<Preview, 'plan' | 'extendedSubscr
   isNew!: boolean;
 }
 
-type BatchFields = Pick<
-  BatchRow,
-  | 'id'
-  | 'unitTime'
-  | 'quantity'
-  | 'maxUses'
-  | 'count'
-  | 'created'
-  | 'label'
-  | 'note'
-  | 'expiresAt'
-  | 'createdAt'
->;
-
-@ObjectType({ description: 'Codes that were made together.' })
-export class RedemptionBatch implements BatchFields {
-  @Field(() => ID, { description: 'UUID.' })
-  id!: string;
-
-  @Field(() => UnitTime, { description: 'The unit of the time that each code grants.' })
-  unitTime!: UnitTime;
-
-  @Field(() => Int, { description: 'How many units each code grants.' })
-  quantity!: number;
-
-  @Field(() => Int, {
-    nullable: true,
-    description: 'How many users may redeem each code; null is unlimited.',
-  })
-  maxUses!: number | null;
-
-  @Field(() => Int, { description: 'How many codes it is to have.' })
-  count!: number;
-
-  @Field(() => Int, { description: 'How many of them are there so far.' })
-  created!: number;
-
-  @Field(() => String, { nullable: true, description: 'What it is called.' })
-  label!: string | null;
-
-  @Field(() => String, { nullable: true, description: 'A note of the admins.' })
-  note!: string | null;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'Until when its codes redeem; null is for ever.',
-  })
-  expiresAt!: Date | null;
-
-  @Field(() => DateTimeScalar, { description: 'When it was made.' })
-  createdAt!: Date;
-}
-
 type CodeFields = Pick<
   CodeRow,
-  'id' | 'maxUses' | 'usedCount' | 'reservedCount' | 'expiresAt' | 'version' | 'createdAt'
+  'id' | 'maxUses' | 'usedCount' | 'reservedCount' | 'expiresAt' | 'note' | 'version' | 'createdAt'
 >;
 
 @ObjectType({ description: 'A redemption code.' })
@@ -127,7 +74,10 @@ export class RedemptionCode implements CodeFields {
   @Field(() => DateTimeScalar, { nullable: true, description: 'Until when it redeems; null is for ever.' })
   expiresAt!: Date | null;
 
-  @Field(() => Int, { description: 'Goes up with each edit.' })
+  @Field(() => String, { nullable: true, description: 'A note of the admins.' })
+  note!: string | null;
+
+  @Field(() => Int, { description: 'Goes up with each edit; send it back to notice edits by others.' })
   version!: number;
 
   @Field(() => DateTimeScalar, { description: 'When it was made.' })
@@ -136,10 +86,24 @@ export class RedemptionCode implements CodeFields {
 
 export const RedemptionCodeConnection = Connection(RedemptionCode, 'RedemptionCode');
 
+type RedemptionFields = Pick<
+  RedemptionRow,
+  'id' | 'userId' | 'codeId' | 'batchId' | 'codeHint' | 'redeemedAt'
+>;
+
 @ObjectType({ description: 'The record that a user has redeemed a code.' })
-export class Redemption implements Pick<RedemptionRow, 'id' | 'codeHint' | 'redeemedAt'> {
+export class Redemption implements RedemptionFields {
   @Field(() => ID, { description: 'UUID.' })
   id!: string;
+
+  @Field(() => ID, { description: 'The account it belongs to.' })
+  userId!: string;
+
+  @Field(() => ID, { description: 'The code that was redeemed.' })
+  codeId!: string;
+
+  @Field(() => ID, { description: 'The batch that the code was made in.' })
+  batchId!: string;
 
   @Field(() => String, { description: 'The last four characters of the code.' })
   codeHint!: string;
@@ -168,10 +132,14 @@ export class CreateRedemptionCodesInput {
   })
   maxUses?: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'How many codes to make, 1-10000.' })
+  @Field(() => Int, { nullable: true, description: 'How many codes to make, 1-1000000.' })
   count?: number | null;
 
-  @Field(() => [String], { nullable: true, description: 'Instead of count: codes to import, at most 10000.' })
+  @Field(() => [String], {
+    nullable: true,
+    description:
+      'Instead of count: codes to import, at most 10000, and no more than fit into a request: send them as a variable.',
+  })
   codes?: string[] | null;
 
   @Field(() => DateTimeScalar, {
@@ -188,7 +156,8 @@ export class CreateRedemptionCodesInput {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Asking again with the same key answers with the same batch.',
+    description:
+      '1-64 characters: asking again with the same key answers with the same batch; for another one it is refused.',
   })
   idempotencyKey?: string | null;
 }
@@ -215,4 +184,52 @@ export class RedemptionCodeFilter {
 
   @Field(() => Boolean, { nullable: true, description: 'Too old; or not.' })
   expired?: boolean | null;
+}
+
+@InputType({ description: 'What is to change of a code; what is absent stays.' })
+export class UpdateRedemptionCodeInput {
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version you have read: when somebody has edited the code since, EDIT_CONFLICT.',
+  })
+  version?: number | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'How many users may redeem it, at least as many as have; null is unlimited.',
+  })
+  maxUses?: number | null;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Until when it redeems; null is for ever.' })
+  expiresAt?: Date | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Whether the code is switched on; its batch has a switch of its own.',
+  })
+  enabled?: boolean | null;
+
+  @Field(() => String, { nullable: true, description: 'A note; null is none.' })
+  note?: string | null;
+}
+
+@InputType({ description: 'Which records; what is left out does not matter.' })
+export class RedemptionFilter {
+  @Field(() => ID, { nullable: true, description: 'Those of this account.' })
+  userId?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'Those of this code.' })
+  codeId?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'Those of the codes of this batch.' })
+  batchId?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'Those of this plan.' })
+  planId?: string | null;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Redeemed at this time or later.' })
+  from?: Date | null;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Redeemed before this time.' })
+  to?: Date | null;
 }

@@ -1,4 +1,4 @@
-import { Field, Float, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { Field, Float, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import type { Server as ServerRow } from '../../generated/prisma/client.ts';
 import { Connection } from '../../platform/graphql/connection.ts';
 import { DateTimeScalar } from '../../platform/graphql/scalars.ts';
@@ -83,3 +83,69 @@ export class Server implements ServerFields {
 }
 
 export const ServerConnection = Connection(Server, 'Server');
+
+@ObjectType({ description: 'A subscription that is connected to a server.' })
+export class OnlineUser {
+  @Field(() => ID, { description: 'Which subscription.' })
+  subscriptionId!: string;
+
+  @Field(() => [String], { description: 'The addresses it is used from.' })
+  ips!: string[];
+}
+
+@ObjectType({ description: 'A server, and the token of its agent.' })
+export class ServerCredential {
+  @Field(() => Server, { description: 'The server.' })
+  server!: Server;
+
+  @Field(() => String, { description: 'The token of its agent; it is shown this once.' })
+  token!: string;
+}
+
+@InputType({ description: 'A server to be added.' })
+export class CreateServerInput {
+  @Field(() => String, { description: 'What people call it, 1-100 characters.' })
+  name!: string;
+
+  @Field(() => String, { description: 'Host name or IP address.' })
+  address!: string;
+
+  @Field(() => String, { nullable: true, description: 'Where it stands, at most 100 characters.' })
+  country?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Where it stands, at most 100 characters.' })
+  city?: string | null;
+
+  @Field(() => Float, { nullable: true, description: 'Degrees north, -90 to 90.' })
+  latitude?: number | null;
+
+  @Field(() => Float, { nullable: true, description: 'Degrees east, -180 to 180.' })
+  longitude?: number | null;
+}
+
+@InputType({ description: 'What is to change of a server; what is absent stays.' })
+export class UpdateServerInput {
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version that you have read; absent: the last change wins.',
+  })
+  version?: number | null;
+
+  @Field(() => String, { nullable: true, description: 'What people call it, 1-100 characters.' })
+  name?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Host name or IP address.' })
+  address?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Where it stands; null takes it away.' })
+  country?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Where it stands; null takes it away.' })
+  city?: string | null;
+
+  @Field(() => Float, { nullable: true, description: 'Degrees north, -90 to 90; null takes it away.' })
+  latitude?: number | null;
+
+  @Field(() => Float, { nullable: true, description: 'Degrees east, -180 to 180; null takes it away.' })
+  longitude?: number | null;
+}

@@ -1,5 +1,6 @@
 import type { Transaction } from '../../platform/database.ts';
 import { toJson } from '../../platform/rows.ts';
+import { IS_NODE_OF_PLAN } from '../node/plans-of-nodes.ts';
 import type { TrafficEntry } from './traffic-entries.ts';
 
 /** What is to be told of counted traffic; nothing of the many for whom nothing but their counters has changed. */
@@ -26,8 +27,7 @@ export async function findOwnEntries(
       JOIN nodes n ON n.id = e."nodeId" AND n.server_id = ${serverId}::uuid
       JOIN user_subscriptions s ON s.id = e."subscriptionId"
       JOIN plans p ON p.id = s.plan_id
-    WHERE n.tags && p.node_tags
-      OR (SELECT true FROM plan_nodes WHERE plan_id = s.plan_id AND node_id = n.id LIMIT 1)`;
+    WHERE ${IS_NODE_OF_PLAN}`;
   return new Set(rows.map(({ index }) => index));
 }
 

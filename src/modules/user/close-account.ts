@@ -1,4 +1,4 @@
-import type { Order, User } from '../../generated/prisma/client.ts';
+import type { Order, Prisma, User } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
 import type { Services } from '../../platform/services.ts';
@@ -8,6 +8,7 @@ import { endStays } from '../device/end-stays.ts';
 import { announceOrders } from '../order/announce-orders.ts';
 import { lockOrders } from '../order/lock-orders.ts';
 import { changeUses, lockCodes } from '../redemption/code-uses.ts';
+import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { stopSubscriptions } from '../subscription/stop-subscriptions.ts';
 import { USER_CHANGED } from './user.events.ts';
 
@@ -37,14 +38,23 @@ export async function closeAccount(tx: Transaction, userId: string): Promise<Clo
   return { user, endedSessionIds, failedOrders, stoppedSubscriptionIds };
 }
 
-/** Closes its sockets, clears what was cached of its orders and wakes who watches it. After the commit. */
+/** What the audit log keeps of it. */
+export function auditedClosure({
+  stoppedSubscriptionIds,
+  failedOrders,
+}: ClosedAccount): Prisma.InputJsonObject {
+  return { stoppedSubscriptionIds, failedOrderIds: failedOrders.map(({ id }) => id) };
+}
+
+/** Closes its sockets, clears what was cached of its orders and wakes who watches it, agents included. After the commit. */
 export async function announceClosedAccount(
-  services: Pick<Services, 'cache' | 'pubSub'>,
-  { user, endedSessionIds, failedOrders }: ClosedAccount,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { user, endedSessionIds, failedOrders, stoppedSubscriptionIds }: ClosedAccount,
 ): Promise<void> {
   await announceEndedSessions(services, endedSessionIds);
   await announceOrders(services, failedOrders);
   services.pubSub.publish(USER_CHANGED, [user.id]);
+  if (stoppedSubscriptionIds.length > 0) await announcePlanUsers(services, [user.id]);
 }
 
 /** Nobody else can give the user an order, or take one, while his row is locked. */

@@ -2,7 +2,7 @@ import type { User } from '../../generated/prisma/client.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { announceClosedAccount, closeAccount } from './close-account.ts';
+import { announceClosedAccount, auditedClosure, closeAccount } from './close-account.ts';
 import { lockUsers } from './lock-users.ts';
 
 /**
@@ -23,10 +23,7 @@ export async function deleteAccount(
       action: 'deleteAccount',
       actorId: userId,
       targetId: userId,
-      after: {
-        stoppedSubscriptionIds: account.stoppedSubscriptionIds,
-        failedOrderIds: account.failedOrders.map(({ id }) => id),
-      },
+      after: auditedClosure(account),
     });
     return account;
   });

@@ -1,5 +1,6 @@
 import type { User } from '../../generated/prisma/client.ts';
 import { PlatformError } from '../../platform/errors.ts';
+import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import type { Caller } from '../auth/caller.ts';
 import { type Account, readAccount, type Wanted } from './read-account.ts';
@@ -22,6 +23,17 @@ export async function getViewer(
 /** The account with this id; null when there is none. For many at once it is one query. */
 export function findUser({ db }: Pick<Services, 'db'>, userId: string): Promise<User | null> {
   return db.user.findUnique({ where: { id: userId } });
+}
+
+/**
+ * Anybody's account, for admins.
+ *
+ * @throws PlatformError NOT_FOUND, also when it is closed
+ */
+export async function getUser({ db }: Pick<Services, 'db'>, { id }: { id: string }): Promise<User> {
+  const user = await db.user.findUnique({ where: { id: checkId(id), deletedAt: null } });
+  if (!user) throw new PlatformError('NOT_FOUND');
+  return user;
 }
 
 /** The address an account logs in by; null when it has none. Asked for many accounts at once it is one query. */

@@ -107,7 +107,7 @@ export class UserResolver {
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
   ): Promise<Page<RedemptionRow>> {
-    return listRedemptions(context, { userId: id, page });
+    return listRedemptions(context, { filter: { userId: id }, page });
   }
 
   @FieldResolver(() => [Session], { description: 'Its sessions that live, the newest first.' })

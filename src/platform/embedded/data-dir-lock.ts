@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { EmbeddedError } from './embedded-error.ts';
+import { DataDirInUseError } from './embedded-error.ts';
 import { isErrno, processBirth } from './processes.ts';
 
 const LOCK = /^lock\.(\d+)$/;
@@ -13,14 +13,14 @@ const RELEASED = 'released';
  * The highest number counts. Whoever finds its owner dead makes the next number, which only one can; the highest
  * is never deleted, or a slow third could bring an old number back to life.
  *
- * @throws EmbeddedError naming the process that has it
+ * @throws DataDirInUseError naming the process that has it
  */
 export function lockDataDir(dataDir: string): { release(): void } {
   for (;;) {
     const highest = highestLock(dataDir);
     const holder = highest > 0 ? livingHolder(join(dataDir, `lock.${highest}`)) : undefined;
     if (holder !== undefined) {
-      throw new EmbeddedError(
+      throw new DataDirInUseError(
         `${dataDir} is in use: process ${holder} runs on it. Stop it first, or set another DATA_DIR.`,
       );
     }

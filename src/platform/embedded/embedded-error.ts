@@ -5,3 +5,6 @@ export class EmbeddedError extends Error {
     this.name = 'EmbeddedError';
   }
 }
+
+/** Another process lives on DATA_DIR. */
+export class DataDirInUseError extends EmbeddedError {}

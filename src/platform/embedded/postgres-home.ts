@@ -39,7 +39,7 @@ export async function openPostgresHome(dataDir: string, account: Account): Promi
   const inside = mayEnter(account, dataDir);
   const directory = inside ? join(dataDir, 'postgres') : join(SHARED_HOME, hash(dataDir));
   const cluster = join(directory, 'cluster');
-  const file = join(dataDir, 'postgres.json');
+  const file = markerFile(dataDir);
   const kept = readMarker(file);
   if (kept && readPrivate(join(directory, 'id')) === kept.id) return home(directory, file, kept);
   if (inside && !kept && existsSync(cluster)) {
@@ -68,6 +68,15 @@ function home(directory: string, file: string, marker: Marker): PostgresHome {
       writePrivate(file, JSON.stringify(marker));
     },
   };
+}
+
+/** Where DATA_DIR keeps the marker; it is there once a cluster has been made. */
+export const markerFile = (dataDir: string) => join(dataDir, 'postgres.json');
+
+/** What is needed to reach the cluster of a living process; undefined when there is none. */
+export function knownHome(dataDir: string): Pick<PostgresHome, 'password' | 'port'> | undefined {
+  const marker = readMarker(markerFile(dataDir));
+  return marker && { password: marker.password, port: marker.port };
 }
 
 function readMarker(file: string): Marker | undefined {

@@ -9,7 +9,7 @@ import { lastLines } from './log-file.ts';
 import { type Account, postgresAccount } from './postgres-account.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { ensureCluster } from './postgres-cluster.ts';
-import { openPostgresHome, type PostgresHome, SHARED_HOME } from './postgres-home.ts';
+import { knownHome, openPostgresHome, type PostgresHome, SHARED_HOME } from './postgres-home.ts';
 import { endProcess, isAlive, until, worksIn } from './processes.ts';
 
 const DATABASE = 'tessera';
@@ -54,6 +54,19 @@ export async function startPostgres(options: {
     if (running === undefined) await stopServer(pid);
     throw error;
   }
+}
+
+/**
+ * Where the PostgreSQL of the process that lives on DATA_DIR is reached, with the password in it.
+ *
+ * @throws EmbeddedError when that process uses another one
+ */
+export function knownPostgresUrl(dataDir: string): string {
+  const known = knownHome(dataDir);
+  if (known) return databaseUrl(known, DATABASE);
+  throw new EmbeddedError(
+    `The service on ${dataDir} has no PostgreSQL of its own: set DATABASE_URL as it has.`,
+  );
 }
 
 function stopServer(pid: number): Promise<void> {
@@ -183,6 +196,6 @@ async function query(connectionString: string, sql: string): Promise<void> {
   }
 }
 
-function databaseUrl({ password, port }: PostgresHome, database: string): string {
+function databaseUrl({ password, port }: Pick<PostgresHome, 'password' | 'port'>, database: string): string {
   return `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
 }

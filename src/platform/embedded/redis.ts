@@ -39,7 +39,7 @@ export async function startRedis(options: {
 }): Promise<EmbeddedRedis> {
   const directory = join(options.dataDir, 'redis');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const socket = socketPath(directory);
+  const socket = redisSocket(directory);
   const running = await serverAt(socket, directory);
   const pid = running?.pid ?? launch(await redisCommand(options), { ...options, directory, socket });
   const stop = () =>
@@ -124,8 +124,8 @@ async function serverAt(
   }
 }
 
-/** In the directory or, when that path is too long for a socket, in a directory of our own for temporary files. */
-function socketPath(directory: string): string {
+/** Where the socket of a private Redis is: in its directory or, when that path is too long for a socket, in a directory of our own for temporary files. */
+export function redisSocket(directory: string): string {
   const path = join(directory, 'redis.sock');
   if (Buffer.byteLength(path) <= SOCKET_PATH_LIMIT) return path;
   const hash = createHash('sha256').update(directory).digest('hex').slice(0, 16);

@@ -12,18 +12,19 @@ import {
   GraphQLError,
   type GraphQLFormattedError,
   type GraphQLSchema,
-  getOperationAST,
   Kind,
+  type OperationDefinitionNode,
   OperationTypeNode,
   visit,
 } from 'graphql';
-import { PlatformError } from '../errors.ts';
+import { DomainError, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { checkRequest } from './check-request.ts';
 import { markCacheable } from './conditional-get.ts';
 import { LIMITS } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { PARSE_OPTIONS } from './operation.ts';
+import type { ValidOperation } from './root-calls.ts';
 import { validationRules } from './rules.ts';
 import { NEW_TYPE, TimelyServer } from './timely-server.ts';
 
@@ -35,6 +36,8 @@ export interface ApolloSettings<Context extends BaseContext> {
   onError: (code: string) => void;
   /** Whether the caller may look at the schema itself. */
   mayIntrospect: (context: Context) => boolean;
+  /** Looks at each valid operation before anything of it runs, and throws to have it refused. */
+  beforeRun: (operation: ValidOperation, context: Context) => Promise<void>;
   /** How long an operation may take. */
   operationMs?: number;
 }
@@ -48,6 +51,7 @@ export function createApolloServer<Context extends BaseContext>({
   log,
   onError,
   mayIntrospect,
+  beforeRun,
   operationMs = LIMITS.operationMs,
 }: ApolloSettings<Context>): ApolloServer<Context> {
   const mask = (error: unknown) => {
@@ -60,7 +64,7 @@ export function createApolloServer<Context extends BaseContext>({
     logger: log,
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
-      operationChecks({ schema, mayIntrospect }),
+      operationChecks({ schema, mayIntrospect, beforeRun }),
       httpConventions<Context>(),
       markCacheable<Context>(),
     ],
@@ -70,6 +74,8 @@ export function createApolloServer<Context extends BaseContext>({
     formatError: (_formatted, error) => mask(error),
     // Introspection is decided for each caller, in operationChecks.
     introspection: true,
+    // The same bytes as Fastify writes, so that no refusal tells who has refused.
+    stringifyResult: (result) => JSON.stringify(result),
     hideSchemaDetailsFromClientErrors: true,
     persistedQueries: false,
     csrfPrevention: true,
@@ -85,21 +91,18 @@ export function createApolloServer<Context extends BaseContext>({
 function operationChecks<Context extends BaseContext>({
   schema,
   mayIntrospect,
-}: Pick<ApolloSettings<Context>, 'schema' | 'mayIntrospect'>): ApolloServerPlugin<Context> {
+  beforeRun,
+}: Pick<ApolloSettings<Context>, 'schema' | 'mayIntrospect' | 'beforeRun'>): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       return {
-        async didResolveOperation({ document, request, contextValue }) {
-          const operation = getOperationAST(document, request.operationName);
-          if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
-            const message = 'Subscriptions are for websockets: nothing would be watched here.';
-            throw notRun(new PlatformError('BAD_USER_INPUT', { message }));
-          }
-          if (introspects(document) && !mayIntrospect(contextValue)) {
-            const message = 'Introspection is switched off here; schema.graphql is the reference.';
-            throw notRun(new PlatformError('FORBIDDEN', { message }));
-          }
-          const refusal = checkRequest(schema, document, request);
+        async didResolveOperation({ document, operation, request, contextValue }) {
+          const variables = request.variables ?? {};
+          const run = operation && beforeRun({ document, operation, variables }, contextValue);
+          await run?.catch(refuseToRun);
+          const refusal =
+            refuseKind(document, operation, mayIntrospect(contextValue)) ??
+            checkRequest(schema, document, request);
           if (refusal) throw notRun(refusal);
         },
       };
@@ -107,12 +110,32 @@ function operationChecks<Context extends BaseContext>({
   };
 }
 
+/** What is not for everybody, or not for this transport. */
+function refuseKind(
+  document: DocumentNode,
+  operation: OperationDefinitionNode | undefined,
+  mayIntrospect: boolean,
+): DomainError | undefined {
+  if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
+    const message = 'Subscriptions are for websockets: nothing would be watched here.';
+    return new PlatformError('BAD_USER_INPUT', { message });
+  }
+  if (mayIntrospect || !introspects(document)) return undefined;
+  const message = 'Introspection is switched off here; schema.graphql is the reference.';
+  return new PlatformError('FORBIDDEN', { message });
+}
+
+function refuseToRun(error: unknown): never {
+  throw notRun(error);
+}
+
 /** Apollo takes whatever a plugin throws for a fault of its own, unless the error has a status. */
-function notRun(refusal: Error): GraphQLError {
-  const options = refusal instanceof GraphQLError ? refusal.toJSON() : undefined;
-  return new GraphQLError(refusal.message, {
-    originalError: refusal,
-    extensions: { ...options?.extensions, http: { status: 400 } },
+function notRun(error: unknown): GraphQLError {
+  const options = error instanceof GraphQLError ? error.toJSON() : undefined;
+  const isFault = error instanceof GraphQLError || error instanceof DomainError;
+  return new GraphQLError(error instanceof Error ? error.message : 'not run', {
+    originalError: error instanceof Error ? error : null,
+    extensions: { ...options?.extensions, http: { status: isFault ? 400 : 503 } },
   });
 }
 

@@ -41,6 +41,8 @@ export const LIMITS = {
   socketMessages: { burst: 200, perSecond: 20 },
   /** Bytes of a request body or a websocket frame, checked before parsing. */
   bodyBytes: 64 * 1024,
+  /** The same for a request body with the token of a server: traffic of thousands comes in one report. */
+  agentBodyBytes: 1024 * 1024,
 } as const;
 
 /** An error that says which limit an operation is over. */

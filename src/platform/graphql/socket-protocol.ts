@@ -34,7 +34,7 @@ export interface SocketClient {
  * @throws SocketRefusal with the close code
  */
 export type Connect = (
-  connection: { params: Record<string, unknown>; scope: RequestScope },
+  connection: { params: Record<string, unknown>; scope: RequestScope; isSealed: boolean },
   close: (code: number, reason: string) => void,
 ) => Promise<SocketClient>;
 
@@ -42,6 +42,8 @@ export type Connect = (
 export interface Extra {
   socket: WebSocket;
   scope: RequestScope;
+  /** Whether its messages are encrypted on their way. */
+  isSealed: () => boolean;
   client?: SocketClient;
   /** Of each subscription, by the id that its client has given it. */
   subscriptions: Map<string, RequestScope>;
@@ -109,8 +111,9 @@ async function admit(ctx: SocketContext, connect: Connect, log: Logger): Promise
   const { extra, connectionParams } = ctx;
   try {
     const client = await inRequestScope(extra.scope, () =>
-      connect({ params: connectionParams ?? {}, scope: extra.scope }, (code, reason) =>
-        extra.socket.close(code, reason),
+      connect(
+        { params: connectionParams ?? {}, scope: extra.scope, isSealed: extra.isSealed() },
+        (code, reason) => extra.socket.close(code, reason),
       ),
     );
     if (extra.socket.readyState !== extra.socket.OPEN) client.closed();
@@ -118,13 +121,15 @@ async function admit(ctx: SocketContext, connect: Connect, log: Logger): Promise
     extra.letIn();
     return true;
   } catch (error) {
-    const refusal = error instanceof SocketRefusal ? error : connectFailure(error, log);
+    const refusal = inRequestScope(extra.scope, () => asSocketRefusal(error, log));
     extra.socket.close(refusal.closeCode, refusal.message);
     return false;
   }
 }
 
-function connectFailure(error: unknown, log: Logger): SocketRefusal {
+/** With what to close a socket for an error; one that is no refusal is logged. */
+export function asSocketRefusal(error: unknown, log: Logger): SocketRefusal {
+  if (error instanceof SocketRefusal) return error;
   const { code } = maskError(error, log).extensions;
   const isOutage = code === 'SERVICE_UNAVAILABLE' || code === 'RATE_LIMITED';
   return new SocketRefusal(isOutage ? TRY_AGAIN_LATER : CloseCode.InternalServerError, code);

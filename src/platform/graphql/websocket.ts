@@ -6,21 +6,29 @@ import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Logger } from '../logger.ts';
 import { createMeter } from '../meter.ts';
+import { inRequestScope, type RequestScope } from '../request-scope.ts';
+import type { Channel, SealableChannel } from '../transport-encryption/sealed-socket.ts';
 import { createHandshakes, type HandshakeSettings, refuseHandshake } from './handshake.ts';
 import { LIMITS } from './limits.ts';
 import type { SocketPlace } from './socket-places.ts';
-import { type Connect, makeProtocol } from './socket-protocol.ts';
+import { asSocketRefusal, type Connect, makeProtocol, SocketRefusal } from './socket-protocol.ts';
 
 /** What the websocket transport needs to know beside the schema. */
 export interface WebsocketSettings extends HandshakeSettings {
   schema: GraphQLSchema;
   log: Logger;
+  originOf: (request: IncomingMessage) => string | undefined;
   connect: Connect;
+  /** Puts a layer between the socket and the protocol. */
+  seal: (channel: Channel) => SealableChannel;
 }
 
 const PING_INTERVAL_MS = 12_000;
 const LARGEST_BACKLOG_BYTES = 1024 * 1024;
+/** Encrypted messages are longer than what is inside, which is held to the limit of clear ones. */
+const LARGEST_FRAME_BYTES = 128 * 1024;
 const GOING_AWAY = 1001;
+const TOO_BIG = 1009;
 /** A peer that does not take part in a farewell is cut off after this time. */
 const FAREWELL_MS = 5_000;
 
@@ -33,7 +41,7 @@ const FAREWELL_MS = 5_000;
 export function serveWebsockets(server: Server, settings: WebsocketSettings): { close: () => Promise<void> } {
   const options = {
     noServer: true,
-    maxPayload: LIMITS.bodyBytes,
+    maxPayload: LARGEST_FRAME_BYTES,
     perMessageDeflate: false,
     handleProtocols,
     closeTimeout: FAREWELL_MS,
@@ -64,38 +72,58 @@ export function serveWebsockets(server: Server, settings: WebsocketSettings): { 
 function open(
   { socket, place, request }: { socket: WebSocket; place: SocketPlace; request: IncomingMessage },
   protocol: ReturnType<typeof makeProtocol>,
-  { log, addressOf, isCounted }: WebsocketSettings,
+  { log, addressOf, originOf, seal, isCounted }: WebsocketSettings,
 ): void {
   const scope = {
     requestId: randomUUID(),
     ip: addressOf(request),
     userAgent: request.headers['user-agent'] ?? null,
+    origin: originOf(request),
   };
   const stopPinging = keepAlive(socket);
-  const mayGoOn = isCounted ? createMeter(LIMITS.socketMessages) : () => true;
   socket.on('error', (err) => log.debug({ err, requestId: scope.requestId }, 'a websocket failed'));
+  const { isSealed, ...channel } = seal(channelOf(socket, scope, { log, isCounted }));
   const closed = protocol.opened(
     {
+      ...channel,
       protocol: socket.protocol,
-      send: (message) => send(socket, message),
-      close: (code, reason) => socket.close(code, reason),
-      onMessage: (handle) => {
-        socket.on('message', (message) => {
-          if (socket.readyState !== socket.OPEN) return;
-          if (!mayGoOn()) return socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
-          handle(String(message)).catch((err: unknown) => {
-            log.error({ err, requestId: scope.requestId }, 'a websocket message failed');
-            socket.close(CloseCode.InternalServerError, 'INTERNAL_SERVER_ERROR');
-          });
-        });
-      },
+      onMessage: (handle) => channel.onMessage(async (message) => handle(ensureSize(message))),
     },
-    { socket, scope, subscriptions: new Map(), letIn: place.letIn },
+    { socket, scope, isSealed, subscriptions: new Map(), letIn: place.letIn },
   );
   socket.once('close', (code, reason) => {
     stopPinging();
     closed(code, String(reason)).catch((err: unknown) => log.error({ err }, 'closing a websocket failed'));
   });
+}
+
+/** The socket as something that carries text; it is closed with what a message was refused with. */
+function channelOf(
+  socket: WebSocket,
+  scope: RequestScope,
+  { log, isCounted }: Pick<WebsocketSettings, 'log' | 'isCounted'>,
+): Channel {
+  const mayGoOn = isCounted ? createMeter(LIMITS.socketMessages) : () => true;
+  return {
+    send: (message) => send(socket, message),
+    close: (code, reason) => socket.close(code, reason),
+    onMessage: (handle) => {
+      socket.on('message', (message) => {
+        if (socket.readyState !== socket.OPEN) return;
+        if (!mayGoOn()) return socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
+        handle(String(message)).catch((error: unknown) => {
+          const refusal = inRequestScope(scope, () => asSocketRefusal(error, log));
+          socket.close(refusal.closeCode, refusal.message);
+        });
+      });
+    },
+  };
+}
+
+/** @throws SocketRefusal 1009 */
+function ensureSize(message: string): string {
+  if (Buffer.byteLength(message) > LIMITS.bodyBytes) throw new SocketRefusal(TOO_BIG, 'Message too big');
+  return message;
 }
 
 /**

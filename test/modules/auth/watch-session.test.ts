@@ -1,20 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SESSION_ENDED } from '../../../src/modules/auth/session.events.ts';
-import { createSessionWatch, type SessionWatch } from '../../../src/modules/auth/watch-session.ts';
+import { createSessionWatch } from '../../../src/modules/auth/watch-session.ts';
+import type { EndWatch } from '../../../src/platform/end-watch.ts';
 import type { PubSub } from '../../../src/platform/pubsub.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { buildDevice, buildSession } from '../../support/factories.ts';
 import { createTestServices } from '../../support/services.ts';
 
 let services: RunningServices;
-let sessions: SessionWatch;
+let sessions: EndWatch;
 beforeAll(async () => {
   services = await createTestServices();
   sessions = watchWithoutWakeUps(50);
 });
 afterAll(() => services.close());
 
-function watchWithoutWakeUps(pollMs: number): SessionWatch {
+function watchWithoutWakeUps(pollMs: number): EndWatch {
   const deaf = { onWake: () => () => {}, onReconnect: () => () => {} } as unknown as PubSub;
   return createSessionWatch({ ...services, pubSub: deaf }, { pollMs });
 }

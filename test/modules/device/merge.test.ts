@@ -81,7 +81,8 @@ describe('a merge', () => {
 
     const after = await subscription(before.id);
     expect(after.revision).toBeGreaterThan(before.revision);
-    expect(after).toEqual({ ...before, userId: intoId, version: 2, revision: after.revision });
+    const { revision, revisedAt } = after;
+    expect(after).toEqual({ ...before, userId: intoId, version: 2, revision, revisedAt });
     expect(await j.user(fromId)).toMatchObject({ mergedIntoId: intoId, deletedAt: expect.any(Date) });
     expect(await j.user(intoId)).toMatchObject({ mergedIntoId: null, deletedAt: null });
   });

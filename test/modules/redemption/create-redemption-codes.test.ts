@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRedemptionCodes } from '../../../src/modules/redemption/create-redemption-codes.ts';
+import { createSecrets } from '../../../src/platform/secrets.ts';
 import {
   CreateRedemptionCodesDocument,
   type CreateRedemptionCodesInput,
@@ -10,6 +12,7 @@ import {
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { newCode } from '../../support/codes.ts';
 import { buildPlan, inDays, unique } from '../../support/factories.ts';
+import { TEST_SECRET_KEY } from '../../support/services.ts';
 
 let api: TestApi;
 let admin: TestUser;
@@ -114,6 +117,60 @@ describe('createRedemptionCodes', () => {
     expect(await create(input)).toEqual(await create(input));
   });
 
+  it('refuses a key that was used for another batch, and makes none', async () => {
+    const idempotencyKey = unique('key');
+    const codes = ['KEY-REUSED-1', 'KEY-REUSED-2'];
+    const { id } = await create({ idempotencyKey, codes });
+    const others: Partial<CreateRedemptionCodesInput>[] = [
+      { codes: ['KEY-REUSED-1', 'KEY-REUSED-3'] },
+      { codes: ['KEY-REUSED-1'] },
+      { codes, quantity: 2 },
+      { codes, unitTime: 'DAY' },
+      { codes, maxUses: null },
+      { codes, label: 'Another' },
+      { codes, note: 'Another' },
+      { codes, expiresAt: inDays(3).toISOString() },
+      { codes, planId: (await buildPlan(api.services.db)).id },
+      { count: 2 },
+    ];
+
+    for (const other of others) {
+      const refusal = await admin.refused(CreateRedemptionCodesDocument, {
+        input: inputOf({ ...other, idempotencyKey }),
+      });
+      expect([other, refusal.extensions.code]).toEqual([other, 'IDEMPOTENCY_KEY_REUSED']);
+    }
+    const again = { idempotencyKey, codes: ['key reused 2', 'KEYREUSED1'], planId: planId.toUpperCase() };
+    expect((await create(again)).id).toBe(id);
+  });
+
+  it('answers the same key with the same batch when its plan is gone meanwhile', async () => {
+    const plan = await buildPlan(api.services.db);
+    const input = { planId: plan.id, idempotencyKey: unique('key') };
+    const { id } = await create(input);
+    await api.services.db.plan.update({ where: { id: plan.id }, data: { deletedAt: inDays(0) } });
+
+    expect((await create(input)).id).toBe(id);
+  });
+
+  it('refuses an import of what was imported under the key before', async () => {
+    const old = createSecrets({ secretKey: 'the key before, long enough for a key: 0123456789' });
+    const both = createSecrets({
+      ...{
+        secretKey: TEST_SECRET_KEY,
+        previousSecretKey: 'the key before, long enough for a key: 0123456789',
+      },
+    });
+    const input = inputOf({ codes: ['BEFORE-ROTATION'] }) as Parameters<
+      typeof createRedemptionCodes
+    >[1]['input'];
+    await createRedemptionCodes({ ...api.services, secrets: old }, { actorId: null, input });
+
+    const again = createRedemptionCodes({ ...api.services, secrets: both }, { actorId: null, input });
+
+    await expect(again).rejects.toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'input.codes' } });
+  });
+
   it('audits who made what, and no code', async () => {
     const batch = await create({ codes: ['SECRET-IN-AUDIT'] });
 
@@ -152,7 +209,7 @@ describe('createRedemptionCodes', () => {
     ['no code at all', { count: null }, 'input.count'],
     ['both a count and codes', { count: 1, codes: ['ABCDEF'] }, 'input.count'],
     ['a count of 0', { count: 0 }, 'input.count'],
-    ['a count of more than 10,000', { count: 10_001 }, 'input.count'],
+    ['a count of more than 1,000,000', { count: 1_000_001 }, 'input.count'],
     ['an empty list', { codes: [], count: null }, 'input.codes'],
     ['a quantity of 0', { quantity: 0 }, 'input.quantity'],
     ['a quantity of -1', { quantity: -1 }, 'input.quantity'],

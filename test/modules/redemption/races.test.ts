@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../src/generated/prisma/client.ts';
 import { newCode } from '../../support/codes.ts';
 import { checkInvariants } from '../../support/invariants.ts';
-import { armed, eventually, type Redeeming, refusalOf, startRedeeming, tally } from './redeeming.ts';
+import { armed, overlapping, type Redeeming, refusalOf, startRedeeming, tally } from './redeeming.ts';
 
 describe('two processes without the lock', () => {
   // Each with batchers of its own: what one decides, the other learns from the database alone.
@@ -24,29 +24,14 @@ describe('two processes without the lock', () => {
     one.activate(...(await one.services.db.order.findMany({ where: { status: 'PAID' } })));
 
   /** What comes of the second decision, made while the first is decided and not committed. */
-  async function overlapping(first: () => Promise<Order>, second: () => Promise<Order>): Promise<Order> {
-    const isWaited = async () => {
-      const [row] = await one.services.db.$queryRaw<[{ count: bigint }]>`
-        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-      return row.count > 0n;
-    };
-    let late: Promise<Order> | undefined;
-    armed('acceptOrders.beforeCommit', async () => {
-      if (late) return;
-      late = second();
-      late.catch(() => {});
-      await eventually(isWaited, 2_000);
-    });
-    await first();
-    if (!late) throw new Error('the second was not made');
-    return late;
-  }
+  const overlappingOrders = (first: () => Promise<Order>, second: () => Promise<Order>) =>
+    overlapping(one.services, 'acceptOrders.beforeCommit', { first, second });
 
   it('refuse the last use while it is being promised elsewhere', async () => {
     const { code } = await newCode(one.services, { batch: { unitTime: 'DAY' } });
     const [winner, loser] = [await one.user(), await one.user()];
 
-    const late = overlapping(
+    const late = overlappingOrders(
       () => redeem(0, winner, code),
       () => redeem(1, loser, code),
     );
@@ -59,7 +44,7 @@ describe('two processes without the lock', () => {
     const userId = await one.user();
     const made: Order[] = [];
 
-    const late = await overlapping(
+    const late = await overlappingOrders(
       async () => {
         const order = await redeem(0, userId, code);
         made.push(order);
@@ -75,7 +60,7 @@ describe('two processes without the lock', () => {
     const codes = [await newCode(one.services), await newCode(one.services)];
     const userId = await one.user();
 
-    const late = await overlapping(
+    const late = await overlappingOrders(
       () => redeem(0, userId, codes[0]?.code ?? ''),
       () => redeem(1, userId, codes[1]?.code ?? ''),
     );

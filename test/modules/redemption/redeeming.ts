@@ -95,3 +95,29 @@ export async function eventually(
 ): Promise<void> {
   if (!(await until(condition, limitMs))) throw new Error(`not within ${limitMs} ms: ${condition}`);
 }
+
+/**
+ * What comes of the second work, begun when the first has reached the crash point before its commit: the second waits
+ * for a lock until then, or two seconds have passed.
+ */
+export async function overlapping<Late>(
+  { db }: Pick<RunningServices, 'db'>,
+  point: string,
+  { first, second }: { first: () => Promise<unknown>; second: () => Promise<Late> },
+): Promise<Late> {
+  const isWaited = async () => {
+    const [row] = await db.$queryRaw<[{ count: bigint }]>`
+      SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    return row.count > 0n;
+  };
+  let late: Promise<Late> | undefined;
+  armed(point, async () => {
+    if (late) return;
+    late = second();
+    late.catch(() => {});
+    await eventually(isWaited, 2_000);
+  });
+  await first();
+  if (!late) throw new Error('the second was not made');
+  return late;
+}

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expireSubscriptions } from '../../../src/modules/subscription/expire-subscriptions.ts';
 import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscription.events.ts';
@@ -20,13 +19,14 @@ beforeEach(async () => {
 const present = (id: string) => services.db.userSubscription.findUniqueOrThrow({ where: { id } });
 const OVER = { startsAt: inDays(-40), expiresAt: inDays(-1) };
 
-/** That many users whose subscriptions of one plan are over. */
+/** That many users whose subscriptions of one plan are over, one millisecond after another. */
 async function manyOver(count: number): Promise<string> {
   const { id: planId } = await buildPlan(services.db);
   await services.db.$executeRaw`
     WITH u AS (INSERT INTO users (id) SELECT gen_random_uuid() FROM generate_series(1, ${count}::int) RETURNING id)
     INSERT INTO user_subscriptions (id, user_id, plan_id, starts_at, expires_at, token, credential)
-    SELECT gen_random_uuid(), id, ${planId}::uuid, now() - interval '2 days', now() - interval '1 hour', id::text, id FROM u`;
+    SELECT gen_random_uuid(), id, ${planId}::uuid, now() - interval '2 days',
+      now() - interval '1 hour' + row_number() OVER () * interval '1 millisecond', id::text, id FROM u`;
   return planId;
 }
 const countExpired = (planId: string) =>
@@ -46,8 +46,8 @@ describe('expireSubscriptions', () => {
 
     for (const before of [active, exhausted]) {
       const after = await present(before.id);
-      const { revision } = after;
-      expect(after).toEqual({ ...before, status: 'EXPIRED', version: 2, revision });
+      const { revision, revisedAt } = after;
+      expect(after).toEqual({ ...before, status: 'EXPIRED', version: 2, revision, revisedAt });
       expect(revision).toBeGreaterThan(before.revision);
       expect(woken).toContain(`${USER_CHANGED} ${before.userId}`);
       expect(woken).toContain(`${PLAN_USERS_CHANGED} ${before.planId}`);
@@ -131,20 +131,15 @@ describe('expireSubscriptions', () => {
 describe('a run that is cut short', () => {
   it('by a batch that fails keeps what was done, and is resumed by the next', async () => {
     const planId = await manyOver(2_500);
-    const token = `poison-${randomUUID()}`;
-    // In the second batch, which takes the next thousand by the end of their time.
-    await services.db.$executeRaw`
-      UPDATE user_subscriptions SET token = ${token}, expires_at = now() - interval '59 minutes'
-      WHERE id = (SELECT id FROM user_subscriptions WHERE plan_id = ${planId}::uuid LIMIT 1)`;
-    await services.db.$executeRaw`
-      UPDATE user_subscriptions SET expires_at = now() - interval '30 minutes'
-      WHERE plan_id = ${planId}::uuid AND id IN (
-        SELECT id FROM user_subscriptions WHERE plan_id = ${planId}::uuid AND token <> ${token} LIMIT 1400)`;
+    // In the second batch.
+    const poison = await services.db.userSubscription.findFirstOrThrow({
+      ...{ where: { planId }, orderBy: { expiresAt: 'asc' }, skip: 1_500 },
+    });
     await services.db.$executeRawUnsafe(`
       CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a fault of the test'; END $$`);
     await services.db.$executeRawUnsafe(`
       CREATE TRIGGER fail BEFORE UPDATE ON user_subscriptions FOR EACH ROW
-      WHEN (OLD.token = '${token}') EXECUTE FUNCTION fail()`);
+      WHEN (OLD.id = '${poison.id}') EXECUTE FUNCTION fail()`);
 
     await expect(expireSubscriptions(services)).rejects.toThrow('a fault of the test');
 

@@ -27,6 +27,7 @@ const subscription = (overrides: Partial<UserSubscription> = {}): UserSubscripti
   credential: randomUUID(),
   version: 1,
   revision: 0n,
+  revisedAt: inDays(-1),
   createdAt: inDays(-1),
   ...overrides,
 });

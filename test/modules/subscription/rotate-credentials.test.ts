@@ -31,8 +31,8 @@ describe('rotateSubscriptionCredentials', () => {
     expect(credential).not.toBe(before.credential);
     expect(version).toBe(before.version + 1);
     expect(after.revision).toBeGreaterThan(before.revision);
-    const { revision } = after;
-    expect({ ...before, token, credential, version, revision }).toEqual(after);
+    const { revision, revisedAt } = after;
+    expect({ ...before, token, credential, version, revision, revisedAt }).toEqual(after);
     expect(await present(other.id)).toEqual(other);
   });
 

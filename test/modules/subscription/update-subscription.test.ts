@@ -5,8 +5,8 @@ import { USER_CHANGED } from '../../../src/modules/user/user.events.ts';
 import { UpdateUserSubscriptionDocument, type UpdateUserSubscriptionInput } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { buildSubscription, inDays } from '../../support/factories.ts';
-import { tally } from '../redemption/redeeming.ts';
-import { listening, site } from '../traffic/reporting.ts';
+import { eventually, tally } from '../redemption/redeeming.ts';
+import { listening, waiting } from '../traffic/reporting.ts';
 
 let api: TestApi;
 let admin: TestUser;
@@ -36,8 +36,8 @@ describe('updateUserSubscription', () => {
     expect(await update(before.id, { status: 'STOPPED' })).toMatchObject({ status: 'STOPPED', version: 2 });
 
     const after = await present(before.id);
-    const { revision } = after;
-    expect(after).toEqual({ ...before, status: 'STOPPED', version: 2, revision });
+    const { revision, revisedAt } = after;
+    expect(after).toEqual({ ...before, status: 'STOPPED', version: 2, revision, revisedAt });
     expect(revision).toBeGreaterThan(before.revision);
     expect(woken).toEqual([`${PLAN_USERS_CHANGED} ${before.planId}`, `${USER_CHANGED} ${before.userId}`]);
   });
@@ -225,21 +225,20 @@ describe('updates at once', () => {
     expect(outcomes).toEqual({ OK: 1, BAD_USER_INPUT: 4 });
   });
 
-  it('as reports lose none of them, and what is used up then is EXHAUSTED', async () => {
-    const { report, entry, subscriptionId } = await site(api.services, {
-      subscription: { trafficLimit: 1_000n },
-    });
-    const change = () =>
-      updateUserSubscription(api.services, {
-        ...{ actorId: admin.userId, id: subscriptionId, input: { trafficLimit: 20n } },
+  it('as a report: what it has counted decides', async () => {
+    const { id } = await made({ trafficLimit: 1_000n, upload: 10n });
+    let changing: Promise<unknown> | undefined;
+
+    await api.services.db.$transaction(async (tx) => {
+      // As a report holds it while it is under way.
+      await tx.userSubscription.update({ where: { id }, data: { upload: { increment: 90n } } });
+      changing = updateUserSubscription(api.services, {
+        ...{ actorId: admin.userId, id, input: { trafficLimit: 100n } },
       });
-
-    await Promise.all(Array.from({ length: 20 }, () => [report([entry()]), change()]).flat());
-
-    expect(await present(subscriptionId)).toMatchObject({
-      upload: 20n,
-      trafficLimit: 20n,
-      status: 'EXHAUSTED',
+      await eventually(async () => (await waiting(api.services)) > 0);
     });
+    await changing;
+
+    expect(await present(id)).toMatchObject({ upload: 100n, trafficLimit: 100n, status: 'EXHAUSTED' });
   });
 });

@@ -35,10 +35,10 @@ describe('resetTraffic', () => {
     expect(await resetTraffic(services)).toBe(1);
 
     const after = await present(before.id);
-    const { revision, nextResetAt } = after;
+    const { revision, revisedAt, nextResetAt } = after;
     expect(after).toEqual({
       ...before,
-      ...{ status: 'ACTIVE', upload: 0n, download: 0n, version: 2, revision, nextResetAt },
+      ...{ status: 'ACTIVE', upload: 0n, download: 0n, version: 2, revision, revisedAt, nextResetAt },
     });
     expect(revision).toBeGreaterThan(before.revision);
     expect(nextResetAt).toEqual(nextReset('MONTHLY_START_DAY', before.startsAt, new Date()));

@@ -28,6 +28,8 @@ beforeEach(async () => {
     path: '/graphql',
     isAllowedOrigin: () => true,
     addressOf: ({ headers }) => String(headers['x-forwarded-for']),
+    originOf: () => undefined,
+    seal: (channel) => ({ ...channel, isSealed: () => false }),
     isCounted: true,
     isShared: async (address) => address === OURS,
     connect: async () => ({ context: () => ({}), closed: () => {} }),

@@ -42,8 +42,10 @@ beforeEach(async () => {
     path: '/graphql',
     isAllowedOrigin: (origin) => origin === 'https://ours.example',
     addressOf: () => '192.0.2.1',
+    seal: (channel) => ({ ...channel, isSealed: () => false }),
     isCounted: false,
     isShared: async () => false,
+    originOf: () => 'http://ours.example',
     connect: async ({ params }) => {
       opened += 1;
       if (params.as === 'stranger') throw new SocketRefusal(4401, 'UNAUTHENTICATED');
@@ -295,6 +297,7 @@ async function httpError(query: string): Promise<Fault | undefined> {
     log,
     onError: () => {},
     mayIntrospect: () => true,
+    beforeRun: async () => {},
   });
   await apollo.start();
   const scope = { requestId: crypto.randomUUID(), ip: '192.0.2.1', userAgent: null };

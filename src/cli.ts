@@ -1,0 +1,14 @@
+import { text } from 'node:stream/consumers';
+import { endingOf, runCommand } from './cli/run.ts';
+
+try {
+  await runCommand(process.argv.slice(2), {
+    show: (line) => process.stdout.write(`${line}\n`),
+    say: (line) => process.stderr.write(`${line}\n`),
+    readInput: async () => (await text(process.stdin)).replace(/\r?\n$/, ''),
+  });
+} catch (error) {
+  const { code, message } = endingOf(error);
+  process.stderr.write(`${message}\n`);
+  process.exitCode = code;
+}

@@ -1,0 +1,124 @@
+import { HeaderMap } from '@apollo/server';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+import { GraphQLError } from 'graphql';
+import type { Context } from './context.ts';
+import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-settings.ts';
+import { authenticate } from './modules/auth/authenticate.ts';
+import { type Caller, isAdmin } from './modules/auth/caller.ts';
+import { isServerToken } from './modules/server/find-agent.ts';
+import { DomainError } from './platform/errors.ts';
+import { createApolloServer } from './platform/graphql/apollo.ts';
+import { answerConditionally } from './platform/graphql/conditional-get.ts';
+import { LIMITS } from './platform/graphql/limits.ts';
+import { inRequestScope, requestScope } from './platform/request-scope.ts';
+import { acceptSealedRequests, isSealed } from './platform/transport-encryption/sealed-http.ts';
+import { scopeOf } from './scope-of.ts';
+
+/** Where GraphQL is, for both transports. */
+export const GRAPHQL_PATH = '/graphql';
+
+/** Whether the request came encrypted is known to this transport, and to no resolver. */
+interface HttpContext extends Context {
+  isSealed: boolean;
+}
+
+/**
+ * Answers GraphQL over HTTP, in clear or encrypted.
+ *
+ * @returns ends the GraphQL server
+ */
+export async function serveGraphqlHttp(
+  app: FastifyInstance,
+  settings: GraphqlSettings,
+  { encryption, deviceTraffic }: Encryption,
+): Promise<() => Promise<void>> {
+  const { services, config, schema, shared, metrics } = settings;
+  const apollo = createApolloServer<HttpContext>({
+    schema,
+    log: services.log,
+    onError: (code) => metrics.errors.inc({ code }),
+    mayIntrospect: ({ caller }) => mayIntrospect(caller, config),
+    beforeRun: async (operation, context) => {
+      if (!context.isSealed) await deviceTraffic.ensureMayRunClear(operation);
+    },
+  });
+  await apollo.start();
+  const handle = fastifyApolloHandler(apollo, {
+    context: async (request) => {
+      const caller = await identify(settings, deviceTraffic, request);
+      if (caller.kind === 'agent') shared.agentPresence.seen(caller);
+      const scope = scopeOf(request, config);
+      return { ...services, ...shared, caller, request: scope, isSealed: isSealed(request) };
+    },
+  });
+  const route: RouteOptions = {
+    method: ['GET', 'POST'],
+    url: GRAPHQL_PATH,
+    onSend: answerConditionally,
+    handler: (request, reply) =>
+      inRequestScope(scopeOf(request, config), () => handle.call(app, request, reply)),
+  };
+  app.addConstraintStrategy(SENDER);
+  await app.register(async (routes) => {
+    acceptSealedRequests(routes, encryption);
+    routes.route(route);
+    routes.route({ ...route, constraints: { sender: 'agent' }, bodyLimit: LIMITS.agentBodyBytes });
+  });
+  return () => apollo.stop();
+}
+
+/** Who sends a request, by what can be seen of it before its body is read. */
+const SENDER: Parameters<FastifyInstance['addConstraintStrategy']>[0] = {
+  name: 'sender',
+  storage: () => {
+    const routes = new Map<unknown, never>();
+    return {
+      get: (sender) => routes.get(sender) ?? null,
+      set: (sender, route) => void routes.set(sender, route as never),
+    };
+  },
+  validate: () => {},
+  deriveConstraint: ({ headers }) => (isServerToken(headers.authorization) ? 'agent' : undefined),
+};
+
+/**
+ * Who is asking, and what follows from that for his request.
+ *
+ * @throws GraphQLError with the HTTP status: Apollo answers a context that fails with 500 otherwise
+ */
+async function identify(
+  { services, shared, config }: GraphqlSettings,
+  { ensureMaySpeakClear }: Encryption['deviceTraffic'],
+  request: FastifyRequest,
+): Promise<Caller> {
+  try {
+    await shared.operationBudget.spendRequest(scopeOf(request, config).ip);
+    const caller = await authenticate(services, request.headers.authorization);
+    if (!isSealed(request)) await ensureMaySpeakClear(caller);
+    const scope = requestScope();
+    if (scope) scope.hidesSchema = !mayIntrospect(caller, config);
+    if (isTrusted(caller)) scope?.deadline?.extend(LIMITS.longOperationMs);
+    return caller;
+  } catch (error) {
+    throw refusedRequest(error);
+  }
+}
+
+/** Agents and admins ask for much at once. */
+const isTrusted = (caller: Caller) => caller.kind === 'agent' || isAdmin(caller);
+
+function refusedRequest(error: unknown): GraphQLError {
+  const originalError = error instanceof Error ? error : null;
+  return new GraphQLError('the request was not accepted', {
+    originalError,
+    extensions: { http: statusOf(error) },
+  });
+}
+
+function statusOf(error: unknown): { status: number; headers?: HeaderMap } {
+  if (!(error instanceof DomainError)) return { status: 503 };
+  const seconds = error.details.retryAfterSeconds;
+  if (seconds === undefined) return { status: 400 };
+  return { status: 429, headers: new HeaderMap([['retry-after', String(seconds)]]) };
+}

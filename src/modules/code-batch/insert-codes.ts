@@ -1,0 +1,43 @@
+import { uuidv7 } from 'uuidv7';
+import type { RedemptionBatch } from '../../generated/prisma/client.ts';
+import { SECOND_MS } from '../../platform/clock.ts';
+import type { Transaction } from '../../platform/database.ts';
+import { toJson } from '../../platform/rows.ts';
+import type { SealedCode } from '../redemption/code-vault.ts';
+
+/** Whoever fills a batch has so long for the next step, before others take the batch up. */
+export const STEP_MS = 10 * SECOND_MS;
+
+/**
+ * Adds codes to a batch and raises its `created` by as many. A code that is there already is left out; whoever draws
+ * codes draws again. The caller holds the lock on the batch, or has made it in this transaction.
+ *
+ * @param batch as it is in this transaction
+ * @returns how many were added
+ * @throws Error when somebody else has added codes since the batch was read
+ */
+export async function insertCodes(
+  tx: Pick<Transaction, '$executeRaw'>,
+  { id: batchId, created, maxUses, expiresAt }: RedemptionBatch,
+  codes: readonly SealedCode[],
+): Promise<number> {
+  const rows = codes.map(({ lookup, ciphertext, hint }) => ({
+    id: uuidv7(),
+    lookup: lookup.toString('hex'),
+    ciphertext: ciphertext.toString('hex'),
+    hint,
+  }));
+  const inserted = await tx.$executeRaw`
+    INSERT INTO redemption_codes (id, batch_id, lookup, ciphertext, hint, max_uses, expires_at)
+    SELECT id, ${batchId}::uuid, decode(lookup, 'hex'), decode(ciphertext, 'hex'), hint, ${maxUses}::int,
+      ${expiresAt}::timestamptz
+    FROM json_to_recordset(${toJson(rows)}::json) AS c(id uuid, lookup text, ciphertext text, hint text)
+    ON CONFLICT (lookup) WHERE deleted_at IS NULL DO NOTHING`;
+  const raised = await tx.$executeRaw`
+    UPDATE redemption_batches
+    SET created = created + ${inserted}::int,
+      next_fill_at = tessera_now() + ${STEP_MS}::int * interval '1 millisecond'
+    WHERE id = ${batchId}::uuid AND created = ${created}::int`;
+  if (raised !== 1) throw new Error('somebody else has added codes to this batch meanwhile');
+  return inserted;
+}

@@ -1,0 +1,19 @@
+import type { Services } from '../../platform/services.ts';
+import { PLAN_USERS_CHANGED } from './subscription.events.ts';
+
+/**
+ * Wakes the agents of every server that has a plan of these users, after the commit that changed what they have of it.
+ * When the plans cannot be read it is left to the agents' poll, two seconds later.
+ */
+export async function announcePlanUsers(
+  { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
+  userIds: readonly string[],
+): Promise<void> {
+  const plans = await db.userSubscription
+    .findMany({ where: { userId: { in: [...userIds] } }, distinct: ['planId'], select: { planId: true } })
+    .catch(() => []);
+  pubSub.publish(
+    PLAN_USERS_CHANGED,
+    plans.map(({ planId }) => planId),
+  );
+}

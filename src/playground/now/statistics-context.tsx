@@ -1,0 +1,16 @@
+import { createContext, type ReactNode, useContext, useEffect, useSyncExternalStore } from 'react';
+import type { FeedState, StatisticsFeed } from './statistics-feed.ts';
+
+const FeedContext = createContext<StatisticsFeed | null>(null);
+
+export function StatisticsProvider({ feed, children }: { feed: StatisticsFeed; children: ReactNode }) {
+  return <FeedContext value={feed}>{children}</FeedContext>;
+}
+
+/** The statistics; the first use begins to watch them. */
+export function useStatistics(): FeedState {
+  const feed = useContext(FeedContext);
+  if (!feed) throw new Error('there is no StatisticsProvider around this');
+  useEffect(() => feed.open(), [feed]);
+  return useSyncExternalStore(feed.subscribe, () => feed.state);
+}

@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { endingOf, readCommand } from '../../src/cli/run.ts';
+import { readConfig } from '../../src/config.ts';
+import { logIn } from '../../src/modules/auth/log-in.ts';
+import type { RunningServices } from '../../src/platform/services.ts';
+import { buildIdentity, buildPlan, buildSession, buildUser } from '../support/factories.ts';
+import { createTestServices } from '../support/services.ts';
+
+let services: RunningServices;
+
+beforeAll(async () => {
+  services = await createTestServices();
+  await buildPlan(services.db, { name: 'Basic' });
+  await buildPlan(services.db, { name: 'Twice' });
+  await buildPlan(services.db, { name: 'Twice' });
+  await buildIdentity(services.db, { type: 'EMAIL', value: 'user@example.test' });
+});
+afterAll(() => services.close());
+
+/** Does what was typed on the services of the test, and tells what the shell would see. */
+async function tessera(
+  line: string,
+  { input = '', env = {} }: { input?: string; env?: Record<string, string> } = {},
+) {
+  const shown: string[] = [];
+  const said: string[] = [];
+  const tools = {
+    services,
+    config: readConfig(env),
+    show: (text: string) => void shown.push(text),
+    say: (text: string) => void said.push(text),
+    readInput: async () => input,
+  };
+  try {
+    const asked = readCommand(line === '' ? [] : line.split(' '));
+    if ('help' in asked) tools.show(asked.help);
+    else await asked.command.run(tools, asked.values);
+    return { code: 0, shown, said };
+  } catch (error) {
+    const { code, message } = endingOf(error);
+    return { code, shown, said: [message] };
+  }
+}
+
+describe('tessera', () => {
+  it.for([
+    ['', /^Usage: .*\n\n {2}admin create {2}makes/],
+    ['--help', /codes create/],
+    ['codes create --help', /--max-uses/],
+    ['keys rotate -h', /^npm run tessera -- keys rotate/],
+  ] as const)('"%s" tells how it is used', async ([line, pattern]) => {
+    expect(await tessera(line)).toEqual({ code: 0, shown: [expect.stringMatching(pattern)], said: [] });
+  });
+
+  it.for([
+    ['admin', /There is no command "admin"/],
+    ['admin promote', /There is no command "admin promote"/],
+    ['admin create', /--email is needed/],
+    ['admin create --email a@b.c --password secret', /'--password'[\s\S]*--password-stdin/],
+    ['admin create --email a@b.c extra', /'extra'/],
+    ['admin reset --email a@b.c --password-stdin', /nothing came/],
+    ['codes create --plan Basic', /--unit is needed/],
+    ['codes create --unit DAY', /--plan is needed/],
+    ['codes create --plan Basic --unit DAY --count many', /--count must be a whole number/],
+    ['codes create --plan Basic --unit DAY --max-uses -1', /--max-uses/],
+    ['codes create --plan Basic --unit DAY --expires-at soon', /--expires-at must be/],
+  ] as const)('"%s" is no command', async ([line, pattern]) => {
+    expect(await tessera(line)).toEqual({ code: 2, shown: [], said: [expect.stringMatching(pattern)] });
+  });
+
+  it.for([
+    ['admin create --email user@example.test', /^EMAIL_TAKEN: /],
+    ['admin create --email nowhere', /^BAD_USER_INPUT: email: must be/],
+    ['admin reset --email user@example.test', /^NOT_FOUND: No admin logs in by user@example\.test/],
+    ['codes create --plan None --unit DAY', /^NOT_FOUND: There is no plan None\. There are: .*Basic/],
+    ['codes create --plan Twice --unit DAY', /^BAD_USER_INPUT: Several plans are called Twice/],
+    ['codes create --plan Basic --unit WEEK', /^BAD_USER_INPUT: input\.unitTime/],
+    ['codes create --plan Basic --unit DAY --count 0', /^BAD_USER_INPUT: input\.count/],
+  ] as const)('"%s" cannot be done', async ([line, pattern]) => {
+    const before = await services.db.auditEntry.count();
+
+    expect(await tessera(line)).toEqual({ code: 1, shown: [], said: [expect.stringMatching(pattern)] });
+    expect(await services.db.auditEntry.count()).toBe(before);
+  });
+
+  it('takes no password that is too short, wherever it comes from', async () => {
+    const short = { code: 1, shown: [], said: [expect.stringMatching(/^BAD_USER_INPUT: password/)] };
+
+    expect(await tessera('admin create --email b@b.c --password-stdin', { input: 'short' })).toEqual(short);
+  });
+});
+
+describe('admin reset', () => {
+  it('lets in an admin who was disabled, and ends what sessions there are, audited', async () => {
+    const { db } = services;
+    const { id: userId } = await buildUser(db, { role: 'ADMIN', enabled: false });
+    await buildIdentity(db, { userId, type: 'EMAIL', value: 'locked@example.test' });
+    const session = await buildSession(db, { userId });
+
+    const { shown } = await tessera('admin reset --email Locked@example.test');
+
+    const [, password = ''] = /password (\S+) /.exec(shown.join()) ?? [];
+    expect((await logIn(services, { email: 'locked@example.test', password })).user.id).toBe(userId);
+    expect(await db.session.findUnique({ where: { id: session.id } })).toMatchObject({
+      revokedAt: expect.any(Date),
+    });
+    expect(await db.auditEntry.findMany({ where: { targetId: userId } })).toMatchObject([
+      {
+        action: 'resetAdmin',
+        actorId: null,
+        before: { enabled: false },
+        after: { enabled: true, endedSessionIds: [session.id] },
+      },
+    ]);
+  });
+});
+
+describe('codes create', () => {
+  it('writes more codes than are read at once, each once, by the id of the plan too', async () => {
+    const plan = await buildPlan(services.db, { name: 'Basic 2' });
+
+    const { shown, said } = await tessera(
+      `codes create --plan ${plan.id.toUpperCase()} --unit day --count 1001`,
+    );
+
+    expect(new Set(shown).size).toBe(1_001);
+    expect(shown.every((code) => /^([0-9A-Z]{4}-){3}[0-9A-Z]{4}$/.test(code))).toBe(true);
+    expect(said).toEqual([expect.stringMatching(/^Batch \S+: 1001 codes\.$/)]);
+    expect(await services.db.redemptionBatch.findFirst({ where: { planId: plan.id } })).toMatchObject({
+      unitTime: 'DAY',
+      quantity: 1,
+      maxUses: 1,
+      createdById: null,
+    });
+  });
+});
+
+describe('keys rotate', () => {
+  it('makes one key for calls that follow each other, audited once', async () => {
+    await services.signingKeys.current();
+    const first = await tessera('keys rotate');
+    const again = await tessera('keys rotate');
+
+    const kid = /^Signing key (\S+): /.exec(first.shown.join())?.[1];
+    expect(again.shown.join()).toContain(`${kid} was made moments ago`);
+    expect(await services.db.auditEntry.findMany({ where: { action: 'rotateSigningKeys' } })).toMatchObject([
+      { actorId: null, after: { kid } },
+    ]);
+  });
+
+  it('makes a transport key when that is asked for, audited', async () => {
+    const { shown } = await tessera('keys rotate --transport');
+
+    const { kid } = await services.db.keyPair.findFirstOrThrow({ where: { purpose: 'TRANSPORT' } });
+    expect(shown).toEqual([`Transport key ${kid}: good at once.`]);
+    expect(await services.db.auditEntry.findMany({ where: { action: 'rotateTransportKey' } })).toMatchObject([
+      { actorId: null, after: { kid } },
+    ]);
+  });
+});

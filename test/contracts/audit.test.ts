@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { policyOf, rootFields } from '../../src/platform/graphql/policy.ts';
+import { createSchema } from '../../src/schema.ts';
+import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
+import { post } from '../support/client.ts';
+import { fingerprint } from './fingerprint.ts';
+import { fill, operationOf } from './operation-of.ts';
+import { PERMISSIONS, type Permission } from './permissions.ts';
+
+/** What admins may do beside the mutations that are theirs alone. */
+const BESIDE: Record<string, Permission> = {
+  'Mutation.createLinkCode': {
+    ask: 'createLinkCode(userId: $id) { expiresAt }',
+    expected: {} as Permission['expected'],
+    given: async (_db, userId) => ({ id: userId }),
+  },
+  'Mutation.rotateSubscriptionCredentials': PERMISSIONS[
+    'Mutation.rotateSubscriptionCredentials'
+  ] as Permission,
+};
+
+const ofAdmins = [...rootFields(await createSchema())]
+  .filter(([name, field]) => name.startsWith('Mutation') && policyOf(field) === 'ADMIN')
+  .map(([name]) => name);
+const changes = [...ofAdmins, ...Object.keys(BESIDE)];
+
+let api: TestApi;
+let admin: TestUser;
+
+beforeAll(async () => {
+  api = await startTestApi();
+  admin = await api.newAdmin();
+});
+
+afterAll(() => api?.close());
+
+/** Has the admin do it, to things of a new user. */
+async function change(name: string) {
+  const { ask, given } = BESIDE[name] ?? (PERMISSIONS[name] as Permission);
+  const { userId } = await api.newUser();
+  const things = (await given?.(api.services.db, userId)) ?? {};
+  const query = operationOf(name, fill(ask, things));
+  return { send: () => post(api.url, { query }, admin.token) };
+}
+
+describe('what an admin changes', () => {
+  it.for(changes)('%s stands in the audit log, with who, from where and by which request', async (name) => {
+    const { db } = api.services;
+    const before = await db.auditEntry.count();
+    const { send } = await change(name);
+
+    const { errors, headers } = await send();
+
+    expect(errors).toBeUndefined();
+    const entries = await db.auditEntry.findMany({ orderBy: { id: 'desc' }, take: 1 });
+    expect(await db.auditEntry.count()).toBe(before + 1);
+    expect(entries).toMatchObject([
+      {
+        action: name.split('.')[1],
+        actorId: admin.userId,
+        requestId: headers.get('x-request-id'),
+        ip: '127.0.0.1',
+      },
+    ]);
+  });
+});
+
+describe('where nothing can be written down', () => {
+  // Whatever runs beside the request would be seen as a change of it.
+  beforeAll(async () => {
+    await api.services.db.$executeRawUnsafe(`
+      CREATE FUNCTION break_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the audit log is full'; END $$`);
+    await api.services.db.$executeRawUnsafe(
+      'CREATE TRIGGER break_audit BEFORE INSERT ON audit_entries FOR EACH ROW EXECUTE FUNCTION break_audit()',
+    );
+  });
+
+  it.for(changes)('%s changes nothing', async (name) => {
+    const { send } = await change(name);
+    const before = await fingerprint(api.services.db);
+
+    const { errors } = await send();
+
+    expect(errors?.map(({ extensions }) => extensions.code)).toEqual(['INTERNAL_SERVER_ERROR']);
+    expect(await fingerprint(api.services.db)).toBe(before);
+  });
+});

@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ORDER_CHANGED } from '../../src/modules/order/order.events.ts';
+import { USER_CHANGED } from '../../src/modules/user/user.events.ts';
+import { armed, type Redeeming, startRedeeming } from '../modules/redemption/redeeming.ts';
+import { newCode } from '../support/codes.ts';
+
+let one: Redeeming;
+beforeAll(async () => {
+  one = await startRedeeming();
+});
+afterAll(() => one?.close());
+
+describe('an activation', () => {
+  it('wakes nobody and clears no cache before its commit, and does both after it', async () => {
+    const { pubSub, cache } = one.services;
+    const order = await one.redeem(await one.user(), (await newCode(one.services)).code);
+    const heard: string[] = [];
+    const stop = pubSub.onWake((topic, ids) => {
+      if ([order.id, order.userId].some((id) => ids.includes(id))) heard.push(topic);
+    });
+    const isCached = async () => (await cache.get(`redemption_order:${order.orderNo}`)) !== undefined;
+    const before: unknown[] = [];
+    armed('activateOrders.beforeCommit', async () => {
+      before.push(...heard, await isCached());
+    });
+
+    await one.activate(order);
+    stop();
+
+    expect(before).toEqual([true]);
+    expect(heard).toEqual([ORDER_CHANGED, USER_CHANGED]);
+    expect(await isCached()).toBe(false);
+  });
+});

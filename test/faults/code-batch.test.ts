@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDatabase, type Database } from '../../src/platform/database.ts';
+import { CreatePlanDocument, CreateRedemptionCodesDocument } from '../generated/graphql.ts';
+import { eventually } from '../modules/redemption/redeeming.ts';
+import type { Client } from '../support/client.ts';
+import { type Cluster, startCluster } from '../support/processes.ts';
+
+const COUNT = 50_000;
+
+let cluster: Cluster;
+let db: Database;
+let admin: Client;
+let planId: string;
+beforeAll(async () => {
+  cluster = await startCluster({ api: 1, workers: 0, env: { LOG_LEVEL: 'warn' } });
+  db = createDatabase({ url: cluster.postgres.url, log: { warn: () => {} } });
+  admin = await cluster.admin(0);
+  planId = (await admin.get(CreatePlanDocument, { input: { name: 'Day' } })).createPlan.id;
+}, 60_000);
+afterAll(async () => {
+  await db.$disconnect();
+  expect(await cluster.stop()).toEqual([]);
+}, 30_000);
+
+async function createBatch(): Promise<string> {
+  const input = { planId, unitTime: 'DAY', quantity: 1, count: COUNT } as const;
+  return (await admin.get(CreateRedemptionCodesDocument, { input })).createRedemptionCodes.id;
+}
+
+const createdOf = async (id: string) =>
+  (await db.redemptionBatch.findUniqueOrThrow({ where: { id } })).created;
+
+/** Codes there are, no two of them alike. */
+async function codesOf(batchId: string): Promise<number> {
+  const [row] = await db.$queryRaw<[{ codes: number }]>`
+    SELECT count(DISTINCT lookup)::int AS codes FROM redemption_codes WHERE batch_id = ${batchId}::uuid`;
+  expect(await db.redemptionCode.count({ where: { batchId } })).toBe(row.codes);
+  return row.codes;
+}
+
+/** Spares the ten seconds after which others take up what somebody has left. */
+const makeDue = (id: string) =>
+  db.$executeRaw`UPDATE redemption_batches SET next_fill_at = tessera_now() WHERE id = ${id}::uuid`;
+
+describe('a batch that is being made', () => {
+  it('gets exactly its codes when workers are killed in the middle and Redis is emptied', async () => {
+    const id = await createBatch();
+    const doomed = await cluster.start('worker', { CRASH_POINTS: 'fillBatch.beforeCommit=kill' });
+    expect((await doomed.exited).signal).toBe('SIGKILL');
+    expect(await createdOf(id)).toBe(10_000);
+    expect(await codesOf(id)).toBe(10_000);
+
+    await makeDue(id);
+    const second = await cluster.start('worker');
+    await eventually(async () => (await createdOf(id)) > 11_000);
+    await second.kill9();
+    const left = await createdOf(id);
+    expect(left).toBeLessThan(COUNT);
+    expect(await codesOf(id)).toBe(left);
+
+    await cluster.redis.flush();
+    await makeDue(id);
+    const [third] = await Promise.all([cluster.start('worker'), cluster.start('worker')]);
+    await eventually(async () => (await createdOf(id)) === COUNT, 60_000);
+    expect(await codesOf(id)).toBe(COUNT);
+
+    // What a worker leaves when it is asked to stop, another goes on with.
+    const next = await createBatch();
+    await eventually(async () => (await createdOf(next)) > 10_000);
+    const endings = await Promise.all([third, ...cluster.workers.slice(-1)].map((worker) => worker.stop()));
+    expect(endings.map(({ code }) => code)).toEqual([0, 0]);
+    const stopped = await createdOf(next);
+    expect(stopped).toBeLessThan(COUNT);
+    expect(await codesOf(next)).toBe(stopped);
+    await makeDue(next);
+    await cluster.start('worker');
+    await eventually(async () => (await createdOf(next)) === COUNT, 60_000);
+    expect(await codesOf(next)).toBe(COUNT);
+  }, 150_000);
+});

@@ -1,0 +1,46 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { expect } from 'vitest';
+
+/** What was measured, and what it may be at most (or at least, or exactly). */
+export interface Figure {
+  name: string;
+  value: number;
+  unit?: string;
+  atMost?: number;
+  atLeast?: number;
+  exactly?: number;
+}
+
+/** Holds the figures to their bounds, and writes them down for the table of `npm run test:faults`. */
+export function figures(procedure: string, measured: readonly Figure[]): void {
+  const file = process.env.FAULTS_REPORT;
+  if (file) {
+    mkdirSync(dirname(file), { recursive: true });
+    for (const figure of measured) {
+      appendFileSync(
+        file,
+        `${JSON.stringify({ procedure, ...figure, bound: boundOf(figure), ok: isHeld(figure) })}\n`,
+      );
+    }
+  }
+  const broken = measured.filter((figure) => !isHeld(figure));
+  expect(
+    broken.map((figure) => `${procedure}: ${figure.name} is ${figure.value}, not ${boundOf(figure)}`),
+  ).toEqual([]);
+}
+
+function isHeld({ value, atMost, atLeast, exactly }: Figure): boolean {
+  return (
+    (atMost === undefined || value <= atMost) &&
+    (atLeast === undefined || value >= atLeast) &&
+    (exactly === undefined || value === exactly)
+  );
+}
+
+function boundOf({ atMost, atLeast, exactly }: Figure): string {
+  if (exactly !== undefined) return `${exactly}`;
+  return [atLeast !== undefined && `at least ${atLeast}`, atMost !== undefined && `at most ${atMost}`]
+    .filter(Boolean)
+    .join(', ');
+}

@@ -1,0 +1,195 @@
+/**
+ * @typedef {{ file: string, find: string, replace: string }} Edit
+ * @typedef {{ name: string, edits: Edit[], tests: string[] }} Mutant
+ */
+
+/**
+ * Faults that somebody might put in, and the tests that find them. `npm run test:mutants` plays each in a copy of the project.
+ *
+ * An edit replaces what stands in the file exactly once; test/contracts/mutants.test.ts holds the list to the code.
+ *
+ * @type {readonly Mutant[]}
+ */
+export const MUTANTS = [
+  {
+    name: 'no unique index on the orders of a user for a code',
+    edits: [
+      {
+        file: 'prisma/migrations/20261122000000_init/migration.sql',
+        find: 'CREATE UNIQUE INDEX "orders_one_per_code_key"',
+        replace: 'CREATE INDEX "orders_one_per_code_key"',
+      },
+    ],
+    tests: ['test/contracts/database.test.ts'],
+  },
+  {
+    name: 'uses counted by reading, then writing',
+    edits: [
+      {
+        file: 'src/modules/redemption/code-uses.ts',
+        find: 'SET reserved_count = c.reserved_count + v.reserved, used_count = c.used_count + v.used',
+        replace: 'SET reserved_count = greatest(v.reserved, 0), used_count = greatest(v.used, 0)',
+      },
+    ],
+    tests: ['test/modules/redemption/code-uses.test.ts', 'test/faults/model.test.ts'],
+  },
+  {
+    name: 'a lock given back without looking whose it is',
+    edits: [
+      {
+        file: 'src/platform/lock.ts',
+        find: "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0",
+        replace: "return redis.call('del', KEYS[1])",
+      },
+    ],
+    tests: ['test/platform/lock.test.ts'],
+  },
+  {
+    name: 'what decides is read before the locks',
+    edits: [
+      {
+        file: 'src/modules/order/accept-orders.ts',
+        find: `  await lockUsers(
+    tx,
+    acceptances.map(({ userId }) => userId),
+  );
+  await lockWantedCodes(tx, acceptances);
+  const offers = await readOffers(tx, acceptances);`,
+        replace: `  const offers = await readOffers(tx, acceptances);
+  await lockUsers(
+    tx,
+    acceptances.map(({ userId }) => userId),
+  );
+  await lockWantedCodes(tx, acceptances);`,
+      },
+    ],
+    tests: ['test/modules/redemption/races.test.ts'],
+  },
+  {
+    name: 'watchers woken and caches cleared before the commit',
+    edits: [
+      {
+        file: 'src/modules/order/activate-orders.ts',
+        find: "  await crashPoint('activateOrders.beforeCommit');\n",
+        replace: `  await announceOrders(globalThis.mutant, [...plan.finished, ...plan.failed]);
+  await crashPoint('activateOrders.beforeCommit');
+`,
+      },
+      {
+        file: 'src/modules/order/activate-orders.ts',
+        find: '  const { db, log } = services;\n',
+        replace: '  const { db, log } = services;\n  globalThis.mutant = services;\n',
+      },
+      {
+        file: 'src/modules/order/activate-orders.ts',
+        find: '  await announceOrders(services, ended);\n',
+        replace: '  ended.length;\n',
+      },
+    ],
+    tests: ['test/faults/announcing.test.ts'],
+  },
+  {
+    name: 'no reconciler',
+    edits: [
+      {
+        file: 'src/modules/order/reconcile-orders.ts',
+        find: '= 1_000;',
+        replace: '= 0;',
+      },
+    ],
+    tests: ['test/faults/clean-up.test.ts'],
+  },
+  {
+    name: 'nothing is tried again',
+    edits: [
+      {
+        file: 'src/platform/retry.ts',
+        find: 'if (!(isOutage(error) || isConflict(error)) || performance.now() + delay > deadline) throw error;',
+        replace: 'if (delay >= 0) throw error;',
+      },
+    ],
+    tests: ['test/platform/database.test.ts'],
+  },
+  {
+    name: 'users locked with FOR UPDATE',
+    edits: [
+      {
+        file: 'src/modules/user/lock-users.ts',
+        find: 'ORDER BY id FOR NO KEY UPDATE',
+        replace: 'ORDER BY id FOR UPDATE',
+      },
+    ],
+    tests: ['test/faults/locks.test.ts'],
+  },
+  {
+    name: 'users locked in any order',
+    edits: [
+      {
+        file: 'src/modules/user/lock-users.ts',
+        find: 'ORDER BY id FOR NO KEY UPDATE',
+        replace: 'ORDER BY random() FOR NO KEY UPDATE',
+      },
+    ],
+    tests: ['test/faults/locks.test.ts'],
+  },
+  {
+    name: 'any order for whoever knows its id',
+    edits: [
+      {
+        file: 'src/modules/order/get-order.ts',
+        find: "...(caller.role !== 'ADMIN' && { userId: caller.userId })",
+        replace: "...(caller.role === 'ADMIN' && {})",
+      },
+    ],
+    tests: ['test/contracts/authorization.test.ts'],
+  },
+  {
+    name: 'a field without a policy',
+    edits: [
+      {
+        file: 'src/modules/order/order.admin-resolver.ts',
+        find: '  @AdminOnly()\n  @Query(() => OrderConnection',
+        replace: '  @Query(() => OrderConnection',
+      },
+    ],
+    tests: ['test/contracts/authorization.test.ts'],
+  },
+  {
+    name: 'limits on HTTP only',
+    edits: [
+      {
+        file: 'src/platform/graphql/operation.ts',
+        find: '[...specifiedRules, ...validationRules]',
+        replace: '[...specifiedRules]',
+      },
+      {
+        file: 'src/platform/graphql/operation.ts',
+        find: 'if (refusal) return [refusal];',
+        replace: 'refusal;',
+      },
+    ],
+    tests: ['test/platform/graphql/websocket.test.ts'],
+  },
+  {
+    name: 'an order is activated whatever its status',
+    edits: [
+      {
+        file: 'src/modules/order/activate-orders.ts',
+        find: "::uuid[]) AND o.status = 'PAID'",
+        replace: '::uuid[])',
+      },
+    ],
+    tests: ['test/faults/crash-points.test.ts'],
+  },
+  {
+    name: 'an order that is cleaned up keeps its use',
+    edits: [
+      {
+        file: 'src/modules/order/close-orders.ts',
+        find: 'reserved: -1, used: 0 }));',
+        replace: 'reserved: 0, used: 0 }));',
+      },
+    ],
+    tests: ['test/faults/model.test.ts'],
+  },
+];

@@ -1,0 +1,123 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { activateOrders } from '../../src/modules/order/activate-orders.ts';
+import { NOT_BUILT_YET } from '../contracts/not-built-yet.ts';
+import {
+  CreateServerDocument,
+  DeleteServerDocument,
+  PropagationDocument,
+  RotateServerTokenDocument,
+} from '../generated/graphql.ts';
+import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
+import {
+  buildBatch,
+  buildCode,
+  buildNode,
+  buildOrder,
+  buildPlan,
+  buildPlanNode,
+  buildSubscription,
+} from '../support/factories.ts';
+
+const HAS_TRAFFIC = !NOT_BUILT_YET.includes('Mutation.reportTraffic');
+
+let api: TestApi;
+let admin: TestUser;
+let db: TestApi['services']['db'];
+
+beforeAll(async () => {
+  api = await startTestApi();
+  admin = await api.newAdmin();
+  db = api.services.db;
+});
+afterAll(() => api?.close());
+
+/** A server with a node of a new plan, as an admin adds it. */
+async function addServer() {
+  const input = { name: 'Tokyo 1', address: '192.0.2.9' };
+  const { createServer } = await admin.get(CreateServerDocument, { input });
+  const { id: nodeId } = await buildNode(db, { serverId: createServer.server.id });
+  const { id: planId } = await buildPlan(db);
+  await buildPlanNode(db, { planId, nodeId });
+  return { token: createServer.token, serverId: createServer.server.id, planId };
+}
+
+const programEnv = (token: string) => ({ PATH: process.env.PATH, TESSERA_URL: api.url, SERVER_TOKEN: token });
+
+/** The example, running, and what it says. */
+function startAgent(token: string) {
+  const child = spawn(process.execPath, ['examples/agent/main.mjs'], { env: programEnv(token) });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
+  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  return { exited, said: () => said, stop: () => child.kill('SIGTERM') };
+}
+
+const until = <T>(check: () => Promise<T> | T) => vi.waitFor(check, { timeout: 10_000, interval: 50 });
+
+describe('the example of an agent', () => {
+  it('keeps up with activations, and stops when it is told to', async () => {
+    const { token, planId } = await addServer();
+    const agent = startAgent(token);
+    await until(() => expect(agent.said()).toMatch(/ 0 users as of revision \d+/));
+    const { id: batchId } = await buildBatch(db, { planId });
+    const { id: codeId } = await buildCode(db, { batchId });
+    const { id: orderId } = await buildOrder(db, { codeId });
+
+    await activateOrders(api.services, [orderId]);
+
+    await until(async () => {
+      const { order } = await admin.get(PropagationDocument, { id: orderId });
+      expect(order?.propagation).toEqual({ servers: 1, confirmed: 1 });
+    });
+    agent.stop();
+    expect([await agent.exited, agent.said()]).toEqual([
+      0,
+      expect.stringMatching(/ 1 users as of .* stopped\n$/s),
+    ]);
+  });
+
+  it('stops when its token is good no longer', async () => {
+    const { token, serverId } = await addServer();
+    const agent = startAgent(token);
+    await until(() => expect(agent.said()).toContain('users as of'));
+
+    await admin.get(RotateServerTokenDocument, { id: serverId });
+
+    expect([await agent.exited, agent.said()]).toEqual([
+      1,
+      expect.stringContaining('does not take the token'),
+    ]);
+  });
+
+  it('says so when it is started with a token that is none', async () => {
+    const { token, serverId } = await addServer();
+    await db.node.updateMany({ where: { serverId }, data: { deletedAt: new Date() } });
+    await admin.get(DeleteServerDocument, { id: serverId });
+    const agent = startAgent(token);
+
+    expect([await agent.exited, agent.said()]).toEqual([
+      1,
+      expect.stringContaining('does not take the token'),
+    ]);
+  });
+});
+
+describe('the conformance of an agent’s server', () => {
+  it('holds here', async () => {
+    const { token, planId } = await addServer();
+    for (let made = 0; made < 30; made++) await buildSubscription(db, { planId });
+    const output = await new Promise<string>((done) => {
+      const options = { env: programEnv(token), timeout: 60_000 };
+      execFile(process.execPath, ['examples/agent/conformance.mjs'], options, (_error, stdout, stderr) =>
+        done(stdout + stderr),
+      );
+    });
+
+    const failed = output.match(/^FAILED.*\n.*/gm) ?? [];
+    const isDue = (what: string) => HAS_TRAFFIC || !what.includes('ReportTrafficInput');
+    expect(failed.filter(isDue)).toEqual([]);
+    expect(output).toMatch(HAS_TRAFFIC ? /All \d+ hold\.\n$/ : /\d+ of \d+ failed\.\n$/);
+  });
+});

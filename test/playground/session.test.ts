@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Session } from '../../src/playground/session/session.ts';
+import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
+
+let api: TestApi;
+let admin: TestUser;
+let url: string;
+beforeAll(async () => {
+  api = await startTestApi();
+  admin = await api.newAdmin();
+  url = `${api.url}/graphql`;
+});
+afterAll(() => api.close());
+
+/** Somebody signed in, whose clock stands until it is moved. */
+async function signedIn() {
+  let now = 0;
+  const session = new Session({ url, now: () => now });
+  await session.signIn({ email: admin.identifier, password: admin.secret });
+  const { id } = await api.services.db.session.findFirstOrThrow({
+    where: { userId: admin.userId },
+    orderBy: { id: 'desc' },
+  });
+  const row = () => api.services.db.session.findUniqueOrThrow({ where: { id } });
+  return { session, row, minutesLater: (minutes: number) => (now += minutes * 60_000) };
+}
+
+describe('Session', () => {
+  it('renews its token before it expires, once for all who wait', async () => {
+    const { session, row, minutesLater } = await signedIn();
+    const first = await session.accessToken();
+    minutesLater(8.9);
+    expect(await session.accessToken()).toBe(first);
+    minutesLater(0.2);
+
+    const asked = vi.spyOn(globalThis, 'fetch');
+    const tokens = await Promise.all([session.accessToken(), session.accessToken(), session.accessToken()]);
+
+    expect(asked).toHaveBeenCalledTimes(1);
+    asked.mockRestore();
+    expect(new Set(tokens).size).toBe(1);
+    expect(tokens[0]).not.toBe(first);
+    expect((await row()).refreshGeneration).toBe(1);
+    expect(session.state.identity).toEqual({ name: admin.identifier, role: 'ADMIN' });
+    await session.signOut();
+  });
+
+  it('ends its session at the server when somebody signs out', async () => {
+    const { session, row } = await signedIn();
+
+    await session.signOut();
+
+    expect(await session.accessToken()).toBeNull();
+    expect(session.state).toEqual({ identity: null, notice: null });
+    expect((await row()).revokedAt).not.toBeNull();
+  });
+
+  it('says so when the server has ended it', async () => {
+    const { session, row, minutesLater } = await signedIn();
+    await api.services.db.session.update({
+      where: { id: (await row()).id },
+      data: { revokedAt: new Date() },
+    });
+    minutesLater(10);
+
+    expect(await session.accessToken()).toBeNull();
+    expect(session.state.notice).toBe('Your session has ended. Sign in again.');
+  });
+
+  it('takes the token of a device, and no other', async () => {
+    const user = await api.newUser();
+    const session = new Session({ url });
+
+    await expect(session.useToken('nothing of ours')).rejects.toThrow(/Sign in first/);
+    expect(session.state.identity).toBeNull();
+    await session.useToken(user.token ?? '');
+    expect(session.state.identity).toEqual({ name: `account ${user.userId}`, role: 'USER' });
+    const agent = await api.newAgent();
+    await session.useToken(agent.token ?? '');
+    expect(session.state.identity).toEqual({ name: 'a server', role: 'AGENT' });
+  });
+
+  it('keeps a session whose server is out of reach', async () => {
+    const { session, minutesLater } = await signedIn();
+    const token = await session.accessToken();
+    const asked = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('fetch failed'));
+    minutesLater(10);
+    expect(await session.accessToken()).toBe(token);
+    asked.mockRestore();
+
+    expect(await session.accessToken()).not.toBe(token);
+    await session.signOut();
+  });
+});

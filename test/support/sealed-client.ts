@@ -1,0 +1,58 @@
+import { createClient as createSocketClient } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import { createEncryptedClient } from '../../examples/encrypted-client/encrypted-client.ts';
+import { sealedWebSocket } from '../../examples/encrypted-client/sealed-web-socket.ts';
+import { fetchTransportKey } from '../../examples/encrypted-client/transport-key.ts';
+import { rotateTransportKey } from '../../src/modules/site/rotate-transport-key.ts';
+import type { RunningServices } from '../../src/platform/services.ts';
+import { type Answer, type Client, oneError, someData } from './client.ts';
+import { buildUser } from './factories.ts';
+
+/** A new transport key, as an admin makes it; gives its id. */
+export async function newTransportKey(services: RunningServices): Promise<string> {
+  const { id: actorId } = await buildUser(services.db, { role: 'ADMIN' });
+  return (await rotateTransportKey(services, { actorId })).kid;
+}
+
+/** Whether devices must encrypt, from now on. */
+export async function requireEncryption({ db }: RunningServices, transportEncryption = true): Promise<void> {
+  await db.siteSettings.update({ where: { id: 1 }, data: { transportEncryption } });
+}
+
+/** Websockets whose frames can be read on the wire: what browsers mask them with says nothing here. */
+export class UnmaskedWebSocket extends WebSocket {
+  constructor(url: string, protocol: string) {
+    super(url, protocol, { generateMask: (mask) => mask.fill(0) });
+  }
+}
+
+/** Somebody who uses the API and encrypts everything, by the client in examples/. */
+export function createSealedClient(url: string, token?: string): Client {
+  const fetchKey = () => fetchTransportKey(url);
+  const http = createEncryptedClient({ url, fetchKey });
+  const sockets = createSocketClient({
+    url: `${url.replace(/^http/, 'ws')}/graphql`,
+    webSocketImpl: sealedWebSocket(UnmaskedWebSocket, fetchKey),
+    connectionParams: () => ({ ...(client.token && { authorization: `Bearer ${client.token}` }) }),
+    retryAttempts: 0,
+  });
+  const ask: Client['ask'] = async <Result>(document: { toString(): string }, ...[variables]: unknown[]) => {
+    const request = { query: document.toString(), variables: variables as Record<string, unknown> };
+    const answer = await http.send<Result>(request, client.token);
+    return { status: 200, headers: new Headers(), ...answer } as Answer<Result>;
+  };
+  const client: Client = {
+    token,
+    ask,
+    get: async (document, ...variables) => someData(await ask(document, ...variables)),
+    refused: async (document, ...variables) => oneError(await ask(document, ...variables)),
+    subscribe: (document, ...[variables]) =>
+      sockets.iterate({
+        query: document.toString(),
+        variables: variables as Record<string, unknown>,
+      }) as never,
+    as: (other) => createSealedClient(url, other),
+    close: async () => sockets.dispose(),
+  };
+  return client;
+}
