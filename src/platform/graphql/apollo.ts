@@ -98,27 +98,31 @@ function operationChecks<Context extends BaseContext>({
       return {
         async didResolveOperation({ document, operation, request, contextValue }) {
           const variables = request.variables ?? {};
-          refuseSubscription(operation);
           const run = operation && beforeRun({ document, operation, variables }, contextValue);
           await run?.catch(refuseToRun);
-          if (introspects(document) && !mayIntrospect(contextValue)) refuseIntrospection();
-          const refusal = checkRequest(schema, document, request);
-          if (refusal) refuseToRun(refusal);
+          const refusal =
+            refuseKind(document, operation, mayIntrospect(contextValue)) ??
+            checkRequest(schema, document, request);
+          if (refusal) throw notRun(refusal);
         },
       };
     },
   };
 }
 
-function refuseSubscription(operation: OperationDefinitionNode | null | undefined): void {
-  if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) return;
-  const message = 'Subscriptions are for websockets: nothing would be watched here.';
-  refuseToRun(new PlatformError('BAD_USER_INPUT', { message }));
-}
-
-function refuseIntrospection(): never {
+/** What is not for everybody, or not for this transport. */
+function refuseKind(
+  document: DocumentNode,
+  operation: OperationDefinitionNode | undefined,
+  mayIntrospect: boolean,
+): DomainError | undefined {
+  if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
+    const message = 'Subscriptions are for websockets: nothing would be watched here.';
+    return new PlatformError('BAD_USER_INPUT', { message });
+  }
+  if (mayIntrospect || !introspects(document)) return undefined;
   const message = 'Introspection is switched off here; schema.graphql is the reference.';
-  refuseToRun(new PlatformError('FORBIDDEN', { message }));
+  return new PlatformError('FORBIDDEN', { message });
 }
 
 function refuseToRun(error: unknown): never {
