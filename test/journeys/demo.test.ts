@@ -154,7 +154,10 @@ describe('the demo data', () => {
     await seedDemo(services);
     const plan = await db.plan.findFirstOrThrow({ where: { name: 'Unlimited' } });
     await db.plan.update({ where: { id: plan.id }, data: { name: 'Boundless', deletedAt: new Date() } });
-    await db.redemptionBatch.updateMany({ where: { planId: plan.id }, data: { idempotencyKey: null } });
+    await db.redemptionBatch.updateMany({
+      where: { planId: plan.id },
+      data: { idempotencyKey: null, requestMac: null },
+    });
     const before = await countAll();
 
     expect(await seedDemo(services)).toEqual({ code: null });
