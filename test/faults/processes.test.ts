@@ -56,7 +56,7 @@ describe('an API process that is killed while it accepts', () => {
   it(
     'again and again: what it had promised is activated, what it had not is asked again',
     async () => {
-      const times = scale(3, 20);
+      const times = scale(2, 20);
       const { whole } = await underLoad(lab, { codes: scale(4_000, 40_000), limitMs: 15_000 }, () =>
         again(times, { pauseMs: 400, random: chance('B9') }, () => replace('api', 'kill')),
       );
@@ -142,7 +142,7 @@ describe('a rolling restart under load', () => {
   it(
     'makes no request fail that could not be tried again, and ends each process in time',
     async () => {
-      const times = scale(2, 20);
+      const times = scale(1, 20);
       const endings: number[] = [];
       const { wishes, whole } = await underLoad(lab, { codes: scale(4_000, 60_000) }, () =>
         again(times, { pauseMs: 200, random: chance('B17') }, async () => {
@@ -196,7 +196,7 @@ describe('a worker that is killed while it activates', () => {
   it(
     'again and again, and every job delivered twice: loses and doubles nothing',
     async () => {
-      const times = scale(4, 50);
+      const times = scale(2, 50);
       const { whole } = await underLoad(
         lab,
         { codes: scale(4_000, 60_000), limitMs: 30_000, jobsLimitMs: scale(null, 75_000) },
