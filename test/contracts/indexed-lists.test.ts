@@ -1,9 +1,10 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DEVICE_SORTS, type DeviceListFilter, listDevices } from '../../src/modules/device/list-devices.ts';
 import { listOrders, ORDER_SORTS, type OrderListFilter } from '../../src/modules/order/list-orders.ts';
 import { listUsers, type UserListFilter } from '../../src/modules/user/list-users.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
+import { databaseUrlOf } from '../support/database.ts';
 import { buildCode, buildSubscription } from '../support/factories.ts';
 import { createTestServices } from '../support/services.ts';
 
@@ -18,7 +19,7 @@ let someUserId: string;
 beforeAll(async () => {
   services = await createTestServices();
   const { db } = services;
-  client = new pg.Client({ connectionString: await urlOf() });
+  client = new pg.Client({ connectionString: await databaseUrlOf(services) });
   await client.connect();
   const { id: codeId } = await buildCode(db, { maxUses: null });
   const { batchId, batch } = await db.redemptionCode.findUniqueOrThrow({
@@ -96,13 +97,6 @@ function sumOf(plan: Plan): number {
   const { 'Actual Rows': given, 'Actual Loops': loops, 'Rows Removed by Filter': dropped = 0 } = plan;
   const own = plan['Node Type'].includes('Scan') ? (given + dropped) * loops : 0;
   return (plan.Plans ?? []).reduce((sum, below) => sum + sumOf(below), own);
-}
-
-async function urlOf(): Promise<string> {
-  const [row] = await services.db.$queryRaw<[{ name: string }]>`SELECT current_database() AS name`;
-  const url = new URL(inject('adminDatabaseUrl'));
-  url.pathname = `/${row.name}`;
-  return url.href;
 }
 
 const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);

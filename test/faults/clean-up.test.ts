@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../src/generated/prisma/client.ts';
 import { activateOrderJob } from '../../src/modules/order/activate-order.job.ts';
 import { activateOrder, createActivations } from '../../src/modules/order/activate-order.ts';
@@ -6,6 +6,7 @@ import { reconcileOrders } from '../../src/modules/order/reconcile-orders.ts';
 import { armed, eventually, fails, type Redeeming, startRedeeming } from '../modules/redemption/redeeming.ts';
 import { newCode } from '../support/codes.ts';
 import { checkInvariants } from '../support/invariants.ts';
+import { testServers } from '../support/workers.ts';
 import { figures } from './lab/figures.ts';
 import { scale } from './lab/profile.ts';
 import { startTcpProxy, type TcpProxy } from './lab/tcp-proxy.ts';
@@ -15,7 +16,7 @@ const TRIALS = scale(40, 500);
 let toRedis: TcpProxy;
 let one: Redeeming;
 beforeAll(async () => {
-  toRedis = await startTcpProxy({ path: inject('redisUrl') });
+  toRedis = await startTcpProxy({ path: testServers().redisUrl });
   one = await startRedeeming({ redisUrl: `redis://127.0.0.1:${toRedis.port}` });
 });
 afterAll(async () => {

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startRedisDependency } from '../support/dependencies.ts';
 import { type Ending, spawnProcess } from '../support/process.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
 import { TEST_SECRET_KEY } from '../support/services.ts';
+import { testServers } from '../support/workers.ts';
 
 // Each start takes a second of a processor, which a busy machine has to find first.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
@@ -30,7 +31,7 @@ async function attempt(env: Record<string, string>): Promise<{ ending: Ending; o
   const attempted = spawnProcess({
     directory: scratch.path,
     env: {
-      ...{ DATABASE_URL: database.url, REDIS_URL: inject('redisUrl'), SECRET_KEY: TEST_SECRET_KEY },
+      ...{ DATABASE_URL: database.url, REDIS_URL: testServers().redisUrl, SECRET_KEY: TEST_SECRET_KEY },
       ...env,
     },
   });

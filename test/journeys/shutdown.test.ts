@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { until } from '../../src/platform/embedded/processes.ts';
 import { DeviceLoginDocument, PlansDocument, ViewerChangedDocument } from '../generated/graphql.ts';
 import { newSecret } from '../support/api.ts';
@@ -10,6 +10,7 @@ import { unique } from '../support/factories.ts';
 import { type RunningProcess, startProcess } from '../support/process.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
 import { TEST_SECRET_KEY } from '../support/services.ts';
+import { testServers } from '../support/workers.ts';
 
 // Each start takes a second of a processor, which a busy machine has to find first.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
@@ -29,7 +30,11 @@ afterAll(async () => {
 });
 
 function startApi(): Promise<RunningProcess> {
-  const servers = { DATABASE_URL: database.url, REDIS_URL: inject('redisUrl'), SECRET_KEY: TEST_SECRET_KEY };
+  const servers = {
+    DATABASE_URL: database.url,
+    REDIS_URL: testServers().redisUrl,
+    SECRET_KEY: TEST_SECRET_KEY,
+  };
   const env = { ...servers, SHUTDOWN_DELAY_MS: String(DELAY_MS), ADMIN_PASSWORD: 'correct horse battery' };
   return startProcess({ directory: join(scratch.path, 'api'), role: 'api', env });
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -20,7 +20,7 @@ import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { lockDataDir } from '../../src/platform/embedded/data-dir-lock.ts';
 import { type Embedded, startEmbedded } from '../../src/platform/embedded/embedded.ts';
-import { isAlive, until } from '../../src/platform/embedded/processes.ts';
+import { isAlive, isNumberTaken, until } from '../../src/platform/embedded/processes.ts';
 
 const isRoot = process.getuid?.() === 0;
 const VITE = createRequire(import.meta.url).resolve('vite');
@@ -201,20 +201,25 @@ describe('startEmbedded', () => {
     expect(await redis(second, (client) => client.ping())).toBe('PONG');
   });
 
-  it('is not kept from starting by another process that has got the number of the old server', async () => {
+  it.each([
+    [
+      'a process that has got the number of the old server',
+      async (owner: Owner) => spawnFor('exec sleep 60', owner),
+    ],
+    ['a zombie of the old server', zombie],
+  ])('is not kept from starting by %s', async (_, numberTaker) => {
     const dataDir = directory();
     const first = await start(dataDir, { needRedis: false });
     const pidFile = join(dataDir, 'postgres/cluster/postmaster.pid');
     const old = readFileSync(pidFile, 'utf8');
     await first.stop();
     const { uid, gid } = statSync(join(dataDir, 'postgres'));
-    const bystander = spawn('sleep', ['60'], isRoot ? { uid, gid, cwd: '/' } : {});
-    cleanUps.push(() => bystander.kill());
-    writeFileSync(pidFile, old.replace(/^\d+/, String(bystander.pid)));
+    const { pid } = await numberTaker(isRoot ? { uid, gid, cwd: '/' } : {});
+    writeFileSync(pidFile, old.replace(/^\d+/, String(pid)));
     chownSync(pidFile, uid, gid);
     const second = await start(dataDir, { needRedis: false });
     expect(await sql(second, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
-    expect(bystander.exitCode).toBeNull();
+    expect(isNumberTaken(Number(pid))).toBe(true);
   });
 
   it('takes another port when somebody else has got the remembered one', async () => {
@@ -357,11 +362,22 @@ describe('lockDataDir', () => {
 });
 
 it('knows a zombie as dead', async () => {
-  const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  cleanUps.push(() => parent.kill());
-  const pid = Number(await firstLine(parent));
-  expect(await until(() => !isAlive(pid), 3000)).toBe(true);
-  expect(spawnSync('kill', ['-0', String(pid)]).status).toBe(0);
+  const { pid } = await zombie();
+  expect(isAlive(pid)).toBe(false);
+  expect(isNumberTaken(pid)).toBe(true);
 });
+
+type Owner = Pick<SpawnOptions, 'uid' | 'gid' | 'cwd'>;
+
+function spawnFor(script: string, owner: Owner): ChildProcess {
+  const child = spawn('sh', ['-c', script], { ...owner, stdio: ['ignore', 'pipe', 'ignore'] });
+  cleanUps.push(() => child.kill());
+  return child;
+}
+
+/** A dead process whose parent does not collect it. */
+async function zombie(owner: Owner = {}): Promise<{ pid: number }> {
+  const pid = Number(await firstLine(spawnFor('sleep 0.1 & echo $!; exec sleep 60', owner)));
+  await until(() => !isAlive(pid), 3000);
+  return { pid };
+}

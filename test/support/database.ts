@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { inject } from 'vitest';
+import type { Database } from '../../src/platform/database.ts';
+import { TEMPLATE_DATABASE, testServers } from './workers.ts';
 
 /** A migrated, empty database that nobody else uses, in about 0.06 s. `drop` ends what is still connected to it. */
 export async function createTestDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
-  return databaseFrom(inject('templateDatabase'));
+  return databaseFrom(TEMPLATE_DATABASE);
 }
 
 /** A database without any table. */
@@ -12,16 +13,26 @@ export async function createEmptyDatabase(): Promise<{ url: string; drop(): Prom
   return databaseFrom('template1');
 }
 
+/** Where a test's database is, for a connection or a process of its own. */
+export async function databaseUrlOf({ db }: { db: Database }): Promise<string> {
+  const [{ name }] = await db.$queryRaw<[{ name: string }]>`SELECT current_database()::text AS name`;
+  return urlOf(name);
+}
+
 async function databaseFrom(template: string): Promise<{ url: string; drop(): Promise<void> }> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await asAdmin(`CREATE DATABASE ${name} TEMPLATE ${template}`);
-  const url = new URL(inject('adminDatabaseUrl'));
+  return { url: urlOf(name), drop: () => asAdmin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+}
+
+function urlOf(name: string): string {
+  const url = new URL(testServers().adminDatabaseUrl);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => asAdmin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  return url.href;
 }
 
 async function asAdmin(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: inject('adminDatabaseUrl') });
+  const client = new pg.Client({ connectionString: testServers().adminDatabaseUrl });
   await client.connect();
   try {
     await client.query(sql);

@@ -5,48 +5,34 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '../../src/platform/embedded/embedded.ts';
 import { migrate } from '../../src/platform/migrate.ts';
+import { TEMPLATE_DATABASE, type TestServers, WORKERS } from './workers.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** A database to give orders from; its user may do everything. */
-    adminDatabaseUrl: string;
-    /** The name of a migrated, empty database: what each test's own is copied from. */
-    templateDatabase: string;
-    /** The path of Redis' unix socket. */
-    redisUrl: string;
+    /** Those of each worker. */
+    servers: readonly TestServers[];
   }
 }
 
-const TEMPLATE = 'template_tessera';
-
-/** One private PostgreSQL and Redis for the whole run, in a directory that is gone afterwards. */
+/** A private PostgreSQL and Redis for each worker, in directories that are gone after the run. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'tessera-test-'));
-  // As root PostgreSQL's own user must get through, or its files would lie elsewhere and stay.
-  chmodSync(dataDir, 0o711);
-  const servers = await startEmbedded({
-    dataDir,
-    needPostgres: true,
-    needRedis: true,
-    durable: false,
-    redisServer: process.env.REDIS_SERVER_BIN,
-    tools: resolve('.cache'),
-    log: (line) => process.stdout.write(`${line}\n`),
-  });
+  const starting = await Promise.allSettled(Array.from({ length: WORKERS }, startServers));
+  const started = starting.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
   const remove = async () => {
-    await servers.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    await Promise.all(started.map((servers) => servers.remove()));
   };
   // Vitest itself would end without tearing down.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void remove().finally(() => process.exit(1)));
   }
   try {
-    const adminDatabaseUrl = servers.databaseUrl ?? '';
-    await makeTemplate(adminDatabaseUrl);
-    project.provide('adminDatabaseUrl', adminDatabaseUrl);
-    project.provide('templateDatabase', TEMPLATE);
-    project.provide('redisUrl', servers.redisUrl ?? '');
+    for (const start of starting) if (start.status === 'rejected') throw start.reason;
+    // One after the other: the migrations run in one WebAssembly machine.
+    for (const { adminDatabaseUrl } of started) await makeTemplate(adminDatabaseUrl);
+    project.provide(
+      'servers',
+      started.map(({ adminDatabaseUrl, redisUrl }) => ({ adminDatabaseUrl, redisUrl })),
+    );
     return remove;
   } catch (error) {
     await remove();
@@ -54,12 +40,38 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   }
 }
 
+async function startServers(): Promise<TestServers & { remove(): Promise<void> }> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'tessera-test-'));
+  // As root PostgreSQL's own user must get through, or its files would lie elsewhere and stay.
+  chmodSync(dataDir, 0o711);
+  const removeDir = () => rmSync(dataDir, { recursive: true, force: true });
+  try {
+    const servers = await startEmbedded({
+      dataDir,
+      needPostgres: true,
+      needRedis: true,
+      durable: false,
+      redisServer: process.env.REDIS_SERVER_BIN,
+      tools: resolve('.cache'),
+      log: (line) => process.stdout.write(`${line}\n`),
+    });
+    return {
+      adminDatabaseUrl: servers.databaseUrl ?? '',
+      redisUrl: servers.redisUrl ?? '',
+      remove: () => servers.stop().finally(removeDir),
+    };
+  } catch (error) {
+    removeDir();
+    throw error;
+  }
+}
+
 async function makeTemplate(adminDatabaseUrl: string): Promise<void> {
   const admin = new pg.Client({ connectionString: adminDatabaseUrl });
   await admin.connect();
-  await admin.query(`CREATE DATABASE ${TEMPLATE}`);
+  await admin.query(`CREATE DATABASE ${TEMPLATE_DATABASE}`);
   await admin.end();
   const url = new URL(adminDatabaseUrl);
-  url.pathname = `/${TEMPLATE}`;
+  url.pathname = `/${TEMPLATE_DATABASE}`;
   await migrate(url.href);
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { inject } from 'vitest';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createServices, type RunningServices, type ServiceSettings } from '../../src/platform/services.ts';
 import { createTestDatabase } from './database.ts';
+import { testServers } from './workers.ts';
 
 /** What the tests derive all keys from. */
 export const TEST_SECRET_KEY = 'a secret of the tests, and of nothing else: 0123456789';
@@ -12,7 +12,7 @@ export async function createTestServices(settings: Partial<ServiceSettings> = {}
   const database = await createTestDatabase();
   const services = await createServices({
     databaseUrl: database.url,
-    redisUrl: inject('redisUrl'),
+    redisUrl: testServers().redisUrl,
     secretKey: TEST_SECRET_KEY,
     rateLimits: false,
     // Two workers on one queue would take each other's jobs, for orders of another database.

@@ -10,7 +10,7 @@ import { type Account, postgresAccount } from './postgres-account.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { ensureCluster } from './postgres-cluster.ts';
 import { knownHome, openPostgresHome, type PostgresHome, SHARED_HOME } from './postgres-home.ts';
-import { endProcess, isAlive, until, worksIn } from './processes.ts';
+import { endProcess, isAlive, isNumberTaken, until, worksIn } from './processes.ts';
 
 const DATABASE = 'tessera';
 /** Recovery after a crash may have much to replay; the server answers when it is done. */
@@ -82,8 +82,8 @@ function runningServer(home: PostgresHome): number | undefined {
   const file = join(home.cluster, 'postmaster.pid');
   const pid = Number(readPrivate(file)?.split('\n')[0]);
   if (worksIn(pid, home.cluster)) return pid;
-  // PostgreSQL itself takes any process of that number for a living server, and would not start.
-  if (isAlive(pid)) rmSync(file);
+  // PostgreSQL itself takes any process of that number for a living server, even a zombie, and would not start.
+  if (isNumberTaken(pid)) rmSync(file);
   return undefined;
 }
 

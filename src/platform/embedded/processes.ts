@@ -6,13 +6,18 @@ const hasProc = existsSync('/proc/self/stat');
 
 /** Whether the process runs; a zombie, dead but not yet collected by its parent, does not. */
 export function isAlive(pid: number): boolean {
+  return isNumberTaken(pid) && processState(pid) !== 'Z';
+}
+
+/** Whether there is a process of that number, be it only a zombie. */
+export function isNumberTaken(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid < 1) return false;
   try {
     process.kill(pid, 0);
+    return true;
   } catch (error) {
-    if (!isErrno(error, 'EPERM')) return false;
+    return isErrno(error, 'EPERM');
   }
-  return processState(pid) !== 'Z';
 }
 
 /**

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
 import { createDatabase, type Database, type Transaction } from '../../../src/platform/database.ts';
 import { createLimit } from '../../../src/platform/limit.ts';
 import { ServerUsersDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
+import { databaseUrlOf } from '../../support/database.ts';
 import {
   buildBatch,
   buildNode,
@@ -304,7 +305,7 @@ describe('no commit is skipped', () => {
     const early = await buildSubscription(db, { planId: plan.id, status: 'STOPPED' });
     const late = await buildSubscription(db, { planId: plan.id, status: 'STOPPED' });
     const memory = await new AgentMemory().sync(agent);
-    const slow = new pg.Client({ connectionString: await databaseUrl() });
+    const slow = new pg.Client({ connectionString: await databaseUrlOf(api.services) });
     await slow.connect();
     try {
       await slow.query('BEGIN');
@@ -324,7 +325,7 @@ describe('no commit is skipped', () => {
     const { agent, plan, nodeId } = await buildFleet(api);
     const early = await buildSubscription(db, { planId: plan.id, status: 'STOPPED' });
     const memory = await new AgentMemory().sync(agent);
-    const slow = new pg.Client({ connectionString: await databaseUrl() });
+    const slow = new pg.Client({ connectionString: await databaseUrlOf(api.services) });
     await slow.connect();
     try {
       await slow.query('BEGIN');
@@ -345,7 +346,11 @@ describe('no commit is skipped', () => {
   it('of 500 parallel activations, by a reader that polls as fast as it can', async () => {
     const { agent, plan } = await buildFleet(api);
     const orders = await buildOrders(plan.id, 500);
-    const workers = createDatabase({ url: await databaseUrl(), poolSize: 30, log: { warn: () => {} } });
+    const workers = createDatabase({
+      url: await databaseUrlOf(api.services),
+      poolSize: 30,
+      log: { warn: () => {} },
+    });
     const limit = createLimit(30);
     const memory = await new AgentMemory().sync(agent);
     let isOver = false;
@@ -396,11 +401,4 @@ function committingOutOfOrder(database: Database): Database {
   return new Proxy(database, {
     get: (target, name) => (name === '$transaction' ? transaction : Reflect.get(target, name)),
   });
-}
-
-async function databaseUrl(): Promise<string> {
-  const [{ name }] = await db.$queryRaw<[{ name: string }]>`SELECT current_database()::text AS name`;
-  const url = new URL(inject('adminDatabaseUrl'));
-  url.pathname = `/${name}`;
-  return url.href;
 }

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createUserLists } from '../../../src/modules/agent/user-lists.ts';
 import { watchServerUsers } from '../../../src/modules/agent/watch-server-users.ts';
 import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
@@ -7,6 +7,7 @@ import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscripti
 import { createWatcher } from '../../../src/platform/watch.ts';
 import { ServerUsersChangedDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
+import { databaseUrlOf } from '../../support/database.ts';
 import {
   buildBatch,
   buildCode,
@@ -197,10 +198,7 @@ describe('serverUsersChanged', () => {
 const waited = (ms: number) => new Promise<'nothing'>((resolve) => setTimeout(() => resolve('nothing'), ms));
 
 async function openClient(): Promise<pg.Client> {
-  const [{ name }] = await db.$queryRaw<[{ name: string }]>`SELECT current_database()::text AS name`;
-  const url = new URL(inject('adminDatabaseUrl'));
-  url.pathname = `/${name}`;
-  const client = new pg.Client({ connectionString: url.href });
+  const client = new pg.Client({ connectionString: await databaseUrlOf(api.services) });
   await client.connect();
   return client;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { updateSite } from '../../../src/modules/site/update-site.ts';
 import {
   AuditLogDocument,
@@ -12,6 +12,7 @@ import {
 } from '../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { createClient, post } from '../../support/client.ts';
+import { databaseUrlOf } from '../../support/database.ts';
 import { buildPlan, unique } from '../../support/factories.ts';
 import { meeting } from '../../support/meeting.ts';
 
@@ -300,7 +301,7 @@ describe('globalConfig', () => {
 
 describe('the settings', () => {
   it('hold at another instance at once', async () => {
-    const other = await startTestApi({ databaseUrl: await urlOf(api) });
+    const other = await startTestApi({ databaseUrl: await databaseUrlOf(api.services) });
     try {
       const elsewhere = createClient(other.url);
       for (let round = 1; round <= 5; round++) {
@@ -365,11 +366,3 @@ describe('the settings', () => {
     expect(trials).toEqual([{ userId, planId: trialPlanId, isTrial: true }]);
   });
 });
-
-/** Where the API keeps its rows, so that a second one can be started on them. */
-async function urlOf({ services }: TestApi): Promise<string> {
-  const [row] = await services.db.$queryRaw<[{ name: string }]>`SELECT current_database() AS name`;
-  const url = new URL(inject('adminDatabaseUrl'));
-  url.pathname = `/${row.name}`;
-  return url.href;
-}
