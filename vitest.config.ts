@@ -14,7 +14,12 @@ const common = {
   // graphql exists as a CommonJS and an ES module; two copies refuse each other's schemas.
   resolve: { alias: [{ find: /^graphql$/, replacement: require.resolve('graphql') }] },
 };
-const timeouts = { testTimeout: 20_000, hookTimeout: 30_000 };
+const settings = {
+  testTimeout: 20_000,
+  hookTimeout: 30_000,
+  // Files share their modules: loading the service anew for each would take as long as a third of the tests.
+  isolate: false,
+};
 
 export default defineConfig({
   test: {
@@ -23,23 +28,21 @@ export default defineConfig({
       {
         ...common,
         test: {
-          ...timeouts,
+          ...settings,
           name: 'parts',
           include: ['test/**/*.test.ts'],
           exclude: ALONE,
           maxWorkers: WORKERS,
-          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },
       {
         ...common,
         test: {
-          ...timeouts,
+          ...settings,
           name: 'whole',
           include: ALONE,
           maxWorkers: 1,
-          isolate: false,
           sequence: { groupOrder: 1 },
         },
       },
