@@ -1,17 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UpdateRedemptionCodeDocument } from '../generated/graphql.ts';
+import type { Answer } from '../support/client.ts';
 import { figures } from './lab/figures.ts';
 import { type Lab, startLab } from './lab/lab.ts';
 import {
   countOutcome,
   type LoadSettings,
-  percentile,
+  playLoad,
+  secondsSince,
   startLoad,
   tallyAnswers,
   type Wish,
 } from './lab/load.ts';
-import { chance, isLong, scale } from './lab/profile.ts';
+import { chance, scale } from './lab/profile.ts';
 import { verdict } from './lab/verdict.ts';
 
 const LIMIT_MS = scale(60_000, 300_000);
@@ -27,11 +30,8 @@ afterAll(() => lab?.close(), 60_000);
 const urls = () => lab.cluster.apis.map(({ url }) => url);
 const locklessUrl = () => urls().slice(LOCKLESS, LOCKLESS + 1);
 
-async function play(settings: Omit<LoadSettings, 'urls'> & Partial<LoadSettings>): Promise<readonly Wish[]> {
-  const load = startLoad({ urls, ...settings });
-  await load.finished;
-  return load.wishes;
-}
+const play = (settings: Omit<LoadSettings, 'urls'> & Partial<LoadSettings>): Promise<readonly Wish[]> =>
+  playLoad({ urls, ...settings });
 
 /** Deletes every lock as soon as it is taken. */
 async function withoutLocks<T>(work: () => Promise<T>): Promise<T> {
@@ -73,7 +73,7 @@ describe('a code for few that many want at once', () => {
       figures(`${id} ${users} users at once for ${uses} uses`, [
         { name: 'accepted', value: countOutcome(wishes, 'ACCEPTED'), exactly: uses },
         { name: 'exhausted', value: countOutcome(wishes, 'CODE_EXHAUSTED'), exactly: users - uses },
-        { name: 'all answered after', value: seconds(startedAt), unit: 's', atMost: 30 },
+        { name: 'all answered after', value: secondsSince(startedAt), unit: 's', atMost: 30 },
         ...(await verdict(lab, wishes)),
       ]);
     },
@@ -96,8 +96,56 @@ describe('a code for as many as want it', () => {
 
       figures(`A2 ${users} users at once for ${users} uses`, [
         { name: 'accepted', value: countOutcome(wishes, 'ACCEPTED'), exactly: users },
-        { name: 'all answered after', value: seconds(startedAt), unit: 's', atMost: 45 },
+        { name: 'all answered after', value: secondsSince(startedAt), unit: 's', atMost: 45 },
         ...(await verdict(lab, wishes, { limitMs: 10_000 })),
+      ]);
+    },
+    LIMIT_MS,
+  );
+});
+
+function outcomeOf({ errors: [error] = [] }: Answer<unknown>): 'done' | 'refused' | 'failed' {
+  if (!error) return 'done';
+  return error.extensions.field === 'input.maxUses' ? 'refused' : 'failed';
+}
+
+describe('a code that an admin edits while many want it', () => {
+  const [users, uses, edits] = [scale(300, 2_000), scale(30, 100), scale(100, 1_000)];
+
+  /** Switches it on and off, and raises and lowers its cap; how often it was done, refused, or failed. */
+  async function editAgainAndAgain(id: string) {
+    const admin = await lab.cluster.admin(0);
+    const random = chance('A8');
+    const edited = { done: 0, refused: 0, failed: 0 };
+    for (let turn = 0; turn < edits; turn++) {
+      const input = random() < 0.5 ? { enabled: random() < 0.7 } : { maxUses: Math.ceil(random() * uses) };
+      edited[outcomeOf(await admin.ask(UpdateRedemptionCodeDocument, { id, input }))]++;
+    }
+    return edited;
+  }
+
+  it(
+    'is never had by more than it is for, and no edit takes back what was promised (A8)',
+    async () => {
+      const [code = ''] = await lab.codes(1, { maxUses: uses });
+      const { id } = await lab.db.redemptionCode.findFirstOrThrow({ orderBy: { id: 'desc' } });
+      const load = startLoad({
+        ...{ urls, customers: await lab.customers(users), inFlight: 60 },
+        codes: Array<string>(users).fill(code),
+      });
+      const edited = await editAgainAndAgain(id);
+      await load.finished;
+
+      const settled = await verdict(lab, load.wishes);
+      const after = await lab.db.redemptionCode.findUniqueOrThrow({ where: { id } });
+      figures(`A8 ${edits} edits while ${users} users redeem`, [
+        { name: 'edits', value: edited.done, atLeast: 1 },
+        { name: 'edits below what is promised', value: edited.refused, atLeast: 1 },
+        { name: 'edits that failed', value: edited.failed, exactly: 0 },
+        { name: 'accepted', value: countOutcome(load.wishes, 'ACCEPTED'), exactly: after.usedCount },
+        { name: 'redeemed', value: after.usedCount, atMost: uses },
+        { name: 'still promised', value: after.reservedCount, exactly: 0 },
+        ...settled,
       ]);
     },
     LIMIT_MS,
@@ -170,73 +218,3 @@ describe('many codes of one plan for each user, in any order', () => {
     LIMIT_MS,
   );
 });
-
-describe.runIf(isLong)('a steady load', () => {
-  it(
-    'is held, and memory with it',
-    async () => {
-      const [warmUp, minute] = [await lab.codes(3_000), await lab.codes(60_000)];
-      const customers = await lab.customers(2_000);
-      await play({ customers, codes: warmUp, inFlight: 25 });
-      const before = await memory();
-      const load = startLoad({ urls, customers, codes: minute, inFlight: 25 });
-      await sleep(60_000);
-      await load.stop();
-      const grownMiB = ((await memory()) - before) / 2 ** 20;
-
-      figures('A6 25 in flight for 60 s', [
-        { name: 'redeemed', value: load.wishes.length / 60, unit: '/s', atLeast: 100 },
-        { name: 'p99', value: percentile(load.wishes, 0.99), unit: 'ms', atMost: 500 },
-        { name: 'memory of all processes grown by', value: grownMiB, unit: 'MiB', atMost: 100 },
-        ...(await verdict(lab, load.wishes)),
-      ]);
-    },
-    LIMIT_MS,
-  );
-
-  it(
-    'of three times what is sustainable is refused fast, and normal soon after',
-    async () => {
-      const customers = await lab.customers(2_000);
-      const sustainable = await highestRate(customers);
-      const codes = await lab.codes(Math.ceil(sustainable * 3 * 60));
-      const load = startLoad({
-        ...{ urls, customers, codes, inFlight: 2_000, retries: false },
-        perSecond: sustainable * 3,
-      });
-      await load.finished;
-      const refused = load.wishes.filter(({ outcome }) => outcome === 'SERVICE_UNAVAILABLE');
-      const settled = await verdict(lab, load.wishes, { limitMs: 10_000 });
-      const after = await play({ customers, codes: await lab.codes(1_000), inFlight: 25 });
-
-      figures(`A7 three times ${Math.round(sustainable)}/s for 60 s`, [
-        { name: 'refused', value: refused.length, unit: 'wishes' },
-        {
-          name: 'slowest refusal',
-          value: Math.max(0, ...refused.flatMap(({ answers }) => answers.map(({ ms }) => ms))),
-          unit: 'ms',
-          atMost: 6_000,
-        },
-        { name: 'p99 right after', value: percentile(after, 0.99), unit: 'ms', atMost: 500 },
-        ...settled,
-      ]);
-    },
-    LIMIT_MS,
-  );
-
-  /** As many a second as 25 in flight get done. */
-  async function highestRate(customers: LoadSettings['customers']): Promise<number> {
-    const startedAt = performance.now();
-    const wishes = await play({ customers, codes: await lab.codes(5_000), inFlight: 25 });
-    return wishes.length / seconds(startedAt);
-  }
-
-  async function memory(): Promise<number> {
-    const { readFileSync } = await import('node:fs');
-    const rss = (pid: number) =>
-      Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1_024;
-    return [...lab.cluster.apis, ...lab.cluster.workers].reduce((sum, { pid }) => sum + rss(pid), 0);
-  }
-});
-
-const seconds = (since: number) => (performance.now() - since) / 1_000;

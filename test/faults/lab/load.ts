@@ -85,6 +85,13 @@ export function startLoad(settings: LoadSettings): Load {
   };
 }
 
+/** All of the load, to its end. */
+export async function playLoad(settings: LoadSettings): Promise<readonly Wish[]> {
+  const load = startLoad(settings);
+  await load.finished;
+  return load.wishes;
+}
+
 async function redeem(
   { urls, retries = true }: LoadSettings,
   { token }: Customer,
@@ -156,3 +163,6 @@ export function percentile(wishes: readonly Wish[], part: number): number {
     .sort((one, other) => one - other);
   return times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
 }
+
+/** Seconds that have passed since a moment of `performance.now()`. */
+export const secondsSince = (moment: number): number => (performance.now() - moment) / 1_000;

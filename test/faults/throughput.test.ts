@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLimit } from '../../src/platform/limit.ts';
+import { startRedeeming } from '../modules/redemption/redeeming.ts';
+import { newCode } from '../support/codes.ts';
+import { checkInvariants } from '../support/invariants.ts';
+import { figures } from './lab/figures.ts';
+import { type Lab, startLab } from './lab/lab.ts';
+import { type LoadSettings, percentile, playLoad, secondsSince, startLoad } from './lab/load.ts';
+import { isLong } from './lab/profile.ts';
+import { verdict } from './lab/verdict.ts';
+
+const LIMIT_MS = 300_000;
+
+describe.runIf(isLong)('a steady load', () => {
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await startLab({ api: 2, workers: 2 });
+  }, 60_000);
+  afterAll(() => lab?.close(), 60_000);
+
+  const urls = () => lab.cluster.apis.map(({ url }) => url);
+  const play = (settings: Omit<LoadSettings, 'urls'>) => playLoad({ urls, ...settings });
+
+  it(
+    'is held, and memory with it',
+    async () => {
+      const [warmUp, minute] = [await lab.codes(3_000), await lab.codes(60_000)];
+      const customers = await lab.customers(2_000);
+      await play({ customers, codes: warmUp, inFlight: 25 });
+      const before = await memory();
+      const load = startLoad({ urls, customers, codes: minute, inFlight: 25 });
+      await sleep(60_000);
+      await load.stop();
+      const grownMiB = ((await memory()) - before) / 2 ** 20;
+
+      figures('A6 25 in flight for 60 s', [
+        { name: 'redeemed', value: load.wishes.length / 60, unit: '/s', atLeast: 100 },
+        { name: 'p99', value: percentile(load.wishes, 0.99), unit: 'ms', atMost: 500 },
+        { name: 'memory of all processes grown by', value: grownMiB, unit: 'MiB', atMost: 100 },
+        ...(await verdict(lab, load.wishes)),
+      ]);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'of three times what is sustainable is refused fast, and normal soon after',
+    async () => {
+      const customers = await lab.customers(2_000);
+      const sustainable = await highestRate(customers);
+      const codes = await lab.codes(Math.ceil(sustainable * 3 * 60));
+      const load = startLoad({
+        ...{ urls, customers, codes, inFlight: 2_000, retries: false },
+        perSecond: sustainable * 3,
+      });
+      await load.finished;
+      const refused = load.wishes.filter(({ outcome }) => outcome === 'SERVICE_UNAVAILABLE');
+      const settled = await verdict(lab, load.wishes, { limitMs: 10_000 });
+      const after = await play({ customers, codes: await lab.codes(1_000), inFlight: 25 });
+
+      figures(`A7 three times ${Math.round(sustainable)}/s for 60 s`, [
+        { name: 'refused', value: refused.length, unit: 'wishes' },
+        {
+          name: 'slowest refusal',
+          value: Math.max(0, ...refused.flatMap(({ answers }) => answers.map(({ ms }) => ms))),
+          unit: 'ms',
+          atMost: 6_000,
+        },
+        { name: 'p99 right after', value: percentile(after, 0.99), unit: 'ms', atMost: 500 },
+        ...settled,
+      ]);
+    },
+    LIMIT_MS,
+  );
+
+  /** As many a second as 25 in flight get done. */
+  async function highestRate(customers: LoadSettings['customers']): Promise<number> {
+    const startedAt = performance.now();
+    const wishes = await play({ customers, codes: await lab.codes(5_000), inFlight: 25 });
+    return wishes.length / secondsSince(startedAt);
+  }
+
+  async function memory(): Promise<number> {
+    const rss = (pid: number) =>
+      Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1_024;
+    return [...lab.cluster.apis, ...lab.cluster.workers].reduce((sum, { pid }) => sum + rss(pid), 0);
+  }
+});
+
+describe.runIf(isLong)('the database alone', () => {
+  const [orders, deliveries] = [3_000, 3];
+  it(
+    'accepts and activates as fast as is needed, each order delivered three times (A9)',
+    async () => {
+      const redeeming = await startRedeeming({ lock: false });
+      const { services, redeem, user, activate } = redeeming;
+      try {
+        const { code } = await newCode(services, { batch: { unitTime: 'DAY' }, code: { maxUses: null } });
+        const users: string[] = [];
+        for (let turn = 0; turn < orders; turn++) users.push(await user());
+
+        const accepting = performance.now();
+        const accept = createLimit(250);
+        await Promise.all(users.map((userId) => accept(() => redeem(userId, code))));
+        const accepts = orders / secondsSince(accepting);
+
+        const paid = await services.db.order.findMany({ where: { status: 'PAID' }, select: { id: true } });
+        const delivering = performance.now();
+        const deliver = createLimit(20);
+        const jobs = Array.from({ length: deliveries }, () => paid).flat();
+        await Promise.all(jobs.map((order) => deliver(() => activate(order))));
+        const delivered = (orders * deliveries) / secondsSince(delivering);
+
+        expect(await checkInvariants(services.db)).toEqual([]);
+        figures(`A9 ${orders} orders in process, each delivered ${deliveries} times`, [
+          { name: 'accepts', value: Math.round(accepts), unit: '/s', atLeast: 250 },
+          { name: 'deliveries', value: Math.round(delivered), unit: '/s', atLeast: 250 },
+          { name: 'activated', value: await services.db.redemption.count(), exactly: orders },
+        ]);
+      } finally {
+        await redeeming.close();
+      }
+    },
+    LIMIT_MS,
+  );
+});
