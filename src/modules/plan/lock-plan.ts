@@ -5,11 +5,16 @@ import type { PlanWithNodes } from './plan-fields.ts';
 /**
  * Locks a plan, then reads it.
  *
+ * @param details of the refusal: the field that named it
  * @throws PlatformError NOT_FOUND also when it is deleted
  */
-export async function lockPlan(tx: Transaction, id: string): Promise<PlanWithNodes> {
+export async function lockPlan(
+  tx: Transaction,
+  id: string,
+  details: { field?: string } = {},
+): Promise<PlanWithNodes> {
   await tx.$executeRaw`SELECT id FROM plans WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
   const plan = await tx.plan.findUnique({ where: { id, deletedAt: null }, include: { planNodes: true } });
-  if (!plan) throw new PlatformError('NOT_FOUND');
+  if (!plan) throw new PlatformError('NOT_FOUND', details);
   return plan;
 }

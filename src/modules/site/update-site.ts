@@ -6,6 +6,7 @@ import { PlatformError } from '../../platform/errors.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
+import { lockPlan } from '../plan/lock-plan.ts';
 import { lockSiteSettings } from './read-site-settings.ts';
 import { SiteChange } from './site-change.ts';
 
@@ -56,11 +57,10 @@ function checkTrial({ trialPlanId, trialUnitTime, trialQuantity }: Trial): void 
   });
 }
 
-/** Gives the id as the plan has it. */
+/** Gives the id as the plan has it. Nobody deletes or withdraws the plan meanwhile. */
 async function checkTrialPlan(tx: Transaction, planId: string): Promise<string> {
   const field = 'input.trialPlanId';
-  const plan = await tx.plan.findUnique({ where: { id: checkId(planId, field), deletedAt: null } });
-  if (!plan) throw new PlatformError('NOT_FOUND', { field });
+  const plan = await lockPlan(tx, checkId(planId, field), { field });
   if (plan.status !== 'WITHDRAWN') return plan.id;
   throw new PlatformError('BAD_USER_INPUT', {
     field,

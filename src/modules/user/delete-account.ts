@@ -3,21 +3,19 @@ import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { announceClosedAccount, auditedClosure, closeAccount } from './close-account.ts';
-import { lockUsers } from './lock-users.ts';
+import { lockToLoseAccount } from './lock-account.ts';
 
 /**
  * Closes the caller's account, whatever it still has: see `closeAccount`. Audited.
  *
- * @throws PlatformError UNAUTHENTICATED when it is closed already
+ * @throws PlatformError UNAUTHENTICATED when it is closed already; STILL_IN_USE for the last enabled admin
  */
 export async function deleteAccount(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
   { userId }: { userId: string },
 ): Promise<User> {
   const closed = await services.db.$transaction(async (tx) => {
-    await lockUsers(tx, [userId]);
-    const user = await tx.user.findUnique({ where: { id: userId, deletedAt: null } });
-    if (!user) throw new PlatformError('UNAUTHENTICATED');
+    if (!(await lockToLoseAccount(tx, userId))) throw new PlatformError('UNAUTHENTICATED');
     const account = await closeAccount(tx, userId);
     await recordAudit(tx, {
       action: 'deleteAccount',

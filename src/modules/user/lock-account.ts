@@ -12,15 +12,13 @@ import { lockUsers } from './lock-users.ts';
 export async function lockAccount(tx: Transaction, id: string): Promise<User> {
   const userId = checkId(id);
   await lockUsers(tx, [userId]);
-  return readOpen(tx, userId);
+  return foundOpen(await readOpen(tx, userId));
 }
 
 /**
- * The same for an account that is about to become of no use: somebody must be left who can let others in again. To know it,
- * all admins are locked together with one of them.
+ * The same for an account that an admin is about to make of no use.
  *
- * @throws PlatformError NOT_FOUND; FORBIDDEN for the actor's own account; STILL_IN_USE for the last enabled admin;
- *   SERVICE_UNAVAILABLE when the account has become an admin at this very moment
+ * @throws PlatformError NOT_FOUND; FORBIDDEN for the actor's own account; and as `lockToLoseAccount`
  */
 export async function lockToShutOut(
   tx: Transaction,
@@ -32,17 +30,30 @@ export async function lockToShutOut(
       message: 'This is your own account: another admin has to do this.',
     });
   }
+  return foundOpen(await lockToLoseAccount(tx, userId));
+}
+
+/**
+ * Locks an account that is about to become of no use, then reads it; null when it is closed. Somebody must be left who
+ * can let others in again: to know it, all admins are locked together with one of them.
+ *
+ * @throws PlatformError STILL_IN_USE for the last enabled admin; SERVICE_UNAVAILABLE when the account has become an admin
+ *   at this very moment
+ */
+export async function lockToLoseAccount(tx: Transaction, userId: string): Promise<User | null> {
   const before = await readOpen(tx, userId);
-  const admins = before.role === 'ADMIN' ? await usableAdminIds(tx) : [];
+  const admins = before?.role === 'ADMIN' ? await usableAdminIds(tx) : [];
   await lockUsers(tx, [userId, ...admins]);
   const user = await readOpen(tx, userId);
-  if (user.role !== before.role) throw new PlatformError('SERVICE_UNAVAILABLE');
-  if (user.role === 'ADMIN') await checkOthersLeft(tx, userId);
+  if (user && user.role !== before?.role) throw new PlatformError('SERVICE_UNAVAILABLE');
+  if (user?.role === 'ADMIN') await checkOthersLeft(tx, userId);
   return user;
 }
 
-async function readOpen(tx: Transaction, id: string): Promise<User> {
-  const user = await tx.user.findUnique({ where: { id, deletedAt: null } });
+const readOpen = (tx: Transaction, id: string): Promise<User | null> =>
+  tx.user.findUnique({ where: { id, deletedAt: null } });
+
+function foundOpen(user: User | null): User {
   if (!user) throw new PlatformError('NOT_FOUND');
   return user;
 }

@@ -299,6 +299,22 @@ describe('globalConfig', () => {
   });
 });
 
+describe('a trial', () => {
+  it('is not set of a plan that is being deleted', async () => {
+    const { db } = api.services;
+    const { id: trialPlanId } = await buildPlan(db);
+    const input = { trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 } as const;
+
+    const met = await meeting(
+      db,
+      (tx) => tx.plan.update({ where: { id: trialPlanId }, data: { deletedAt: new Date() } }),
+      () => updateSite(api.services, { actorId: admin.userId, input }),
+    );
+
+    expect(met).toMatchObject({ status: 'rejected', reason: { code: 'NOT_FOUND' } });
+  });
+});
+
 describe('the settings', () => {
   it('hold at another instance at once', async () => {
     const other = await startTestApi({ databaseUrl: await databaseUrlOf(api.services) });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
 import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscription.events.ts';
+import { deleteAccount } from '../../../src/modules/user/delete-account.ts';
 import { deleteUser } from '../../../src/modules/user/delete-user.ts';
 import { setUserEnabled } from '../../../src/modules/user/set-user-enabled.ts';
 import { USER_CHANGED } from '../../../src/modules/user/user.events.ts';
@@ -251,12 +252,13 @@ describe('an admin', () => {
     expect([await logIn(second), await logIn(third)]).toEqual(['ACCOUNT_DISABLED', 'INVALID_CREDENTIALS']);
   });
 
-  it('is the last one at most once: of two that shut out each other at once, one stays', async () => {
+  it('is the last one at most once: of two that shut out each other, or leave, at once, one stays', async () => {
     const { db } = api.services;
     const [one, other] = [await buildUser(db, { role: 'ADMIN' }), await buildUser(db, { role: 'ADMIN' })];
     const shutOut = [
       () => setUserEnabled(api.services, { actorId: other.id, id: one.id, enabled: false }),
       () => deleteUser(api.services, { actorId: other.id, id: one.id }),
+      () => deleteAccount(api.services, { userId: one.id }),
     ];
     for (const work of shutOut) {
       await db.user.updateMany({ where: { role: 'ADMIN' }, data: { enabled: false } });
