@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint } from '../../platform/crash-points.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { withRetry } from '../../platform/retry.ts';
@@ -11,7 +12,10 @@ import { drawCodes } from './seal-codes.ts';
 export type FillServices = Pick<Services, 'db' | 'log' | 'pubSub' | 'secrets'>;
 
 /** Small enough that the commits of others do not wait for long behind this one's. */
-const CODES_AT_A_TIME = 1_000;
+export const CODES_AT_A_TIME = 500;
+
+/** After each transaction it rests for this part of the time that it took: whoever redeems meanwhile comes first. */
+const REST = 0.2;
 
 /**
  * Makes the codes that a batch lacks, some in each transaction: while they are written the next are drawn, so the
@@ -27,11 +31,13 @@ export async function fillBatch(
 ): Promise<void> {
   let drawn = await drawCodes(services, CODES_AT_A_TIME);
   for (let isMore = true; isMore && !isStopping(); ) {
+    const startedAt = performance.now();
     [isMore, drawn] = await Promise.all([
       addCodes(services, { batchId, drawn }),
       drawCodes(services, CODES_AT_A_TIME),
     ]);
     services.pubSub.publish(BATCH_CHANGED, [batchId]);
+    await sleep((performance.now() - startedAt) * REST);
   }
 }
 

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createBatchFiller, refillBatch } from '../../../src/modules/code-batch/batch-filler.ts';
-import { addCodes, fillBatch } from '../../../src/modules/code-batch/fill-batch.ts';
+import { addCodes, CODES_AT_A_TIME, fillBatch } from '../../../src/modules/code-batch/fill-batch.ts';
 import { drawCodes } from '../../../src/modules/code-batch/seal-codes.ts';
 import { createRedemptionCodes } from '../../../src/modules/redemption/create-redemption-codes.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
@@ -93,7 +93,7 @@ describe('fillBatch', () => {
 
     await expect(fill(id)).rejects.toThrow('a fault of the test');
 
-    expect(await codesOf(id)).toEqual(full(1_000));
+    expect(await codesOf(id)).toEqual(full(CODES_AT_A_TIME));
     disarm();
     await fill(id);
     expect(await codesOf(id)).toEqual(full(2_000));
@@ -106,7 +106,7 @@ describe('fillBatch', () => {
     await services.db.redemptionBatch.update({ where: { id: deleted.id }, data: { deletedAt: inDays(0) } });
     await fill(deleted.id);
 
-    expect(await codesOf(left.id)).toEqual(full(1_000));
+    expect(await codesOf(left.id)).toEqual(full(CODES_AT_A_TIME));
     expect(await codesOf(deleted.id)).toEqual(full(0));
   });
 });
