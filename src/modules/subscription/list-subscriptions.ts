@@ -1,7 +1,7 @@
 import type { Prisma, SubscriptionStatus } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import { checkId } from '../../platform/input.ts';
-import { type Page, type PageArguments, paginate } from '../../platform/page.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../platform/page.ts';
 import type { Services } from '../../platform/services.ts';
 import {
   PLAN_COLUMNS,
@@ -32,17 +32,36 @@ export interface SubscriptionListFilter {
   status?: SubscriptionStatus | null;
 }
 
-/** The subscriptions of everybody, the newest first, each with its status by the clock of this moment. */
+type SubscriptionSort = Sort<{ expiresAt: Date | null }>;
+
+/** How the subscriptions of everybody can be sorted. */
+export const SUBSCRIPTION_SORTS = {
+  CREATED_AT_DESC: { order: 'desc' },
+  CREATED_AT_ASC: { order: 'asc' },
+  EXPIRES_AT_DESC: { order: 'desc', by: { column: 'expiresAt', isNullable: true } },
+  EXPIRES_AT_ASC: { order: 'asc', by: { column: 'expiresAt', isNullable: true } },
+} satisfies Record<string, SubscriptionSort>;
+
+/** The subscriptions of everybody, the newest first unless sorted otherwise, with their status by the clock of this moment. */
 export async function listAllSubscriptions(
   services: Pick<Services, 'db' | 'secrets'>,
-  { filter, page }: { filter: SubscriptionListFilter; page: PageArguments },
+  {
+    filter,
+    orderBy,
+    page,
+  }: {
+    filter: SubscriptionListFilter;
+    orderBy?: keyof typeof SUBSCRIPTION_SORTS | null;
+    page: PageArguments;
+  },
 ): Promise<Page<SubscriptionOfPlan>> {
   const { db } = services;
   const now = await databaseNow(db);
   const where = whereOf(filter, now);
+  const sort: SubscriptionSort = SUBSCRIPTION_SORTS[orderBy ?? 'CREATED_AT_DESC'];
   return paginate(services, page, {
+    ...sort,
     name: 'subscriptions',
-    order: 'desc',
     find: async (window) => {
       const rows = await db.userSubscription.findMany({
         ...window,

@@ -13,6 +13,7 @@ import {
   UserSubscription,
   UserSubscriptionConnection,
   UserSubscriptionFilter,
+  UserSubscriptionOrderBy,
 } from './subscription.types.ts';
 import { updateUserSubscription } from './update-subscription.ts';
 
@@ -21,7 +22,7 @@ export class SubscriptionAdminResolver {
   @AdminOnly()
   @Query(() => UserSubscriptionConnection, {
     nullable: true,
-    description: 'The subscriptions of everybody, the newest first.',
+    description: 'The subscriptions of everybody.',
   })
   subscriptions(
     @Arg('filter', () => UserSubscriptionFilter, {
@@ -29,10 +30,15 @@ export class SubscriptionAdminResolver {
       description: 'Which subscriptions; absent: all.',
     })
     filter: UserSubscriptionFilter | null,
+    @Arg('orderBy', () => UserSubscriptionOrderBy, {
+      nullable: true,
+      description: 'Absent: the newest first.',
+    })
+    orderBy: keyof typeof UserSubscriptionOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
   ): Promise<Page<UserSubscription>> {
-    return listAllSubscriptions(context, { filter: filter ?? {}, page });
+    return listAllSubscriptions(context, { filter: filter ?? {}, orderBy, page });
   }
 
   @AdminOnly()

@@ -4,8 +4,10 @@ import {
   type UserSubscription as UserSubscriptionRow,
 } from '../../generated/prisma/client.ts';
 import { Connection } from '../../platform/graphql/connection.ts';
+import { OrderBy } from '../../platform/graphql/order-by.ts';
 import { BigIntScalar, DateTimeScalar } from '../../platform/graphql/scalars.ts';
 import { Plan } from '../plan/plan.types.ts';
+import { SUBSCRIPTION_SORTS } from './list-subscriptions.ts';
 
 registerEnumType(SubscriptionStatus, {
   name: 'SubscriptionStatus',
@@ -71,6 +73,13 @@ export class UserSubscription implements SubscriptionFields {
 }
 
 export const UserSubscriptionConnection = Connection(UserSubscription, 'UserSubscription');
+
+export const UserSubscriptionOrderBy = OrderBy('UserSubscription', SUBSCRIPTION_SORTS, {
+  CREATED_AT_DESC: 'The newest first.',
+  CREATED_AT_ASC: 'The oldest first.',
+  EXPIRES_AT_DESC: 'What ends last comes first; what never ends comes last.',
+  EXPIRES_AT_ASC: 'What has ended, or ends next, comes first; what never ends comes last.',
+});
 
 @InputType({ description: 'Which subscriptions; what is left out does not matter.' })
 export class UserSubscriptionFilter {
