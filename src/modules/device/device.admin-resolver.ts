@@ -1,16 +1,19 @@
-import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../context.ts';
+import type { Device as DeviceRow } from '../../generated/prisma/client.ts';
 import { PageArgs } from '../../platform/graphql/connection.ts';
 import type { Page } from '../../platform/page.ts';
 import { AdminOnly, CurrentUser } from '../auth/access.ts';
-import type { UserCaller } from '../auth/caller.ts';
+import { isAdmin, type UserCaller } from '../auth/caller.ts';
+import { findUser } from '../user/get-viewer.ts';
+import { User } from '../user/user.types.ts';
 import { deleteDevice } from './delete-device.ts';
 import { Device, DeviceConnection, DeviceFilter, DeviceOrderBy } from './device.types.ts';
 import { kickDevice } from './kick-device.ts';
 import { listDevices } from './list-devices.ts';
 import { setDeviceEnabled } from './set-device-enabled.ts';
 
-@Resolver()
+@Resolver(() => Device)
 export class DeviceAdminResolver {
   @AdminOnly()
   @Query(() => DeviceConnection, { nullable: true, description: 'Devices.' })
@@ -61,5 +64,10 @@ export class DeviceAdminResolver {
     @Ctx() context: Context,
   ): Promise<Device> {
     return deleteDevice(context, { actorId: userId, id });
+  }
+
+  @FieldResolver(() => User, { nullable: true, description: 'Whose it is; for admins, null for others.' })
+  user(@Root() { userId }: DeviceRow, @Ctx() context: Context): Promise<User | null> | null {
+    return isAdmin(context.caller) ? findUser(context, userId) : null;
   }
 }

@@ -1,15 +1,17 @@
-import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../context.ts';
 import type { Order as OrderRow } from '../../generated/prisma/client.ts';
 import { PageArgs } from '../../platform/graphql/connection.ts';
 import type { Page } from '../../platform/page.ts';
 import { AdminOnly, CurrentUser } from '../auth/access.ts';
-import type { UserCaller } from '../auth/caller.ts';
+import { isAdmin, type UserCaller } from '../auth/caller.ts';
+import { findUser } from '../user/get-viewer.ts';
+import { User } from '../user/user.types.ts';
 import { listOrders } from './list-orders.ts';
 import { Order, OrderConnection, OrderFilter, OrderOrderBy } from './order.types.ts';
 import { retryOrders } from './retry-orders.ts';
 
-@Resolver()
+@Resolver(() => Order)
 export class OrderAdminResolver {
   @AdminOnly()
   @Query(() => OrderConnection, { nullable: true, description: 'Orders.' })
@@ -38,5 +40,10 @@ export class OrderAdminResolver {
     @Ctx() context: Context,
   ): Promise<OrderRow[]> {
     return retryOrders(context, { actorId: userId, ids });
+  }
+
+  @FieldResolver(() => User, { nullable: true, description: 'Whose it is; for admins, null for others.' })
+  user(@Root() { userId }: OrderRow, @Ctx() context: Context): Promise<User | null> | null {
+    return isAdmin(context.caller) ? findUser(context, userId) : null;
   }
 }
