@@ -1,4 +1,3 @@
-import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase, type Database } from '../../src/platform/database.ts';
 import {
@@ -14,6 +13,7 @@ import type { Client } from '../support/client.ts';
 import { unique } from '../support/factories.ts';
 import { checkInvariants } from '../support/invariants.ts';
 import { type Cluster, startCluster } from '../support/processes.ts';
+import { lastingKeys } from './lab/lab.ts';
 
 let cluster: Cluster;
 let db: Database;
@@ -58,18 +58,6 @@ async function settled(): Promise<void> {
   await eventually(async () => (await db.order.count({ where: { status: 'PAID' } })) === 0, 20_000);
   expect(await checkInvariants(db)).toEqual([]);
   expect(await db.order.count({ where: { status: 'FAILED' } })).toBe(0);
-}
-
-/** Keys of redeeming that would stay for ever. */
-async function lastingKeys(): Promise<string[]> {
-  const redis = new Redis(cluster.redis.url);
-  try {
-    const keys = await redis.keys('redemption_*');
-    const ttls = await Promise.all(keys.map((key) => redis.ttl(key)));
-    return keys.filter((_, place) => ttls[place] === -1);
-  } finally {
-    redis.disconnect();
-  }
 }
 
 describe('an API process that dies', () => {
@@ -124,7 +112,7 @@ describe('an API process that dies', () => {
         ]);
       }),
     );
-    expect(await lastingKeys()).toEqual([]);
+    expect(await lastingKeys(cluster.redis.url)).toEqual([]);
   }, 60_000);
 });
 
@@ -159,7 +147,7 @@ describe('a worker that dies', () => {
     await settled();
     expect(await db.redemption.count()).toBe(accepted.length);
     expect(await db.userSubscription.count()).toBe(accepted.length);
-    expect(await lastingKeys()).toEqual([]);
+    expect(await lastingKeys(cluster.redis.url)).toEqual([]);
   }, 40_000);
 });
 

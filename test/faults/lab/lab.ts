@@ -129,7 +129,8 @@ const countJobs = (redisUrl: string) =>
     return waiting + active + failed + delayed;
   });
 
-async function lastingKeys(redisUrl: string): Promise<string[]> {
+/** Keys of redeeming that would stay for ever. */
+export async function lastingKeys(redisUrl: string): Promise<string[]> {
   const redis = new Redis(redisUrl);
   try {
     const keys = await redis.keys('redemption_*');
