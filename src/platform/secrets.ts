@@ -1,11 +1,5 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  hkdfSync,
-  randomBytes,
-  timingSafeEqual,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from './random-bytes.ts';
 
 const FORMAT = 1;
 const IV_BYTES = 12;
@@ -85,11 +79,9 @@ function seal(key: Buffer, plaintext: string | Buffer, aad = ''): Buffer {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_BYTES });
   cipher.setAAD(Buffer.from(aad));
-  const bytes = Buffer.concat([
-    typeof plaintext === 'string' ? cipher.update(plaintext, 'utf8') : cipher.update(plaintext),
-    cipher.final(),
-  ]);
-  return Buffer.concat([Buffer.of(FORMAT), iv, cipher.getAuthTag(), bytes]);
+  const bytes = typeof plaintext === 'string' ? cipher.update(plaintext, 'utf8') : cipher.update(plaintext);
+  const rest = cipher.final();
+  return Buffer.concat([Buffer.of(FORMAT), iv, cipher.getAuthTag(), bytes, rest]);
 }
 
 function open(key: Buffer, bytes: Uint8Array, aad = ''): Buffer | undefined {

@@ -5,7 +5,7 @@ import { withRetry } from '../../platform/retry.ts';
 import type { Services } from '../../platform/services.ts';
 import type { SealedCode } from '../redemption/code-vault.ts';
 import { BATCH_CHANGED } from './code-batch.events.ts';
-import { insertCodes } from './insert-codes.ts';
+import { type BatchToFill, insertCodes } from './insert-codes.ts';
 import { drawCodes } from './seal-codes.ts';
 
 /** What filling batches needs. */
@@ -15,7 +15,7 @@ export type FillServices = Pick<Services, 'db' | 'log' | 'pubSub' | 'secrets'>;
 export const CODES_AT_A_TIME = 500;
 
 /** After each transaction it rests for this part of the time that it took: whoever redeems meanwhile comes first. */
-const REST = 0.2;
+const REST = 0.1;
 
 /**
  * Makes the codes that a batch lacks, some in each transaction: while they are written the next are drawn, so the
@@ -55,8 +55,7 @@ export function addCodes(
 }
 
 async function addToBatch(tx: Transaction, batchId: string, drawn: readonly SealedCode[]): Promise<boolean> {
-  await lockBatch(tx, batchId);
-  const batch = await tx.redemptionBatch.findUnique({ where: { id: batchId, deletedAt: null } });
+  const batch = await lockBatch(tx, batchId);
   if (!batch || batch.created >= batch.count) return false;
   const lacking = batch.count - batch.created;
   const added = await insertCodes(tx, batch, drawn.slice(0, lacking));
@@ -64,7 +63,13 @@ async function addToBatch(tx: Transaction, batchId: string, drawn: readonly Seal
   return added < lacking;
 }
 
-/** Lets one at a time add codes to the batch. It decides nothing: decide on what the next statement reads. */
-async function lockBatch(tx: Pick<Transaction, '$executeRaw'>, id: string): Promise<void> {
-  await tx.$executeRaw`SELECT id FROM redemption_batches WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
+/** Lets one at a time add codes to the batch; gives it as it is under the lock, nothing when it is deleted. */
+async function lockBatch(
+  tx: Pick<Transaction, '$queryRaw'>,
+  id: string,
+): Promise<(BatchToFill & { count: number }) | undefined> {
+  const [batch] = await tx.$queryRaw<(BatchToFill & { count: number })[]>`
+    SELECT id, created, count, max_uses AS "maxUses", expires_at AS "expiresAt"
+    FROM redemption_batches WHERE id = ${id}::uuid AND deleted_at IS NULL FOR NO KEY UPDATE`;
+  return batch;
 }
