@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { activateOrders } from '../dist/src/modules/order/activate-orders.js';
+import { activateOrders } from '../dist/src/modules/activation/activate-orders.js';
 import { hashServerToken } from '../dist/src/modules/server/find-agent.js';
 import { createServices } from '../dist/src/platform/services.js';
 import { createApi } from '../examples/agent/api.mjs';

@@ -1,6 +1,6 @@
 import type { GraphQLSchema } from 'graphql';
 import type { Caller } from './modules/auth/caller.ts';
-import { readRefreshToken } from './modules/auth/refresh-token.ts';
+import { readRefreshToken } from './modules/session/refresh-token.ts';
 import { type RootCall, rootCalls, type ValidOperation } from './platform/graphql/root-calls.ts';
 import type { Services } from './platform/services.ts';
 import type { TransportEncryption } from './platform/transport-encryption/transport-encryption.ts';

@@ -14,7 +14,7 @@ import type { Shared } from './context.ts';
 import { serveCsv } from './csv-download.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
-import { observeOrders } from './modules/order/observe-orders.ts';
+import { observeOrders } from './modules/activation/observe-orders.ts';
 import { isOutage } from './platform/database.ts';
 import { DomainError, PlatformError } from './platform/errors.ts';
 import { LIMITS } from './platform/graphql/limits.ts';

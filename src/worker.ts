@@ -1,11 +1,11 @@
-import { forgetExpiredJob } from './modules/auth/forget-expired.job.ts';
-import { forgetExpired } from './modules/auth/forget-expired.ts';
+import { activateOrderJob } from './modules/activation/activate-order.job.ts';
+import { activateOrder, createActivations } from './modules/activation/activate-order.ts';
+import { reconcileOrders } from './modules/activation/reconcile-orders.ts';
 import { createBatchFiller, refillBatch } from './modules/code-batch/batch-filler.ts';
 import { fillBatchJob } from './modules/code-batch/fill-batch.job.ts';
-import { endStaleStays } from './modules/device/end-stale-stays.ts';
-import { activateOrderJob } from './modules/order/activate-order.job.ts';
-import { activateOrder, createActivations } from './modules/order/activate-order.ts';
-import { reconcileOrders } from './modules/order/reconcile-orders.ts';
+import { endStaleStays } from './modules/presence/end-stale-stays.ts';
+import { forgetExpiredJob } from './modules/session/forget-expired.job.ts';
+import { forgetExpired } from './modules/session/forget-expired.ts';
 import { expireSubscriptionsJob } from './modules/subscription/expire-subscriptions.job.ts';
 import { expireSubscriptions } from './modules/subscription/expire-subscriptions.ts';
 import { forgetTrafficReportsJob } from './modules/traffic/forget-traffic-reports.job.ts';

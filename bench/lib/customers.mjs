@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { signAccessToken } from '../../dist/src/modules/auth/access-token.js';
 import { sealCode } from '../../dist/src/modules/redemption/code-vault.js';
 import { randomCode } from '../../dist/src/modules/redemption/redemption-code.js';
+import { signAccessToken } from '../../dist/src/modules/session/access-token.js';
 import { createServices } from '../../dist/src/platform/services.js';
 import { seedBatch, seedUsers } from './seed.mjs';
 

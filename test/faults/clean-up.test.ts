@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../src/generated/prisma/client.ts';
-import { activateOrderJob } from '../../src/modules/order/activate-order.job.ts';
-import { activateOrder, createActivations } from '../../src/modules/order/activate-order.ts';
-import { reconcileOrders } from '../../src/modules/order/reconcile-orders.ts';
+import { activateOrderJob } from '../../src/modules/activation/activate-order.job.ts';
+import { activateOrder, createActivations } from '../../src/modules/activation/activate-order.ts';
+import { reconcileOrders } from '../../src/modules/activation/reconcile-orders.ts';
 import { armed, eventually, fails, type Redeeming, startRedeeming } from '../modules/redemption/redeeming.ts';
 import { newCode } from '../support/codes.ts';
 import { checkInvariants } from '../support/invariants.ts';

@@ -69,19 +69,19 @@ export const MUTANTS = [
     name: 'watchers woken and caches cleared before the commit',
     edits: [
       {
-        file: 'src/modules/order/activate-orders.ts',
+        file: 'src/modules/activation/activate-orders.ts',
         find: "  await crashPoint('activateOrders.beforeCommit');\n",
         replace: `  await announceOrders(globalThis.mutant, [...plan.finished, ...plan.failed]);
   await crashPoint('activateOrders.beforeCommit');
 `,
       },
       {
-        file: 'src/modules/order/activate-orders.ts',
+        file: 'src/modules/activation/activate-orders.ts',
         find: '  const { db, log } = services;\n',
         replace: '  const { db, log } = services;\n  globalThis.mutant = services;\n',
       },
       {
-        file: 'src/modules/order/activate-orders.ts',
+        file: 'src/modules/activation/activate-orders.ts',
         find: '  await announceOrders(services, ended);\n',
         replace: '  ended.length;\n',
       },
@@ -92,7 +92,7 @@ export const MUTANTS = [
     name: 'no reconciler',
     edits: [
       {
-        file: 'src/modules/order/reconcile-orders.ts',
+        file: 'src/modules/activation/reconcile-orders.ts',
         find: '= 1_000;',
         replace: '= 0;',
       },
@@ -174,7 +174,7 @@ export const MUTANTS = [
     name: 'an order is activated whatever its status',
     edits: [
       {
-        file: 'src/modules/order/activate-orders.ts',
+        file: 'src/modules/activation/activate-orders.ts',
         find: "::uuid[]) AND o.status = 'PAID'",
         replace: '::uuid[])',
       },

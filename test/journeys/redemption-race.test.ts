@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { signAccessToken } from '../../src/modules/auth/access-token.ts';
+import { signAccessToken } from '../../src/modules/session/access-token.ts';
 import { startWorker } from '../../src/worker.ts';
 import { RedeemCodeDocument } from '../generated/graphql.ts';
 import { eventually } from '../modules/redemption/redeeming.ts';

@@ -15,12 +15,14 @@ const INVARIANTS: readonly Invariant[] = [
   {
     name: 'a code is used as often as there are records of it',
     sql: `SELECT id FROM redemption_codes c
-      WHERE used_count <> (SELECT count(*) FROM redemptions r WHERE r.code_id = c.id)`,
+      LEFT JOIN (SELECT code_id, count(*) FROM redemptions GROUP BY code_id) r ON r.code_id = c.id
+      WHERE used_count <> coalesce(r.count, 0)`,
   },
   {
     name: 'a code is reserved as often as there are PAID orders for it',
     sql: `SELECT id FROM redemption_codes c
-      WHERE reserved_count <> (SELECT count(*) FROM orders o WHERE o.code_id = c.id AND o.status = 'PAID')`,
+      LEFT JOIN (SELECT code_id, count(*) FROM orders WHERE status = 'PAID' GROUP BY code_id) o ON o.code_id = c.id
+      WHERE reserved_count <> coalesce(o.count, 0)`,
   },
   {
     // Two who have each redeemed it may become one later.
@@ -46,11 +48,11 @@ const INVARIANTS: readonly Invariant[] = [
     // Of codes that grant days, and of subscriptions that began with an order and have not been begun again or merged.
     name: 'a subscription lasts as long as its FINISHED orders grant',
     sql: `SELECT s.id FROM user_subscriptions s
-      JOIN LATERAL (
-        SELECT min(finished_at) AS first, sum(quantity) AS days,
+      JOIN (
+        SELECT subscription_id, min(finished_at) AS first, sum(quantity) AS days,
           bool_and(unit_time = 'DAY' AND redeemed_by_id = user_id) AS "isComparable"
-        FROM orders o WHERE o.subscription_id = s.id AND o.status = 'FINISHED'
-      ) o ON o.first = s.starts_at AND o."isComparable"
+        FROM orders WHERE status = 'FINISHED' GROUP BY subscription_id
+      ) o ON o.subscription_id = s.id AND o.first = s.starts_at AND o."isComparable"
       WHERE extract(epoch FROM s.expires_at - s.starts_at) <> o.days * 86400`,
   },
   {

@@ -1,7 +1,7 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../context.ts';
-import type { DeviceLogin } from '../device/device-login.ts';
+import type { DeviceLogin } from '../device-login/device-login.ts';
 import { User } from '../user/user.types.ts';
 import { CurrentUser, Public, SignedIn } from './access.ts';
 import { AddEmailInput, RegisterInput } from './account.types.ts';

@@ -1,7 +1,10 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../context.ts';
-import type { DeviceLogin } from '../device/device-login.ts';
+import type { DeviceLogin } from '../device-login/device-login.ts';
+import { logOut } from '../session/log-out.ts';
+import { refreshSession } from '../session/refresh-session.ts';
+import { revokeSession } from '../session/revoke-session.ts';
 import { User } from '../user/user.types.ts';
 import { CurrentUser, Public, SignedIn } from './access.ts';
 import { AuthPayload, ChangePasswordInput, LinkCode, LoginInput, Session } from './auth.types.ts';
@@ -9,9 +12,6 @@ import type { UserCaller } from './caller.ts';
 import { changePassword } from './change-password.ts';
 import { createLinkCode } from './create-link-code.ts';
 import { logIn } from './log-in.ts';
-import { logOut } from './log-out.ts';
-import { refreshSession } from './refresh-session.ts';
-import { revokeSession } from './revoke-session.ts';
 
 @Resolver(() => Session)
 export class AuthResolver {

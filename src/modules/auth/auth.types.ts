@@ -2,8 +2,8 @@ import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import type { Session as SessionRow } from '../../generated/prisma/client.ts';
 import { DateTimeScalar } from '../../platform/graphql/scalars.ts';
 import { Device, DeviceLoginInput } from '../device/device.types.ts';
+import type { Login } from '../session/tokens.ts';
 import { User } from '../user/user.types.ts';
-import type { Login } from './tokens.ts';
 
 @ObjectType({ description: 'What a login gives: who you are, and the tokens to show from now on.' })
 export class AuthPayload implements Omit<Login, 'user' | 'device'> {

@@ -1,8 +1,8 @@
 import type { Services } from '../../platform/services.ts';
 import { findAgent, SERVER_TOKEN_PREFIX } from '../server/find-agent.ts';
-import { AccessTokenError, verifyAccessToken } from './access-token.ts';
+import { AccessTokenError, verifyAccessToken } from '../session/access-token.ts';
+import { findSession } from '../session/find-session.ts';
 import type { Caller, TokenFault } from './caller.ts';
-import { findSession } from './find-session.ts';
 
 const anonymous = (refusedToken: TokenFault | null): Caller => ({ kind: 'anonymous', refusedToken });
 

@@ -1,4 +1,4 @@
-import { DeviceLogin } from '../device/device-login.ts';
+import { DeviceLogin } from '../device-login/device-login.ts';
 
 /** The device that comes with a login by e-mail; none is fine. */
 export const DeviceToBind = DeviceLogin.nullish().refine((device) => !device?.linkCode, {

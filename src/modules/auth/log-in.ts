@@ -3,21 +3,21 @@ import type { Identity } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
-import { bindAndStartSession } from '../device/bind-and-start-session.ts';
-import { askingForDecisions } from '../device/binding-decision.ts';
-import { checkAccount } from '../device/check-device.ts';
-import { type ShownDevice, showDevice } from '../device/show-device.ts';
+import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
+import { askingForDecisions } from '../binding/binding-decision.ts';
+import { checkAccount } from '../device-login/check-device.ts';
+import { type ShownDevice, showDevice } from '../device-login/show-device.ts';
+import { announceEndedSessions } from '../session/announce-ended-sessions.ts';
+import { startSession } from '../session/start-session.ts';
+import { issueTokens, type Login } from '../session/tokens.ts';
 import { readSiteSettings } from '../site/read-site-settings.ts';
 import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { lockUsers } from '../user/lock-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
-import { announceEndedSessions } from './announce-ended-sessions.ts';
 import { AuthError } from './auth.errors.ts';
 import { checkCredentials } from './check-credentials.ts';
 import { DeviceToBind } from './device-to-bind.ts';
 import { EmailAddress } from './password.ts';
-import { startSession } from './start-session.ts';
-import { issueTokens, type Login } from './tokens.ts';
 
 const Credentials = z.object({
   email: EmailAddress,

@@ -4,20 +4,20 @@ import { checkInput } from '../../platform/input.ts';
 import { addressKey } from '../../platform/rate-limit.ts';
 import { requestScope } from '../../platform/request-scope.ts';
 import type { Services } from '../../platform/services.ts';
-import { bindAndStartSession } from '../device/bind-and-start-session.ts';
-import { askingForDecisions } from '../device/binding-decision.ts';
-import { NEW_USERS } from '../device/register-device.ts';
-import { type ShownDevice, showDevice } from '../device/show-device.ts';
+import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
+import { askingForDecisions } from '../binding/binding-decision.ts';
+import { NEW_USERS } from '../device-login/register-device.ts';
+import { type ShownDevice, showDevice } from '../device-login/show-device.ts';
+import { announceEndedSessions } from '../session/announce-ended-sessions.ts';
+import { startSession } from '../session/start-session.ts';
+import { issueTokens, type Login } from '../session/tokens.ts';
 import { readSiteSettings } from '../site/read-site-settings.ts';
 import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { grantTrial } from '../subscription/grant-trial.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
-import { announceEndedSessions } from './announce-ended-sessions.ts';
 import { AuthError } from './auth.errors.ts';
 import { DeviceToBind } from './device-to-bind.ts';
 import { EmailAddress, hashPassword, NewPassword } from './password.ts';
-import { startSession } from './start-session.ts';
-import { issueTokens, type Login } from './tokens.ts';
 
 const Registration = z.object({ email: EmailAddress, password: NewPassword, device: DeviceToBind });
 

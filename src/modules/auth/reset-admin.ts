@@ -4,11 +4,11 @@ import { PlatformError } from '../../platform/errors.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
+import { announceEndedSessions } from '../session/announce-ended-sessions.ts';
+import { endSessions } from '../session/end-sessions.ts';
 import { lockUsers } from '../user/lock-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
-import { announceEndedSessions } from './announce-ended-sessions.ts';
 import { type AdminCredentials, randomPassword } from './create-admin.ts';
-import { endSessions } from './end-sessions.ts';
 import { EmailAddress, hashPassword, NewPassword } from './password.ts';
 
 /**

@@ -1,9 +1,9 @@
 import type { Device } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
-import { credentialFields, seenFields } from './device-fields.ts';
-import type { DeviceLogin } from './device-login.ts';
-import type { ShownProof } from './device-proof.ts';
+import { credentialFields, seenFields } from '../device-login/device-fields.ts';
+import type { DeviceLogin } from '../device-login/device-login.ts';
+import type { ShownProof } from '../device-login/device-proof.ts';
 
 /** Makes a device and its identity for an account. The unique key on identities lets an identifier in once. */
 export async function createDevice(

@@ -1,6 +1,6 @@
 import type { Device } from '../../generated/prisma/client.ts';
 import type { Services } from '../../platform/services.ts';
-import { detachDevice } from './detach-device.ts';
+import { detachDevice } from '../binding/detach-device.ts';
 
 /**
  * Takes any device from its account, as an admin: see `detachDevice`.

@@ -4,11 +4,11 @@ import type { Context } from '../../context.ts';
 import { CurrentUser, Public, SignedIn } from '../auth/access.ts';
 import { AuthPayload } from '../auth/auth.types.ts';
 import type { UserCaller } from '../auth/caller.ts';
+import { unbindDevice } from '../binding/unbind-device.ts';
+import { createDeviceChallenge } from '../device-login/device-challenge.ts';
+import type { DeviceLogin } from '../device-login/device-login.ts';
+import { logInDevice } from '../device-login/log-in-device.ts';
 import { Device, DeviceChallenge, DeviceLoginInput, UpdateDeviceInput } from './device.types.ts';
-import { createDeviceChallenge } from './device-challenge.ts';
-import type { DeviceLogin } from './device-login.ts';
-import { logInDevice } from './log-in-device.ts';
-import { unbindDevice } from './unbind-device.ts';
 import { updateDevice } from './update-device.ts';
 
 @Resolver(() => Device)

@@ -1,6 +1,6 @@
 import type { Device } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database.ts';
-import { endStays } from './end-stays.ts';
+import { endStays } from '../presence/end-stays.ts';
 
 /**
  * Removes a device with its identity and its sessions, and nobody else's; its stays remain, ended. The caller holds the

@@ -1,8 +1,8 @@
 import type { Device } from '../../generated/prisma/client.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { announceEndedSessions } from '../auth/announce-ended-sessions.ts';
-import { endSessions } from '../auth/end-sessions.ts';
+import { announceEndedSessions } from '../session/announce-ended-sessions.ts';
+import { endSessions } from '../session/end-sessions.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
 import { lockDevice } from './lock-device.ts';
 

@@ -3,9 +3,9 @@ import { databaseNow } from '../../platform/clock.ts';
 import { crashPoint } from '../../platform/crash-points.ts';
 import { withRetry } from '../../platform/retry.ts';
 import type { Services } from '../../platform/services.ts';
+import { lockOrderOwners } from '../activation/lock-order-owners.ts';
 import { changeUses, lockCodes } from '../redemption/code-uses.ts';
 import { announceOrders } from './announce-orders.ts';
-import { lockOrderOwners } from './lock-order-owners.ts';
 import { lockOrders } from './lock-orders.ts';
 
 /**

@@ -3,8 +3,8 @@ import { type Batcher, createBatcher } from '../../platform/batch.ts';
 import { isOutage } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
+import { dispatchOrders } from '../activation/dispatch-orders.ts';
 import { type Acceptance, type Accepted, acceptOrders } from './accept-orders.ts';
-import { dispatchOrders } from './dispatch-orders.ts';
 import { readWatchedOrders, type WatchedOrder } from './read-watched-orders.ts';
 
 /** Gathers what many requests want at once, so that a transaction is paid for once. */

@@ -1,6 +1,7 @@
 import { Arg, Ctx, FieldResolver, ID, Query, Resolver, Root, Subscription } from 'type-graphql';
 import type { Context } from '../../context.ts';
 import type { Order as OrderRow } from '../../generated/prisma/client.ts';
+import { getPropagation } from '../activation/propagation.ts';
 import { CurrentUser, SignedIn } from '../auth/access.ts';
 import { type UserCaller, userOf } from '../auth/caller.ts';
 import { getPlan } from '../plan/get-plan.ts';
@@ -9,7 +10,6 @@ import { getSubscription } from '../subscription/get-subscription.ts';
 import { UserSubscription } from '../subscription/subscription.types.ts';
 import { getOrder } from './get-order.ts';
 import { Order, Propagation } from './order.types.ts';
-import { getPropagation } from './propagation.ts';
 import type { WatchedOrder } from './read-watched-orders.ts';
 import { watchOrder } from './watch-order.ts';
 

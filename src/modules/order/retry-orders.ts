@@ -4,12 +4,12 @@ import { type Transaction, violatedConstraint } from '../../platform/database.ts
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
+import { QUEUE_HEAD_START_MS } from '../activation/activate-order.job.ts';
+import { queueOrders } from '../activation/dispatch-orders.ts';
+import { lockOrderOwners } from '../activation/lock-order-owners.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { changeUses, lockCodes } from '../redemption/code-uses.ts';
 import { RedemptionError } from '../redemption/redemption.errors.ts';
-import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
-import { queueOrders } from './dispatch-orders.ts';
-import { lockOrderOwners } from './lock-order-owners.ts';
 import { lockOrders } from './lock-orders.ts';
 
 const MOST_ORDERS = 100;

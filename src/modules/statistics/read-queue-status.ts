@@ -1,7 +1,7 @@
 import type { JobRun } from '../../generated/prisma/client.ts';
 import type { JobCounts } from '../../platform/jobs.ts';
 import type { Services } from '../../platform/services.ts';
-import { readBacklog } from '../order/observe-orders.ts';
+import { readBacklog } from '../activation/observe-orders.ts';
 import { backgroundJobs } from './background-jobs.ts';
 
 /** The jobs in Redis, and what PostgreSQL knows of the work behind them. */

@@ -1,7 +1,7 @@
 import { databaseNow } from '../../platform/clock.ts';
 import type { Services } from '../../platform/services.ts';
-import { countOnlineDevices } from '../device/count-online-devices.ts';
-import { readBacklog } from '../order/observe-orders.ts';
+import { readBacklog } from '../activation/observe-orders.ts';
+import { countOnlineDevices } from '../presence/count-online-devices.ts';
 import { countServers } from '../server/count-servers.ts';
 import { createRedemptionCounter, type PlanRedemptions } from './count-redemptions.ts';
 

@@ -2,8 +2,8 @@ import type { UserSubscription } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { endSessions } from '../auth/end-sessions.ts';
 import { lockOrders } from '../order/lock-orders.ts';
+import { endSessions } from '../session/end-sessions.ts';
 import { bonusTraffic, planMoves, type SubscriptionMove, trafficLeft } from '../subscription/merge-plan.ts';
 
 /** Which account becomes part of which. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
+import { activateOrders } from '../../../src/modules/activation/activate-orders.ts';
 import { createDatabase, type Database, type Transaction } from '../../../src/platform/database.ts';
 import { createLimit } from '../../../src/platform/limit.ts';
 import { ServerUsersDocument } from '../../generated/graphql.ts';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { logInDevice } from '../../../src/modules/device/log-in-device.ts';
-import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
+import { activateOrders } from '../../../src/modules/activation/activate-orders.ts';
+import { logInDevice } from '../../../src/modules/device-login/log-in-device.ts';
 import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscription.events.ts';
 import {
   DeleteAccountDocument,
@@ -17,8 +17,8 @@ import {
   buildSubscription,
   unique,
 } from '../../support/factories.ts';
+import { joiningWith, newInstallation } from '../binding/joining.ts';
 import { anotherDevice, newDevice } from '../device/household.ts';
-import { joiningWith, newInstallation } from '../device/joining.ts';
 
 let api: TestApi;
 let db: TestApi['services']['db'];

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { activateOrders } from '../../../src/modules/activation/activate-orders.ts';
 import { createUserLists } from '../../../src/modules/agent/user-lists.ts';
 import { watchServerUsers } from '../../../src/modules/agent/watch-server-users.ts';
-import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
 import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscription.events.ts';
 import { createWatcher } from '../../../src/platform/watch.ts';
 import { ServerUsersChangedDocument } from '../../generated/graphql.ts';

@@ -6,7 +6,7 @@ import { AddEmailDocument, ViewerDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { buildUser, unique } from '../../support/factories.ts';
 import { createTestServices } from '../../support/services.ts';
-import { everyRow } from '../device/joining.ts';
+import { everyRow } from '../binding/joining.ts';
 import { refusalOf, tally } from '../redemption/redeeming.ts';
 
 const PASSWORD = 'correct horse battery staple';

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { logIn } from '../../../src/modules/auth/log-in.ts';
 import { hashPassword } from '../../../src/modules/auth/password.ts';
-import { logInDevice } from '../../../src/modules/device/log-in-device.ts';
+import { logInDevice } from '../../../src/modules/device-login/log-in-device.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { LoginDocument, ViewerDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { buildIdentity, unique } from '../../support/factories.ts';
-import { everyRow, joiningWith, newInstallation } from '../device/joining.ts';
-import { newKey, prove } from '../device/prove.ts';
+import { everyRow, joiningWith, newInstallation } from '../binding/joining.ts';
+import { newKey, prove } from '../device-login/prove.ts';
 import { refusalOf } from '../redemption/redeeming.ts';
 
 const PASSWORD = 'correct horse battery staple';

@@ -2,14 +2,14 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { logIn } from '../../../src/modules/auth/log-in.ts';
 import { register } from '../../../src/modules/auth/register.ts';
-import { logInDevice } from '../../../src/modules/device/log-in-device.ts';
+import { logInDevice } from '../../../src/modules/device-login/log-in-device.ts';
 import { inRequestScope } from '../../../src/platform/request-scope.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { LoginDocument, RegisterDocument, ViewerDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { buildPlan, unique } from '../../support/factories.ts';
 import { createTestServices } from '../../support/services.ts';
-import { everyRow, newInstallation } from '../device/joining.ts';
+import { everyRow, newInstallation } from '../binding/joining.ts';
 import { refusalOf, tally } from '../redemption/redeeming.ts';
 
 const PASSWORD = 'correct horse battery staple';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../src/generated/prisma/client.ts';
-import { createActivations } from '../../../src/modules/order/activate-order.ts';
-import { reconcileOrders } from '../../../src/modules/order/reconcile-orders.ts';
+import { createActivations } from '../../../src/modules/activation/activate-order.ts';
+import { reconcileOrders } from '../../../src/modules/activation/reconcile-orders.ts';
 import { retryOrders } from '../../../src/modules/order/retry-orders.ts';
 import { newCode } from '../../support/codes.ts';
 import { buildUser, inDays } from '../../support/factories.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
+import { activateOrders } from '../../../src/modules/activation/activate-orders.ts';
 import {
   AuditLogDocument,
   DeletePlanDocument,

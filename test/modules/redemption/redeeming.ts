@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { createShared } from '../../../src/context.ts';
 import type { Order } from '../../../src/generated/prisma/client.ts';
-import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
+import { activateOrders } from '../../../src/modules/activation/activate-orders.ts';
 import { redeemCode } from '../../../src/modules/redemption/redeem-code.ts';
 import { armCrashPoint, type Crash } from '../../../src/platform/crash-points.ts';
 import { until } from '../../../src/platform/embedded/processes.ts';

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
+import { activateOrders } from '../../../src/modules/activation/activate-orders.ts';
 import { readServerStates } from '../../../src/modules/server/read-server-states.ts';
 import {
   ConfirmServerUsersDocument,

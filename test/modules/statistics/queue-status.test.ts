@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { activateOrderJob } from '../../../src/modules/order/activate-order.job.ts';
+import { activateOrderJob } from '../../../src/modules/activation/activate-order.job.ts';
 import { backgroundJobs } from '../../../src/modules/statistics/background-jobs.ts';
 import { QueueStatusDocument, StatisticsDocument } from '../../generated/graphql.ts';
 import { type RedisProcess, startRedisProcess } from '../../platform/redis-process.ts';

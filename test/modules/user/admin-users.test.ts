@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
+import { activateOrders } from '../../../src/modules/activation/activate-orders.ts';
 import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscription.events.ts';
 import { deleteAccount } from '../../../src/modules/user/delete-account.ts';
 import { deleteUser } from '../../../src/modules/user/delete-user.ts';

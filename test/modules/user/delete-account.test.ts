@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { activateOrders } from '../../../src/modules/activation/activate-orders.ts';
 import { findLinkCode } from '../../../src/modules/auth/link-code.ts';
-import { activateOrders } from '../../../src/modules/order/activate-orders.ts';
 import { deleteAccount } from '../../../src/modules/user/delete-account.ts';
 import { DomainError } from '../../../src/platform/errors.ts';
 import {

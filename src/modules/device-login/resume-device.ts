@@ -1,0 +1,39 @@
+import { databaseNow } from '../../platform/clock.ts';
+import { PlatformError } from '../../platform/errors.ts';
+import type { Services } from '../../platform/services.ts';
+import { startSession } from '../session/start-session.ts';
+import { lockUsers } from '../user/lock-users.ts';
+import { checkEnabled, checkProof } from './check-device.ts';
+import { spendChallenge } from './device-challenge.ts';
+import { credentialFields, seenFields } from './device-fields.ts';
+import type { DeviceLogin } from './device-login.ts';
+import type { ShownProof } from './device-proof.ts';
+
+/**
+ * Starts a session of a device that is known, if what it shows is its own. A device that has neither secret
+ * nor key so far takes the first it brings, and needs it from then on.
+ *
+ * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID; DEVICE_DISABLED only after a right proof
+ * @throws AuthError ACCOUNT_DISABLED only after a right proof
+ */
+export function resumeDevice(
+  { db }: Pick<Services, 'db'>,
+  { login, proof, deviceId }: { login: DeviceLogin; proof: ShownProof | null; deviceId: string },
+) {
+  return db.$transaction(async (tx) => {
+    const before = await tx.device.findUnique({ where: { id: deviceId } });
+    await lockUsers(tx, before ? [before.userId] : []);
+    const found = await tx.device.findUnique({ where: { id: deviceId }, include: { user: true } });
+    // It was moved meanwhile, and the wrong account is locked; or it was removed, and the next login registers it.
+    if (!found || found.userId !== before?.userId) throw new PlatformError('SERVICE_UNAVAILABLE');
+    const { user, ...known } = found;
+    checkProof(known, proof);
+    if (proof?.kind === 'key') await spendChallenge(tx, proof);
+    checkEnabled(user, known);
+    const device = await tx.device.update({
+      where: { id: deviceId },
+      data: { ...seenFields(login), ...credentialFields(proof), lastSeenAt: await databaseNow(tx) },
+    });
+    return { user, device, ...(await startSession(tx, { userId: user.id, deviceId })) };
+  });
+}
