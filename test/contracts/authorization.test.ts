@@ -9,6 +9,7 @@ import { TypedDocumentString } from '../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { type Client, type ClientError, post } from '../support/client.ts';
 import * as build from '../support/factories.ts';
+import { createSealedClient, newTransportKey } from '../support/sealed-client.ts';
 import { fingerprint } from './fingerprint.ts';
 import { fill, operationOf } from './operation-of.ts';
 import { ASKERS, type Asker, type Outcome, PERMISSIONS, type Permission } from './permissions.ts';
@@ -23,6 +24,7 @@ let api: TestApi;
 
 beforeAll(async () => {
   api = await startTestApi();
+  await newTransportKey(api.services);
 });
 
 afterAll(() => api?.close());
@@ -48,6 +50,14 @@ describe('a root field', () => {
     if (!permission) throw new Error(`${name} has no row in permissions.ts`);
 
     expect(await outcomes(name, permission)).toEqual(permission.expected);
+  });
+
+  it.for(built)('%s answers the same to who encrypts', async (name) => {
+    const permission = PERMISSIONS[name];
+    if (!permission) throw new Error(`${name} has no row in permissions.ts`);
+    const sealed = ({ token }: Client) => createSealedClient(api.url, token);
+
+    expect(await outcomes(name, permission, sealed)).toEqual(permission.expected);
   });
 
   it.for(hidingRows())('%s does not tell what is foreign from what is not there', async (name) => {
@@ -162,15 +172,20 @@ async function newcomer(asker: Asker): Promise<Client> {
   return person;
 }
 
-/** Asks as each; what a mutation may have changed is made anew for the next. */
+/**
+ * Asks as each; what a mutation may have changed is made anew for the next.
+ *
+ * @param through how each of them asks
+ */
 async function outcomes(
   name: string,
   { ask, given, expected }: Permission,
+  through: (client: Client) => Client = (client) => client,
 ): Promise<Record<string, Outcome>> {
   const found: Record<string, Outcome> = {};
   let world = await createWorld(given);
   for (const asker of ASKERS) {
-    const client = await world.as(asker);
+    const client = through(await world.as(asker));
     found[asker] = await outcomeUnchanged(client, name, fill(ask, world.things));
     if (name.startsWith('Mutation') && expected[asker] === 'ok') world = await createWorld(given);
   }
