@@ -36,8 +36,8 @@ export interface Lab {
   codes(count: number, settings?: CodeSettings): Promise<string[]>;
   /** Jobs for the orders once more, under keys of their own: as when the queue delivers twice. */
   enqueueAgain(orderIds: readonly string[]): Promise<void>;
-  /** Jobs that are waiting, under way or kept. */
-  jobs(): Promise<number>;
+  /** Jobs that are waiting, under way or kept: what each is and has come to. */
+  jobs(): Promise<string[]>;
   /** Keys of redeeming in Redis that would stay for ever. */
   lastingKeys(): Promise<string[]>;
   close(): Promise<void>;
@@ -61,7 +61,7 @@ export async function startLab(settings: Parameters<typeof startCluster>[0]): Pr
     codes: async (count, { planId, maxUses = 1 } = {}) =>
       createCodes(db, secrets, { count, maxUses, planId: planId ?? (await plan()) }),
     enqueueAgain: (orderIds) => enqueue(cluster.redis.url, orderIds),
-    jobs: () => countJobs(cluster.redis.url),
+    jobs: () => listJobs(cluster.redis.url),
     lastingKeys: () => lastingKeys(cluster.redis.url),
     close: async () => {
       await db.$disconnect();
@@ -95,15 +95,16 @@ async function createCodes(
     data: { planId, unitTime: 'DAY', quantity: 1, maxUses, count, created: count },
   });
   const codes = Array.from({ length: count }, () => randomCode());
-  await db.redemptionCode.createMany({
-    data: codes.map((code) => {
-      const { lookup, ciphertext, hint } = sealCode({ secrets }, code);
-      return {
-        ...{ id: uuidv7(), batchId, hint, maxUses },
-        ...{ lookup: Uint8Array.from(lookup), ciphertext: Uint8Array.from(ciphertext) },
-      };
-    }),
+  const rows = codes.map((code) => {
+    const { lookup, ciphertext, hint } = sealCode({ secrets }, code);
+    return {
+      ...{ id: uuidv7(), batchId, hint, maxUses },
+      ...{ lookup: Uint8Array.from(lookup), ciphertext: Uint8Array.from(ciphertext) },
+    };
   });
+  // No statement may take longer than some seconds.
+  for (let start = 0; start < count; start += 5_000)
+    await db.redemptionCode.createMany({ data: rows.slice(start, start + 5_000) });
   return codes;
 }
 
@@ -123,10 +124,12 @@ const enqueue = (redisUrl: string, orderIds: readonly string[]) =>
     await queue.addBulk(orderIds.map((orderId) => ({ data: { orderId }, opts: opts() })));
   });
 
-const countJobs = (redisUrl: string) =>
+const listJobs = (redisUrl: string) =>
   withQueue(redisUrl, async (queue) => {
-    const { waiting, active, failed, delayed } = await queue.getJobCounts();
-    return waiting + active + failed + delayed;
+    const jobs = await queue.getJobs(['waiting', 'active', 'failed', 'delayed']);
+    // One may have been done since it was listed, or stand in a list and nowhere else.
+    const tell = async (job: Bull.Job | null) => `${await job?.getState()} ${JSON.stringify(job)}`;
+    return Promise.all(jobs.map(tell));
   });
 
 /** Keys of redeeming that would stay for ever. */

@@ -29,7 +29,9 @@ export async function verdict(
   await comesTrue(isSettled, limitMs);
   const settledMs = performance.now() - startedAt;
   const stuck = await lab.db.order.count({ where: { status: 'PAID' } });
-  if (jobsLimitMs !== null) await comesTrue(async () => (await lab.jobs()) === 0, jobsLimitMs);
+  if (jobsLimitMs !== null) await comesTrue(async () => (await lab.jobs()).length === 0, jobsLimitMs);
+  const jobsLeft = jobsLimitMs === null ? [] : await lab.jobs();
+  if (jobsLeft.length > 0) console.warn(`Jobs that are left in the queue:\n${jobsLeft.join('\n')}`);
   // Thousands of rows have come since PostgreSQL last looked how many there are.
   await lab.db.$executeRaw`ANALYZE`;
   const [violations, histories] = [await checkInvariants(lab.db), await compare(lab, wishes)];
@@ -42,9 +44,7 @@ export async function verdict(
     { name: 'refused, yet activated', value: histories.unasked.length, exactly: 0 },
     { name: 'orders FAILED', value: await lab.db.order.count({ where: { status: 'FAILED' } }), exactly: 0 },
     { name: 'internal errors', value: tallyAnswers(wishes).INTERNAL_SERVER_ERROR ?? 0, exactly: 0 },
-    ...(jobsLimitMs === null
-      ? []
-      : [{ name: 'jobs left in the queue', value: await lab.jobs(), exactly: 0 }]),
+    ...(jobsLimitMs === null ? [] : [{ name: 'jobs left in the queue', value: jobsLeft.length, exactly: 0 }]),
     { name: 'lasting keys in Redis', value: (await lab.lastingKeys()).length, exactly: 0 },
     { name: 'uncaught errors', value: uncaught(lab), exactly: 0 },
   ];
