@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { figures } from './lab/figures.ts';
+import { comesTrue, type Lab, startLab } from './lab/lab.ts';
+import { scale } from './lab/profile.ts';
+
+const LIMIT_MS = scale(60_000, 300_000);
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await startLab({ api: 1, workers: 1 });
+}, 60_000);
+afterAll(() => lab?.close(), 60_000);
+
+/** That many users whose subscriptions end at one moment, some seconds from now. */
+async function endingSoon(count: number): Promise<string> {
+  const planId = await lab.plan();
+  await lab.db.$executeRaw`
+    WITH u AS (INSERT INTO users (id) SELECT gen_random_uuid() FROM generate_series(1, ${count}::int) RETURNING id)
+    INSERT INTO user_subscriptions (id, user_id, plan_id, starts_at, expires_at, token, credential)
+    SELECT gen_random_uuid(), id, ${planId}::uuid, now() - interval '2 days', now() + interval '3 seconds', id::text, id
+    FROM u`;
+  return planId;
+}
+
+describe('a sweep whose worker is killed in the middle, again and again', () => {
+  const [count, kills] = [scale(20_000, 100_000), scale(2, 10)];
+  it(
+    'is gone on with by the next one, and ends each subscription once',
+    async () => {
+      const planId = await endingSoon(count);
+      const expired = (version?: number) =>
+        lab.db.userSubscription.count({ where: { planId, status: 'EXPIRED', ...(version && { version }) } });
+
+      const left: number[] = [];
+      for (let kill = 1; kill <= kills; kill++) {
+        const share = (count * kill) / (kills + 1);
+        await comesTrue(async () => (await expired()) >= share, 30_000);
+        await lab.cluster.workers.pop()?.kill9();
+        left.push(count - (await expired()));
+        await lab.cluster.start('worker');
+      }
+      await comesTrue(async () => (await expired()) === count, 60_000);
+
+      figures(`a sweep of ${count}, its worker killed ${kills} times`, [
+        { name: 'left when the last worker was killed', value: left.at(-1) ?? 0, atLeast: 1 },
+        { name: 'expired', value: await expired(), exactly: count },
+        { name: 'expired once', value: await expired(2), exactly: count },
+      ]);
+    },
+    LIMIT_MS,
+  );
+});
