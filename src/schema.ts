@@ -10,6 +10,7 @@ import { checkPolicy } from './modules/auth/access.ts';
 import { AccountResolver } from './modules/auth/account.resolver.ts';
 import { AuthResolver } from './modules/auth/auth.resolver.ts';
 import { BindingResolver } from './modules/binding/binding.resolver.ts';
+import { RedemptionCodeResolver, RedemptionRecordResolver } from './modules/code/redemption-code.resolver.ts';
 import { CodeBatchAdminResolver } from './modules/code-batch/code-batch.admin-resolver.ts';
 import { RedemptionBatchResolver } from './modules/code-batch/code-batch.resolver.ts';
 import { DeviceAdminResolver } from './modules/device/device.admin-resolver.ts';
@@ -23,10 +24,6 @@ import { PlanResolver } from './modules/plan/plan.resolver.ts';
 import { DevicePresenceResolver, DeviceStatisticsResolver } from './modules/presence/presence.resolver.ts';
 import { RedemptionAdminResolver } from './modules/redemption/redemption.admin-resolver.ts';
 import { RedemptionResolver } from './modules/redemption/redemption.resolver.ts';
-import {
-  RedemptionCodeResolver,
-  RedemptionRecordResolver,
-} from './modules/redemption/redemption-code.resolver.ts';
 import { ServerAdminResolver } from './modules/server/server.admin-resolver.ts';
 import { ServerResolver } from './modules/server/server.resolver.ts';
 import { SiteAdminResolver } from './modules/site/site.admin-resolver.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { sealCode } from '../../dist/src/modules/redemption/code-vault.js';
-import { randomCode } from '../../dist/src/modules/redemption/redemption-code.js';
+import { sealCode } from '../../dist/src/modules/code/code-vault.js';
+import { randomCode } from '../../dist/src/modules/code/redemption-code.js';
 import { signAccessToken } from '../../dist/src/modules/session/access-token.js';
 import { createServices } from '../../dist/src/platform/services.js';
 import { seedBatch, seedUsers } from './seed.mjs';

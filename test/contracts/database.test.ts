@@ -430,7 +430,7 @@ const IMPLIED_BY_PRIMARY_KEY = ['identities_id_user_id_key', 'devices_id_user_id
 const STAMPS = [
   'user_subscriptions_revision',
   'users_revision',
-  // Those of node lists: test/modules/node/node-lists.test.ts.
+  // Those of node lists: test/modules/node-list/node-lists.test.ts.
   'nodes_change_node_lists',
   'nodes_lock_node_lists',
   'nodes_renew_node_lists',

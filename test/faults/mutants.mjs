@@ -26,12 +26,12 @@ export const MUTANTS = [
     name: 'uses counted by reading, then writing',
     edits: [
       {
-        file: 'src/modules/redemption/code-uses.ts',
+        file: 'src/modules/code/code-uses.ts',
         find: 'SET reserved_count = c.reserved_count + v.reserved, used_count = c.used_count + v.used',
         replace: 'SET reserved_count = greatest(v.reserved, 0), used_count = greatest(v.used, 0)',
       },
     ],
-    tests: ['test/modules/redemption/code-uses.test.ts', 'test/faults/model.test.ts'],
+    tests: ['test/modules/code/code-uses.test.ts', 'test/faults/model.test.ts'],
   },
   {
     name: 'a lock given back without looking whose it is',

@@ -3,9 +3,9 @@ import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { withRetry } from '../../platform/retry.ts';
 import type { Services } from '../../platform/services.ts';
+import { changeUses, lockCodes } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';
 import { lockOrders } from '../order/lock-orders.ts';
-import { changeUses, lockCodes } from '../redemption/code-uses.ts';
 import { lockOrderOwners } from './lock-order-owners.ts';
 
 /** An activation that a bug makes fail is tried so often. */

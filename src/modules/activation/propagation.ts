@@ -3,7 +3,7 @@ import { isOutage } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import type { Caller } from '../auth/caller.ts';
-import { IS_NODE_OF_PLAN } from '../node/plans-of-nodes.ts';
+import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 
 /** On how many of its servers an activation has arrived. */
 export interface PropagationCounts {

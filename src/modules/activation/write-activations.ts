@@ -1,6 +1,6 @@
 import type { Transaction } from '../../platform/database.ts';
 import { toJson } from '../../platform/rows.ts';
-import { changeUses, lockCodes } from '../redemption/code-uses.ts';
+import { changeUses, lockCodes } from '../code/code-uses.ts';
 import type { ActivationPlan } from './activation-plan.ts';
 
 /** Writes what was decided, each table in one statement, the codes last: their rows are the most wanted. */

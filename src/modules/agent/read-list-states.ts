@@ -1,5 +1,5 @@
 import type { Services } from '../../platform/services.ts';
-import { IS_NODE_OF_PLAN } from '../node/plans-of-nodes.ts';
+import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import type { ListState } from './list-position.ts';
 
 /** A plan whose subscriptions may be used on a server. */

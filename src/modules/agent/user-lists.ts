@@ -3,7 +3,7 @@ import { isOutage } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import type { WatchKind } from '../../platform/watch-kind.ts';
-import { IS_NODE_OF_PLAN } from '../node/plans-of-nodes.ts';
+import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import { PLAN_USERS_CHANGED } from '../subscription/subscription.events.ts';
 import { readListStates, type ServerListState } from './read-list-states.ts';
 import type { ListStates } from './read-server-users.ts';

@@ -4,7 +4,7 @@ import { checkId } from '../../platform/input.ts';
 import type { Limit } from '../../platform/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { displayCode, randomCode } from '../redemption/redemption-code.ts';
+import { displayCode, randomCode } from '../code/redemption-code.ts';
 import { lockUsers } from '../user/lock-users.ts';
 import type { UserCaller } from './caller.ts';
 import { hashLinkCode } from './link-code.ts';

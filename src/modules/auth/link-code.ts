@@ -2,7 +2,7 @@ import type { LinkCode } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { DomainError } from '../../platform/errors.ts';
 import type { Secrets } from '../../platform/secrets.ts';
-import { normalizeCode } from '../redemption/redemption-code.ts';
+import { normalizeCode } from '../code/redemption-code.ts';
 import { AuthError } from './auth.errors.ts';
 
 const PURPOSE = 'link-code';

@@ -1,9 +1,9 @@
 import type { RedemptionBatch, RedemptionCode } from '../../generated/prisma/client.ts';
 import { csvLine } from '../../platform/csv.ts';
 import type { Services } from '../../platform/services.ts';
-import { openCode } from '../redemption/code-vault.ts';
-import { readBatchCodes } from '../redemption/read-batch-codes.ts';
-import { displayCode } from '../redemption/redemption-code.ts';
+import { openCode } from '../code/code-vault.ts';
+import { readBatchCodes } from '../code/read-batch-codes.ts';
+import { displayCode } from '../code/redemption-code.ts';
 
 const HEADER = [
   ...['code', 'plan', 'unitTime', 'quantity', 'maxUses', 'usedCount', 'reservedCount', 'expiresAt'],

@@ -3,7 +3,7 @@ import { crashPoint } from '../../platform/crash-points.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { withRetry } from '../../platform/retry.ts';
 import type { Services } from '../../platform/services.ts';
-import type { SealedCode } from '../redemption/code-vault.ts';
+import type { SealedCode } from '../code/code-vault.ts';
 import { BATCH_CHANGED } from './code-batch.events.ts';
 import { type BatchToFill, insertCodes } from './insert-codes.ts';
 import { drawCodes } from './seal-codes.ts';

@@ -3,7 +3,7 @@ import type { RedemptionBatch } from '../../generated/prisma/client.ts';
 import { SECOND_MS } from '../../platform/clock.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { toJson } from '../../platform/rows.ts';
-import type { SealedCode } from '../redemption/code-vault.ts';
+import type { SealedCode } from '../code/code-vault.ts';
 
 /** Whoever fills a batch has so long for the next step, before others take the batch up. */
 export const STEP_MS = 10 * SECOND_MS;

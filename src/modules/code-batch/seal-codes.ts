@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Services } from '../../platform/services.ts';
-import { type SealedCode, sealCode } from '../redemption/code-vault.ts';
-import { randomCode } from '../redemption/redemption-code.ts';
+import { type SealedCode, sealCode } from '../code/code-vault.ts';
+import { randomCode } from '../code/redemption-code.ts';
 
 /** Sealing so many takes about five milliseconds, in which nothing else is answered. */
 const CODES_AT_ONCE = 200;

@@ -5,11 +5,11 @@ import { PlatformError } from '../../platform/errors.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { forgetNodeLists } from './forget-node-lists.ts';
-import { lockNodeLists } from './lock-node-lists.ts';
+import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { lockNodeLists } from '../node-list/lock-node-lists.ts';
+import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
 import { checkNodeConfig } from './node-config.ts';
 import { auditedNode, NewNode } from './node-fields.ts';
-import { plansOfNodes } from './plans-of-nodes.ts';
 import { storedConfig } from './stored-config.ts';
 
 /**

@@ -3,10 +3,10 @@ import { databaseNow } from '../../platform/clock.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { forgetNodeLists } from './forget-node-lists.ts';
+import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
 import { lockNode } from './lock-node.ts';
 import { auditedNode } from './node-fields.ts';
-import { plansOfNodes } from './plans-of-nodes.ts';
 
 /**
  * Deletes a node softly, audited; answers with it as it was. It leaves the lists of users and servers at once.

@@ -1,7 +1,7 @@
 import type { Node } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import { lockNodeLists } from './lock-node-lists.ts';
+import { lockNodeLists } from '../node-list/lock-node-lists.ts';
 
 /**
  * Locks a node, then reads it.

@@ -1,9 +1,9 @@
 import { Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../context.ts';
+import { listSubscriptionNodes } from '../node-list/subscription-nodes.ts';
 import { UserSubscription } from '../subscription/subscription.types.ts';
 import type { SubscriptionOfPlan } from '../subscription/subscription-rows.ts';
 import { SubscriptionNode } from './node.types.ts';
-import { listSubscriptionNodes } from './subscription-nodes.ts';
 
 @Resolver(() => UserSubscription)
 export class SubscriptionNodeResolver {

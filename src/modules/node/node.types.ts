@@ -2,9 +2,9 @@ import { Field, Float, ID, InputType, Int, ObjectType, registerEnumType } from '
 import { type Node as NodeRow, Protocol } from '../../generated/prisma/client.ts';
 import { Connection } from '../../platform/graphql/connection.ts';
 import { DateTimeScalar, JsonScalar } from '../../platform/graphql/scalars.ts';
+import type { SubscriptionNode as NodeOfSubscription } from '../node-list/subscription-nodes.ts';
 import { ClientConfig } from './client-config.types.ts';
 import type { PublicConfig } from './protocols/protocols.ts';
-import type { SubscriptionNode as NodeOfSubscription } from './subscription-nodes.ts';
 
 registerEnumType(Protocol, {
   name: 'Protocol',

@@ -5,11 +5,11 @@ import { checkVersion, given } from '../../platform/edit.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { forgetNodeLists } from './forget-node-lists.ts';
+import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
 import { lockNode } from './lock-node.ts';
 import { checkNodeConfig } from './node-config.ts';
 import { auditedNode, NodeChanges } from './node-fields.ts';
-import { plansOfNodes } from './plans-of-nodes.ts';
 import { storedConfig } from './stored-config.ts';
 
 type Changes = Omit<z.output<typeof NodeChanges>, 'version'>;

@@ -6,7 +6,7 @@ import { type DomainError, PlatformError } from '../../platform/errors.ts';
 import { withRetry } from '../../platform/retry.ts';
 import type { Services } from '../../platform/services.ts';
 import { QUEUE_HEAD_START_MS } from '../activation/activate-order.job.ts';
-import { changeUses } from '../redemption/code-uses.ts';
+import { changeUses } from '../code/code-uses.ts';
 import { type Offer, type OfferRequest, readOffers, refusalOf } from '../redemption/offer.ts';
 import { dailyRefusal, recordWrongGuesses } from '../redemption/wrong-guesses.ts';
 import { lockUsers } from '../user/lock-users.ts';

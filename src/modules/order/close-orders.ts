@@ -4,7 +4,7 @@ import { crashPoint } from '../../platform/crash-points.ts';
 import { withRetry } from '../../platform/retry.ts';
 import type { Services } from '../../platform/services.ts';
 import { lockOrderOwners } from '../activation/lock-order-owners.ts';
-import { changeUses, lockCodes } from '../redemption/code-uses.ts';
+import { changeUses, lockCodes } from '../code/code-uses.ts';
 import { announceOrders } from './announce-orders.ts';
 import { lockOrders } from './lock-orders.ts';
 

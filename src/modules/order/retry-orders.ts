@@ -8,7 +8,7 @@ import { QUEUE_HEAD_START_MS } from '../activation/activate-order.job.ts';
 import { queueOrders } from '../activation/dispatch-orders.ts';
 import { lockOrderOwners } from '../activation/lock-order-owners.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { changeUses, lockCodes } from '../redemption/code-uses.ts';
+import { changeUses, lockCodes } from '../code/code-uses.ts';
 import { RedemptionError } from '../redemption/redemption.errors.ts';
 import { lockOrders } from './lock-orders.ts';
 

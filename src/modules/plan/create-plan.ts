@@ -3,7 +3,7 @@ import type { Plan } from '../../generated/prisma/client.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { lockNodeLists } from '../node/lock-node-lists.ts';
+import { lockNodeLists } from '../node-list/lock-node-lists.ts';
 import { auditedPlan, checkNodes, NewPlan } from './plan-fields.ts';
 
 /**

@@ -4,7 +4,7 @@ import { PlatformError } from '../../platform/errors.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { forgetNodeLists } from '../node/forget-node-lists.ts';
+import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
 import { lockPlan } from './lock-plan.ts';
 import { auditedPlan } from './plan-fields.ts';
 

@@ -5,8 +5,8 @@ import { checkVersion, given } from '../../platform/edit.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { forgetNodeLists } from '../node/forget-node-lists.ts';
-import { lockNodeLists } from '../node/lock-node-lists.ts';
+import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { lockNodeLists } from '../node-list/lock-node-lists.ts';
 import { lockPlan } from './lock-plan.ts';
 import { auditedPlan, checkNodes, PlanChanges } from './plan-fields.ts';
 

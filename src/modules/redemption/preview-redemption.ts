@@ -1,9 +1,9 @@
 import type { Plan, UnitTime } from '../../generated/prisma/client.ts';
 import type { Services } from '../../platform/services.ts';
+import { lookupsOf } from '../code/code-vault.ts';
+import { normalizeCode } from '../code/redemption-code.ts';
 import { beginSubscription, extendSubscription } from '../subscription/grant.ts';
-import { lookupsOf } from './code-vault.ts';
 import { type Offer, readOffers, refusalOf } from './offer.ts';
-import { normalizeCode } from './redemption-code.ts';
 import { dailyRefusal, guess, penalizeGuess, recordWrongGuesses } from './wrong-guesses.ts';
 
 /** What redeeming a code would do. */

@@ -5,10 +5,10 @@ import { violatedConstraint } from '../../platform/database.ts';
 import { checkInput } from '../../platform/input.ts';
 import { withLock } from '../../platform/lock.ts';
 import type { Services } from '../../platform/services.ts';
+import { lookupsOf } from '../code/code-vault.ts';
+import { normalizeCode } from '../code/redemption-code.ts';
 import type { Acceptance, Accepted } from '../order/accept-orders.ts';
-import { lookupsOf } from './code-vault.ts';
 import { RedemptionError } from './redemption.errors.ts';
-import { normalizeCode } from './redemption-code.ts';
 import { guess, penalizeGuess } from './wrong-guesses.ts';
 
 const RedeemInput = z.object({

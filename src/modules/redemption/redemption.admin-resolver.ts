@@ -5,10 +5,12 @@ import { PageArgs } from '../../platform/graphql/connection.ts';
 import type { Page } from '../../platform/page.ts';
 import { AdminOnly, CurrentUser } from '../auth/access.ts';
 import type { UserCaller } from '../auth/caller.ts';
+import { createRedemptionCodes } from '../code/create-redemption-codes.ts';
+import { deleteRedemptionCodes } from '../code/delete-redemption-codes.ts';
+import { type CodeOfBatch, listRedemptionCodes } from '../code/list-redemption-codes.ts';
+import { setRedemptionCodesEnabled } from '../code/set-redemption-codes-enabled.ts';
+import { updateRedemptionCode } from '../code/update-redemption-code.ts';
 import { RedemptionBatch } from '../code-batch/code-batch.types.ts';
-import { createRedemptionCodes } from './create-redemption-codes.ts';
-import { deleteRedemptionCodes } from './delete-redemption-codes.ts';
-import { type CodeOfBatch, listRedemptionCodes } from './list-redemption-codes.ts';
 import { listRedemptions } from './list-redemptions.ts';
 import {
   CreateRedemptionCodesInput,
@@ -19,8 +21,6 @@ import {
   RedemptionFilter,
   UpdateRedemptionCodeInput,
 } from './redemption.types.ts';
-import { setRedemptionCodesEnabled } from './set-redemption-codes-enabled.ts';
-import { updateRedemptionCode } from './update-redemption-code.ts';
 
 @Resolver()
 export class RedemptionAdminResolver {

@@ -3,7 +3,7 @@ import { databaseNow } from '../../platform/clock.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { lockNodeLists } from '../node/lock-node-lists.ts';
+import { lockNodeLists } from '../node-list/lock-node-lists.ts';
 import { lockServer } from './lock-server.ts';
 import { SERVER_TOKEN_ENDED } from './server.events.ts';
 

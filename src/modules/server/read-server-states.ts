@@ -2,7 +2,7 @@ import { type Batcher, createBatcher } from '../../platform/batch.ts';
 import { isOutage } from '../../platform/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
-import { IS_NODE_OF_PLAN } from '../node/plans-of-nodes.ts';
+import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import { IS_HEARD_OF } from './is-server-online.ts';
 
 /** How a server is doing, and how far its agent is behind. */

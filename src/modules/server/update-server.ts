@@ -4,9 +4,9 @@ import { checkVersion, EditedVersion, given } from '../../platform/edit.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { forgetNodeLists } from '../node/forget-node-lists.ts';
-import { lockNodeLists } from '../node/lock-node-lists.ts';
-import { plansOfServer } from '../node/plans-of-nodes.ts';
+import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { lockNodeLists } from '../node-list/lock-node-lists.ts';
+import { plansOfServer } from '../node-list/plans-of-nodes.ts';
 import { lockServer } from './lock-server.ts';
 import { auditedServer, serverFields } from './server-fields.ts';
 

@@ -1,6 +1,6 @@
 import type { Transaction } from '../../platform/database.ts';
 import { toJson } from '../../platform/rows.ts';
-import { IS_NODE_OF_PLAN } from '../node/plans-of-nodes.ts';
+import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import type { TrafficEntry } from './traffic-entries.ts';
 
 /** What is to be told of counted traffic; nothing of the many for whom nothing but their counters has changed. */

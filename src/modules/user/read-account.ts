@@ -4,9 +4,9 @@ import { DomainError } from '../../platform/errors.ts';
 import type { Page, PageArguments } from '../../platform/page.ts';
 import type { Services } from '../../platform/services.ts';
 import { listDevices } from '../device/list-devices.ts';
-import { keepNodeLists, presentLists, recallNodeLists } from '../node/node-list-cache.ts';
-import type { NodeList } from '../node/read-node-lists.ts';
-import { completeLists, hasNodes, nodesOf, type SubscriptionNode } from '../node/subscription-nodes.ts';
+import { keepNodeLists, presentLists, recallNodeLists } from '../node-list/node-list-cache.ts';
+import type { NodeList } from '../node-list/read-node-lists.ts';
+import { completeLists, hasNodes, nodesOf, type SubscriptionNode } from '../node-list/subscription-nodes.ts';
 import type { SubscriptionOfPlan } from '../subscription/subscription-rows.ts';
 import { type AccountRow, readAccountRow } from './read-account-row.ts';
 

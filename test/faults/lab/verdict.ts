@@ -1,4 +1,4 @@
-import { lookupsOf } from '../../../src/modules/redemption/code-vault.ts';
+import { lookupsOf } from '../../../src/modules/code/code-vault.ts';
 import { createSecrets } from '../../../src/platform/secrets.ts';
 import { checkInvariants } from '../../support/invariants.ts';
 import { TEST_SECRET_KEY } from '../../support/services.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { createRedemptionCodes } from '../../../src/modules/redemption/create-redemption-codes.ts';
+import { createRedemptionCodes } from '../../../src/modules/code/create-redemption-codes.ts';
 import { startWorker } from '../../../src/worker.ts';
 import {
   BatchProgressChangedDocument,

@@ -1,8 +1,8 @@
 import { get, type IncomingMessage } from 'node:http';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createRedemptionCodes } from '../../../src/modules/code/create-redemption-codes.ts';
 import { makeCsvTokens } from '../../../src/modules/code-batch/csv-link.ts';
-import { createRedemptionCodes } from '../../../src/modules/redemption/create-redemption-codes.ts';
 import { createLogger } from '../../../src/platform/logger.ts';
 import { RedemptionBatchesDocument, RedemptionCodesDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createRedemptionCodes } from '../../../src/modules/code/create-redemption-codes.ts';
 import { createBatchFiller, refillBatch } from '../../../src/modules/code-batch/batch-filler.ts';
 import { addCodes, CODES_AT_A_TIME, fillBatch } from '../../../src/modules/code-batch/fill-batch.ts';
 import { drawCodes } from '../../../src/modules/code-batch/seal-codes.ts';
-import { createRedemptionCodes } from '../../../src/modules/redemption/create-redemption-codes.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { startWorker } from '../../../src/worker.ts';
 import { buildBatch, buildPlan, inDays } from '../../support/factories.ts';

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../src/generated/prisma/client.ts';
 import { activateOrders } from '../../../src/modules/activation/activate-orders.ts';
+import { sealCode } from '../../../src/modules/code/code-vault.ts';
 import { closeOrders } from '../../../src/modules/order/close-orders.ts';
-import { sealCode } from '../../../src/modules/redemption/code-vault.ts';
 import { redeemCode } from '../../../src/modules/redemption/redeem-code.ts';
 import { newCode } from '../../support/codes.ts';
 import { buildPlan, buildSubscription, inDays } from '../../support/factories.ts';

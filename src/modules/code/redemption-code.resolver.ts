@@ -9,9 +9,9 @@ import { getOrderOf } from '../order/get-order.ts';
 import { Order } from '../order/order.types.ts';
 import { getPlan } from '../plan/get-plan.ts';
 import { Plan } from '../plan/plan.types.ts';
+import { Redemption, RedemptionCode } from '../redemption/redemption.types.ts';
 import { openCode } from './code-vault.ts';
 import type { CodeOfBatch } from './list-redemption-codes.ts';
-import { Redemption, RedemptionCode } from './redemption.types.ts';
 import { displayCode } from './redemption-code.ts';
 
 @Resolver(() => RedemptionCode)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createRedemptionCodes } from '../../../src/modules/redemption/create-redemption-codes.ts';
+import { createRedemptionCodes } from '../../../src/modules/code/create-redemption-codes.ts';
 import { createSecrets } from '../../../src/platform/secrets.ts';
 import {
   CreateRedemptionCodesDocument,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { plansOfNodes, plansOfServer } from '../../../src/modules/node/plans-of-nodes.ts';
+import { plansOfNodes, plansOfServer } from '../../../src/modules/node-list/plans-of-nodes.ts';
 import { isHeardOf } from '../../../src/modules/server/is-server-online.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { buildNode, buildPlan, buildPlanNode, buildServer } from '../../support/factories.ts';

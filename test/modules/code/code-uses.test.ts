@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { changeUses } from '../../../src/modules/redemption/code-uses.ts';
+import { changeUses } from '../../../src/modules/code/code-uses.ts';
 import { newCode } from '../../support/codes.ts';
-import { type Redeeming, startRedeeming } from './redeeming.ts';
+import { type Redeeming, startRedeeming } from '../redemption/redeeming.ts';
 
 let r: Redeeming;
 beforeAll(async () => {

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { deleteRedemptionCodes } from '../../../src/modules/redemption/delete-redemption-codes.ts';
-import { setRedemptionCodesEnabled } from '../../../src/modules/redemption/set-redemption-codes-enabled.ts';
-import { updateRedemptionCode } from '../../../src/modules/redemption/update-redemption-code.ts';
+import { deleteRedemptionCodes } from '../../../src/modules/code/delete-redemption-codes.ts';
+import { setRedemptionCodesEnabled } from '../../../src/modules/code/set-redemption-codes-enabled.ts';
+import { updateRedemptionCode } from '../../../src/modules/code/update-redemption-code.ts';
 import { newCode } from '../../support/codes.ts';
 import { buildUser } from '../../support/factories.ts';
 import { checkInvariants } from '../../support/invariants.ts';
-import { overlapping, type Redeeming, refusalOf, startRedeeming, tally } from './redeeming.ts';
+import { overlapping, type Redeeming, refusalOf, startRedeeming, tally } from '../redemption/redeeming.ts';
 
 let one: Redeeming;
 let actorId: string;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { deleteNode } from '../../../src/modules/node/delete-node.ts';
-import { nodeListKey } from '../../../src/modules/node/node-list-cache.ts';
 import { updateNode } from '../../../src/modules/node/update-node.ts';
+import { nodeListKey } from '../../../src/modules/node-list/node-list-cache.ts';
 import { PLAN_CHANGED } from '../../../src/modules/plan/plan.events.ts';
 import { updatePlan } from '../../../src/modules/plan/update-plan.ts';
 import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscription.events.ts';
@@ -11,7 +11,7 @@ import type { RunningServices } from '../../../src/platform/services.ts';
 import * as build from '../../support/factories.ts';
 import { createGate } from '../../support/gate.ts';
 import { createTestServices } from '../../support/services.ts';
-import { CANARY, GOOD } from './configs.ts';
+import { CANARY, GOOD } from '../node/configs.ts';
 
 let services: RunningServices;
 beforeAll(async () => {

@@ -1,10 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  displayCode,
-  hintOf,
-  normalizeCode,
-  randomCode,
-} from '../../../src/modules/redemption/redemption-code.ts';
+import { displayCode, hintOf, normalizeCode, randomCode } from '../../../src/modules/code/redemption-code.ts';
 
 describe('normalizeCode', () => {
   it.each([

@@ -1,9 +1,9 @@
 import type { Plan, Protocol } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database.ts';
 import type { Services } from '../../platform/services.ts';
-import { publicConfig } from './node-config.ts';
+import { publicConfig } from '../node/node-config.ts';
+import type { PublicConfig } from '../node/protocols/protocols.ts';
 import { IS_NODE_OF_PLAN } from './plans-of-nodes.ts';
-import type { PublicConfig } from './protocols/protocols.ts';
 
 /** A node as all users of a plan see it: nothing in it is one user's own, and nothing the server's alone. */
 export interface ListedNode {

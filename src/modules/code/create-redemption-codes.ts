@@ -9,9 +9,9 @@ import { fillBatchJob } from '../code-batch/fill-batch.job.ts';
 import { insertCodes } from '../code-batch/insert-codes.ts';
 import { type BatchInput, checkNewBatch, macsOfWish, type NewBatch } from '../code-batch/new-batch.ts';
 import { drawCodes, sealCodes } from '../code-batch/seal-codes.ts';
+import { RedemptionError } from '../redemption/redemption.errors.ts';
 import type { SealedCode } from './code-vault.ts';
 import { makeWay } from './make-way.ts';
-import { RedemptionError } from './redemption.errors.ts';
 import { normalizeCode } from './redemption-code.ts';
 
 /** So many are there when the answer comes. */
