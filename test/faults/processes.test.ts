@@ -138,13 +138,35 @@ describe('clocks of processes that are minutes off', () => {
   );
 });
 
+describe('activations that fail for a reason that is no outage', () => {
+  it(
+    'are finished by another process, and their attempts counted',
+    async () => {
+      const broken = await lab.cluster.start('worker', {
+        CRASH_POINTS: 'activateOrders.beforeCommit=throw:3',
+      });
+      const { whole } = await underLoad(lab, { codes: scale(400, 4_000), limitMs: 40_000 }, (load) =>
+        Promise.race([load.finished, sleep(scale(3_000, 30_000))]),
+      );
+      await broken.stop();
+      lab.cluster.workers.splice(lab.cluster.workers.indexOf(broken), 1);
+
+      figures('B18 a worker whose activations throw', whole);
+    },
+    LIMIT_MS,
+  );
+});
+
+// The last two: what they leave in the queue would be counted by the others.
 describe('a rolling restart under load', () => {
   it(
     'makes no request fail that could not be tried again, and ends each process in time',
     async () => {
       const times = scale(1, 20);
       const endings: number[] = [];
-      const { wishes, whole } = await underLoad(lab, { codes: scale(4_000, 60_000) }, () =>
+      // Bull may be handed a job at the moment in which it hangs up; others find it when it has stalled.
+      const settings = { codes: scale(4_000, 60_000), jobsLimitMs: scale(null, 75_000) };
+      const { wishes, whole } = await underLoad(lab, settings, () =>
         again(times, { pauseMs: 200, random: chance('B17') }, async () => {
           endings.push(await replace('api', 'stop'), await replace('worker', 'stop'));
         }),
@@ -172,26 +194,6 @@ describe('a rolling restart under load', () => {
 
 const RETRIABLE = new Set(['NO_ANSWER', 'SERVICE_UNAVAILABLE', 'REDEMPTION_IN_PROGRESS']);
 
-describe('activations that fail for a reason that is no outage', () => {
-  it(
-    'are finished by another process, and their attempts counted',
-    async () => {
-      const broken = await lab.cluster.start('worker', {
-        CRASH_POINTS: 'activateOrders.beforeCommit=throw:3',
-      });
-      const { whole } = await underLoad(lab, { codes: scale(400, 4_000), limitMs: 40_000 }, (load) =>
-        Promise.race([load.finished, sleep(scale(3_000, 30_000))]),
-      );
-      await broken.stop();
-      lab.cluster.workers.splice(lab.cluster.workers.indexOf(broken), 1);
-
-      figures('B18 a worker whose activations throw', whole);
-    },
-    LIMIT_MS,
-  );
-});
-
-// The last one: what it leaves in the queue would be counted by the others.
 describe('a worker that is killed while it activates', () => {
   it(
     'again and again, and every job delivered twice: loses and doubles nothing',
