@@ -11,14 +11,15 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => lab?.close(), 60_000);
 
-/** That many users whose subscriptions end at one moment, some seconds from now. */
+/** That many users whose subscriptions end at one moment, as soon as all of them are there. */
 async function endingSoon(count: number): Promise<string> {
   const planId = await lab.plan();
-  await lab.db.$executeRaw`
-    WITH u AS (INSERT INTO users (id) SELECT gen_random_uuid() FROM generate_series(1, ${count}::int) RETURNING id)
-    INSERT INTO user_subscriptions (id, user_id, plan_id, starts_at, expires_at, token, credential)
-    SELECT gen_random_uuid(), id, ${planId}::uuid, now() - interval '2 days', now() + interval '3 seconds', id::text, id
-    FROM u`;
+  const expiresAt = new Date(Date.now() + 2_000 + count / 5);
+  for (let made = 0; made < count; made += 10_000)
+    await lab.db.$executeRaw`
+      WITH u AS (INSERT INTO users (id) SELECT gen_random_uuid() FROM generate_series(1, 10000) RETURNING id)
+      INSERT INTO user_subscriptions (id, user_id, plan_id, starts_at, expires_at, token, credential)
+      SELECT gen_random_uuid(), id, ${planId}::uuid, now() - interval '2 days', ${expiresAt}, id::text, id FROM u`;
   return planId;
 }
 
