@@ -15,8 +15,21 @@ const SECRET_NAMES = [
   'input',
 ];
 
-/** Writes JSON lines to standard error, each with the id of the request it belongs to. */
-export function createLogger(level: string): Logger {
+/** What waits to be written when there is no room for it; more is dropped. */
+const MOST_WAITING_BYTES = 2 ** 20;
+const STANDARD_ERROR = 2;
+
+/**
+ * Writes JSON lines to standard error, each with the id of the request it belongs to. What cannot be written, as when the
+ * disk is full, is written later or not at all: nobody's request fails for it.
+ */
+export function createLogger(level: string, fileDescriptor = STANDARD_ERROR): Logger {
+  const destination = pino.destination({
+    dest: fileDescriptor,
+    sync: true,
+    maxLength: MOST_WAITING_BYTES,
+  });
+  destination.on('error', () => {});
   return pino(
     {
       level,
@@ -31,6 +44,6 @@ export function createLogger(level: string): Logger {
         return requestId ? { requestId } : {};
       },
     },
-    pino.destination({ dest: 2, sync: true }),
+    destination,
   );
 }

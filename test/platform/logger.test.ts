@@ -1,0 +1,38 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createLogger } from '../../src/platform/logger.ts';
+
+function opened(path: string): number {
+  const file = openSync(path, 'a');
+  onTestFinished(() => closeSync(file));
+  return file;
+}
+
+describe('a logger', () => {
+  it('whose disk is full fails nobody, and keeps little of what it could not write', () => {
+    const log = createLogger('warn', opened('/dev/full'));
+    const before = process.memoryUsage().rss;
+
+    expect(() => {
+      for (let line = 0; line < 20_000; line++) log.warn({ text: 'x'.repeat(2_000) }, 'no room for it');
+    }).not.toThrow();
+    expect(process.memoryUsage().rss - before).toBeLessThan(30 * 2 ** 20);
+  });
+
+  it('leaves out what stands under the name of a secret', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tessera-log-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const path = join(directory, 'log');
+
+    createLogger('warn', opened(path)).warn(
+      { input: { code: 'ABCD' }, err: { password: 'open sesame' } },
+      'this',
+    );
+
+    const text = readFileSync(path, 'utf8');
+    expect(text).toContain('"msg":"this"');
+    expect(text).not.toMatch(/ABCD|open sesame/);
+  });
+});
