@@ -4,8 +4,8 @@ import type { Device as DeviceRow } from '../../generated/prisma/client.ts';
 import { PageArgs } from '../../platform/graphql/connection.ts';
 import type { Page } from '../../platform/page.ts';
 import { AdminOnly, CurrentUser } from '../auth/access.ts';
-import { isAdmin, type UserCaller } from '../auth/caller.ts';
-import { findUser } from '../user/get-viewer.ts';
+import type { UserCaller } from '../auth/caller.ts';
+import { findOwner } from '../user/get-viewer.ts';
 import { User } from '../user/user.types.ts';
 import { deleteDevice } from './delete-device.ts';
 import { Device, DeviceConnection, DeviceFilter, DeviceOrderBy } from './device.types.ts';
@@ -67,7 +67,7 @@ export class DeviceAdminResolver {
   }
 
   @FieldResolver(() => User, { nullable: true, description: 'Whose it is; for admins, null for others.' })
-  user(@Root() { userId }: DeviceRow, @Ctx() context: Context): Promise<User | null> | null {
-    return isAdmin(context.caller) ? findUser(context, userId) : null;
+  user(@Root() { userId }: DeviceRow, @Ctx() context: Context): Promise<User | null> {
+    return findOwner(context, { userId });
   }
 }

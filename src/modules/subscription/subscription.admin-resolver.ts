@@ -4,8 +4,8 @@ import type { UserSubscription as UserSubscriptionRow } from '../../generated/pr
 import { PageArgs } from '../../platform/graphql/connection.ts';
 import type { Page } from '../../platform/page.ts';
 import { AdminOnly, CurrentUser } from '../auth/access.ts';
-import { isAdmin, type UserCaller } from '../auth/caller.ts';
-import { findUser } from '../user/get-viewer.ts';
+import type { UserCaller } from '../auth/caller.ts';
+import { findOwner } from '../user/get-viewer.ts';
 import { User } from '../user/user.types.ts';
 import { listAllSubscriptions } from './list-subscriptions.ts';
 import {
@@ -57,7 +57,7 @@ export class SubscriptionAdminResolver {
   }
 
   @FieldResolver(() => User, { nullable: true, description: 'Whose it is; for admins, null for others.' })
-  user(@Root() { userId }: UserSubscriptionRow, @Ctx() context: Context): Promise<User | null> | null {
-    return isAdmin(context.caller) ? findUser(context, userId) : null;
+  user(@Root() { userId }: UserSubscriptionRow, @Ctx() context: Context): Promise<User | null> {
+    return findOwner(context, { userId });
   }
 }

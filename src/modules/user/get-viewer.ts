@@ -2,7 +2,7 @@ import type { User } from '../../generated/prisma/client.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
-import type { Caller } from '../auth/caller.ts';
+import { type Caller, isAdmin } from '../auth/caller.ts';
 import { type Account, readAccount, type Wanted } from './read-account.ts';
 
 /**
@@ -20,9 +20,12 @@ export async function getViewer(
   return null;
 }
 
-/** The account with this id; null when there is none. For many at once it is one query. */
-export function findUser({ db }: Pick<Services, 'db'>, userId: string): Promise<User | null> {
-  return db.user.findUnique({ where: { id: userId } });
+/** Whose something is, for admins; null for others. For many at once it is one query. */
+export async function findOwner(
+  { db, caller }: Pick<Services, 'db'> & { caller: Caller },
+  { userId }: { userId: string },
+): Promise<User | null> {
+  return isAdmin(caller) ? db.user.findUnique({ where: { id: userId } }) : null;
 }
 
 /**
