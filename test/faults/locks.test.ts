@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../src/generated/prisma/client.ts';
+import { lockUsers } from '../../src/modules/user/lock-users.ts';
 import { armed, eventually, type Redeeming, startRedeeming } from '../modules/redemption/redeeming.ts';
 import { newCode } from '../support/codes.ts';
 import { buildSession } from '../support/factories.ts';
+import { countWaiting, meeting } from '../support/meeting.ts';
 import { scale } from './lab/profile.ts';
 
 const USERS = 12;
@@ -21,13 +23,6 @@ async function deadlocks(): Promise<number> {
   const [row] = await one.services.db.$queryRaw<[{ deadlocks: bigint }]>`
     SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`;
   return Number(row.deadlocks);
-}
-
-/** Everybody who waits for a lock that another transaction holds. */
-async function isAnybodyWaiting(): Promise<boolean> {
-  const rows = await one.services.db.$queryRaw<unknown[]>`
-    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  return rows.length > 0;
 }
 
 describe('the locks of a redemption', () => {
@@ -52,7 +47,7 @@ describe('the locks of a redemption', () => {
       const logIn = buildSession(one.services.db, { userId });
 
       await expect(logIn).resolves.toMatchObject({ userId });
-      expect(await isAnybodyWaiting()).toBe(false);
+      expect(await countWaiting(one.services.db)).toBe(0);
       release?.();
       await holding;
     },
@@ -61,13 +56,24 @@ describe('the locks of a redemption', () => {
   it('are taken in one order: many who redeem and activate for each other in opposite orders never deadlock', async () => {
     const before = await deadlocks();
     const users = await Promise.all(Array.from({ length: USERS }, () => one.user()));
+    // Somebody in between holds both up, so that each has locked some users when the other comes for them.
+    const blocker = [...users].sort()[USERS / 2] ?? '';
+    const meet = async (work: () => Promise<unknown>) => {
+      const met = await meeting(one.services.db, (tx) => lockUsers(tx, [blocker]), work, 2);
+      expect(met.status).toBe('fulfilled');
+    };
     for (let round = 0; round < ROUNDS; round++) {
       const { code } = await newCode(one.services, { code: { maxUses: USERS * 2 } });
       const { code: second } = await newCode(one.services, { code: { maxUses: USERS * 2 } });
-      const there = users.map((userId) => one.redeem(userId, code));
-      const back = [...users].reverse().map((userId) => other(userId, second));
-      const orders: Order[] = await Promise.all([...there, ...back]);
-      await Promise.all([one.activate(...orders), one.activate(...[...orders].reverse())]);
+      const orders: Order[] = [];
+      await meet(async () => {
+        const there = users.map((userId) => one.redeem(userId, code));
+        const back = [...users].reverse().map((userId) => other(userId, second));
+        orders.push(...(await Promise.all([...there, ...back])));
+      });
+      await meet(() => Promise.all([one.activate(...orders), one.activate(...[...orders].reverse())]));
+      const done = { id: { in: orders.map(({ id }) => id) }, status: 'FINISHED' as const };
+      expect(await one.services.db.order.count({ where: done })).toBe(USERS * 2);
     }
     // The statistics come a moment later.
     await one.services.db.$queryRaw`SELECT pg_stat_force_next_flush()::text`;
