@@ -66,12 +66,13 @@ export const MUTANTS = [
     tests: ['test/modules/redemption/races.test.ts'],
   },
   {
-    name: 'watchers woken and caches cleared before the commit',
+    name: 'watchers woken before the commit',
     edits: [
       {
         file: 'src/modules/activation/activate-orders.ts',
         find: "  await crashPoint('activateOrders.beforeCommit');\n",
-        replace: `  await announceOrders(globalThis.mutant, [...plan.finished, ...plan.failed]);
+        replace: `  const { ORDER_CHANGED } = await import('../order/order.events.ts');
+  globalThis.mutant.pubSub.publish(ORDER_CHANGED, [...plan.finished, ...plan.failed].map(({ id }) => id));
   await crashPoint('activateOrders.beforeCommit');
 `,
       },
@@ -80,10 +81,24 @@ export const MUTANTS = [
         find: '  const { db, log } = services;\n',
         replace: '  const { db, log } = services;\n  globalThis.mutant = services;\n',
       },
+    ],
+    tests: ['test/faults/announcing.test.ts'],
+  },
+  {
+    name: 'caches cleared before the commit',
+    edits: [
       {
         file: 'src/modules/activation/activate-orders.ts',
-        find: '  await announceOrders(services, ended);\n',
-        replace: '  ended.length;\n',
+        find: "  await crashPoint('activateOrders.beforeCommit');\n",
+        replace: `  const { forgetCachedOrders } = await import('../order/order-cache.ts');
+  await forgetCachedOrders(globalThis.mutant, [...plan.finished, ...plan.failed]);
+  await crashPoint('activateOrders.beforeCommit');
+`,
+      },
+      {
+        file: 'src/modules/activation/activate-orders.ts',
+        find: '  const { db, log } = services;\n',
+        replace: '  const { db, log } = services;\n  globalThis.mutant = services;\n',
       },
     ],
     tests: ['test/faults/announcing.test.ts'],
