@@ -7,6 +7,7 @@ const BENCHES = {
   activation: () => import('../bench/activation.mjs').then((bench) => bench.activation()),
   agents: () => import('../bench/agents.mjs').then((bench) => bench.agents()),
   codes: () => import('../bench/codes.mjs').then((bench) => bench.codes()),
+  connections: () => import('../bench/connections.mjs').then((bench) => bench.connections()),
   presence: () => import('../bench/presence.mjs').then((bench) => bench.presence()),
   redeem: () => import('../bench/redeem.mjs').then((bench) => bench.redeem()),
   viewer: () => import('../bench/viewer.mjs').then((bench) => bench.viewer()),

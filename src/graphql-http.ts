@@ -1,16 +1,17 @@
 import { HeaderMap } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
-import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+import type { FastifyInstance, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify';
 import { GraphQLError } from 'graphql';
 import type { Context } from './context.ts';
 import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-settings.ts';
 import { authenticate } from './modules/auth/authenticate.ts';
 import { type Caller, isAdmin } from './modules/auth/caller.ts';
 import { isServerToken } from './modules/server/find-agent.ts';
-import { DomainError } from './platform/errors.ts';
+import { DomainError, PlatformError } from './platform/errors.ts';
 import { createApolloServer } from './platform/graphql/apollo.ts';
 import { answerConditionally } from './platform/graphql/conditional-get.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
+import { createLimit, type Limit } from './platform/limit.ts';
 import { inRequestScope, requestScope } from './platform/request-scope.ts';
 import { acceptSealedRequests, isSealed } from './platform/transport-encryption/sealed-http.ts';
 import { scopeOf } from './scope-of.ts';
@@ -52,21 +53,41 @@ export async function serveGraphqlHttp(
       return { ...services, ...shared, caller, request: scope, isSealed: isSealed(request) };
     },
   });
+  const answerWithin =
+    (limit: Limit): RouteHandlerMethod =>
+    (request, reply) =>
+      limit(() =>
+        inRequestScope(scopeOf(request, config), async () =>
+          // Whoever has waited in line may have gone meanwhile.
+          reply.raw.destroyed ? '' : handle.call(app, request, reply),
+        ),
+      );
   const route: RouteOptions = {
     method: ['GET', 'POST'],
     url: GRAPHQL_PATH,
     onSend: answerConditionally,
-    handler: (request, reply) =>
-      inRequestScope(scopeOf(request, config), () => handle.call(app, request, reply)),
+    handler: answerWithin(createRequestLimit()),
   };
   app.addConstraintStrategy(SENDER);
   await app.register(async (routes) => {
     acceptSealedRequests(routes, encryption);
     routes.route(route);
-    routes.route({ ...route, constraints: { sender: 'agent' }, bodyLimit: LIMITS.agentBodyBytes });
+    // What agents ask takes long: customers do not stand in line behind them.
+    const ofAgents = { constraints: { sender: 'agent' }, bodyLimit: LIMITS.agentBodyBytes };
+    routes.route({ ...route, ...ofAgents, handler: answerWithin(createRequestLimit()) });
   });
   return () => apollo.stop();
 }
+
+/** A body has been read by then: whoever sends slowly takes nobody's place. */
+const createRequestLimit = () =>
+  createLimit(LIMITS.requests, {
+    crowdedMs: LIMITS.requestsCrowdedMs,
+    maxWaitMs: LIMITS.requestWaitMs,
+    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE', OVERLOADED),
+  });
+
+const OVERLOADED = { message: 'More is asked than can be done. Try again shortly.', retryAfterSeconds: 1 };
 
 /** Who sends a request, by what can be seen of it before its body is read. */
 const SENDER: Parameters<FastifyInstance['addConstraintStrategy']>[0] = {

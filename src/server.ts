@@ -15,12 +15,13 @@ import { serveCsv } from './csv-download.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
 import { observeOrders } from './modules/activation/observe-orders.ts';
+import { acceptCrowds } from './platform/accept-crowds.ts';
 import { isOutage } from './platform/database.ts';
 import { DomainError, PlatformError } from './platform/errors.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
 import { maskError } from './platform/graphql/mask-error.ts';
 import { readPublicKeys } from './platform/key-pairs.ts';
-import { createMetrics } from './platform/metrics.ts';
+import { createMetrics, type Metrics } from './platform/metrics.ts';
 import { isRedisAway } from './platform/redis.ts';
 import { inRequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
@@ -55,7 +56,7 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   const metrics = createMetrics();
   observeOrders(metrics, services);
   serveHealth(app, { services, metrics, readiness, metricsToken: config.METRICS_TOKEN });
-  answerErrors(app, services, config);
+  answerErrors(app, { services, config, metrics });
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
   const cutOffCsv = graphql && serveCsv(app, { services, config });
   if (graphql) {
@@ -64,6 +65,7 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   }
   // A crowd that comes at once waits in line; with the default of 511 some of it is reset.
   const url = await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
+  const stopAccepting = graphql && (await acceptCrowds(app.server, services.log));
   return {
     url,
     announceShutdown: () => {
@@ -71,6 +73,7 @@ export async function startServer({ services, config, graphql }: ServerSettings)
     },
     close: async () => {
       readiness.isShuttingDown = true;
+      stopAccepting?.();
       await closeGraphql?.();
       cutOffCsv?.();
       await app.close();
@@ -132,20 +135,31 @@ function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
   socket.destroy(error);
 }
 
-/** What Fastify refuses itself (broken JSON, a body too large, an unknown path) has the shape of every other error. */
-function answerErrors(app: FastifyInstance, { log }: Services, config: Config): void {
+/** What is refused outside of Apollo (broken JSON, an unknown path, too much at once) has the shape of every other error. */
+function answerErrors(
+  app: FastifyInstance,
+  { services, config, metrics }: Pick<ServerSettings, 'services' | 'config'> & { metrics: Metrics },
+): void {
   const answer = (error: unknown, status: number, request: FastifyRequest, reply: FastifyReply) =>
-    inRequestScope(scopeOf(request, config), () =>
-      reply.code(status).send({ errors: [maskError(error, log)] }),
-    );
+    inRequestScope(scopeOf(request, config), () => {
+      const masked = maskError(error, services.log);
+      metrics.errors.inc({ code: masked.extensions.code });
+      const seconds = masked.extensions.retryAfterSeconds;
+      if (seconds !== undefined) reply.header('retry-after', seconds);
+      return reply.code(status).send({ errors: [masked] });
+    });
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    if (error instanceof DomainError) return answer(error, 400, request, reply);
-    const status = error.statusCode ?? (isOutage(error) || isRedisAway(error) ? 503 : 500);
-    if (status >= 500) return answer(error, status, request, reply);
+    const status = statusOf(error);
+    if (status >= 500 || error instanceof DomainError) return answer(error, status, request, reply);
     return answer(new PlatformError('BAD_USER_INPUT', { message: error.message }), status, request, reply);
   });
   app.setNotFoundHandler((request, reply) => {
     const message = 'There is nothing here. GraphQL is at /graphql.';
     return answer(new PlatformError('NOT_FOUND', { message }), 404, request, reply);
   });
+}
+
+function statusOf(error: FastifyError): number {
+  if (error instanceof DomainError) return error.code === 'SERVICE_UNAVAILABLE' ? 503 : 400;
+  return error.statusCode ?? (isOutage(error) || isRedisAway(error) ? 503 : 500);
 }

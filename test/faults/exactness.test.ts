@@ -66,7 +66,7 @@ describe('a code for few that many want at once', () => {
       const startedAt = performance.now();
 
       const wishes = await play({
-        ...{ customers: await lab.customers(users), codes, inFlight: users },
+        ...{ customers: await lab.customers(users), codes, pace: { inFlight: users } },
         ...more(),
       });
 
@@ -90,7 +90,7 @@ describe('a code for as many as want it', () => {
       const startedAt = performance.now();
 
       const wishes = await play({
-        ...{ customers: await lab.customers(users), inFlight: users },
+        ...{ customers: await lab.customers(users), pace: { inFlight: users } },
         codes: Array<string>(users).fill(code),
       });
 
@@ -130,7 +130,7 @@ describe('a code that an admin edits while many want it', () => {
       const [code = ''] = await lab.codes(1, { maxUses: uses });
       const { id } = await lab.db.redemptionCode.findFirstOrThrow({ orderBy: { id: 'desc' } });
       const load = startLoad({
-        ...{ urls, customers: await lab.customers(users), inFlight: 60 },
+        ...{ urls, customers: await lab.customers(users), pace: { inFlight: 60 } },
         codes: Array<string>(users).fill(code),
       });
       const edited = await editAgainAndAgain(id);
@@ -166,7 +166,12 @@ describe('one customer who asks many times at once', () => {
     const [customer] = await lab.customers(1);
     if (!customer) throw new Error('there is no customer');
     const wishes = await play({
-      ...{ customers: [customer], codes: Array<string>(times).fill(code), inFlight: times, retries: false },
+      ...{
+        customers: [customer],
+        codes: Array<string>(times).fill(code),
+        pace: { inFlight: times },
+        retries: false,
+      },
       ...more,
     });
     const unexpected = Object.keys(tallyAnswers(wishes)).filter((outcome) => !EXPECTED.has(outcome));
@@ -202,7 +207,7 @@ describe('many codes of one plan for each user, in any order', () => {
         .sort(([one], [other]) => one - other)
         .map(([, code]) => code);
 
-      const wishes = await play({ customers: await lab.customers(users), codes, inFlight: 100 });
+      const wishes = await play({ customers: await lab.customers(users), codes, pace: { inFlight: 100 } });
       const whole = await verdict(lab, wishes);
 
       const subscriptions = await lab.db.userSubscription.findMany({ where: { planId } });

@@ -27,6 +27,12 @@ export const LIMITS = {
   operationMs: 8_000,
   /** The same for admins and agents, who ask for much at once. */
   longOperationMs: 15_000,
+  /** HTTP requests that are worked on at once in one process, and as many of agents. */
+  requests: 256,
+  /** When the first in line has waited for so many milliseconds, who comes is refused at once. */
+  requestsCrowdedMs: 500,
+  /** Milliseconds that a request may wait in line. */
+  requestWaitMs: 3_000,
   /** Subscriptions at once on one websocket. */
   subscriptionsPerSocket: 20,
   /** Websockets at once in one process. */

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Customer } from './lab.ts';
 
@@ -24,12 +26,10 @@ export interface LoadSettings {
   customers: readonly Customer[];
   /** Each is redeemed by one customer; the load ends when none is left. */
   codes: readonly string[];
-  /** Wishes under way at a time. */
-  inFlight: number;
+  /** As a crowd of so many, each of whom waits for his answer before his next wish; or so many a second, whoever waits. */
+  pace: { inFlight: number } | { perSecond: number };
   /** Whether what may be tried again is tried again, with the same key. */
   retries?: boolean;
-  /** Wishes are made at this rate at most. */
-  perSecond?: number;
 }
 
 /** Customers who redeem, and a history of what they were told. */
@@ -52,28 +52,21 @@ const PATIENCE_MS = 60_000;
 const NO_ANSWER = 'NO_ANSWER';
 
 export function startLoad(settings: LoadSettings): Load {
-  const { codes, customers, inFlight, perSecond } = settings;
+  const { codes, customers, pace } = settings;
   const startedAt = performance.now();
   const wishes: Wish[] = [];
-  let next = 0;
   let isStopped = false;
-  const isDue = () => perSecond === undefined || next < ((performance.now() - startedAt) / 1_000) * perSecond;
+  const isOver = () => isStopped || wishes.length >= codes.length;
   const one = async () => {
-    while (!isStopped && next < codes.length) {
-      if (!isDue()) {
-        await sleep(5);
-        continue;
-      }
-      const turn = next++;
-      const customer = customers[turn % customers.length];
-      const code = codes[turn];
-      if (!customer || code === undefined) throw new Error('there are neither customers nor codes');
-      const wish: Wish = { userId: customer.userId, code, outcome: 'UNANSWERED', answers: [] };
-      wishes.push(wish);
-      await redeem(settings, customer, wish, { turn, startedAt });
-    }
+    const turn = wishes.length;
+    const [customer, code] = [customers[turn % customers.length], codes[turn]];
+    if (!customer || code === undefined) throw new Error('there are neither customers nor codes');
+    const wish: Wish = { userId: customer.userId, code, outcome: 'UNANSWERED', answers: [] };
+    wishes.push(wish);
+    await redeem(settings, customer, wish, { turn, startedAt });
   };
-  const finished = Promise.all(Array.from({ length: inFlight }, one)).then(() => {});
+  const finished =
+    'inFlight' in pace ? crowd(pace.inFlight, isOver, one) : atRate(pace.perSecond, isOver, one);
   return {
     wishes,
     elapsed: () => performance.now() - startedAt,
@@ -83,6 +76,23 @@ export function startLoad(settings: LoadSettings): Load {
       return finished;
     },
   };
+}
+
+async function crowd(size: number, isOver: () => boolean, one: () => Promise<void>): Promise<void> {
+  const member = async () => {
+    while (!isOver()) await one();
+  };
+  await Promise.all(Array.from({ length: size }, member));
+}
+
+async function atRate(perSecond: number, isOver: () => boolean, one: () => Promise<void>): Promise<void> {
+  const startedAt = performance.now();
+  const begun: Promise<void>[] = [];
+  while (!isOver()) {
+    while (!isOver() && begun.length < secondsSince(startedAt) * perSecond) begun.push(one());
+    await sleep(2);
+  }
+  await Promise.all(begun);
 }
 
 /** All of the load, to its end. */
@@ -121,13 +131,8 @@ async function ask(
   input: object,
 ): Promise<{ outcome: string; retryable: boolean }> {
   try {
-    const response = await fetch(`${url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-      body: JSON.stringify({ query: REDEEM, variables: { input } }),
-      signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
-    });
-    const { errors } = (await response.json()) as {
+    const body = await post(url, token, JSON.stringify({ query: REDEEM, variables: { input } }));
+    const { errors } = JSON.parse(body) as {
       errors?: { extensions: { code: string; retryable: boolean } }[];
     };
     const extensions = errors?.[0]?.extensions;
@@ -137,6 +142,21 @@ async function ask(
   } catch {
     return { outcome: NO_ANSWER, retryable: true };
   }
+}
+
+/** `fetch` looks through all of its connections for each request: with thousands it comes to nothing else. */
+const connections = new Agent({ keepAlive: true });
+
+function post(url: string, token: string, body: string): Promise<string> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+  const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
+  return new Promise((resolve, reject) => {
+    request(`${url}/graphql`, { method: 'POST', agent: connections, headers, signal }, (response) => {
+      text(response).then(resolve, reject);
+    })
+      .once('error', reject)
+      .end(body);
+  });
 }
 
 /** How often each answer was given, repetitions included. */
@@ -155,10 +175,10 @@ export const countOutcome = (wishes: readonly Wish[], outcome: string): number =
 export const longestAnswer = (wishes: readonly Wish[]): number =>
   Math.max(0, ...wishes.flatMap(({ answers }) => answers.map(({ ms }) => ms)));
 
-/** Milliseconds under which so many of the accepted ones were answered at their last attempt: 0.99 is the 99th percentile. */
-export function percentile(wishes: readonly Wish[], part: number): number {
+/** Milliseconds under which so many with this outcome were answered at their last attempt: 0.99 is the 99th percentile. */
+export function percentile(wishes: readonly Wish[], part: number, of = 'ACCEPTED'): number {
   const times = wishes
-    .filter(({ outcome }) => outcome === 'ACCEPTED')
+    .filter(({ outcome }) => outcome === of)
     .map(({ answers }) => answers.at(-1)?.ms ?? 0)
     .sort((one, other) => one - other);
   return times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;

@@ -31,7 +31,7 @@ export async function underLoad(
     urls: () => lab.cluster.apis.map(({ url }) => url),
     customers: await lab.customers(customers),
     codes: await lab.codes(codes),
-    inFlight,
+    pace: { inFlight },
   });
   try {
     await sleep(300);

@@ -1,0 +1,15 @@
+import { createServer } from 'node:http';
+import { acceptCrowds } from '../../dist/src/platform/accept-crowds.js';
+
+// A server of its own process: what it does for each request keeps its event loop busy for so long.
+const WORK_MS = 5;
+
+const server = createServer((_request, response) => {
+  const until = performance.now() + WORK_MS;
+  while (performance.now() < until);
+  response.end();
+});
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, async () => {
+  if (process.argv[2] === 'crowds') await acceptCrowds(server, console);
+  process.send(`http://127.0.0.1:${server.address().port}`);
+});
