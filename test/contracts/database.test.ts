@@ -204,6 +204,12 @@ const CHECKS: Case[] = [
   change('orders_ended_has_time_check', 'orders', 'finished', 'finished_at = NULL'),
   change('orders_ended_has_time_check', 'orders', 'paid', 'finished_at = now()'),
   change('orders_paid_has_next_attempt_check', 'orders', 'paid', 'next_attempt_at = NULL'),
+  change(
+    'orders_promised_is_kept_check',
+    'orders',
+    'paid',
+    `is_promised = true, status = 'CLOSED', finished_at = now(), next_attempt_at = NULL, is_new = false`,
+  ),
   change('orders_paid_has_next_attempt_check', 'orders', 'failed', 'next_attempt_at = now()'),
   change('orders_new_counts_check', 'orders', 'failed', 'is_new = true'),
   change(

@@ -87,7 +87,11 @@ async function expectWhole({ userId, codeId }: Wish): Promise<void> {
 }
 
 /** What of a wish goes on while its first call hangs at the point; then the first call goes on. */
-async function whileItHangs(point: string, first: () => Promise<unknown>, second: () => Promise<unknown>) {
+async function whileItHangs<Answer>(
+  point: string,
+  first: () => Promise<Answer>,
+  second: () => Promise<Answer>,
+) {
   let release = () => {};
   const { reached } = once(
     point,
@@ -102,7 +106,7 @@ async function whileItHangs(point: string, first: () => Promise<unknown>, second
   const other = second().catch(() => {});
   await Promise.race([other, sleep(PATIENCE_MS)]);
   release();
-  await Promise.all([hanging, other]);
+  return (await Promise.all([hanging, other])).filter((answer) => answer !== undefined);
 }
 
 describe.each([...ACCEPTING, ...DISPATCHING, ...CLEANING_UP])('redeeming, at %s', (point) => {
@@ -125,7 +129,7 @@ describe.each([...ACCEPTING, ...DISPATCHING, ...CLEANING_UP])('redeeming, at %s'
     const wish = await newWish();
     if (isCleanUp) once('dispatchOrders.beforeEnqueue', fails);
 
-    await whileItHangs(
+    const answers = await whileItHangs(
       point,
       () => redeem(wish),
       () => elsewhere(wish.userId, wish.code, wish.key),
@@ -133,6 +137,7 @@ describe.each([...ACCEPTING, ...DISPATCHING, ...CLEANING_UP])('redeeming, at %s'
     await insist(wish);
 
     await expectWhole(wish);
+    for (const answer of answers) expect((await one.order(answer as Order)).status).toBe('FINISHED');
   });
 
   it('may be there twice', async () => {

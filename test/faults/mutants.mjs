@@ -207,4 +207,15 @@ export const MUTANTS = [
     ],
     tests: ['test/faults/model.test.ts'],
   },
+  {
+    name: 'an order is closed that somebody was answered with',
+    edits: [
+      {
+        file: 'src/modules/order/close-orders.ts',
+        find: "status: 'PAID', isPromised: false }",
+        replace: "status: 'PAID' }",
+      },
+    ],
+    tests: ['test/modules/order/promise-order.test.ts'],
+  },
 ];

@@ -161,6 +161,7 @@ function newOrder(
     subscriptionId: null,
     attempts: 0,
     nextAttemptAt: new Date(now.getTime() + QUEUE_HEAD_START_MS),
+    isPromised: false,
     createdAt: now,
     finishedAt: null,
     revision: null,

@@ -9,8 +9,8 @@ import { announceOrders } from './announce-orders.ts';
 import { lockOrders } from './lock-orders.ts';
 
 /**
- * Closes those of the orders that are still PAID, and gives their uses back, in one transaction. An order that was
- * activated meanwhile stays as it is. Running it again changes nothing.
+ * Closes those of the orders that are still PAID and promised to nobody, and gives their uses back, in one transaction. An
+ * order that was activated meanwhile stays as it is. Running it again changes nothing.
  *
  * @returns all of the orders as they are afterwards
  */
@@ -25,7 +25,7 @@ export async function closeOrders(
         await lockOrderOwners(tx, orderIds);
         await lockOrders(tx, orderIds);
         const closed = await tx.order.updateManyAndReturn({
-          where: { id: { in: [...orderIds] }, status: 'PAID' },
+          where: { id: { in: [...orderIds] }, status: 'PAID', isPromised: false },
           data: { status: 'CLOSED', finishedAt: await databaseNow(tx), nextAttemptAt: null, isNew: false },
         });
         const givenBack = closed.map(({ codeId }) => ({ codeId, reserved: -1, used: 0 }));

@@ -2,12 +2,14 @@ import { z } from 'zod';
 import type { Order } from '../../generated/prisma/client.ts';
 import type { Batcher } from '../../platform/batch.ts';
 import { violatedConstraint } from '../../platform/database.ts';
+import { PlatformError } from '../../platform/errors.ts';
 import { checkInput } from '../../platform/input.ts';
 import { withLock } from '../../platform/lock.ts';
 import type { Services } from '../../platform/services.ts';
 import { lookupsOf } from '../code/code-vault.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
 import type { Acceptance, Accepted } from '../order/accept-orders.ts';
+import { promiseOrder } from '../order/promise-order.ts';
 import { RedemptionError } from './redemption.errors.ts';
 import { guess, penalizeGuess } from './wrong-guesses.ts';
 
@@ -63,7 +65,8 @@ async function findByKey(
     WHERE o.redeemed_by_id = ${userId}::uuid AND o.idempotency_key = ${idempotencyKey} AND o.status <> 'CLOSED'`;
   if (!found) return null;
   if (!lookupsOf(services, code).includes(found.lookup)) throw new RedemptionError('IDEMPOTENCY_KEY_REUSED');
-  return services.db.order.findUnique({ where: { id: found.id, status: { not: 'CLOSED' } } });
+  const order = await services.db.order.findUnique({ where: { id: found.id, status: { not: 'CLOSED' } } });
+  return order && promiseOrder(services, order);
 }
 
 /** The lock saves others the trouble of trying; whether a code may be redeemed is decided without it. */
@@ -85,12 +88,19 @@ async function accept(services: RedeemServices, wish: Wish): Promise<Order> {
       idempotencyKey,
       lookups: lookupsOf(services, code),
     });
-    return isNewOrder ? await services.dispatches.add(order) : order;
+    return isNewOrder ? await services.dispatches.add(order) : await joinOrder(services, order);
   } catch (error) {
     if (error instanceof RedemptionError && error.code === 'CODE_NOT_FOUND')
       await penalizeGuess(services, userId);
     return findAfterRace(services, wish, error);
   }
+}
+
+/** Answers with the order of another call. */
+async function joinOrder(services: RedeemServices, order: Order): Promise<Order> {
+  const joined = await promiseOrder(services, order);
+  if (!joined) throw new PlatformError('SERVICE_UNAVAILABLE');
+  return joined;
 }
 
 /**
