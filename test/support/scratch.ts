@@ -13,8 +13,15 @@ export interface Scratch {
 }
 
 const open = new Set<Scratch>();
-// For a test run that ends without having come to its own end.
+// For a test run that ends without having come to its own end; with Vitest itself, or before it.
 process.once('exit', removeAll);
+for (const ending of ['SIGINT', 'SIGTERM', 'disconnect']) {
+  process.once(ending, () => {
+    removeAll();
+    // Vitest lets nobody exit.
+    process.kill(process.pid, 'SIGKILL');
+  });
+}
 
 export function makeScratch(): Scratch {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'tessera process ')));
