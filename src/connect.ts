@@ -1,4 +1,4 @@
-import { isRedisAway } from './platform/redis.ts';
+import { isRedisAway } from './platform/redis/redis.ts';
 import { createServices, type RunningServices, type ServiceSettings } from './platform/services.ts';
 
 /** A server that we were told to use is of no use; the message says which and why, without a password. */

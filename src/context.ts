@@ -14,10 +14,10 @@ import { createSessionWatch } from './modules/session/watch-session.ts';
 import { createStatistics, type Statistics } from './modules/statistics/read-statistics.ts';
 import { watchedStatistics } from './modules/statistics/watch-statistics.ts';
 import { watchedUsers } from './modules/user/watch-viewer.ts';
-import type { EndWatch } from './platform/end-watch.ts';
 import type { RequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
-import type { WatchKind } from './platform/watch-kind.ts';
+import type { EndWatch } from './platform/watch/end-watch.ts';
+import type { WatchKind } from './platform/watch/watch-kind.ts';
 
 /** What a process has once, and all of its requests share. */
 export interface Shared extends OrderBatchers, UserLists, BatchReads {

@@ -1,8 +1,8 @@
 import { ConfigError } from './config.ts';
 import { LaunchError } from './connect.ts';
 import { EmbeddedError } from './platform/embedded/embedded-error.ts';
-import { MigrationError } from './platform/migration-connection.ts';
-import { RedisPolicyError } from './platform/redis.ts';
+import { MigrationError } from './platform/migrations/migration-connection.ts';
+import { RedisPolicyError } from './platform/redis/redis.ts';
 
 /** Their messages say what is in the way; a stack would only hide it. */
 const FOR_PEOPLE = [ConfigError, EmbeddedError, MigrationError, RedisPolicyError, LaunchError] as const;

@@ -7,11 +7,11 @@ import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-
 import { authenticate } from './modules/auth/authenticate.ts';
 import { type Caller, isAdmin } from './modules/auth/caller.ts';
 import { isServerToken } from './modules/server/find-agent.ts';
+import { createLimit, type Limit } from './platform/concurrency/limit.ts';
 import { DomainError, PlatformError } from './platform/errors.ts';
 import { createApolloServer } from './platform/graphql/apollo.ts';
 import { answerConditionally } from './platform/graphql/conditional-get.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
-import { createLimit, type Limit } from './platform/limit.ts';
 import { inRequestScope, requestScope } from './platform/request-scope.ts';
 import { acceptSealedRequests, isSealed } from './platform/transport-encryption/sealed-http.ts';
 import { scopeOf } from './scope-of.ts';

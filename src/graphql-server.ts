@@ -4,7 +4,7 @@ import { serveGraphqlHttp } from './graphql-http.ts';
 import type { GraphqlSettings } from './graphql-settings.ts';
 import { serveGraphqlSockets } from './graphql-sockets.ts';
 import { requiresEncryption } from './modules/site/requires-encryption.ts';
-import { createSharedRead } from './platform/shared-read.ts';
+import { createSharedRead } from './platform/concurrency/shared-read.ts';
 import { createTransportEncryption } from './platform/transport-encryption/transport-encryption.ts';
 
 /**

@@ -8,13 +8,13 @@ import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-
 import { authenticate } from './modules/auth/authenticate.ts';
 import type { Caller, UserCaller } from './modules/auth/caller.ts';
 import { isOurServer } from './modules/server/own-addresses.ts';
-import { clientAddress } from './platform/client-address.ts';
 import { DomainError } from './platform/errors.ts';
 import { LIMITS } from './platform/graphql/limits.ts';
 import { createUserPlaces } from './platform/graphql/socket-places.ts';
 import { SocketRefusal, TRY_AGAIN_LATER } from './platform/graphql/socket-protocol.ts';
 import { serveWebsockets, type WebsocketSettings } from './platform/graphql/websocket.ts';
-import { isAllowedOrigin, originOf } from './platform/origin.ts';
+import { clientAddress } from './platform/http/client-address.ts';
+import { isAllowedOrigin, originOf } from './platform/http/origin.ts';
 import type { Services } from './platform/services.ts';
 import { sealable } from './platform/transport-encryption/sealed-socket.ts';
 import { createClearSocketWatch } from './platform/transport-encryption/watch-clear-sockets.ts';

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { isFromThisMachine } from './platform/client-address.ts';
+import { isFromThisMachine } from './platform/http/client-address.ts';
 import type { Metrics } from './platform/metrics.ts';
 import type { Services } from './platform/services.ts';
 

@@ -7,7 +7,7 @@ import { ensureAdmin } from './modules/auth/ensure-admin.ts';
 import { armCrashPoints } from './platform/crash-points.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
 import type { Logger } from './platform/logger.ts';
-import { migrate } from './platform/migrate.ts';
+import { migrate } from './platform/migrations/migrate.ts';
 import type { RunningServices } from './platform/services.ts';
 import { createSchema } from './schema.ts';
 import { type RunningServer, startServer } from './server.ts';

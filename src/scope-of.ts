@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Config } from './config.ts';
-import { clientAddress } from './platform/client-address.ts';
-import { originOf } from './platform/origin.ts';
+import { clientAddress } from './platform/http/client-address.ts';
+import { originOf } from './platform/http/origin.ts';
 import type { RequestScope } from './platform/request-scope.ts';
 
 /** What is known of an HTTP request before anybody has looked at who is asking. */

@@ -12,8 +12,8 @@ import { forgetTrafficReportsJob } from './modules/traffic/forget-traffic-report
 import { forgetTrafficReports } from './modules/traffic/forget-traffic-reports.ts';
 import { resetTrafficJob } from './modules/traffic/reset-traffic.job.ts';
 import { resetTraffic } from './modules/traffic/reset-traffic.ts';
-import { repeat } from './platform/repeat.ts';
-import { startRepeatedJobs } from './platform/repeated-jobs.ts';
+import { repeat } from './platform/concurrency/repeat.ts';
+import { startRepeatedJobs } from './platform/jobs/repeated-jobs.ts';
 import type { Services } from './platform/services.ts';
 
 /** Background work that goes on until it is stopped. */

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { acceptCrowds } from '../../dist/src/platform/accept-crowds.js';
+import { acceptCrowds } from '../../dist/src/platform/http/accept-crowds.js';
 
 // A server of its own process: what it does for each request keeps its event loop busy for so long.
 const WORK_MS = 5;

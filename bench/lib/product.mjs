@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { startEmbedded } from '../../dist/src/platform/embedded/embedded.js';
-import { migrate } from '../../dist/src/platform/migrate.js';
+import { migrate } from '../../dist/src/platform/migrations/migrate.js';
 
 const READY = /^Tessera(?: worker)? is ready\. .*?(http:\/\/[^/\s]+)/m;
 const READY_LIMIT_MS = 30_000;

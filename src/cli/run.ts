@@ -6,7 +6,7 @@ import type { Embedded } from '../platform/embedded/embedded.ts';
 import { joinEmbedded } from '../platform/embedded/join.ts';
 import { DomainError } from '../platform/errors.ts';
 import { createLogger } from '../platform/logger.ts';
-import { migrate } from '../platform/migrate.ts';
+import { migrate } from '../platform/migrations/migrate.ts';
 import { adminCreate, adminReset } from './admin.ts';
 import { codesCreate } from './codes.ts';
 import { type Command, type Tools, UsageError, type Values } from './command.ts';

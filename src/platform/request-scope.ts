@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Deadline } from './deadline.ts';
+import type { Deadline } from './concurrency/deadline.ts';
 
 /** What is known of a request before anybody has looked at who is asking. */
 export interface RequestScope {

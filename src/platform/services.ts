@@ -1,13 +1,13 @@
-import { type Cache, createCache } from './cache.ts';
-import { createDatabase, type Database, isOutage } from './database.ts';
-import { createJobQueue, type JobQueue } from './jobs.ts';
-import { createKeyRing, type KeyRing } from './key-ring.ts';
+import { createDatabase, type Database, isOutage } from './database/database.ts';
+import { createJobQueue, type JobQueue } from './jobs/jobs.ts';
+import { createKeyRing, type KeyRing } from './keys/key-ring.ts';
+import { createSecrets, type Secrets } from './keys/secrets.ts';
 import type { Logger } from './logger.ts';
-import { createPubSub, type PubSub } from './pubsub.ts';
-import { createRateLimits, type RateLimits } from './rate-limit.ts';
-import { checkRedis, createRedis, type Redis } from './redis.ts';
-import { createSecrets, type Secrets } from './secrets.ts';
-import { createWatcher, type Watcher } from './watch.ts';
+import { type Cache, createCache } from './redis/cache.ts';
+import { createRateLimits, type RateLimits } from './redis/rate-limit.ts';
+import { checkRedis, createRedis, type Redis } from './redis/redis.ts';
+import { createPubSub, type PubSub } from './watch/pubsub.ts';
+import { createWatcher, type Watcher } from './watch/watch.ts';
 
 /** What verbs are given. Each names the part it needs: `Pick<Services, 'db'>`. */
 export interface Services {

@@ -1,4 +1,4 @@
-import type { Database } from '../../src/platform/database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
 import type { LoggedInDevice } from '../support/going-online.ts';
 import { codesIn, send } from './speak.ts';
 import { force, inLanes, type Outcome, type Random, seeded, type Target } from './target.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT } from 'jose';
-import type { KeyRing } from '../../src/platform/key-ring.ts';
+import type { KeyRing } from '../../src/platform/keys/key-ring.ts';
 import { openLine, send } from './speak.ts';
 import type { Outcome, Target } from './target.ts';
 

@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type OrderStatus, Prisma } from '../../src/generated/prisma/client.ts';
-import { createDatabase, type Database, sqlState, violatedConstraint } from '../../src/platform/database.ts';
+import {
+  createDatabase,
+  type Database,
+  sqlState,
+  violatedConstraint,
+} from '../../src/platform/database/database.ts';
 import { createTestDatabase } from '../support/database.ts';
 import * as build from '../support/factories.ts';
 

@@ -1,4 +1,4 @@
-import type { Database } from '../../src/platform/database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
 
 /**
  * One value over all rows of all tables: the same before and after when nothing was changed. Stays are left out: they tell

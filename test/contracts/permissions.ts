@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Database } from '../../src/platform/database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
 import * as build from '../support/factories.ts';
 
 /** Who asks. `user` owns what is asked for; `disabled` shows the token of an account that was disabled since. */

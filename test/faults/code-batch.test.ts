@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDatabase, type Database } from '../../src/platform/database.ts';
+import { createDatabase, type Database } from '../../src/platform/database/database.ts';
 import { CreatePlanDocument, CreateRedemptionCodesDocument } from '../generated/graphql.ts';
 import { eventually } from '../modules/redemption/redeeming.ts';
 import type { Client } from '../support/client.ts';

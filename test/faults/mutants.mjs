@@ -37,12 +37,12 @@ export const MUTANTS = [
     name: 'a lock given back without looking whose it is',
     edits: [
       {
-        file: 'src/platform/lock.ts',
+        file: 'src/platform/redis/lock.ts',
         find: "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0",
         replace: "return redis.call('del', KEYS[1])",
       },
     ],
-    tests: ['test/platform/lock.test.ts'],
+    tests: ['test/platform/redis/lock.test.ts'],
   },
   {
     name: 'what decides is read before the locks',
@@ -118,12 +118,12 @@ export const MUTANTS = [
     name: 'nothing is tried again',
     edits: [
       {
-        file: 'src/platform/retry.ts',
+        file: 'src/platform/concurrency/retry.ts',
         find: 'if (!(isOutage(error) || isConflict(error)) || performance.now() + delay > deadline) throw error;',
         replace: 'if (delay >= 0) throw error;',
       },
     ],
-    tests: ['test/platform/database.test.ts'],
+    tests: ['test/platform/database/database.test.ts'],
   },
   {
     name: 'users locked with FOR UPDATE',

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLimit } from '../../src/platform/limit.ts';
+import { createLimit } from '../../src/platform/concurrency/limit.ts';
 import { startRedeeming } from '../modules/redemption/redeeming.ts';
 import { newCode } from '../support/codes.ts';
 import { checkInvariants } from '../support/invariants.ts';

@@ -8,7 +8,7 @@ import {
   ViewerOrdersDocument,
 } from '../generated/graphql.ts';
 import { eventually } from '../modules/redemption/redeeming.ts';
-import { type RedisProcess, startRedisProcess } from '../platform/redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../platform/redis/redis-process.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { newCode } from '../support/codes.ts';
 import { buildPlan } from '../support/factories.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import type { Database } from '../../src/platform/database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
 import { TEMPLATE_DATABASE, testServers } from './workers.ts';
 
 /** A migrated, empty database that nobody else uses, in about 0.06 s. `drop` ends what is still connected to it. */

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Prisma } from '../../src/generated/prisma/client.ts';
-import type { Transaction } from '../../src/platform/database.ts';
+import type { Transaction } from '../../src/platform/database/database.ts';
 
 // Each function makes one valid row, and beneath it whatever the row cannot be without. Overrides win over everything.
 

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '../../src/platform/embedded/embedded.ts';
-import { migrate } from '../../src/platform/migrate.ts';
+import { migrate } from '../../src/platform/migrations/migrate.ts';
 import { TEMPLATE_DATABASE, type TestServers, WORKERS } from './workers.ts';
 
 declare module 'vitest' {

@@ -1,4 +1,4 @@
-import type { Database, Transaction } from '../../src/platform/database.ts';
+import type { Database, Transaction } from '../../src/platform/database/database.ts';
 import { until } from '../../src/platform/embedded/processes.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { SECOND_MS } from '../../platform/clock.ts';
-import type { Job } from '../../platform/jobs.ts';
+import { SECOND_MS } from '../../platform/database/clock.ts';
+import type { Job } from '../../platform/jobs/jobs.ts';
 
 /** Activates an order. What it does not bring to an end, the reconciler does. */
 export const activateOrderJob: Job<{ orderId: string }> = {

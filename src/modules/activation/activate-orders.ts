@@ -1,7 +1,7 @@
 import type { Order } from '../../generated/prisma/client.ts';
+import { withRetry } from '../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../platform/crash-points.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { withRetry } from '../../platform/retry.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import type { Services } from '../../platform/services.ts';
 import { announceOrders } from '../order/announce-orders.ts';
 import { lockOrders } from '../order/lock-orders.ts';

@@ -1,7 +1,7 @@
 import type { Order } from '../../generated/prisma/client.ts';
-import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { withRetry } from '../../platform/retry.ts';
+import { withRetry } from '../../platform/concurrency/retry.ts';
+import { databaseNow, SECOND_MS } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import type { Services } from '../../platform/services.ts';
 import { changeUses, lockCodes } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';

@@ -1,4 +1,4 @@
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 
 /**
  * Locks the users whose orders these are, the first of all locks. A merge may give an order to somebody else until

@@ -1,4 +1,4 @@
-import type { Batcher } from '../../platform/batch.ts';
+import type { Batcher } from '../../platform/concurrency/batch.ts';
 import type { Services } from '../../platform/services.ts';
 import { activateOrder } from './activate-order.ts';
 

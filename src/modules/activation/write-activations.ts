@@ -1,5 +1,5 @@
-import type { Transaction } from '../../platform/database.ts';
-import { toJson } from '../../platform/rows.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { toJson } from '../../platform/database/rows.ts';
 import { changeUses, lockCodes } from '../code/code-uses.ts';
 import type { ActivationPlan } from './activation-plan.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Ad, Prisma } from '../../generated/prisma/client.ts';
-import { EditedVersion } from '../../platform/edit.ts';
+import { EditedVersion } from '../../platform/database/edit.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { label, longest, WebAddress } from '../../platform/text.ts';
 

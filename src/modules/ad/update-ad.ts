@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Ad } from '../../generated/prisma/client.ts';
-import { checkVersion, given } from '../../platform/edit.ts';
+import { checkVersion, given } from '../../platform/database/edit.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';

@@ -1,8 +1,8 @@
-import { type Batcher, createBatcher } from '../../platform/batch.ts';
-import { SECOND_MS } from '../../platform/clock.ts';
-import { createEndWatch, type EndWatch } from '../../platform/end-watch.ts';
+import { type Batcher, createBatcher } from '../../platform/concurrency/batch.ts';
+import { SECOND_MS } from '../../platform/database/clock.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
+import { createEndWatch, type EndWatch } from '../../platform/watch/end-watch.ts';
 import type { AgentCaller } from '../auth/caller.ts';
 import { SERVER_TOKEN_ENDED } from '../server/server.events.ts';
 

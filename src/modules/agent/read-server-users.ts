@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Prisma } from '../../generated/prisma/client.ts';
-import type { Batcher } from '../../platform/batch.ts';
+import type { Batcher } from '../../platform/concurrency/batch.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import {

@@ -1,8 +1,8 @@
-import { createBatcher } from '../../platform/batch.ts';
-import { isOutage } from '../../platform/database.ts';
+import { createBatcher } from '../../platform/concurrency/batch.ts';
+import { isOutage } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
-import type { WatchKind } from '../../platform/watch-kind.ts';
+import type { WatchKind } from '../../platform/watch/watch-kind.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import { PLAN_USERS_CHANGED } from '../subscription/subscription.events.ts';
 import { readListStates, type ServerListState } from './read-list-states.ts';

@@ -1,5 +1,5 @@
-import { firstAnd } from '../../platform/first-and.ts';
 import type { Services } from '../../platform/services.ts';
+import { firstAnd } from '../../platform/watch/first-and.ts';
 import { checkRevision } from './list-position.ts';
 import type { ListedPlan } from './read-list-states.ts';
 import { readServerUsers, type UserDelta } from './read-server-users.ts';

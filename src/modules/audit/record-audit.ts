@@ -1,5 +1,5 @@
 import type { Prisma } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { requestScope } from '../../platform/request-scope.ts';
 
 /** Something that was changed, or tried; never a secret, a code or a token. */

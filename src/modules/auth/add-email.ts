@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { User } from '../../generated/prisma/client.ts';
-import { violatedConstraint } from '../../platform/database.ts';
+import { violatedConstraint } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkInput } from '../../platform/input.ts';
-import type { Limit } from '../../platform/rate-limit.ts';
+import type { Limit } from '../../platform/redis/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { lockUsers } from '../user/lock-users.ts';

@@ -1,5 +1,5 @@
 import type { Identity, User } from '../../generated/prisma/client.ts';
-import { addressKey, type Limit, type RateLimits } from '../../platform/rate-limit.ts';
+import { addressKey, type Limit, type RateLimits } from '../../platform/redis/rate-limit.ts';
 import { requestScope } from '../../platform/request-scope.ts';
 import type { Services } from '../../platform/services.ts';
 import { AuthError } from './auth.errors.ts';

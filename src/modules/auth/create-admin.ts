@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { violatedConstraint } from '../../platform/database.ts';
+import { violatedConstraint } from '../../platform/database/database.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';

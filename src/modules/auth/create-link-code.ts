@@ -1,7 +1,7 @@
-import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
+import { databaseNow, SECOND_MS } from '../../platform/database/clock.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId } from '../../platform/input.ts';
-import type { Limit } from '../../platform/rate-limit.ts';
+import type { Limit } from '../../platform/redis/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { displayCode, randomCode } from '../code/redemption-code.ts';

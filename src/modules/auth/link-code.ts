@@ -1,7 +1,7 @@
 import type { LinkCode } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { DomainError } from '../../platform/errors.ts';
-import type { Secrets } from '../../platform/secrets.ts';
+import type { Secrets } from '../../platform/keys/secrets.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
 import { AuthError } from './auth.errors.ts';
 

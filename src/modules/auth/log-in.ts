@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Identity } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';

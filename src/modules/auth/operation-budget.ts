@@ -1,6 +1,6 @@
+import { createMeters, type Rate } from '../../platform/concurrency/meter.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import { createMeters, type Rate } from '../../platform/meter.ts';
-import { addressKey } from '../../platform/rate-limit.ts';
+import { addressKey } from '../../platform/redis/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { isOurServer } from '../server/own-addresses.ts';
 import type { Caller } from './caller.ts';

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { hash, verify } from '@node-rs/argon2';
 import { z } from 'zod';
-import { createLimit } from '../../platform/limit.ts';
+import { createLimit } from '../../platform/concurrency/limit.ts';
 
 /** Argon2id with the memory and passes that OWASP's password storage sheet names first. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { type Transaction, violatedConstraint } from '../../platform/database.ts';
+import { type Transaction, violatedConstraint } from '../../platform/database/database.ts';
 import { checkInput } from '../../platform/input.ts';
-import { addressKey } from '../../platform/rate-limit.ts';
+import { addressKey } from '../../platform/redis/rate-limit.ts';
 import { requestScope } from '../../platform/request-scope.ts';
 import type { Services } from '../../platform/services.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';

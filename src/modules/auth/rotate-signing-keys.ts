@@ -1,4 +1,4 @@
-import { rotateSigningKey } from '../../platform/key-ring.ts';
+import { rotateSigningKey } from '../../platform/keys/key-ring.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 

@@ -1,5 +1,5 @@
 import type { Session } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { startSession } from '../session/start-session.ts';
 import { type Binding, type BoundDevice, bindDevice } from './bind-device.ts';
 

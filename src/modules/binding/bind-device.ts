@@ -5,8 +5,8 @@ import {
   type SiteSettings,
   type User,
 } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
-import { type Transaction, violatedConstraint } from '../../platform/database.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
+import { type Transaction, violatedConstraint } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { createDevice } from '../device/create-device.ts';
 import { DeviceError } from '../device/device.errors.ts';

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import { databaseNow, SECOND_MS } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import type { Services } from '../../platform/services.ts';
 import { DeviceError } from '../device/device.errors.ts';
 

@@ -1,5 +1,5 @@
 import type { SiteSettings } from '../../generated/prisma/client.ts';
-import type { Limit } from '../../platform/rate-limit.ts';
+import type { Limit } from '../../platform/redis/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { findLinkCode, spendLinkCode } from '../auth/link-code.ts';
 import type { DeviceLogin } from '../device-login/device-login.ts';

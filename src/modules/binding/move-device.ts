@@ -1,5 +1,5 @@
 import type { Device } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { endStays } from '../presence/end-stays.ts';
 import { endSessions } from '../session/end-sessions.ts';

@@ -1,7 +1,7 @@
 import type { Device } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import type { Limit } from '../../platform/rate-limit.ts';
+import type { Limit } from '../../platform/redis/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { readDeviceLimit } from '../device/device-limit.ts';
 import { countingWrongTries } from '../server/counting-wrong-tries.ts';

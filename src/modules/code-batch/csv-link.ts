@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { RedemptionBatch } from '../../generated/prisma/client.ts';
-import type { Batcher } from '../../platform/batch.ts';
-import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Batcher } from '../../platform/concurrency/batch.ts';
+import { databaseNow, SECOND_MS } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { DecryptionError, type Secrets } from '../../platform/keys/secrets.ts';
+import { spendNonce } from '../../platform/keys/spent-nonces.ts';
 import type { RequestScope } from '../../platform/request-scope.ts';
-import { DecryptionError, type Secrets } from '../../platform/secrets.ts';
 import type { Services } from '../../platform/services.ts';
-import { spendNonce } from '../../platform/spent-nonces.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import type { Caller } from '../auth/caller.ts';
 

@@ -1,5 +1,5 @@
 import type { RedemptionBatch, RedemptionCode } from '../../generated/prisma/client.ts';
-import { csvLine } from '../../platform/csv.ts';
+import { csvLine } from '../../platform/http/csv.ts';
 import type { Services } from '../../platform/services.ts';
 import { openCode } from '../code/code-vault.ts';
 import { readBatchCodes } from '../code/read-batch-codes.ts';

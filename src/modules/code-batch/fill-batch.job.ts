@@ -1,5 +1,5 @@
-import { SECOND_MS } from '../../platform/clock.ts';
-import type { Job } from '../../platform/jobs.ts';
+import { SECOND_MS } from '../../platform/database/clock.ts';
+import type { Job } from '../../platform/jobs/jobs.ts';
 
 /** Makes the codes that a batch lacks. What it does not bring to an end, the sweep over unfinished batches does. */
 export const fillBatchJob: Job<{ batchId: string }> = {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withRetry } from '../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../platform/crash-points.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { withRetry } from '../../platform/retry.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import type { Services } from '../../platform/services.ts';
 import type { SealedCode } from '../code/code-vault.ts';
 import { BATCH_CHANGED } from './code-batch.events.ts';

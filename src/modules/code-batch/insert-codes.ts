@@ -1,8 +1,8 @@
 import { uuidv7 } from 'uuidv7';
 import type { RedemptionBatch } from '../../generated/prisma/client.ts';
-import { SECOND_MS } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { toJson } from '../../platform/rows.ts';
+import { SECOND_MS } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { toJson } from '../../platform/database/rows.ts';
 import type { SealedCode } from '../code/code-vault.ts';
 
 /** Whoever fills a batch has so long for the next step, before others take the batch up. */

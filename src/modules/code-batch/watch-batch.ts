@@ -1,6 +1,6 @@
 import type { RedemptionBatch } from '../../generated/prisma/client.ts';
 import type { Services } from '../../platform/services.ts';
-import type { WatchKind } from '../../platform/watch-kind.ts';
+import type { WatchKind } from '../../platform/watch/watch-kind.ts';
 import { BATCH_CHANGED } from './code-batch.events.ts';
 import { getBatch } from './get-batch.ts';
 

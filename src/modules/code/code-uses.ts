@@ -1,4 +1,4 @@
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 
 /** How the uses of one code change: promised ones (reserved), and redeemed ones (used). */
 export interface UseChange {

@@ -1,5 +1,5 @@
-import { randomCrockford } from '../../platform/crockford.ts';
 import { PlatformError } from '../../platform/errors.ts';
+import { randomCrockford } from '../../platform/keys/crockford.ts';
 
 const LOOK_ALIKES: Readonly<Record<string, string>> = { O: '0', I: '1', L: '1' };
 const CODE_LENGTH = 16;

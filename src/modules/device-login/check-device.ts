@@ -1,5 +1,5 @@
 import type { Device, User } from '../../generated/prisma/client.ts';
-import { equalSecrets } from '../../platform/secrets.ts';
+import { equalSecrets } from '../../platform/keys/secrets.ts';
 import { AuthError } from '../auth/auth.errors.ts';
 import { DeviceError } from '../device/device.errors.ts';
 import type { ShownProof } from './device-proof.ts';

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { databaseNow, SECOND_MS } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import { databaseNow, SECOND_MS } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { checkInput } from '../../platform/input.ts';
-import type { Secrets } from '../../platform/secrets.ts';
+import type { Secrets } from '../../platform/keys/secrets.ts';
+import { spendNonce } from '../../platform/keys/spent-nonces.ts';
 import type { Services } from '../../platform/services.ts';
-import { spendNonce } from '../../platform/spent-nonces.ts';
 import { DeviceError } from '../device/device.errors.ts';
 import { DeviceIdentifier } from './device-identifier.ts';
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { calculateJwkThumbprint, compactVerify, errors, importJWK, type JWK } from 'jose';
 import { z } from 'zod';
-import { databaseNow } from '../../platform/clock.ts';
-import type { Secrets } from '../../platform/secrets.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
+import type { Secrets } from '../../platform/keys/secrets.ts';
 import type { Services } from '../../platform/services.ts';
 import { DeviceError } from '../device/device.errors.ts';
 import { challengeEnd } from './device-challenge.ts';

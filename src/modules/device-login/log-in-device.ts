@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { Device } from '../../generated/prisma/client.ts';
-import { violatedConstraint } from '../../platform/database.ts';
+import { violatedConstraint } from '../../platform/database/database.ts';
 import { checkInput } from '../../platform/input.ts';
-import type { Limit } from '../../platform/rate-limit.ts';
+import type { Limit } from '../../platform/redis/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { joinAccount } from '../binding/join-account.ts';

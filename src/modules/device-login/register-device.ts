@@ -1,5 +1,5 @@
 import type { SiteSettings } from '../../generated/prisma/client.ts';
-import { addressKey, type Limit } from '../../platform/rate-limit.ts';
+import { addressKey, type Limit } from '../../platform/redis/rate-limit.ts';
 import { requestScope } from '../../platform/request-scope.ts';
 import type { Services } from '../../platform/services.ts';
 import { AuthError } from '../auth/auth.errors.ts';

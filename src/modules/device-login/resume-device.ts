@@ -1,4 +1,4 @@
-import { databaseNow } from '../../platform/clock.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import { startSession } from '../session/start-session.ts';

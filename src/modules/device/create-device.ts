@@ -1,6 +1,6 @@
 import type { Device } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { credentialFields, seenFields } from '../device-login/device-fields.ts';
 import type { DeviceLogin } from '../device-login/device-login.ts';
 import type { ShownProof } from '../device-login/device-proof.ts';

@@ -1,5 +1,5 @@
 import type { SiteSettings } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 
 /**
  * How many devices an account may have: the site's default or the largest device limit of its live plans, whichever

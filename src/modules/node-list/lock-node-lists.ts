@@ -1,4 +1,4 @@
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 
 /**
  * Waits until nobody else changes what decides the lists of nodes: nodes, plans' nodes and tags, places of servers. To be

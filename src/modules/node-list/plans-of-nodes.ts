@@ -1,5 +1,5 @@
 import { Prisma } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 
 /** Whether node `n` is one of plan `p`: by its id, or by a tag. Whether it is enabled, or deleted, is another question. */
 export const IS_NODE_OF_PLAN = Prisma.sql`(n.tags && p.node_tags

@@ -1,5 +1,5 @@
 import type { Plan, Protocol } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import type { Services } from '../../platform/services.ts';
 import { publicConfig } from '../node/node-config.ts';
 import type { PublicConfig } from '../node/protocols/protocols.ts';

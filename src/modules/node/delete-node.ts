@@ -1,5 +1,5 @@
 import type { Node } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';

@@ -1,5 +1,5 @@
 import type { Node } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { lockNodeLists } from '../node-list/lock-node-lists.ts';
 

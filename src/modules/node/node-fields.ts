@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Node, type Prisma, Protocol } from '../../generated/prisma/client.ts';
-import { EditedVersion } from '../../platform/edit.ts';
+import { EditedVersion } from '../../platform/database/edit.ts';
 import { orElse, orNull, orUnchanged } from '../../platform/input.ts';
 import { Tags } from '../plan/plan-fields.ts';
 import { maskedConfig } from './node-config.ts';

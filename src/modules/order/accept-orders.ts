@@ -1,9 +1,9 @@
 import { uuidv7 } from 'uuidv7';
 import type { Order } from '../../generated/prisma/client.ts';
+import { withRetry } from '../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../platform/crash-points.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { type DomainError, PlatformError } from '../../platform/errors.ts';
-import { withRetry } from '../../platform/retry.ts';
 import type { Services } from '../../platform/services.ts';
 import { QUEUE_HEAD_START_MS } from '../activation/activate-order.job.ts';
 import { changeUses } from '../code/code-uses.ts';

@@ -1,7 +1,7 @@
 import type { Order } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
+import { withRetry } from '../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../platform/crash-points.ts';
-import { withRetry } from '../../platform/retry.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
 import type { Services } from '../../platform/services.ts';
 import { lockOrderOwners } from '../activation/lock-order-owners.ts';
 import { changeUses, lockCodes } from '../code/code-uses.ts';

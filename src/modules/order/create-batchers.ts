@@ -1,6 +1,6 @@
 import type { Order } from '../../generated/prisma/client.ts';
-import { type Batcher, createBatcher } from '../../platform/batch.ts';
-import { isOutage } from '../../platform/database.ts';
+import { type Batcher, createBatcher } from '../../platform/concurrency/batch.ts';
+import { isOutage } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import { dispatchOrders } from '../activation/dispatch-orders.ts';

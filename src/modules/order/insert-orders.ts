@@ -1,6 +1,6 @@
 import type { Order } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { toJson } from '../../platform/rows.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { toJson } from '../../platform/database/rows.ts';
 
 /** Inserts the orders as they are, in one statement. */
 export async function insertOrders(

@@ -1,6 +1,6 @@
 import type { Order } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
-import { type Transaction, violatedConstraint } from '../../platform/database.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
+import { type Transaction, violatedConstraint } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';

@@ -1,8 +1,8 @@
-import type { Batcher } from '../../platform/batch.ts';
+import type { Batcher } from '../../platform/concurrency/batch.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
-import type { WatchKind } from '../../platform/watch-kind.ts';
+import type { WatchKind } from '../../platform/watch/watch-kind.ts';
 import type { UserCaller } from '../auth/caller.ts';
 import { ORDER_CHANGED } from './order.events.ts';
 import type { WatchedOrder } from './read-watched-orders.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Plan, PlanStatus, type Prisma, ResetCycle } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { EditedVersion } from '../../platform/edit.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { EditedVersion } from '../../platform/database/edit.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId, orElse, orNull, orUnchanged } from '../../platform/input.ts';
 

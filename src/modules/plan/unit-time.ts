@@ -1,5 +1,5 @@
 import type { UnitTime } from '../../generated/prisma/client.ts';
-import { DAY_MS } from '../../platform/clock.ts';
+import { DAY_MS } from '../../platform/database/clock.ts';
 
 const MONTHS: Record<Exclude<UnitTime, 'DAY'>, number> = { MONTH: 1, QUARTER: 3, HALF_YEAR: 6, YEAR: 12 };
 

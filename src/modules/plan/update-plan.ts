@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Plan } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { checkVersion, given } from '../../platform/edit.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { checkVersion, given } from '../../platform/database/edit.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';

@@ -1,4 +1,4 @@
-import { sqlState, type Transaction } from '../../platform/database.ts';
+import { sqlState, type Transaction } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 
 /** When the devices of an account were online. */

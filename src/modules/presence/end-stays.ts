@@ -1,4 +1,4 @@
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 
 /** Ends the open stays of these devices at this moment: once a device is gone, nothing tells whose stay it was. */
 export async function endStays(

@@ -1,7 +1,7 @@
-import { type Batcher, createBatcher } from '../../platform/batch.ts';
+import { type Batcher, createBatcher } from '../../platform/concurrency/batch.ts';
+import { createLimit } from '../../platform/concurrency/limit.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import { createLimit } from '../../platform/limit.ts';
-import type { PubSub } from '../../platform/pubsub.ts';
+import type { PubSub } from '../../platform/watch/pubsub.ts';
 import { DEVICE_DISPLACED } from '../device/device.events.ts';
 import { type DeviceSocket, LocalDevice } from '../device-login/local-device.ts';
 import { USER_CHANGED } from '../user/user.events.ts';

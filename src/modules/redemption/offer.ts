@@ -1,5 +1,5 @@
 import type { OrderStatus, PlanStatus, ResetCycle, UnitTime } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import type { GrantedSubscription } from '../subscription/grant.ts';
 import { RedemptionError } from './redemption.errors.ts';
 

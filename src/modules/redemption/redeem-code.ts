@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Order } from '../../generated/prisma/client.ts';
-import type { Batcher } from '../../platform/batch.ts';
-import { violatedConstraint } from '../../platform/database.ts';
+import type { Batcher } from '../../platform/concurrency/batch.ts';
+import { violatedConstraint } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkInput } from '../../platform/input.ts';
-import { withLock } from '../../platform/lock.ts';
+import { withLock } from '../../platform/redis/lock.ts';
 import type { Services } from '../../platform/services.ts';
 import { lookupsOf } from '../code/code-vault.ts';
 import { normalizeCode } from '../code/redemption-code.ts';

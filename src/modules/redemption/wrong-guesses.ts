@@ -1,9 +1,9 @@
-import { SECOND_MS } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import { createTurns } from '../../platform/concurrency/turns.ts';
+import { SECOND_MS } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import type { Limit } from '../../platform/rate-limit.ts';
+import type { Limit } from '../../platform/redis/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
-import { createTurns } from '../../platform/turns.ts';
 import { countedAddress } from '../server/own-addresses.ts';
 
 /** A wrong guess is an answer CODE_NOT_FOUND, and nothing else. */

@@ -1,5 +1,5 @@
 import { DomainError } from '../../platform/errors.ts';
-import type { Limit } from '../../platform/rate-limit.ts';
+import type { Limit } from '../../platform/redis/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { countedAddress } from './own-addresses.ts';
 

@@ -1,5 +1,5 @@
 import type { Server } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';

@@ -1,5 +1,5 @@
 import { Prisma } from '../../generated/prisma/client.ts';
-import { SECOND_MS } from '../../platform/clock.ts';
+import { SECOND_MS } from '../../platform/database/clock.ts';
 
 /** A server whose agent was last heard of so long ago is no longer online. */
 const HEARD_OF_MS = 60 * SECOND_MS;

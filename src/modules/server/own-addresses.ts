@@ -1,4 +1,4 @@
-import { addressKey } from '../../platform/rate-limit.ts';
+import { addressKey } from '../../platform/redis/rate-limit.ts';
 import { outsideRequestScope, requestScope } from '../../platform/request-scope.ts';
 import type { Services } from '../../platform/services.ts';
 

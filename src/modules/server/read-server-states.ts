@@ -1,5 +1,5 @@
-import { type Batcher, createBatcher } from '../../platform/batch.ts';
-import { isOutage } from '../../platform/database.ts';
+import { type Batcher, createBatcher } from '../../platform/concurrency/batch.ts';
+import { isOutage } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';

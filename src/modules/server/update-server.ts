@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Server } from '../../generated/prisma/client.ts';
-import { checkVersion, EditedVersion, given } from '../../platform/edit.ts';
+import { checkVersion, EditedVersion, given } from '../../platform/database/edit.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';

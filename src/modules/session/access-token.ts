@@ -1,7 +1,7 @@
 import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
-import { SECOND_MS } from '../../platform/clock.ts';
-import type { KeyRing } from '../../platform/key-ring.ts';
+import { SECOND_MS } from '../../platform/database/clock.ts';
+import type { KeyRing } from '../../platform/keys/key-ring.ts';
 import type { TokenFault } from '../auth/caller.ts';
 
 /** How long an access token is believed. */

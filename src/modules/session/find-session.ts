@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Prisma } from '../../generated/prisma/client.ts';
-import { type Batcher, createBatcher } from '../../platform/batch.ts';
-import { type Database, isOutage } from '../../platform/database.ts';
+import { type Batcher, createBatcher } from '../../platform/concurrency/batch.ts';
+import { type Database, isOutage } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
 import type { UserCaller } from '../auth/caller.ts';

@@ -1,6 +1,6 @@
 import { Prisma } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { BATCH_ROWS, runInBatches } from '../../platform/job-runs.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { BATCH_ROWS, runInBatches } from '../../platform/jobs/job-runs.ts';
 import type { Services } from '../../platform/services.ts';
 
 /** What a login leaves behind. Each has an `id`, and an `expires_at` with an index. */

@@ -1,5 +1,5 @@
 import type { Device, Session } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
 import type { Services } from '../../platform/services.ts';
 
 /** The sessions of one account that still live, the newest first. */

@@ -1,8 +1,8 @@
 import type { Device, Session, User } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import type { Limit } from '../../platform/rate-limit.ts';
+import type { Limit } from '../../platform/redis/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { AuthError } from '../auth/auth.errors.ts';

@@ -1,4 +1,4 @@
-import type { Secrets } from '../../platform/secrets.ts';
+import type { Secrets } from '../../platform/keys/secrets.ts';
 
 const PURPOSE = 'refresh-token';
 const ID_BYTES = 16;

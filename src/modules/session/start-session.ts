@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Session as SessionRow } from '../../generated/prisma/client.ts';
-import { DAY_MS, databaseNow } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import { DAY_MS, databaseNow } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { requestScope } from '../../platform/request-scope.ts';
 
 /** A session that is not refreshed for so long ends. */

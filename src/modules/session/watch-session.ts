@@ -1,5 +1,5 @@
-import { createEndWatch, type EndWatch } from '../../platform/end-watch.ts';
 import type { Services } from '../../platform/services.ts';
+import { createEndWatch, type EndWatch } from '../../platform/watch/end-watch.ts';
 import { SESSION_LIVES } from './find-session.ts';
 import { SESSION_ENDED } from './session.events.ts';
 

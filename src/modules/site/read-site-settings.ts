@@ -1,5 +1,5 @@
 import type { SiteSettings as SiteSettingsRow } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 
 const THE_SITE = { id: 1 };
 

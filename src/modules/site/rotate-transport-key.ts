@@ -1,5 +1,5 @@
 import type { KeyPair } from '../../generated/prisma/client.ts';
-import { createKeyRow, lockKeys, readKeyRows, TRANSPORT, turnKeys } from '../../platform/key-pairs.ts';
+import { createKeyRow, lockKeys, readKeyRows, TRANSPORT, turnKeys } from '../../platform/keys/key-pairs.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 

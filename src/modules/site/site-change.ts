@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DeviceLoginProof, UnitTime } from '../../generated/prisma/client.ts';
-import { EditedVersion } from '../../platform/edit.ts';
+import { EditedVersion } from '../../platform/database/edit.ts';
 import { label, longest, WebAddress } from '../../platform/text.ts';
 import { CustomData } from './custom-data.ts';
 

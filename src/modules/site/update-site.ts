@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Prisma, SiteSettings } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { checkVersion, given } from '../../platform/edit.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { checkVersion, given } from '../../platform/database/edit.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';

@@ -1,4 +1,4 @@
-import type { Job } from '../../platform/jobs.ts';
+import type { Job } from '../../platform/jobs/jobs.ts';
 import { activateOrderJob } from '../activation/activate-order.job.ts';
 import { fillBatchJob } from '../code-batch/fill-batch.job.ts';
 import { forgetExpiredJob } from '../session/forget-expired.job.ts';

@@ -1,6 +1,6 @@
 import type { Plan } from '../../generated/prisma/client.ts';
-import { DAY_MS } from '../../platform/clock.ts';
-import type { Database } from '../../platform/database.ts';
+import { DAY_MS } from '../../platform/database/clock.ts';
+import type { Database } from '../../platform/database/database.ts';
 
 /** How often a plan was redeemed. */
 export interface PlanRedemptions {

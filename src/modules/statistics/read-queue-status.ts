@@ -1,5 +1,5 @@
 import type { JobRun } from '../../generated/prisma/client.ts';
-import type { JobCounts } from '../../platform/jobs.ts';
+import type { JobCounts } from '../../platform/jobs/jobs.ts';
 import type { Services } from '../../platform/services.ts';
 import { readBacklog } from '../activation/observe-orders.ts';
 import { backgroundJobs } from './background-jobs.ts';

@@ -1,5 +1,5 @@
 import type { Services } from '../../platform/services.ts';
-import type { WatchKind } from '../../platform/watch-kind.ts';
+import type { WatchKind } from '../../platform/watch/watch-kind.ts';
 import type { Statistics } from './read-statistics.ts';
 
 const EVERY_MS = 1_000;

@@ -1,5 +1,5 @@
-import { SECOND_MS } from '../../platform/clock.ts';
-import type { RepeatedJob } from '../../platform/repeated-jobs.ts';
+import { SECOND_MS } from '../../platform/database/clock.ts';
+import type { RepeatedJob } from '../../platform/jobs/repeated-jobs.ts';
 
 /** Servers learn of an expiry from the sweep, so it comes often; when nothing is due it is one look into an index. */
 export const expireSubscriptionsJob: RepeatedJob = {

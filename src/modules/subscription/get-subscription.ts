@@ -1,4 +1,4 @@
-import { databaseNow } from '../../platform/clock.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
 import type { Services } from '../../platform/services.ts';
 import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
 

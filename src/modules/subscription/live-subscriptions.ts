@@ -1,4 +1,4 @@
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 
 /** Whether the user has a subscription that can be used, or could be if its traffic were not used up. */
 export async function hasLiveSubscription(

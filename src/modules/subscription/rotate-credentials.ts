@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { databaseNow } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { toJson } from '../../platform/database/rows.ts';
 import { checkId } from '../../platform/input.ts';
-import { toJson } from '../../platform/rows.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import type { UserCaller } from '../auth/caller.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { type Prisma, SubscriptionStatus, type UserSubscription } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { checkVersion, EditedVersion, given } from '../../platform/edit.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { checkVersion, EditedVersion, given } from '../../platform/database/edit.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';

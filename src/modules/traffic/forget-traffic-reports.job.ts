@@ -1,5 +1,5 @@
-import { SECOND_MS } from '../../platform/clock.ts';
-import type { RepeatedJob } from '../../platform/repeated-jobs.ts';
+import { SECOND_MS } from '../../platform/database/clock.ts';
+import type { RepeatedJob } from '../../platform/jobs/repeated-jobs.ts';
 
 export const forgetTrafficReportsJob: RepeatedJob = {
   name: 'forget-traffic-reports',

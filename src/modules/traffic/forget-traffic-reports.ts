@@ -1,5 +1,5 @@
-import type { Transaction } from '../../platform/database.ts';
-import { BATCH_ROWS, runInBatches } from '../../platform/job-runs.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { BATCH_ROWS, runInBatches } from '../../platform/jobs/job-runs.ts';
 import type { Services } from '../../platform/services.ts';
 import { forgetTrafficReportsJob } from './forget-traffic-reports.job.ts';
 

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import type { Transaction } from '../../platform/database.ts';
+import { withRetry } from '../../platform/concurrency/retry.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { checkInput } from '../../platform/input.ts';
-import { withRetry } from '../../platform/retry.ts';
 import type { Services } from '../../platform/services.ts';
 import { PLAN_USERS_CHANGED } from '../subscription/subscription.events.ts';
 import { USER_CHANGED } from '../user/user.events.ts';

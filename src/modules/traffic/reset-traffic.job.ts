@@ -1,5 +1,5 @@
-import { SECOND_MS } from '../../platform/clock.ts';
-import type { RepeatedJob } from '../../platform/repeated-jobs.ts';
+import { SECOND_MS } from '../../platform/database/clock.ts';
+import type { RepeatedJob } from '../../platform/jobs/repeated-jobs.ts';
 
 /** Whose traffic is used up can go on within this time after his period has begun. */
 export const resetTrafficJob: RepeatedJob = {

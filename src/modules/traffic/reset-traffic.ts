@@ -1,7 +1,7 @@
 import type { ResetCycle, SubscriptionStatus } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
-import { BATCH_ROWS, runInBatches } from '../../platform/job-runs.ts';
-import { toJson } from '../../platform/rows.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import { toJson } from '../../platform/database/rows.ts';
+import { BATCH_ROWS, runInBatches } from '../../platform/jobs/job-runs.ts';
 import type { Services } from '../../platform/services.ts';
 import { nextReset } from '../subscription/reset-cycle.ts';
 import { PLAN_USERS_CHANGED } from '../subscription/subscription.events.ts';

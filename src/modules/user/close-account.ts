@@ -1,6 +1,6 @@
 import type { Order, Prisma, User } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import type { Services } from '../../platform/services.ts';
 import { changeUses, lockCodes } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';

@@ -1,6 +1,6 @@
 import type { UserSubscription } from '../../generated/prisma/client.ts';
-import { databaseNow } from '../../platform/clock.ts';
-import type { Transaction } from '../../platform/database.ts';
+import { databaseNow } from '../../platform/database/clock.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { lockOrders } from '../order/lock-orders.ts';
 import { endSessions } from '../session/end-sessions.ts';

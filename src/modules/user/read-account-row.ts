@@ -1,5 +1,5 @@
 import { Prisma, type User } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
 import { IS_HEARD_OF } from '../server/is-server-online.ts';
 import {
   PLAN_COLUMNS,

@@ -1,7 +1,7 @@
 import type { Device, User } from '../../generated/prisma/client.ts';
-import type { Transaction } from '../../platform/database.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+import type { Page, PageArguments } from '../../platform/database/page.ts';
 import { DomainError } from '../../platform/errors.ts';
-import type { Page, PageArguments } from '../../platform/page.ts';
 import type { Services } from '../../platform/services.ts';
 import { listDevices } from '../device/list-devices.ts';
 import { keepNodeLists, presentLists, recallNodeLists } from '../node-list/node-list-cache.ts';

@@ -1,6 +1,6 @@
 import { PlatformError } from '../../platform/errors.ts';
 import type { Services } from '../../platform/services.ts';
-import type { WatchKind } from '../../platform/watch-kind.ts';
+import type { WatchKind } from '../../platform/watch/watch-kind.ts';
 import { PLAN_CHANGED } from '../plan/plan.events.ts';
 import { IS_HEARD_OF } from '../server/is-server-online.ts';
 import { type Account, readAccount, type Wanted } from './read-account.ts';

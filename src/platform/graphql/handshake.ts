@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { addressKey } from '../rate-limit.ts';
+import { addressKey } from '../redis/rate-limit.ts';
 import { LIMITS } from './limits.ts';
 import { createSocketPlaces, type SocketPlace } from './socket-places.ts';
 

@@ -1,8 +1,8 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { isOutage } from '../database.ts';
+import { isOutage } from '../database/database.ts';
 import { DomainError, type ErrorDetails, PlatformError, RETRYABLE } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { isRedisAway } from '../redis.ts';
+import { isRedisAway } from '../redis/redis.ts';
 import { requestScope } from '../request-scope.ts';
 
 /** What a client gets for an error; `extensions` has these keys and no others. */

@@ -5,10 +5,10 @@ import {
   execute,
   GraphQLError,
 } from 'graphql';
-import { withinDeadline } from '../deadline.ts';
-import { distinct } from '../distinct.ts';
+import { withinDeadline } from '../concurrency/deadline.ts';
 import { PlatformError } from '../errors.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
+import { distinct } from '../watch/distinct.ts';
 import { LIMITS } from './limits.ts';
 
 type Results = AsyncGenerator<ExecutionResult, void, void>;

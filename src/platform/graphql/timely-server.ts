@@ -6,7 +6,7 @@ import {
   type HTTPGraphQLResponse,
 } from '@apollo/server';
 import type { GraphQLFormattedError } from 'graphql';
-import { withinDeadline } from '../deadline.ts';
+import { withinDeadline } from '../concurrency/deadline.ts';
 import { PlatformError } from '../errors.ts';
 import { inRequestScope, requestScope } from '../request-scope.ts';
 

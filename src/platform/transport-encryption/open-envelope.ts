@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SECOND_MS } from '../clock.ts';
+import { SECOND_MS } from '../database/clock.ts';
 import { openJwe, orInvalid, readHeader } from './jwe.ts';
 import { spendMessageId } from './spend-message-id.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';

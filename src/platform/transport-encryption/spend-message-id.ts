@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../logger.ts';
-import { isRedisAway, type Redis } from '../redis.ts';
+import { isRedisAway, type Redis } from '../redis/redis.ts';
 
 /** Longer than a message is accepted, whoever's clock is ahead. */
 const KEPT_SECONDS = 300;

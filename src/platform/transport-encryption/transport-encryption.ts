@@ -1,7 +1,7 @@
 import type { DomainError } from '../errors.ts';
-import type { KeyServices } from '../key-pairs.ts';
+import type { KeyServices } from '../keys/key-pairs.ts';
 import type { Logger } from '../logger.ts';
-import type { Redis } from '../redis.ts';
+import type { Redis } from '../redis/redis.ts';
 import { type Envelope, openEnvelope } from './open-envelope.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 import { createTransportKeys } from './transport-keys.ts';

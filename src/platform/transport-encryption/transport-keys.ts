@@ -1,7 +1,7 @@
 import type { CryptoKey } from 'jose';
 import type { KeyPair } from '../../generated/prisma/client.ts';
-import { importPrivateKey, type KeyServices, TRANSPORT } from '../key-pairs.ts';
-import { createSharedRead } from '../shared-read.ts';
+import { createSharedRead } from '../concurrency/shared-read.ts';
+import { importPrivateKey, type KeyServices, TRANSPORT } from '../keys/key-pairs.ts';
 
 /** The keys that messages may be encrypted to at this moment, and which moment it is. */
 export interface ValidKeys {

@@ -6,10 +6,10 @@ import { activateOrderJob } from '../../../src/modules/activation/activate-order
 import { sealCode } from '../../../src/modules/code/code-vault.ts';
 import { randomCode } from '../../../src/modules/code/redemption-code.ts';
 import { signAccessToken } from '../../../src/modules/session/access-token.ts';
-import { createDatabase, type Database } from '../../../src/platform/database.ts';
+import { createDatabase, type Database } from '../../../src/platform/database/database.ts';
 import { until } from '../../../src/platform/embedded/processes.ts';
-import { createKeyRing, type KeyRing } from '../../../src/platform/key-ring.ts';
-import { createSecrets, type Secrets } from '../../../src/platform/secrets.ts';
+import { createKeyRing, type KeyRing } from '../../../src/platform/keys/key-ring.ts';
+import { createSecrets, type Secrets } from '../../../src/platform/keys/secrets.ts';
 import { bytes32, inDays } from '../../support/factories.ts';
 import { type Cluster, startCluster } from '../../support/processes.ts';
 import { TEST_SECRET_KEY } from '../../support/services.ts';

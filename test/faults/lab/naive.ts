@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Order } from '../../../src/generated/prisma/client.ts';
-import type { Database } from '../../../src/platform/database.ts';
+import type { Database } from '../../../src/platform/database/database.ts';
 
 // How the service that this one replaces did it: checked, then written, nothing locked and nothing together. Here only so
 // that what is to find such faults is seen to find them.

@@ -1,5 +1,5 @@
 import { lookupsOf } from '../../../src/modules/code/code-vault.ts';
-import { createSecrets } from '../../../src/platform/secrets.ts';
+import { createSecrets } from '../../../src/platform/keys/secrets.ts';
 import { checkInvariants } from '../../support/invariants.ts';
 import { TEST_SECRET_KEY } from '../../support/services.ts';
 import type { Figure } from './figures.ts';

@@ -4,7 +4,7 @@ import type { Order } from '../../../src/generated/prisma/client.ts';
 import { activateOrder, createActivations } from '../../../src/modules/activation/activate-order.ts';
 import { reconcileOrders } from '../../../src/modules/activation/reconcile-orders.ts';
 import { closeOrders } from '../../../src/modules/order/close-orders.ts';
-import { withRetry } from '../../../src/platform/retry.ts';
+import { withRetry } from '../../../src/platform/concurrency/retry.ts';
 import { newCode } from '../../support/codes.ts';
 import { buildPlan, buildSubscription, inDays } from '../../support/factories.ts';
 import { checkInvariants } from '../../support/invariants.ts';

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createActivations } from '../../../src/modules/activation/activate-order.ts';
 import { reconcileOrders } from '../../../src/modules/activation/reconcile-orders.ts';
 import { startWorker } from '../../../src/worker.ts';
-import { type RedisProcess, startRedisProcess } from '../../platform/redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../platform/redis/redis-process.ts';
 import { newCode } from '../../support/codes.ts';
 import { inDays } from '../../support/factories.ts';
 import { checkInvariants } from '../../support/invariants.ts';

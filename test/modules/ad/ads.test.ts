@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Prisma } from '../../../src/generated/prisma/client.ts';
 import { updateAd } from '../../../src/modules/ad/update-ad.ts';
-import { databaseNow } from '../../../src/platform/clock.ts';
-import type { Transaction } from '../../../src/platform/database.ts';
+import { databaseNow } from '../../../src/platform/database/clock.ts';
+import type { Transaction } from '../../../src/platform/database/database.ts';
 import {
   AdsDocument,
   AllAdsDocument,

@@ -1,5 +1,5 @@
 import type { Plan } from '../../../src/generated/prisma/client.ts';
-import type { Database } from '../../../src/platform/database.ts';
+import type { Database } from '../../../src/platform/database/database.ts';
 import { ServerUsersDocument, type ServerUsersQuery } from '../../generated/graphql.ts';
 import type { TestApi } from '../../support/api.ts';
 import type { Client } from '../../support/client.ts';

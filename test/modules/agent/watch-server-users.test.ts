@@ -4,7 +4,7 @@ import { activateOrders } from '../../../src/modules/activation/activate-orders.
 import { createUserLists } from '../../../src/modules/agent/user-lists.ts';
 import { watchServerUsers } from '../../../src/modules/agent/watch-server-users.ts';
 import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscription.events.ts';
-import { createWatcher } from '../../../src/platform/watch.ts';
+import { createWatcher } from '../../../src/platform/watch/watch.ts';
 import { ServerUsersChangedDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { databaseUrlOf } from '../../support/database.ts';

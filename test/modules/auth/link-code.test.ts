@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { UserCaller } from '../../../src/modules/auth/caller.ts';
 import { createLinkCode } from '../../../src/modules/auth/create-link-code.ts';
 import { findLinkCode, spendLinkCode } from '../../../src/modules/auth/link-code.ts';
-import { createSecrets } from '../../../src/platform/secrets.ts';
+import { createSecrets } from '../../../src/platform/keys/secrets.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { buildUser } from '../../support/factories.ts';
 import { createTestServices, TEST_SECRET_KEY } from '../../support/services.ts';

@@ -4,7 +4,7 @@ import { previewRedemption } from '../../../src/modules/redemption/preview-redem
 import { findSession } from '../../../src/modules/session/find-session.ts';
 import { lockUsers } from '../../../src/modules/user/lock-users.ts';
 import { mergeAccounts } from '../../../src/modules/user/merge-accounts.ts';
-import type { Transaction } from '../../../src/platform/database.ts';
+import type { Transaction } from '../../../src/platform/database/database.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { ViewerChangedDocument, ViewerDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRedemptionCodes } from '../../../src/modules/code/create-redemption-codes.ts';
-import { createSecrets } from '../../../src/platform/secrets.ts';
+import { createSecrets } from '../../../src/platform/keys/secrets.ts';
 import {
   CreateRedemptionCodesDocument,
   type CreateRedemptionCodesInput,

@@ -3,7 +3,7 @@ import { UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDeviceChallenge } from '../../../src/modules/device-login/device-challenge.ts';
 import { logInDevice } from '../../../src/modules/device-login/log-in-device.ts';
-import type { Database } from '../../../src/platform/database.ts';
+import type { Database } from '../../../src/platform/database/database.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { DeviceChallengeDocument, DeviceLoginDocument } from '../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi } from '../../support/api.ts';

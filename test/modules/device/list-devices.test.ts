@@ -2,7 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { PrismaClient } from '../../../src/generated/prisma/client.ts';
 import { type DeviceListFilter, listDevices } from '../../../src/modules/device/list-devices.ts';
-import { createSecrets } from '../../../src/platform/secrets.ts';
+import { createSecrets } from '../../../src/platform/keys/secrets.ts';
 import { DevicesDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { createTestDatabase } from '../../support/database.ts';

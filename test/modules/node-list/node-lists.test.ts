@@ -6,7 +6,7 @@ import { PLAN_CHANGED } from '../../../src/modules/plan/plan.events.ts';
 import { updatePlan } from '../../../src/modules/plan/update-plan.ts';
 import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscription.events.ts';
 import { readAccount } from '../../../src/modules/user/read-account.ts';
-import type { Cache } from '../../../src/platform/cache.ts';
+import type { Cache } from '../../../src/platform/redis/cache.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import * as build from '../../support/factories.ts';
 import { createGate } from '../../support/gate.ts';

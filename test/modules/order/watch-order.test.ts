@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activateOrders } from '../../../src/modules/activation/activate-orders.ts';
 import { OrderDocument, OrderStatusChangedDocument, RedeemCodeDocument } from '../../generated/graphql.ts';
-import { type RedisProcess, startRedisProcess } from '../../platform/redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../platform/redis/redis-process.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import type { Client } from '../../support/client.ts';
 import { newCode } from '../../support/codes.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { createPresence } from '../../../src/modules/presence/presence.ts';
-import type { PubSub } from '../../../src/platform/pubsub.ts';
+import type { PubSub } from '../../../src/platform/watch/pubsub.ts';
 import {
   DeviceStatisticsDocument,
   ViewerDevicesChangedDocument,

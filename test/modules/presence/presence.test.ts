@@ -4,9 +4,9 @@ import { DEVICE_DISPLACED } from '../../../src/modules/device/device.events.ts';
 import type { OnlineDevice } from '../../../src/modules/presence/device-stays.ts';
 import { createPresence, type Presence } from '../../../src/modules/presence/presence.ts';
 import { USER_CHANGED } from '../../../src/modules/user/user.events.ts';
-import type { PubSub } from '../../../src/platform/pubsub.ts';
-import { createRedis } from '../../../src/platform/redis.ts';
+import { createRedis } from '../../../src/platform/redis/redis.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
+import type { PubSub } from '../../../src/platform/watch/pubsub.ts';
 import {
   buildDevice,
   buildDeviceStay,

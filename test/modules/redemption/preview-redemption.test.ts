@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { previewRedemption } from '../../../src/modules/redemption/preview-redemption.ts';
-import { type RedisProcess, startRedisProcess } from '../../platform/redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../platform/redis/redis-process.ts';
 import { newCode } from '../../support/codes.ts';
 import { buildPlan, buildSubscription, inDays } from '../../support/factories.ts';
 import { type Redeeming, refusalOf, startRedeeming } from './redeeming.ts';

@@ -14,7 +14,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { authenticate } from '../../../src/modules/auth/authenticate.ts';
 import { signAccessToken, verifyAccessToken } from '../../../src/modules/session/access-token.ts';
-import { DAY_MS, SECOND_MS } from '../../../src/platform/clock.ts';
+import { DAY_MS, SECOND_MS } from '../../../src/platform/database/clock.ts';
 import { ViewerDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { post } from '../../support/client.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SESSION_ENDED } from '../../../src/modules/session/session.events.ts';
 import { createSessionWatch } from '../../../src/modules/session/watch-session.ts';
-import type { EndWatch } from '../../../src/platform/end-watch.ts';
-import type { PubSub } from '../../../src/platform/pubsub.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
+import type { EndWatch } from '../../../src/platform/watch/end-watch.ts';
+import type { PubSub } from '../../../src/platform/watch/pubsub.ts';
 import { buildDevice, buildSession } from '../../support/factories.ts';
 import { createTestServices } from '../../support/services.ts';
 

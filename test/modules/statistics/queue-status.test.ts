@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activateOrderJob } from '../../../src/modules/activation/activate-order.job.ts';
 import { backgroundJobs } from '../../../src/modules/statistics/background-jobs.ts';
 import { QueueStatusDocument, StatisticsDocument } from '../../generated/graphql.ts';
-import { type RedisProcess, startRedisProcess } from '../../platform/redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../platform/redis/redis-process.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { buildOrder } from '../../support/factories.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createRedemptionCounter } from '../../../src/modules/statistics/count-redemptions.ts';
 import { createStatistics } from '../../../src/modules/statistics/read-statistics.ts';
-import { DAY_MS, databaseNow } from '../../../src/platform/clock.ts';
+import { DAY_MS, databaseNow } from '../../../src/platform/database/clock.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import {
   buildDevice,

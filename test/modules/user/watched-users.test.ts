@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { watchedUsers } from '../../../src/modules/user/watch-viewer.ts';
-import type { PubSub } from '../../../src/platform/pubsub.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
-import { createWatcher, type Watcher } from '../../../src/platform/watch.ts';
-import type { WatchKind } from '../../../src/platform/watch-kind.ts';
+import type { PubSub } from '../../../src/platform/watch/pubsub.ts';
+import { createWatcher, type Watcher } from '../../../src/platform/watch/watch.ts';
+import type { WatchKind } from '../../../src/platform/watch/watch-kind.ts';
 import {
   buildDevice,
   buildNode,

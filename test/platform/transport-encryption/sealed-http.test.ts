@@ -8,7 +8,7 @@ import { newSecret, startTestApi, type TestApi, type TestUser } from '../../supp
 import { newCode } from '../../support/codes.ts';
 import { encrypt, FORGERIES, goodMessage, type Ingredients } from '../../support/forgeries.ts';
 import { newTransportKey, requireEncryption } from '../../support/sealed-client.ts';
-import { type RedisProcess, startRedisProcess } from '../redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../redis/redis-process.ts';
 
 let redis: RedisProcess;
 let api: TestApi;

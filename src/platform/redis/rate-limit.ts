@@ -1,0 +1,111 @@
+import { isIPv6 } from 'node:net';
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { PlatformError } from '../errors.ts';
+import type { Redis } from './redis.ts';
+
+/** How many events are allowed per key, in a window that begins with the first of them. */
+export interface Limit {
+  /** Stands in the keys; limits of one name count together. */
+  name: string;
+  points: number;
+  durationSeconds: number;
+}
+
+/** Counts events, for all processes together. */
+export interface RateLimits {
+  /** Counts one event. @throws PlatformError RATE_LIMITED when it is one too many */
+  consume(limit: Limit, key: string): Promise<void>;
+  /**
+   * Counts nothing.
+   *
+   * @returns how many events at once are surely allowed now
+   * @throws PlatformError RATE_LIMITED when none is
+   */
+  ensure(limit: Limit, key: string): Promise<number>;
+  /** Counts one event and refuses nothing: for what turned out to be wrong. */
+  penalty(limit: Limit, key: string): Promise<void>;
+}
+
+/**
+ * Limits kept in Redis. While Redis is away each process counts for itself, and allows half.
+ *
+ * @param enabled false: everything is allowed and nothing is counted
+ */
+export function createRateLimits({ redis, enabled }: { redis: Redis; enabled: boolean }): RateLimits {
+  if (!enabled) return UNLIMITED;
+  const limiterOf = createLimiters(redis);
+  return {
+    consume: async (limit, key) => {
+      await limiterOf(limit)
+        .consume(key)
+        .catch((refusal: unknown) => {
+          throw refusal instanceof RateLimiterRes ? rateLimited(refusal) : refusal;
+        });
+    },
+    ensure: async (limit, key) => {
+      const used = await limiterOf(limit).get(key);
+      // Nobody knows whether it was Redis that knows of no event, or this process in its place, which allows half.
+      if (!used) return half(limit.points);
+      if (used.remainingPoints <= 0) throw rateLimited(used);
+      return used.remainingPoints;
+    },
+    penalty: async (limit, key) => {
+      await limiterOf(limit).penalty(key);
+    },
+  };
+}
+
+/** The address for counting: one IPv4 address, or the /64 network of an IPv6 address, which one customer has whole. */
+export function addressKey(ip: string): string {
+  const groups = ipv6Groups(ip);
+  if (!groups) return ip;
+  const [g0 = 0, g1 = 0, g2 = 0, g3 = 0, g4, g5, g6 = 0, g7 = 0] = groups;
+  const mapped = [g0, g1, g2, g3, g4].every((group) => group === 0) && g5 === 0xffff;
+  if (mapped) return [g6 >> 8, g6 & 255, g7 >> 8, g7 & 255].join('.');
+  return `${[g0, g1, g2, g3].map((group) => group.toString(16)).join(':')}::/64`;
+}
+
+const half = (points: number) => Math.ceil(points / 2);
+
+const UNLIMITED: RateLimits = {
+  consume: async () => {},
+  ensure: async () => Number.POSITIVE_INFINITY,
+  penalty: async () => {},
+};
+
+function createLimiters(redis: Redis): (limit: Limit) => RateLimiterRedis {
+  const limiters = new Map<string, RateLimiterRedis>();
+  return ({ name, points, durationSeconds }) => {
+    const known = limiters.get(name);
+    if (known) return known;
+    const window = { keyPrefix: `rate:${name}`, duration: durationSeconds };
+    const insuranceLimiter = new RateLimiterMemory({ ...window, points: half(points) });
+    const limiter = new RateLimiterRedis({ ...window, points, insuranceLimiter, storeClient: redis });
+    limiters.set(name, limiter);
+    return limiter;
+  };
+}
+
+function rateLimited({ msBeforeNext }: RateLimiterRes): Error {
+  return new PlatformError('RATE_LIMITED', {
+    retryAfterSeconds: Math.max(1, Math.ceil(msBeforeNext / 1_000)),
+  });
+}
+
+/** The eight groups of an IPv6 address; undefined for anything else. */
+function ipv6Groups(ip: string): number[] | undefined {
+  const address = ip.replace(/%.*$/, '').replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, dottedToGroups);
+  if (!isIPv6(address)) return undefined;
+  const [head = '', tail] = address.split('::');
+  const first = parseGroups(head);
+  const last = parseGroups(tail ?? '');
+  return [...first, ...new Array<number>(8 - first.length - last.length).fill(0), ...last];
+}
+
+function dottedToGroups(_: string, a: string, b: string, c: string, d: string): string {
+  return `${(Number(a) * 256 + Number(b)).toString(16)}:${(Number(c) * 256 + Number(d)).toString(16)}`;
+}
+
+function parseGroups(text: string): number[] {
+  return text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
+}

@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest';
+import { checkVersion, given } from '../../../src/platform/database/edit.ts';
+
+describe('checkVersion', () => {
+  it('lets through what was made on the present version, or on none', () => {
+    for (const edited of [3, null, undefined])
+      expect(() => checkVersion({ version: 3 }, edited)).not.toThrow();
+  });
+
+  it.for([2, 4, 0, -1])('refuses what was made on version %i of 3', (edited) => {
+    expect(() => checkVersion({ version: 3 }, edited)).toThrow(
+      expect.objectContaining({ code: 'EDIT_CONFLICT' }),
+    );
+  });
+});
+
+describe('given', () => {
+  it('keeps null, which clears, and drops what is absent', () => {
+    expect(given({ name: 'A', logo: null, note: undefined })).toStrictEqual({ name: 'A', logo: null });
+  });
+});

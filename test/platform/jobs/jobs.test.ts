@@ -1,0 +1,300 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { DomainError } from '../../../src/platform/errors.ts';
+import { createJobQueue, type Job, type JobQueue } from '../../../src/platform/jobs/jobs.ts';
+import { type RedisProcess, startRedisProcess } from '../redis/redis-process.ts';
+
+interface Payload {
+  id: string;
+}
+
+const greet: Job<Payload> = { name: 'greet', attempts: 3, backoffMs: 20 };
+const greetOnce: Job<Payload> = { ...greet, name: 'greet-once', key: ({ id }) => id };
+
+let logged: string[] = [];
+const log = pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) });
+let server: RedisProcess;
+let opened: JobQueue[] = [];
+
+beforeEach(async () => {
+  logged = [];
+  server = await startRedisProcess();
+});
+afterEach(async () => {
+  server.thaw();
+  await Promise.all(opened.map((jobs) => jobs.close()));
+  opened = [];
+  await server.remove();
+});
+
+/** One process of the deployment. */
+async function join(options: { addTimeoutMs?: number } = {}): Promise<JobQueue> {
+  const jobs = await createJobQueue({ redisUrl: server.url, log, ...options });
+  opened.push(jobs);
+  return jobs;
+}
+
+const settled = (jobs: JobQueue, job: Job<Payload>) =>
+  vi.waitFor(
+    async () => {
+      expect(await jobs.counts([job])).toEqual({ waiting: 0, active: 0, delayed: 0, failed: 0 });
+    },
+    { timeout: 5_000, interval: 20 },
+  );
+
+describe('process', () => {
+  it('does what was added before and after, by another process, with its payload', async () => {
+    const [adder, worker] = [await join(), await join()];
+    const done = vi.fn(async (_: Payload) => {});
+    await adder.add(greet, { id: 'before' });
+
+    worker.process(greet, done);
+    await adder.addMany(greet, [{ id: 'after' }, { id: 'also after' }]);
+
+    await vi.waitFor(() => expect(done).toHaveBeenCalledTimes(3));
+    expect(done.mock.calls.map(([payload]) => payload.id).sort()).toEqual(['after', 'also after', 'before']);
+    await settled(adder, greet);
+  });
+
+  it('tries again after an error, as often as the job says, and keeps nothing', async () => {
+    const jobs = await join();
+    const failing = vi.fn(async () => {
+      throw new Error('each time');
+    });
+    jobs.process(greet, failing);
+
+    await jobs.add(greet, { id: 'x' });
+
+    await vi.waitFor(() => expect(failing).toHaveBeenCalledTimes(3), { timeout: 10_000 });
+    await settled(jobs, greet);
+    expect(failing).toHaveBeenCalledTimes(3);
+    expect(await server.call('KEYS', '*greet:[0-9]*')).toEqual([]);
+  });
+
+  it('never tries a refusal again', async () => {
+    const jobs = await join();
+    const refusing = vi.fn(async () => {
+      throw new DomainError('ACCOUNT_DISABLED', 'no');
+    });
+    jobs.process(greet, refusing);
+
+    await jobs.add(greet, { id: 'x' });
+
+    await vi.waitFor(() => expect(refusing).toHaveBeenCalled());
+    await settled(jobs, greet);
+    expect(refusing).toHaveBeenCalledTimes(1);
+  });
+
+  it('does as many at a time as the job says, and no job keeps another kind from being done', async () => {
+    const jobs = await join();
+    let underWay = 0;
+    let most = 0;
+    let end: (() => void) | undefined;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    jobs.process({ ...greet, concurrency: 4 }, async () => {
+      most = Math.max(most, ++underWay);
+      await ended;
+      underWay--;
+    });
+    const other = vi.fn(async () => {});
+    jobs.process(greetOnce, other);
+    await jobs.addMany(
+      greet,
+      Array.from({ length: 10 }, (_, id) => ({ id: String(id) })),
+    );
+    await vi.waitFor(() => expect(underWay).toBe(4));
+
+    await jobs.add(greetOnce, { id: 'x' });
+
+    await vi.waitFor(() => expect(other).toHaveBeenCalled());
+    await vi.waitFor(async () =>
+      expect(await jobs.counts([greet, greetOnce])).toMatchObject({ active: 4, waiting: 6 }),
+    );
+    end?.();
+    await settled(jobs, greet);
+    expect(most).toBe(4);
+  });
+
+  it('does a job again whose process died over it, as often as it takes', async () => {
+    const [adder, worker] = [await join(), await join()];
+    await adder.add(greet, { id: 'x' });
+    // What a dead process leaves behind: a job that is under way, without anybody holding its lock.
+    await server.call('LMOVE', '{tessera}:greet:wait', '{tessera}:greet:active', 'RIGHT', 'LEFT');
+    await server.call('SADD', '{tessera}:greet:stalled', '1');
+    await server.call('HSET', '{tessera}:greet:1', 'stalledCounter', '50');
+
+    const done = vi.fn(async () => {});
+    worker.process(greet, done);
+
+    await vi.waitFor(() => expect(done).toHaveBeenCalledTimes(1), { timeout: 5_000 });
+    await settled(adder, greet);
+  });
+});
+
+describe('add', () => {
+  it('adds a job once per key while it waits, also from ten at the same time, and again once it is done', async () => {
+    const jobs = await join();
+    await Promise.all(Array.from({ length: 10 }, () => jobs.add(greetOnce, { id: 'same' })));
+    await jobs.add(greetOnce, { id: 'other' });
+    expect(await jobs.counts([greetOnce])).toMatchObject({ waiting: 2 });
+
+    const done = vi.fn(async () => {});
+    jobs.process(greetOnce, done);
+    await settled(jobs, greetOnce);
+    await jobs.add(greetOnce, { id: 'same' });
+
+    await vi.waitFor(() => expect(done).toHaveBeenCalledTimes(3));
+  });
+
+  it('fails at once without a connection: surely not added, then or later', async () => {
+    const jobs = await join();
+    await server.kill();
+    await vi.waitFor(
+      () => expect(jobs.add(greet, { id: 'probe' })).rejects.toMatchObject({ mayHaveRun: false }),
+      { timeout: 5_000 },
+    );
+
+    const startedAt = performance.now();
+    await expect(jobs.add(greetOnce, { id: 'x' })).rejects.toMatchObject({ mayHaveRun: false });
+
+    expect(performance.now() - startedAt).toBeLessThan(400);
+    await server.start();
+    await vi.waitFor(() => jobs.add(greetOnce, { id: 'y' }), { timeout: 5_000 });
+    expect(await jobs.counts([greetOnce])).toMatchObject({ waiting: 1 });
+  });
+
+  it('gives up after its time on a frozen Redis: it may be added later, and is', async () => {
+    const jobs = await join({ addTimeoutMs: 300 });
+    await jobs.add(greet, { id: 'first' });
+    server.freeze();
+
+    const startedAt = performance.now();
+    await expect(jobs.add(greet, { id: 'x' })).rejects.toMatchObject({ mayHaveRun: true });
+
+    expect(performance.now() - startedAt).toBeLessThan(1_200);
+    server.thaw();
+    await vi.waitFor(async () => expect(await jobs.counts([greet])).toMatchObject({ waiting: 2 }));
+  });
+
+  it('says so when Redis is full', async () => {
+    const jobs = await join();
+    await jobs.add(greet, { id: 'first' });
+    await server.call('CONFIG', 'SET', 'maxmemory', '1');
+
+    await expect(jobs.add(greet, { id: 'x' })).rejects.toMatchObject({ name: 'RedisAwayError' });
+    await expect(jobs.addMany(greet, [{ id: 'y' }])).rejects.toMatchObject({ name: 'RedisAwayError' });
+
+    await server.call('CONFIG', 'SET', 'maxmemory', '0');
+    expect(await jobs.counts([greet])).toMatchObject({ waiting: 1 });
+  });
+});
+
+describe('every', () => {
+  it('repeats the job, once however often and by how many it is registered', async () => {
+    const [one, other] = [await join(), await join()];
+    const done = vi.fn(async () => {});
+    for (const jobs of [one, other, one]) await jobs.every(greet, { everyMs: 200 });
+    expect(await one.counts([greet])).toMatchObject({ delayed: 1 });
+
+    one.process(greet, done);
+
+    await vi.waitFor(() => expect(done.mock.calls.length).toBeGreaterThanOrEqual(3), { timeout: 20_000 });
+  });
+
+  it('replaces an older schedule', async () => {
+    const jobs = await join();
+    await jobs.every(greet, { everyMs: 60_000 });
+    await jobs.every(greet, { cron: '0 4 * * *' });
+    await jobs.every(greet, { cron: '0 5 * * *' });
+
+    expect(await jobs.counts([greet])).toMatchObject({ delayed: 1 });
+    const [schedule] = (await server.call('ZRANGE', '{tessera}:greet:repeat', '0', '-1')) as string[];
+    expect(schedule).toContain('0 5 * * *');
+  });
+
+  it('comes back after Redis has lost everything, when it is registered again', async () => {
+    const jobs = await join();
+    await jobs.every(greet, { everyMs: 200 });
+    await server.call('FLUSHALL');
+    const done = vi.fn(async () => {});
+    jobs.process(greet, done);
+
+    await jobs.every(greet, { everyMs: 200 });
+
+    await vi.waitFor(() => expect(done).toHaveBeenCalled(), { timeout: 15_000 });
+  });
+});
+
+describe('when Redis goes away', () => {
+  it('a worker goes on by itself once it is back', async () => {
+    const [adder, worker] = [await join(), await join()];
+    const done = vi.fn(async (_: Payload) => {});
+    worker.process(greet, done);
+    await adder.add(greet, { id: 'before' });
+    await vi.waitFor(() => expect(done).toHaveBeenCalledTimes(1));
+
+    await server.kill();
+    await server.start();
+    await vi.waitFor(() => adder.add(greet, { id: 'after' }), { timeout: 5_000 });
+
+    await vi.waitFor(() => expect(done).toHaveBeenCalledTimes(2), { timeout: 10_000 });
+  });
+
+  it('a worker goes on after a freeze and a flush', async () => {
+    const [adder, worker] = [await join(), await join()];
+    const done = vi.fn(async (_: Payload) => {});
+    worker.process(greet, done);
+    server.freeze();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    server.thaw();
+    await server.call('FLUSHALL');
+
+    await adder.add(greet, { id: 'after' });
+
+    await vi.waitFor(() => expect(done).toHaveBeenCalledTimes(1), { timeout: 10_000 });
+  });
+});
+
+describe('close', () => {
+  it('waits for what is under way, and takes nothing more', async () => {
+    const jobs = await join();
+    let end: (() => void) | undefined;
+    const begun = vi.fn();
+    jobs.process(greet, () => {
+      begun();
+      return new Promise<void>((resolve) => {
+        end = resolve;
+      });
+    });
+    await jobs.addMany(greet, [{ id: 'a' }, { id: 'b' }]);
+    await vi.waitFor(() => expect(begun).toHaveBeenCalled());
+
+    let closed = false;
+    const closing = jobs.close().then(() => {
+      closed = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(closed).toBe(false);
+    end?.();
+    await closing;
+
+    expect(begun).toHaveBeenCalledTimes(1);
+    const other = await join();
+    expect(await other.counts([greet])).toEqual({ waiting: 1, active: 0, delayed: 0, failed: 0 });
+  });
+
+  it('takes at most 10 s, also when Redis does not answer', async () => {
+    const jobs = await join();
+    jobs.process(greet, async () => {});
+    await jobs.add(greet, { id: 'x' });
+    await settled(jobs, greet);
+    server.freeze();
+
+    const startedAt = performance.now();
+    await jobs.close();
+
+    expect(performance.now() - startedAt).toBeLessThan(11_000);
+  });
+});

@@ -1,0 +1,82 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createJobQueue, type JobQueue } from '../../../src/platform/jobs/jobs.ts';
+import { type RepeatedJob, startRepeatedJobs } from '../../../src/platform/jobs/repeated-jobs.ts';
+import { type RedisProcess, startRedisProcess } from '../redis/redis-process.ts';
+
+const log = pino({ level: 'silent' });
+const tick: RepeatedJob = { name: 'tick', attempts: 1, backoffMs: 0, everyMs: 100 };
+
+let redis: RedisProcess;
+const stops: (() => Promise<unknown>)[] = [];
+beforeEach(async () => {
+  redis = await startRedisProcess();
+});
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+  await redis.remove();
+});
+
+/** One worker process, whose jobs are told to Redis again so often. */
+async function worker(work: (signal: AbortSignal) => Promise<unknown>, registerEveryMs?: number) {
+  const jobs: JobQueue = await createJobQueue({ redisUrl: redis.url, log });
+  const repeated = startRepeatedJobs({ jobs, log }, [[tick, work]], {
+    ...(registerEveryMs !== undefined && { registerEveryMs }),
+  });
+  stops.push(() => jobs.close(), repeated.stop);
+  return repeated;
+}
+const timesMore = (ticked: { mock: { calls: unknown[] } }, more: number) => {
+  const wanted = ticked.mock.calls.length + more;
+  return vi.waitFor(() => expect(ticked.mock.calls.length).toBeGreaterThanOrEqual(wanted), {
+    timeout: 5_000,
+  });
+};
+
+describe('startRepeatedJobs', () => {
+  it('does each job again and again, by whichever worker is left', async () => {
+    const [first, second] = [vi.fn(async () => {}), vi.fn(async () => {})];
+    await worker(first);
+    await timesMore(first, 2);
+    const [stop, close] = stops.splice(0).reverse();
+    await worker(second);
+
+    await stop?.();
+    await close?.();
+
+    await timesMore(second, 3);
+  });
+
+  it('goes on after Redis has forgotten everything', async () => {
+    const ticked = vi.fn(async () => {});
+    await worker(ticked, 200);
+    await timesMore(ticked, 2);
+
+    await redis.call('FLUSHALL');
+
+    await timesMore(ticked, 5);
+  });
+
+  it('goes on after a run that failed', async () => {
+    const ticked = vi.fn(async () => {
+      throw new Error('a fault of the test');
+    });
+    await worker(ticked);
+
+    await timesMore(ticked, 3);
+  });
+
+  it('tells the work when its process wants to stop', async () => {
+    let asked: AbortSignal | undefined;
+    const ticked = vi.fn(async (signal: AbortSignal) => {
+      asked = signal;
+    });
+    const { stop } = await worker(ticked);
+    await timesMore(ticked, 1);
+    expect(asked?.aborted).toBe(false);
+
+    await stop();
+
+    expect(asked?.aborted).toBe(true);
+  });
+});

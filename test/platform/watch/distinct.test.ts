@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { distinct } from '../../../src/platform/watch/distinct.ts';
+
+async function* from<T>(...values: T[]): AsyncGenerator<T> {
+  yield* values;
+}
+
+async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const values: T[] = [];
+  for await (const value of source) values.push(value);
+  return values;
+}
+
+/** A source that waits for ever, and says what was done to it. */
+function waiting() {
+  const calls: string[] = [];
+  let release: (result: IteratorResult<string, undefined>) => void = () => undefined;
+  const source: AsyncGenerator<string, undefined> = {
+    next: () => new Promise((resolve) => (release = resolve)),
+    async return() {
+      calls.push('return');
+      release({ done: true, value: undefined });
+      return { done: true, value: undefined };
+    },
+    async throw(error) {
+      calls.push('throw');
+      throw error;
+    },
+    [Symbol.asyncIterator]: () => source,
+    async [Symbol.asyncDispose]() {},
+  } as AsyncGenerator<string, undefined>;
+  return { source, calls };
+}
+
+describe('distinct', () => {
+  it('leaves out what equals the one before it, and only that', async () => {
+    expect(await all(distinct(from('a', 'a', 'b', 'a', 'a')))).toEqual(['a', 'b', 'a']);
+  });
+
+  it('compares by content: nested, dates, bigints, errors beside the data', async () => {
+    const at = (milliseconds: number) => ({ data: { order: { at: new Date(milliseconds) } } });
+    const bytes = (count: bigint) => ({ data: { count } });
+
+    expect(await all(distinct(from(at(1), at(1), at(2))))).toEqual([at(1), at(2)]);
+    expect(await all(distinct(from(bytes(1n), bytes(1n), bytes(2n))))).toEqual([bytes(1n), bytes(2n)]);
+    expect(await all(distinct(from<object>({ data: 1 }, { data: 1, errors: ['x'] })))).toHaveLength(2);
+    expect(await all(distinct(from<object | undefined>(undefined, undefined, {})))).toEqual([undefined, {}]);
+  });
+
+  it('passes return() on while it waits, and the waiting next() completes', async () => {
+    const { source, calls } = waiting();
+    const results = distinct(source);
+
+    const next = results.next();
+    await Promise.resolve();
+    await results.return(undefined);
+
+    expect(await next).toEqual({ done: true, value: undefined });
+    expect(calls).toEqual(['return']);
+  });
+
+  it('passes throw() and the errors of the source on', async () => {
+    const { source, calls } = waiting();
+    await expect(distinct(source).throw(new Error('stop'))).rejects.toThrow('stop');
+    expect(calls).toEqual(['throw']);
+
+    async function* failing() {
+      yield 1;
+      throw new Error('the source is broken');
+    }
+    const results = distinct(failing());
+    await results.next();
+    await expect(results.next()).rejects.toThrow('the source is broken');
+  });
+});

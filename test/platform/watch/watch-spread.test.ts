@@ -1,0 +1,127 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { PubSub } from '../../../src/platform/watch/pubsub.ts';
+import { createWatcher, type Watcher } from '../../../src/platform/watch/watch.ts';
+
+const NEVER = 3_600_000;
+const SPREAD_MS = 600;
+
+let watcher: Watcher;
+let publish: Parameters<PubSub['onWake']>[0];
+let reconnect: () => void;
+let version: number;
+let polls: number;
+
+beforeEach(() => {
+  version = 1;
+  polls = 0;
+  const pubSub: Pick<PubSub, 'onWake' | 'onReconnect'> = {
+    onWake: (listener) => {
+      publish = listener;
+      return () => {};
+    },
+    onReconnect: (listener) => {
+      reconnect = listener;
+      return () => {};
+    },
+  };
+  watcher = createWatcher({ pubSub, log: pino({ level: 'silent' }), pollMs: NEVER });
+});
+afterEach(() => watcher.close());
+
+/** Streams that have read the present value, and been polled once; when each of them reads again is noted. */
+async function open(count: number) {
+  const kind = watcher.kind({
+    ...{ topic: 'user-changed', pollOn: 'plan-changed', spreadMs: SPREAD_MS },
+    fingerprints: async (ids) => {
+      polls += 1;
+      return new Map(ids.map((id) => [id, String(version)]));
+    },
+  });
+  const reads: number[] = [];
+  for (let stream = 0; stream < count; stream++) {
+    void (async () => {
+      for await (const _ of kind.watch(`${stream}`, async () => reads.push(performance.now())));
+    })();
+  }
+  await all(reads, count);
+  publish('plan-changed', ['a plan']);
+  await vi.waitFor(() => expect(reads.length).toBe(2 * count), { timeout: 5_000 });
+  reads.length = 0;
+  polls = 0;
+  return { kind, reads };
+}
+
+const all = (reads: number[], count: number) =>
+  vi.waitFor(() => expect(reads.length).toBe(count), { timeout: 5_000, interval: 5 });
+const length = (reads: number[]) => Math.max(...reads) - Math.min(...reads);
+
+describe('a topic of others that concerns a kind', () => {
+  it('has it polled at once, once for all that comes together', async () => {
+    const { reads } = await open(3);
+    version += 1;
+
+    for (let time = 0; time < 50; time++) publish('plan-changed', [`plan ${time}`]);
+
+    await all(reads, 3);
+    expect(polls).toBe(1);
+  });
+
+  it('wakes nobody for whom nothing has changed', async () => {
+    const { reads } = await open(3);
+
+    publish('plan-changed', ['a plan']);
+
+    await vi.waitFor(() => expect(polls).toBe(1));
+    expect(reads).toEqual([]);
+  });
+});
+
+describe('a change that concerns many', () => {
+  it.each<[string, () => void]>([
+    ['found by a poll', () => publish('plan-changed', ['a plan'])],
+    ['missed while the connection was away', () => reconnect()],
+  ])('and was %s is read over some time, by each once', async (_, tell) => {
+    const { reads } = await open(200);
+    version += 1;
+
+    tell();
+
+    await all(reads, 200);
+    expect(length(reads)).toBeGreaterThan(SPREAD_MS / 2);
+    const busiest = Math.max(
+      ...reads.map((at) => reads.filter((other) => other >= at && other < at + 60).length),
+    );
+    expect(busiest).toBeLessThan(100);
+  });
+
+  it('is read at once by whoever is woken for himself, and not again', async () => {
+    const { reads } = await open(200);
+    version += 1;
+    publish('plan-changed', ['a plan']);
+    await vi.waitFor(() => expect(polls).toBe(1));
+
+    publish(
+      'user-changed',
+      Array.from({ length: 200 }, (_, id) => `${id}`),
+    );
+
+    await vi.waitFor(() => expect(reads.length).toBeGreaterThanOrEqual(200), { timeout: 300, interval: 5 });
+    const quiet = performance.now() + SPREAD_MS;
+    await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(quiet), { timeout: 5_000 });
+    // A few were woken by the poll before.
+    expect(reads.length).toBeLessThan(300);
+  });
+
+  it('leaves no timer behind when it has left', async () => {
+    const { kind, reads } = await open(200);
+    version += 1;
+    publish('plan-changed', ['a plan']);
+    await vi.waitFor(() => expect(polls).toBe(1));
+
+    watcher.close();
+
+    expect(kind.size).toBe(0);
+    expect(reads.length).toBeLessThan(100);
+  });
+});
