@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readConfig } from '../../src/config.ts';
 import { createShared } from '../../src/context.ts';
-import { hashPassword } from '../../src/modules/auth/password.ts';
+import { hashPassword } from '../../src/modules/account/password.ts';
 import { hashServerToken } from '../../src/modules/server/find-agent.ts';
 import type { RunningServices, ServiceSettings } from '../../src/platform/services.ts';
 import { createSchema } from '../../src/schema.ts';

@@ -1,6 +1,7 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../context.ts';
+import { changePassword } from '../account/change-password.ts';
 import type { DeviceLogin } from '../device-login/device-login.ts';
 import { logOut } from '../session/log-out.ts';
 import { refreshSession } from '../session/refresh-session.ts';
@@ -9,7 +10,6 @@ import { User } from '../user/user.types.ts';
 import { CurrentUser, Public, SignedIn } from './access.ts';
 import { AuthPayload, ChangePasswordInput, LinkCode, LoginInput, Session } from './auth.types.ts';
 import type { UserCaller } from './caller.ts';
-import { changePassword } from './change-password.ts';
 import { createLinkCode } from './create-link-code.ts';
 import { logIn } from './log-in.ts';
 

@@ -2,8 +2,8 @@ import type { Identity, User } from '../../generated/prisma/client.ts';
 import { addressKey, type Limit, type RateLimits } from '../../platform/redis/rate-limit.ts';
 import { requestScope } from '../../platform/request-scope.ts';
 import type { Services } from '../../platform/services.ts';
+import { isPassword } from '../account/password.ts';
 import { AuthError } from './auth.errors.ts';
-import { isPassword } from './password.ts';
 
 /** Wrong passwords, per account name and per address. */
 const WRONG_PASSWORDS: Limit = { name: 'wrong-password', points: 10, durationSeconds: 600 };

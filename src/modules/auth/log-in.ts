@@ -3,6 +3,7 @@ import type { Identity } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database/database.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
+import { EmailAddress } from '../account/password.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
 import { askingForDecisions } from '../binding/binding-decision.ts';
 import { checkAccount } from '../device-login/check-device.ts';
@@ -17,7 +18,6 @@ import { USER_CHANGED } from '../user/user.events.ts';
 import { AuthError } from './auth.errors.ts';
 import { checkCredentials } from './check-credentials.ts';
 import { DeviceToBind } from './device-to-bind.ts';
-import { EmailAddress } from './password.ts';
 
 const Credentials = z.object({
   email: EmailAddress,

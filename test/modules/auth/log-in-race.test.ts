@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hashPassword } from '../../../src/modules/account/password.ts';
 import { logIn } from '../../../src/modules/auth/log-in.ts';
-import { hashPassword } from '../../../src/modules/auth/password.ts';
 import { lockUsers } from '../../../src/modules/user/lock-users.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { buildIdentity, buildUser, unique } from '../../support/factories.ts';

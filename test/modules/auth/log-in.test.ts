@@ -1,8 +1,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { hashPassword } from '../../../src/modules/account/password.ts';
 import { logIn } from '../../../src/modules/auth/log-in.ts';
-import { hashPassword } from '../../../src/modules/auth/password.ts';
 import { inRequestScope } from '../../../src/platform/request-scope.ts';
 import { LoginDocument, ViewerDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';

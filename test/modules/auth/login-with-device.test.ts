@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hashPassword } from '../../../src/modules/account/password.ts';
 import { logIn } from '../../../src/modules/auth/log-in.ts';
-import { hashPassword } from '../../../src/modules/auth/password.ts';
 import { logInDevice } from '../../../src/modules/device-login/log-in-device.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { LoginDocument, ViewerDocument } from '../../generated/graphql.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hashPassword } from '../../../src/modules/auth/password.ts';
+import { hashPassword } from '../../../src/modules/account/password.ts';
 import { USER_CHANGED } from '../../../src/modules/user/user.events.ts';
 import {
   ChangePasswordDocument,

@@ -1,13 +1,13 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../context.ts';
+import { CurrentUser, Public, SignedIn } from '../auth/access.ts';
+import { AuthPayload } from '../auth/auth.types.ts';
+import type { UserCaller } from '../auth/caller.ts';
 import type { DeviceLogin } from '../device-login/device-login.ts';
 import { User } from '../user/user.types.ts';
-import { CurrentUser, Public, SignedIn } from './access.ts';
 import { AddEmailInput, RegisterInput } from './account.types.ts';
 import { addEmail } from './add-email.ts';
-import { AuthPayload } from './auth.types.ts';
-import type { UserCaller } from './caller.ts';
 import { register } from './register.ts';
 
 @Resolver()

@@ -1,7 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { register } from '../../../src/modules/account/register.ts';
 import { logIn } from '../../../src/modules/auth/log-in.ts';
-import { register } from '../../../src/modules/auth/register.ts';
 import { logInDevice } from '../../../src/modules/device-login/log-in-device.ts';
 import { inRequestScope } from '../../../src/platform/request-scope.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';

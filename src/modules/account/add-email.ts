@@ -6,9 +6,9 @@ import { checkInput } from '../../platform/input.ts';
 import type { Limit } from '../../platform/redis/rate-limit.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
+import { AuthError } from '../auth/auth.errors.ts';
 import { lockUsers } from '../user/lock-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
-import { AuthError } from './auth.errors.ts';
 import { EmailAddress, hashPassword, NewPassword } from './password.ts';
 
 const NewIdentity = z.object({ email: EmailAddress, password: NewPassword });

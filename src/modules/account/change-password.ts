@@ -3,13 +3,13 @@ import type { User } from '../../generated/prisma/client.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
+import { AuthError } from '../auth/auth.errors.ts';
+import type { UserCaller } from '../auth/caller.ts';
+import { checkCredentials } from '../auth/check-credentials.ts';
 import { announceEndedSessions } from '../session/announce-ended-sessions.ts';
 import { endSessions } from '../session/end-sessions.ts';
 import { lockUsers } from '../user/lock-users.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
-import { AuthError } from './auth.errors.ts';
-import type { UserCaller } from './caller.ts';
-import { checkCredentials } from './check-credentials.ts';
 import { hashPassword, NewPassword } from './password.ts';
 
 const PasswordChange = z.object({

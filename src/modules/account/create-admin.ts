@@ -3,7 +3,7 @@ import { violatedConstraint } from '../../platform/database/database.ts';
 import { checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { recordAudit } from '../audit/record-audit.ts';
-import { AuthError } from './auth.errors.ts';
+import { AuthError } from '../auth/auth.errors.ts';
 import { EmailAddress, hashPassword, NewPassword } from './password.ts';
 
 /** How an admin logs in from now on. */

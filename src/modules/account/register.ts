@@ -4,6 +4,8 @@ import { checkInput } from '../../platform/input.ts';
 import { addressKey } from '../../platform/redis/rate-limit.ts';
 import { requestScope } from '../../platform/request-scope.ts';
 import type { Services } from '../../platform/services.ts';
+import { AuthError } from '../auth/auth.errors.ts';
+import { DeviceToBind } from '../auth/device-to-bind.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
 import { askingForDecisions } from '../binding/binding-decision.ts';
 import { NEW_USERS } from '../device-login/register-device.ts';
@@ -15,8 +17,6 @@ import { readSiteSettings } from '../site/read-site-settings.ts';
 import { announcePlanUsers } from '../subscription/announce-plan-users.ts';
 import { grantTrial } from '../subscription/grant-trial.ts';
 import { USER_CHANGED } from '../user/user.events.ts';
-import { AuthError } from './auth.errors.ts';
-import { DeviceToBind } from './device-to-bind.ts';
 import { EmailAddress, hashPassword, NewPassword } from './password.ts';
 
 const Registration = z.object({ email: EmailAddress, password: NewPassword, device: DeviceToBind });

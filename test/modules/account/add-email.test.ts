@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addEmail } from '../../../src/modules/auth/add-email.ts';
+import { addEmail } from '../../../src/modules/account/add-email.ts';
 import { logIn } from '../../../src/modules/auth/log-in.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { AddEmailDocument, ViewerDocument } from '../../generated/graphql.ts';

@@ -1,5 +1,5 @@
 import type { Services } from '../../platform/services.ts';
-import { AuthError } from './auth.errors.ts';
+import { AuthError } from '../auth/auth.errors.ts';
 import { type AdminCredentials, createAdmin } from './create-admin.ts';
 
 /**

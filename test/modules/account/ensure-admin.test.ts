@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ensureAdmin } from '../../../src/modules/auth/ensure-admin.ts';
+import { ensureAdmin } from '../../../src/modules/account/ensure-admin.ts';
 import { logIn } from '../../../src/modules/auth/log-in.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { buildIdentity, buildUser } from '../../support/factories.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { changePassword } from '../../../src/modules/auth/change-password.ts';
-import { hashPassword } from '../../../src/modules/auth/password.ts';
+import { changePassword } from '../../../src/modules/account/change-password.ts';
+import { hashPassword } from '../../../src/modules/account/password.ts';
 import { ChangePasswordDocument, LoginDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { buildIdentity, unique } from '../../support/factories.ts';
