@@ -4,6 +4,7 @@ import { RedeemCodeDocument } from '../generated/graphql.ts';
 import { eventually } from '../modules/redemption/redeeming.ts';
 import { checkInvariants } from '../support/invariants.ts';
 import type { RunningProcess } from '../support/process.ts';
+import { figures } from './lab/figures.ts';
 import { type Customer, comesTrue, type Lab, startLab } from './lab/lab.ts';
 import { isLong } from './lab/profile.ts';
 
@@ -103,6 +104,15 @@ async function expectWhole(wishes: readonly Wish[]): Promise<void> {
   expect(await lab.lastingKeys()).toEqual([]);
 }
 
+const report = (procedure: string, wishes: readonly Wish[]) =>
+  figures(procedure, [
+    { name: 'customers', value: wishes.length },
+    {
+      name: 'orders they were answered with',
+      value: wishes.reduce((sum, { promised }) => sum + promised.size, 0),
+    },
+  ]);
+
 describe.runIf(isLong)('a process that is broken', () => {
   beforeAll(async () => {
     lab = await startLab({ api: 1, workers: 0 });
@@ -139,6 +149,7 @@ describe.runIf(isLong)('a process that is broken', () => {
 
         await expectWhole(wishes);
         await worker.stop();
+        report(`F1 ${REDEEMING.length} points of redeeming, by a ${kind} each time`, wishes);
       },
       LIMIT_MS,
     );
@@ -162,6 +173,7 @@ describe.runIf(isLong)('a process that is broken', () => {
           await Promise.all([broken, healthy].map((worker) => worker.stop()));
         }
         await expectWhole(wishes);
+        report(`F1 ${ACTIVATING.length} points of activating, by a ${kind}, jobs delivered twice`, wishes);
       },
       LIMIT_MS,
     );
