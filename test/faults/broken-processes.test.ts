@@ -6,28 +6,11 @@ import { checkInvariants } from '../support/invariants.ts';
 import type { RunningProcess } from '../support/process.ts';
 import { figures } from './lab/figures.ts';
 import { type Customer, comesTrue, type Lab, startLab } from './lab/lab.ts';
+import { ACTIVATING, REDEEMING } from './lab/points.ts';
 import { isLong } from './lab/profile.ts';
 
 // Processes that are killed at these points, in the short profile, too: redemption.test.ts.
 
-const FAILING = 'dispatchOrders.beforeEnqueue=throw';
-const REDEEMING: [point: string, before?: string][] = [
-  ['acceptOrders.beforeCommit'],
-  ['acceptOrders.afterCommit'],
-  ['dispatchOrders.beforeCache'],
-  ['dispatchOrders.beforeEnqueue'],
-  ['dispatchOrders.afterEnqueue'],
-  ['dispatchOrders.beforeCleanUp', FAILING],
-  ['closeOrders.beforeCommit', FAILING],
-  ['announceOrders.beforePublish', FAILING],
-];
-const ACTIVATING = [
-  'activateOrders.afterLocks',
-  'activateOrders.beforeCommit',
-  'activateOrders.afterCommit',
-  'announceOrders.beforeCache',
-  'announceOrders.beforePublish',
-];
 /** How it breaks there, each time. A hang lasts for twelve seconds, longer than any transaction may. */
 const KINDS = ['throw', 'hang'] as const;
 /** An activation that fails five times for no outage is given up. */
@@ -130,7 +113,7 @@ describe.runIf(isLong)('a process that is broken', () => {
         for (let place = 0; place < REDEEMING.length; place += 4) {
           await Promise.all(
             REDEEMING.slice(place, place + 4).map(async ([point, before]) => {
-              const crashPoints = [before, `${point}=${kind}`].filter(Boolean).join(',');
+              const crashPoints = [before && `${before}=throw`, `${point}=${kind}`].filter(Boolean).join(',');
               const broken = await lab.cluster.start('api', { CRASH_POINTS: crashPoints });
               await Promise.all(
                 Object.values(MEETINGS).map(async (meet) => {

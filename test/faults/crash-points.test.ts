@@ -6,23 +6,10 @@ import { armCrashPoint, type Crash } from '../../src/platform/crash-points.ts';
 import { eventually, fails, type Redeeming, startRedeeming } from '../modules/redemption/redeeming.ts';
 import { newCode } from '../support/codes.ts';
 import { checkInvariants } from '../support/invariants.ts';
+import { ACTIVATING, REDEEMING } from './lab/points.ts';
 
 // Processes that are killed at these points: redemption.test.ts.
 
-const ACCEPTING = ['acceptOrders.beforeCommit', 'acceptOrders.afterCommit'];
-const DISPATCHING = [
-  'dispatchOrders.beforeCache',
-  'dispatchOrders.beforeEnqueue',
-  'dispatchOrders.afterEnqueue',
-];
-const CLEANING_UP = ['dispatchOrders.beforeCleanUp', 'closeOrders.beforeCommit'];
-const ACTIVATING = [
-  'activateOrders.afterLocks',
-  'activateOrders.beforeCommit',
-  'activateOrders.afterCommit',
-  'announceOrders.beforeCache',
-  'announceOrders.beforePublish',
-];
 /** How long somebody waits for an answer that does not come. */
 const PATIENCE_MS = 300;
 
@@ -109,13 +96,12 @@ async function whileItHangs<Answer>(
   return (await Promise.all([hanging, other])).filter((answer) => answer !== undefined);
 }
 
-describe.each([...ACCEPTING, ...DISPATCHING, ...CLEANING_UP])('redeeming, at %s', (point) => {
+describe.each(REDEEMING)('redeeming, at %s', (point, before) => {
   const redeem = ({ userId, code, key }: Wish) => one.redeem(userId, code, key);
-  const isCleanUp = CLEANING_UP.includes(point);
 
   it('may throw', async () => {
     const wish = await newWish();
-    if (isCleanUp) once('dispatchOrders.beforeEnqueue', fails);
+    if (before) once(before, fails);
     const { reached } = once(point, fails);
     await redeem(wish).catch(() => {});
     expect(reached()).toBe(true);
@@ -127,7 +113,7 @@ describe.each([...ACCEPTING, ...DISPATCHING, ...CLEANING_UP])('redeeming, at %s'
 
   it('may hang while the customer asks elsewhere, and go on later', async () => {
     const wish = await newWish();
-    if (isCleanUp) once('dispatchOrders.beforeEnqueue', fails);
+    if (before) once(before, fails);
 
     const answers = await whileItHangs(
       point,
@@ -142,7 +128,7 @@ describe.each([...ACCEPTING, ...DISPATCHING, ...CLEANING_UP])('redeeming, at %s'
 
   it('may be there twice', async () => {
     const wish = await newWish();
-    if (isCleanUp) once('dispatchOrders.beforeEnqueue', fails);
+    if (before) once(before, fails);
     const all = [redeem(wish), redeem(wish), elsewhere(wish.userId, wish.code, wish.key)];
     const { reached } = once(point, fails);
     await Promise.allSettled(all);

@@ -14,6 +14,7 @@ import { unique } from '../support/factories.ts';
 import { checkInvariants } from '../support/invariants.ts';
 import { type Cluster, startCluster } from '../support/processes.ts';
 import { lastingKeys } from './lab/lab.ts';
+import { ACTIVATING } from './lab/points.ts';
 
 let cluster: Cluster;
 let db: Database;
@@ -117,13 +118,7 @@ describe('an API process that dies', () => {
 });
 
 describe('a worker that dies', () => {
-  it.each([
-    'activateOrders.afterLocks',
-    'activateOrders.beforeCommit',
-    'activateOrders.afterCommit',
-    'announceOrders.beforeCache',
-    'announceOrders.beforePublish',
-  ])(
+  it.each(ACTIVATING)(
     'at %s leaves each order whole',
     async (point) => {
       const user = await newUser();
