@@ -126,7 +126,8 @@ describe.each(REDEEMING)('redeeming, at %s', (point, before) => {
     for (const answer of answers) expect((await one.order(answer as Order)).status).toBe('FINISHED');
   });
 
-  it('may be there twice', async () => {
+  // An order that two were answered with is not closed, and so that is not announced.
+  it.skipIf(point.startsWith('announceOrders'))('may be there twice', async () => {
     const wish = await newWish();
     if (before) once(before, fails);
     const all = [redeem(wish), redeem(wish), elsewhere(wish.userId, wish.code, wish.key)];
