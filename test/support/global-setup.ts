@@ -44,7 +44,9 @@ async function startServers(): Promise<TestServers & { remove(): Promise<void> }
   const dataDir = mkdtempSync(join(tmpdir(), 'tessera-test-'));
   // As root PostgreSQL's own user must get through, or its files would lie elsewhere and stay.
   chmodSync(dataDir, 0o711);
-  const removeDir = () => rmSync(dataDir, { recursive: true, force: true });
+  const removeDir = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
+  // Told to end, Vitest waits for nobody.
+  process.once('exit', removeDir);
   try {
     const servers = await startEmbedded({
       dataDir,
