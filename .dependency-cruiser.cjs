@@ -7,7 +7,7 @@ module.exports = {
       comment: 'The platform knows no word of the glossary.',
       severity: 'error',
       from: { path: '^src/platform' },
-      to: { path: ['^src/modules', '^src/[^/]+\\.ts$'] },
+      to: { path: ['^src/modules', '^src/server/', '^src/cli/', '^src/[^/]+\\.ts$'] },
     },
     {
       name: 'graphql-only-at-the-doors',

@@ -10,7 +10,7 @@ import type { Logger } from './platform/logger.ts';
 import { migrate } from './platform/migrations/migrate.ts';
 import type { RunningServices } from './platform/services.ts';
 import { createSchema } from './schema.ts';
-import { type RunningServer, startServer } from './server.ts';
+import { type RunningServer, startServer } from './server/server.ts';
 import { startWorker } from './worker.ts';
 
 interface LaunchSettings {

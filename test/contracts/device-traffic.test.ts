@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEVICE_FIELDS } from '../../src/device-traffic.ts';
 import { rootFields } from '../../src/platform/graphql/policy.ts';
 import { createSchema } from '../../src/schema.ts';
+import { DEVICE_FIELDS } from '../../src/server/device-traffic.ts';
 import { newSecret, startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { type Client, post } from '../support/client.ts';
 import { createSealedClient, newTransportKey, requireEncryption } from '../support/sealed-client.ts';

@@ -7,7 +7,7 @@ import { createOperationBudget, OPERATION_RATES } from '../../src/modules/auth/o
 import { PlatformError } from '../../src/platform/errors.ts';
 import { LIMITS } from '../../src/platform/graphql/limits.ts';
 import { createSchema } from '../../src/schema.ts';
-import { startServer } from '../../src/server.ts';
+import { startServer } from '../../src/server/server.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { buildServer } from '../support/factories.ts';
 import { goOnline, newLoggedInDevice, type OnlineSocket } from '../support/going-online.ts';

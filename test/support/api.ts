@@ -5,7 +5,7 @@ import { hashPassword } from '../../src/modules/account/password.ts';
 import { hashServerToken } from '../../src/modules/server/find-agent.ts';
 import type { RunningServices, ServiceSettings } from '../../src/platform/services.ts';
 import { createSchema } from '../../src/schema.ts';
-import { startServer } from '../../src/server.ts';
+import { startServer } from '../../src/server/server.ts';
 import { DeviceLoginDocument, LoginDocument } from '../generated/graphql.ts';
 import { type Client, createClient } from './client.ts';
 import { buildIdentity, buildServer, buildUser, unique } from './factories.ts';

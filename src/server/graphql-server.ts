@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
+import { requiresEncryption } from '../modules/site/requires-encryption.ts';
+import { createSharedRead } from '../platform/concurrency/shared-read.ts';
+import { createTransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 import { createDeviceTraffic } from './device-traffic.ts';
 import { serveGraphqlHttp } from './graphql-http.ts';
 import type { GraphqlSettings } from './graphql-settings.ts';
 import { serveGraphqlSockets } from './graphql-sockets.ts';
-import { requiresEncryption } from './modules/site/requires-encryption.ts';
-import { createSharedRead } from './platform/concurrency/shared-read.ts';
-import { createTransportEncryption } from './platform/transport-encryption/transport-encryption.ts';
 
 /**
  * Answers GraphQL over HTTP and, on the same path, subscriptions over websockets; either may be encrypted.

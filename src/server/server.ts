@@ -9,22 +9,22 @@ import Fastify, {
   type FastifyRequest,
 } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
-import type { Config } from './config.ts';
-import type { Shared } from './context.ts';
+import type { Config } from '../config.ts';
+import type { Shared } from '../context.ts';
+import { observeOrders } from '../modules/activation/observe-orders.ts';
+import { isOutage } from '../platform/database/database.ts';
+import { DomainError, PlatformError } from '../platform/errors.ts';
+import { LIMITS } from '../platform/graphql/limits.ts';
+import { maskError } from '../platform/graphql/mask-error.ts';
+import { acceptCrowds } from '../platform/http/accept-crowds.ts';
+import { readPublicKeys } from '../platform/keys/key-pairs.ts';
+import { createMetrics, type Metrics } from '../platform/metrics.ts';
+import { isRedisAway } from '../platform/redis/redis.ts';
+import { inRequestScope } from '../platform/request-scope.ts';
+import type { Services } from '../platform/services.ts';
 import { serveCsv } from './csv-download.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
-import { observeOrders } from './modules/activation/observe-orders.ts';
-import { isOutage } from './platform/database/database.ts';
-import { DomainError, PlatformError } from './platform/errors.ts';
-import { LIMITS } from './platform/graphql/limits.ts';
-import { maskError } from './platform/graphql/mask-error.ts';
-import { acceptCrowds } from './platform/http/accept-crowds.ts';
-import { readPublicKeys } from './platform/keys/key-pairs.ts';
-import { createMetrics, type Metrics } from './platform/metrics.ts';
-import { isRedisAway } from './platform/redis/redis.ts';
-import { inRequestScope } from './platform/request-scope.ts';
-import type { Services } from './platform/services.ts';
 import { servePlayground } from './playground-server.ts';
 import { scopeOf } from './scope-of.ts';
 

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify';
-import type { Config } from './config.ts';
-import { clientAddress } from './platform/http/client-address.ts';
-import { originOf } from './platform/http/origin.ts';
-import type { RequestScope } from './platform/request-scope.ts';
+import type { Config } from '../config.ts';
+import { clientAddress } from '../platform/http/client-address.ts';
+import { originOf } from '../platform/http/origin.ts';
+import type { RequestScope } from '../platform/request-scope.ts';
 
 /** What is known of an HTTP request before anybody has looked at who is asking. */
 export function scopeOf(request: FastifyRequest, { TRUST_PROXY }: Pick<Config, 'TRUST_PROXY'>): RequestScope {

@@ -1,11 +1,11 @@
 import type { GraphQLSchema } from 'graphql';
-import type { Config } from './config.ts';
-import type { Shared } from './context.ts';
+import type { Config } from '../config.ts';
+import type { Shared } from '../context.ts';
+import { type Caller, isAdmin } from '../modules/auth/caller.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { Services } from '../platform/services.ts';
+import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 import type { DeviceTraffic } from './device-traffic.ts';
-import { type Caller, isAdmin } from './modules/auth/caller.ts';
-import type { Metrics } from './platform/metrics.ts';
-import type { Services } from './platform/services.ts';
-import type { TransportEncryption } from './platform/transport-encryption/transport-encryption.ts';
 
 /** What both transports of GraphQL are served with. */
 export interface GraphqlSettings {

@@ -1,9 +1,9 @@
 import type { GraphQLSchema } from 'graphql';
-import type { Caller } from './modules/auth/caller.ts';
-import { readRefreshToken } from './modules/session/refresh-token.ts';
-import { type RootCall, rootCalls, type ValidOperation } from './platform/graphql/root-calls.ts';
-import type { Services } from './platform/services.ts';
-import type { TransportEncryption } from './platform/transport-encryption/transport-encryption.ts';
+import type { Caller } from '../modules/auth/caller.ts';
+import { readRefreshToken } from '../modules/session/refresh-token.ts';
+import { type RootCall, rootCalls, type ValidOperation } from '../platform/graphql/root-calls.ts';
+import type { Services } from '../platform/services.ts';
+import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 
 type Needed = Pick<Services, 'db' | 'secrets'>;
 type Rule = (args: Record<string, unknown>, services: Needed) => boolean | Promise<boolean>;

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { isFromThisMachine } from './platform/http/client-address.ts';
-import type { Metrics } from './platform/metrics.ts';
-import type { Services } from './platform/services.ts';
+import { isFromThisMachine } from '../platform/http/client-address.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { Services } from '../platform/services.ts';
 
 /** A server that has not answered by then counts as away: whoever asks does not wait for longer himself. */
 const ANSWER_LIMIT_MS = 2_000;

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import type { Config } from './config.ts';
-import { CSV_PATH, spendCsvToken } from './modules/code-batch/csv-link.ts';
-import { exportCodes } from './modules/code-batch/export-codes.ts';
-import { PlatformError } from './platform/errors.ts';
-import { maskError } from './platform/graphql/mask-error.ts';
-import { inRequestScope } from './platform/request-scope.ts';
-import type { Services } from './platform/services.ts';
+import type { Config } from '../config.ts';
+import { CSV_PATH, spendCsvToken } from '../modules/code-batch/csv-link.ts';
+import { exportCodes } from '../modules/code-batch/export-codes.ts';
+import { PlatformError } from '../platform/errors.ts';
+import { maskError } from '../platform/graphql/mask-error.ts';
+import { inRequestScope } from '../platform/request-scope.ts';
+import type { Services } from '../platform/services.ts';
 import { scopeOf } from './scope-of.ts';
 
 /** Takes a file apart into pieces no larger than this; a client that does not read holds up one of them. */
