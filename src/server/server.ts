@@ -73,10 +73,10 @@ export async function startServer({ services, config, graphql }: ServerSettings)
     },
     close: async () => {
       readiness.isShuttingDown = true;
-      stopAccepting?.();
+      const crowdsHaveLeft = stopAccepting?.();
       await closeGraphql?.();
       cutOffCsv?.();
-      await app.close();
+      await Promise.all([app.close(), crowdsHaveLeft]);
     },
   };
 }

@@ -22,9 +22,10 @@ const SEND_BACK = `
  * of the same listening socket accept one each, and what makes them is another process that sends them back.
  *
  * @param server listens
- * @returns stops accepting by the further handles
+ * @returns stops accepting by the further handles; settles once the connections that came by them have ended, for which
+ *   `server.close()` does not wait
  */
-export async function acceptCrowds(server: Server, log: Pick<Logger, 'warn'>): Promise<() => void> {
+export async function acceptCrowds(server: Server, log: Pick<Logger, 'warn'>): Promise<() => Promise<void>> {
   const handles: Server[] = [];
   const helper = spawn(process.execPath, ['-e', SEND_BACK], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   helper.on('message', (_message, handle) => {
@@ -37,8 +38,8 @@ export async function acceptCrowds(server: Server, log: Pick<Logger, 'warn'>): P
     helper.kill('SIGKILL');
     log.warn({ err }, 'new connections are accepted one at a time');
   }
-  return () => {
-    for (const handle of handles) handle.close();
+  return async () => {
+    await Promise.all(handles.map((handle) => new Promise((closed) => handle.close(closed))));
   };
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, get } from 'node:http';
+import { createServer, get, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,8 +9,8 @@ import { acceptCrowds } from '../../../src/platform/http/accept-crowds.ts';
 const CLIENTS = 40;
 const log = { warn: (...told: unknown[]) => expect(told).toBe('nothing to warn of') };
 
-async function listening() {
-  const server = createServer((_request, response) => response.end('here')).listen(0, '127.0.0.1');
+async function listening(answer = async (response: ServerResponse) => void response.end('here')) {
+  const server = createServer((_request, response) => void answer(response)).listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');
   return { server, port: (server.address() as AddressInfo).port };
@@ -46,8 +46,14 @@ describe('acceptCrowds', () => {
     expect(await mostInOneTurn(crowded)).toBeGreaterThan(8);
   });
 
-  it('serves them all, and stops when it is told to', async () => {
-    const { server, port } = await listening();
+  it('serves them all, and when it is told to stop still answers those who are inside', async () => {
+    let [inside, done] = [0, 0];
+    const { server, port } = await listening(async (response) => {
+      inside += 1;
+      await sleep(200);
+      response.setHeader('connection', 'close').end('here');
+      done += 1;
+    });
     const stop = await acceptCrowds(server, log);
     const ask = async () => {
       const request = get(`http://127.0.0.1:${port}`, { agent: false });
@@ -55,11 +61,15 @@ describe('acceptCrowds', () => {
       return text(response);
     };
 
-    expect(await Promise.all(Array.from({ length: CLIENTS }, ask))).toEqual(Array(CLIENTS).fill('here'));
-
-    stop();
+    const asking = Array.from({ length: CLIENTS }, ask);
+    while (inside < CLIENTS) await sleep(5);
+    const stopped = stop();
     server.close();
-    await once(server, 'close');
+    await stopped;
+
+    // The server itself waits for those alone whom it has let in.
+    expect(done).toBeGreaterThan(CLIENTS / 2);
+    expect(await Promise.all(asking)).toEqual(Array(CLIENTS).fill('here'));
     await expect(ask()).rejects.toThrow('ECONNREFUSED');
   });
 });
