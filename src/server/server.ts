@@ -17,6 +17,7 @@ import { DomainError, PlatformError } from '../platform/errors.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
 import { maskError } from '../platform/graphql/mask-error.ts';
 import { acceptCrowds } from '../platform/http/accept-crowds.ts';
+import { watchQuietConnections } from '../platform/http/quiet-connections.ts';
 import { readPublicKeys } from '../platform/keys/key-pairs.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
 import { isRedisAway } from '../platform/redis/redis.ts';
@@ -53,6 +54,7 @@ export interface RunningServer {
 export async function startServer({ services, config, graphql }: ServerSettings): Promise<RunningServer> {
   const readiness: Readiness = { isShuttingDown: false };
   const app = await createApp(config, readiness);
+  const endQuietConnections = watchQuietConnections(app.server);
   const metrics = createMetrics();
   observeOrders(metrics, services);
   serveHealth(app, { services, metrics, readiness, metricsToken: config.METRICS_TOKEN });
@@ -76,7 +78,9 @@ export async function startServer({ services, config, graphql }: ServerSettings)
       const crowdsHaveLeft = stopAccepting?.();
       await closeGraphql?.();
       cutOffCsv?.();
-      await Promise.all([app.close(), crowdsHaveLeft]);
+      const closed = app.close();
+      endQuietConnections();
+      await Promise.all([closed, crowdsHaveLeft]);
     },
   };
 }

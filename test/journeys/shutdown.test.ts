@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -98,6 +100,23 @@ it('a process that is asked to end sends new clients elsewhere, says goodbye, fi
   expect(await api.exited).toEqual({ code: 0, signal: null });
   expect(performance.now() - startedAt).toBeLessThan(15_000);
   expect(scratch.living()).toEqual([]);
+});
+
+it('nobody who says nothing, or half of it, keeps a process from ending', async () => {
+  const api = await startApi();
+  const silent = Array.from({ length: 40 }, (_, place) => {
+    const socket = connect(Number(new URL(api.url).port), '127.0.0.1').on('error', () => {});
+    if (place % 2 === 0) socket.write('GET /livez HTTP/1.1\r\nHost: ');
+    return socket;
+  });
+  await Promise.all(silent.map((socket) => once(socket, 'connect')));
+  expect((await fetch(`${api.url}/livez`)).status).toBe(200);
+
+  const startedAt = performance.now();
+  api.signal('SIGTERM');
+
+  expect(await api.exited).toEqual({ code: 0, signal: null });
+  expect(performance.now() - startedAt).toBeLessThan(DELAY_MS + 5_000);
 });
 
 it('a second request to end changes nothing', async () => {
