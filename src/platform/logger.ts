@@ -34,6 +34,7 @@ export function createLogger(level: string, fileDescriptor = STANDARD_ERROR): Lo
     {
       level,
       base: null,
+      serializers: { err: serializeError },
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: {
         paths: SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
@@ -46,4 +47,10 @@ export function createLogger(level: string, fileDescriptor = STANDARD_ERROR): Lo
     },
     destination,
   );
+}
+
+/** PostgreSQL's errors carry the whole connection with them, with its secrets. */
+function serializeError(error: Error): unknown {
+  const { client: _, ...told } = pino.stdSerializers.err(error);
+  return told;
 }

@@ -35,4 +35,16 @@ describe('a logger', () => {
     expect(text).toContain('"msg":"this"');
     expect(text).not.toMatch(/ABCD|open sesame/);
   });
+
+  it('tells of an error of PostgreSQL without the connection that it carries', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tessera-log-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const path = join(directory, 'log');
+    const error = Object.assign(new Error('terminated'), { code: '57P01', client: { secretKey: 4_711 } });
+
+    createLogger('warn', opened(path)).warn({ err: error }, 'this');
+
+    const { err } = JSON.parse(readFileSync(path, 'utf8'));
+    expect(err).toEqual({ type: 'Error', message: 'terminated', stack: expect.any(String), code: '57P01' });
+  });
 });

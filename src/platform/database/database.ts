@@ -37,7 +37,10 @@ export function createDatabase(options: {
   applicationName?: string;
 }): Database {
   const { url, log, poolSize = 10, applicationName = 'tessera' } = options;
-  const warn = (err: Error) => log.warn({ err }, 'A database connection broke');
+  let isEnding = false;
+  const warn = (err: Error) => {
+    if (!isEnding) log.warn({ err }, 'A database connection broke');
+  };
   const adapter = new PrismaPg(
     {
       connectionString: url,
@@ -50,8 +53,15 @@ export function createDatabase(options: {
     },
     { onPoolError: warn, onConnectionError: warn },
   );
-  return new PrismaClient({
+  const database = new PrismaClient({
     adapter: deadlineAdapter(adapter, { statementMs: STATEMENT_TIMEOUT_MS }),
     transactionOptions: { maxWait: 3_000, timeout: 8_000 },
   });
+  const disconnect = database.$disconnect.bind(database);
+  database.$disconnect = () => {
+    // The pool does not wait until its connections have said goodbye: a server that ends then still breaks some.
+    isEnding = true;
+    return disconnect();
+  };
+  return database;
 }

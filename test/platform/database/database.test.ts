@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { kill } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -92,6 +93,23 @@ describe('createDatabase', () => {
 
     expect(await fragile.$queryRaw`SELECT 1 AS one`).toEqual([{ one: 1 }]);
     await fragile.$disconnect();
+  });
+
+  it('says nothing of connections that are broken while it ends', async () => {
+    const ending = createDatabase({ url: server.url, log, applicationName: 'ending', poolSize: 3 });
+    await Promise.all([1, 2, 3].map(() => ending.$queryRaw`SELECT pg_sleep(0.02)::text`));
+    warn.mockClear();
+    // By another process, while this one stands still: it learns of it when it is ending already.
+    const terminating = `const client = new (require('pg').Client)(process.argv[1]);
+      client.connect()
+        .then(() => client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ending'"))
+        .then(() => client.end())`;
+    expect(spawnSync(process.execPath, ['-e', terminating, server.url]).status).toBe(0);
+
+    await ending.$disconnect();
+    await sleep(50);
+
+    expect(warn).not.toHaveBeenCalled();
   });
 
   it('commits what a transaction did, or nothing of it', async () => {
