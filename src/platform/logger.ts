@@ -50,7 +50,8 @@ export function createLogger(level: string, fileDescriptor = STANDARD_ERROR): Lo
 }
 
 /** PostgreSQL's errors carry the whole connection with them, with its secrets. */
-function serializeError(error: Error): unknown {
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
   const { client: _, ...told } = pino.stdSerializers.err(error);
   return told;
 }

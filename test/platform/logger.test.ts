@@ -10,6 +10,12 @@ function opened(path: string): number {
   return file;
 }
 
+function newLogFile(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'tessera-log-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return join(directory, 'log');
+}
+
 describe('a logger', () => {
   it('whose disk is full fails nobody, and keeps little of what it could not write', () => {
     const log = createLogger('warn', opened('/dev/full'));
@@ -22,9 +28,7 @@ describe('a logger', () => {
   });
 
   it('leaves out what stands under the name of a secret', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'tessera-log-'));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
-    const path = join(directory, 'log');
+    const path = newLogFile();
 
     createLogger('warn', opened(path)).warn(
       { input: { code: 'ABCD' }, err: { password: 'open sesame' } },
@@ -37,14 +41,20 @@ describe('a logger', () => {
   });
 
   it('tells of an error of PostgreSQL without the connection that it carries', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'tessera-log-'));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
-    const path = join(directory, 'log');
+    const path = newLogFile();
     const error = Object.assign(new Error('terminated'), { code: '57P01', client: { secretKey: 4_711 } });
 
     createLogger('warn', opened(path)).warn({ err: error }, 'this');
 
     const { err } = JSON.parse(readFileSync(path, 'utf8'));
     expect(err).toEqual({ type: 'Error', message: 'terminated', stack: expect.any(String), code: '57P01' });
+  });
+
+  it.each([null, 'a text', 7])('tells of %s as it is, when that was thrown', (thrown) => {
+    const path = newLogFile();
+
+    createLogger('warn', opened(path)).warn({ err: thrown }, 'this');
+
+    expect(JSON.parse(readFileSync(path, 'utf8')).err).toBe(thrown);
   });
 });
