@@ -7,7 +7,7 @@ module.exports = {
       comment: 'The platform knows no word of the glossary.',
       severity: 'error',
       from: { path: '^src/platform' },
-      to: { path: ['^src/modules', '^src/server/', '^src/cli/', '^src/[^/]+\\.ts$'] },
+      to: { path: ['^src/modules', '^src/http/', '^src/cli/', '^src/[^/]+\\.ts$'] },
     },
     {
       name: 'graphql-only-at-the-doors',
@@ -15,7 +15,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/modules',
-        pathNot: '\\.(resolver|admin-resolver|types)\\.ts$|^src/modules/auth/access\\.ts$',
+        pathNot: '\\.(resolver|admin-resolver|types)\\.ts$|^src/modules/kernel/access\\.ts$',
       },
       to: { path: ['^node_modules/(graphql|type-graphql|graphql-ws|@apollo)/', '^src/platform/graphql/'] },
     },

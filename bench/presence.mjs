@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import { signAccessToken } from '../dist/src/modules/session/access-token.js';
+import { signAccessToken } from '../dist/src/modules/identity/session/access-token.js';
 import { createServices } from '../dist/src/platform/services.js';
 import { INSIDE, inside } from './lib/ask-inside.mjs';
 import { withProduct } from './lib/product.mjs';

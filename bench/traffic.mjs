@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { reportTraffic } from '../dist/src/modules/traffic/report-traffic.js';
+import { reportTraffic } from '../dist/src/modules/network/traffic/report-traffic.js';
 import { createServices } from '../dist/src/platform/services.js';
 import { withProduct } from './lib/product.mjs';
 import { say, whole } from './lib/report.mjs';

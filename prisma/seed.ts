@@ -1,8 +1,8 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { Prisma } from '../src/generated/prisma/client.ts';
-import { openCode } from '../src/modules/code/code-vault.ts';
-import { createRedemptionCodes } from '../src/modules/code/create-redemption-codes.ts';
-import { displayCode } from '../src/modules/code/redemption-code.ts';
+import { createRedemptionCodes } from '../src/modules/redemption/batch/create-redemption-codes.ts';
+import { openCode } from '../src/modules/redemption/code/code-vault.ts';
+import { displayCode } from '../src/modules/redemption/code/redemption-code.ts';
 import type { Services } from '../src/platform/services.ts';
 
 type SeedServices = Pick<Services, 'db' | 'jobs' | 'log' | 'secrets'>;

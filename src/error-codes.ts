@@ -1,8 +1,8 @@
 import { registerEnumType } from 'type-graphql';
-import { AuthError } from './modules/auth/auth.errors.ts';
-import { DeviceError } from './modules/device/device.errors.ts';
-import { OrderError } from './modules/order/order.errors.ts';
-import { RedemptionError } from './modules/redemption/redemption.errors.ts';
+import { AuthError } from './modules/kernel/auth.errors.ts';
+import { DeviceError } from './modules/kernel/device.errors.ts';
+import { OrderError } from './modules/kernel/order.errors.ts';
+import { RedemptionError } from './modules/kernel/redemption.errors.ts';
 import { PlatformError } from './platform/errors.ts';
 import { TransportEncryptionError } from './platform/transport-encryption/transport-encryption.errors.ts';
 

@@ -2,15 +2,15 @@ import { seedDemo } from '../prisma/seed.ts';
 import type { Config } from './config.ts';
 import { connect } from './connect.ts';
 import { createShared } from './context.ts';
-import { ensureAdmin } from './modules/account/ensure-admin.ts';
-import { restartRevisions } from './modules/agent/restart-revisions.ts';
+import { type RunningServer, startServer } from './http/server.ts';
+import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
+import { restartRevisions } from './modules/network/agent/restart-revisions.ts';
 import { armCrashPoints } from './platform/crash-points.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
 import type { Logger } from './platform/logger.ts';
 import { migrate } from './platform/migrations/migrate.ts';
 import type { RunningServices } from './platform/services.ts';
 import { createSchema } from './schema.ts';
-import { type RunningServer, startServer } from './server/server.ts';
 import { startWorker } from './worker.ts';
 
 interface LaunchSettings {

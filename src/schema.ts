@@ -2,39 +2,45 @@ import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
 import type { Context } from './context.ts';
-import { AccountResolver } from './modules/account/account.resolver.ts';
-import { AdAdminResolver } from './modules/ad/ad.admin-resolver.ts';
-import { AdResolver } from './modules/ad/ad.resolver.ts';
-import { AgentResolver } from './modules/agent/agent.resolver.ts';
-import { AuditAdminResolver } from './modules/audit/audit.admin-resolver.ts';
-import { checkPolicy } from './modules/auth/access.ts';
-import { AuthResolver } from './modules/auth/auth.resolver.ts';
-import { BindingResolver } from './modules/binding/binding.resolver.ts';
-import { RedemptionCodeResolver, RedemptionRecordResolver } from './modules/code/redemption-code.resolver.ts';
-import { CodeBatchAdminResolver } from './modules/code-batch/code-batch.admin-resolver.ts';
-import { RedemptionBatchResolver } from './modules/code-batch/code-batch.resolver.ts';
-import { DeviceAdminResolver } from './modules/device/device.admin-resolver.ts';
-import { DeviceResolver } from './modules/device/device.resolver.ts';
-import { NodeAdminResolver } from './modules/node/node.admin-resolver.ts';
-import { SubscriptionNodeResolver } from './modules/node/node.resolver.ts';
-import { OrderAdminResolver } from './modules/order/order.admin-resolver.ts';
-import { OrderResolver } from './modules/order/order.resolver.ts';
-import { PlanAdminResolver } from './modules/plan/plan.admin-resolver.ts';
-import { PlanResolver } from './modules/plan/plan.resolver.ts';
-import { DevicePresenceResolver, DeviceStatisticsResolver } from './modules/presence/presence.resolver.ts';
-import { RedemptionAdminResolver } from './modules/redemption/redemption.admin-resolver.ts';
-import { RedemptionResolver } from './modules/redemption/redemption.resolver.ts';
-import { ServerAdminResolver } from './modules/server/server.admin-resolver.ts';
-import { ServerResolver } from './modules/server/server.resolver.ts';
-import { SiteAdminResolver } from './modules/site/site.admin-resolver.ts';
-import { SiteResolver } from './modules/site/site.resolver.ts';
-import { TransportKeyAdminResolver } from './modules/site/transport-key.admin-resolver.ts';
-import { StatisticsAdminResolver } from './modules/statistics/statistics.admin-resolver.ts';
+import { AdAdminResolver } from './modules/catalog/ad/ad.admin-resolver.ts';
+import { AdResolver } from './modules/catalog/ad/ad.resolver.ts';
+import { PlanAdminResolver } from './modules/catalog/plan/plan.admin-resolver.ts';
+import { PlanResolver } from './modules/catalog/plan/plan.resolver.ts';
+import { SiteAdminResolver } from './modules/catalog/site/site.admin-resolver.ts';
+import { SiteResolver } from './modules/catalog/site/site.resolver.ts';
+import { TransportKeyAdminResolver } from './modules/catalog/site/transport-key.admin-resolver.ts';
+import {
+  DevicePresenceResolver,
+  DeviceStatisticsResolver,
+} from './modules/identity/presence/presence.resolver.ts';
+import { checkPolicy } from './modules/kernel/access.ts';
+import { UserAdminResolver } from './modules/lifecycle/account/user.admin-resolver.ts';
+import { UserResolver } from './modules/lifecycle/account/user.resolver.ts';
+import { BindingResolver } from './modules/lifecycle/binding/binding.resolver.ts';
+import { DeviceAdminResolver } from './modules/lifecycle/binding/device.admin-resolver.ts';
+import { DeviceResolver } from './modules/lifecycle/binding/device.resolver.ts';
+import { AccountResolver } from './modules/lifecycle/login/account.resolver.ts';
+import { AuthResolver } from './modules/lifecycle/login/auth.resolver.ts';
+import { AgentResolver } from './modules/network/agent/agent.resolver.ts';
+import { NodeAdminResolver } from './modules/network/node/node.admin-resolver.ts';
+import { SubscriptionNodeResolver } from './modules/network/node/node.resolver.ts';
+import { ServerAdminResolver } from './modules/network/server/server.admin-resolver.ts';
+import { ServerResolver } from './modules/network/server/server.resolver.ts';
+import { TrafficResolver } from './modules/network/traffic/traffic.resolver.ts';
+import { AuditAdminResolver } from './modules/operations/audit/audit.admin-resolver.ts';
+import { StatisticsAdminResolver } from './modules/operations/statistics/statistics.admin-resolver.ts';
+import { RedemptionResolver } from './modules/redemption/accept/redemption.resolver.ts';
+import { CodeBatchAdminResolver } from './modules/redemption/batch/code-batch.admin-resolver.ts';
+import { RedemptionBatchResolver } from './modules/redemption/batch/code-batch.resolver.ts';
+import { RedemptionAdminResolver } from './modules/redemption/code/redemption.admin-resolver.ts';
+import {
+  RedemptionCodeResolver,
+  RedemptionRecordResolver,
+} from './modules/redemption/code/redemption-code.resolver.ts';
+import { OrderAdminResolver } from './modules/redemption/order/order.admin-resolver.ts';
+import { OrderResolver } from './modules/redemption/order/order.resolver.ts';
 import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
-import { TrafficResolver } from './modules/traffic/traffic.resolver.ts';
-import { UserAdminResolver } from './modules/user/user.admin-resolver.ts';
-import { UserResolver } from './modules/user/user.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
 import { DateTimeScalar } from './platform/graphql/scalars.ts';
 

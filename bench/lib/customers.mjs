@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { sealCode } from '../../dist/src/modules/code/code-vault.js';
-import { randomCode } from '../../dist/src/modules/code/redemption-code.js';
-import { signAccessToken } from '../../dist/src/modules/session/access-token.js';
+import { signAccessToken } from '../../dist/src/modules/identity/session/access-token.js';
+import { sealCode } from '../../dist/src/modules/redemption/code/code-vault.js';
+import { randomCode } from '../../dist/src/modules/redemption/code/redemption-code.js';
 import { createServices } from '../../dist/src/platform/services.js';
 import { seedBatch, seedUsers } from './seed.mjs';
 

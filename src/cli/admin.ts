@@ -1,5 +1,5 @@
-import { type AdminCredentials, createAdmin } from '../modules/account/create-admin.ts';
-import { resetAdmin } from '../modules/account/reset-admin.ts';
+import { type AdminCredentials, createAdmin } from '../modules/lifecycle/admin/create-admin.ts';
+import { resetAdmin } from '../modules/lifecycle/admin/reset-admin.ts';
 import { type Command, needed, type Tools, UsageError, type Values } from './command.ts';
 
 const options = { email: { type: 'string' }, 'password-stdin': { type: 'boolean' } } as const;

@@ -1,8 +1,8 @@
-import { openCode } from '../modules/code/code-vault.ts';
-import { createRedemptionCodes } from '../modules/code/create-redemption-codes.ts';
-import { readBatchCodes } from '../modules/code/read-batch-codes.ts';
-import { displayCode } from '../modules/code/redemption-code.ts';
-import { findPlan } from '../modules/plan/find-plan.ts';
+import { findPlan } from '../modules/catalog/plan/find-plan.ts';
+import { createRedemptionCodes } from '../modules/redemption/batch/create-redemption-codes.ts';
+import { openCode } from '../modules/redemption/code/code-vault.ts';
+import { readBatchCodes } from '../modules/redemption/code/read-batch-codes.ts';
+import { displayCode } from '../modules/redemption/code/redemption-code.ts';
 import { type Command, needed, UsageError, type Values, wholeNumber } from './command.ts';
 
 type NewBatch = Parameters<typeof createRedemptionCodes>[1]['input'];

@@ -1,5 +1,5 @@
-import { rotateSigningKeys } from '../modules/auth/rotate-signing-keys.ts';
-import { rotateTransportKey } from '../modules/site/rotate-transport-key.ts';
+import { rotateTransportKey } from '../modules/catalog/site/rotate-transport-key.ts';
+import { rotateSigningKeys } from '../modules/lifecycle/admin/rotate-signing-keys.ts';
 import type { Command, Tools } from './command.ts';
 
 export const keysRotate: Command = {

@@ -2,21 +2,21 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { RunningServices } from '../../src/platform/services.ts';
+import { documents } from '../support/attack/documents.ts';
+import { floods } from '../support/attack/floods.ts';
+import { guesses } from '../support/attack/guesses.ts';
+import { stalledReaders } from '../support/attack/readers.ts';
+import { slow } from '../support/attack/slow.ts';
+import { sockets } from '../support/attack/sockets.ts';
+import { force, type Outcome, seed, startTarget, type Target } from '../support/attack/target.ts';
+import { timing } from '../support/attack/timing.ts';
+import { tokens } from '../support/attack/tokens.ts';
 import { newCode } from '../support/codes.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startRedisDependency } from '../support/dependencies.ts';
 import { type LoggedInDevice, newLoggedInDevices } from '../support/going-online.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
 import { createTestServices, TEST_SECRET_KEY } from '../support/services.ts';
-import { documents } from './documents.ts';
-import { floods } from './floods.ts';
-import { guesses } from './guesses.ts';
-import { stalledReaders } from './readers.ts';
-import { slow } from './slow.ts';
-import { sockets } from './sockets.ts';
-import { force, type Outcome, seed, startTarget, type Target } from './target.ts';
-import { timing } from './timing.ts';
-import { tokens } from './tokens.ts';
 
 // `npm run attack` runs these with their whole force and shows what came out; every test run does with little of it.
 vi.setConfig({ testTimeout: force.isWhole ? 900_000 : 60_000, hookTimeout: 90_000 });
@@ -39,7 +39,7 @@ beforeAll(async () => {
   const directory = scratch.path;
   counting = await startTarget({ directory, env: { ...env, TRUST_PROXY: '1' } });
   open = await startTarget({ directory, env: { ...env, RATE_LIMITS: 'off', INTROSPECTION: 'off' } });
-  flooding = await startTarget({ directory, env: {}, main: resolve('test/attack/flood-server.mjs') });
+  flooding = await startTarget({ directory, env: {}, main: resolve('test/support/attack/flood-server.mjs') });
 });
 afterAll(async () => {
   const report = process.env.ATTACK_REPORT;

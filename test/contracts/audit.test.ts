@@ -3,8 +3,8 @@ import { policyOf, rootFields } from '../../src/platform/graphql/policy.ts';
 import { createSchema } from '../../src/schema.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { post } from '../support/client.ts';
-import { fingerprint } from './fingerprint.ts';
-import { fill, operationOf } from './operation-of.ts';
+import { fingerprint } from '../support/fingerprint.ts';
+import { fill, operationOf } from '../support/operation-of.ts';
 import { PERMISSIONS, type Permission } from './permissions.ts';
 
 /** What admins may do beside the mutations that are theirs alone. */

@@ -5,7 +5,7 @@ import { LIMITS } from '../../src/platform/graphql/limits.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { type ClientError, post } from '../support/client.ts';
 import * as build from '../support/factories.ts';
-import { fingerprint } from './fingerprint.ts';
+import { fingerprint } from '../support/fingerprint.ts';
 
 type CloseEvent = { code: number };
 

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEVICE_FIELDS } from '../../src/http/encryption-policy.ts';
 import { rootFields } from '../../src/platform/graphql/policy.ts';
 import { createSchema } from '../../src/schema.ts';
-import { DEVICE_FIELDS } from '../../src/server/device-traffic.ts';
 import { newSecret, startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { type Client, post } from '../support/client.ts';
+import { fingerprint } from '../support/fingerprint.ts';
 import { createSealedClient, newTransportKey, requireEncryption } from '../support/sealed-client.ts';
-import { fingerprint } from './fingerprint.ts';
 
 let api: TestApi;
 let device: TestUser;

@@ -15,7 +15,7 @@ import { rootFields } from '../../src/platform/graphql/policy.ts';
 import { createSchema } from '../../src/schema.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { post } from '../support/client.ts';
-import { fingerprint } from './fingerprint.ts';
+import { fingerprint } from '../support/fingerprint.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 

@@ -1,12 +1,20 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { DEVICE_SORTS, type DeviceListFilter, listDevices } from '../../src/modules/device/list-devices.ts';
-import { listOrders, ORDER_SORTS, type OrderListFilter } from '../../src/modules/order/list-orders.ts';
+import {
+  DEVICE_SORTS,
+  type DeviceListFilter,
+  listDevices,
+} from '../../src/modules/identity/device/list-devices.ts';
+import { listUsers, type UserListFilter } from '../../src/modules/lifecycle/account/list-users.ts';
+import {
+  listOrders,
+  ORDER_SORTS,
+  type OrderListFilter,
+} from '../../src/modules/redemption/order/list-orders.ts';
 import {
   listAllSubscriptions,
   SUBSCRIPTION_SORTS,
 } from '../../src/modules/subscription/list-subscriptions.ts';
-import { listUsers, type UserListFilter } from '../../src/modules/user/list-users.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { databaseUrlOf } from '../support/database.ts';
 import { buildCode, buildSubscription } from '../support/factories.ts';

@@ -8,7 +8,7 @@ import { createSchema } from '../../src/schema.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { post } from '../support/client.ts';
 import * as build from '../support/factories.ts';
-import { isConnection, waysInto } from './ways.ts';
+import { isConnection, waysInto } from '../support/ways.ts';
 
 const schema = await createSchema();
 const lists = Object.values(schema.getTypeMap())

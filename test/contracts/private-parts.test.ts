@@ -8,10 +8,10 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { policyOf, rootFields } from '../../src/platform/graphql/policy.ts';
 import { createSchema } from '../../src/schema.ts';
-import { CANARY, GOOD } from '../modules/node/configs.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { post } from '../support/client.ts';
 import * as build from '../support/factories.ts';
+import { CANARY, GOOD } from '../support/node-configs.ts';
 
 const schema = await createSchema();
 let api: TestApi;

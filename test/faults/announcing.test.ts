@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ORDER_CHANGED } from '../../src/modules/order/order.events.ts';
-import { USER_CHANGED } from '../../src/modules/user/user.events.ts';
-import { armed, type Redeeming, startRedeeming } from '../modules/redemption/redeeming.ts';
+import { ORDER_CHANGED } from '../../src/modules/kernel/order.events.ts';
+import { USER_CHANGED } from '../../src/modules/kernel/user.events.ts';
 import { newCode } from '../support/codes.ts';
+import { armed, type Redeeming, startRedeeming } from '../support/redeeming.ts';
 
 let one: Redeeming;
 beforeAll(async () => {

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RedeemCodeDocument } from '../generated/graphql.ts';
-import { eventually } from '../modules/redemption/redeeming.ts';
 import { checkInvariants } from '../support/invariants.ts';
+import { figures } from '../support/lab/figures.ts';
+import { type Customer, comesTrue, type Lab, startLab } from '../support/lab/lab.ts';
+import { ACTIVATING, REDEEMING } from '../support/lab/points.ts';
+import { isLong } from '../support/lab/profile.ts';
 import type { RunningProcess } from '../support/process.ts';
-import { figures } from './lab/figures.ts';
-import { type Customer, comesTrue, type Lab, startLab } from './lab/lab.ts';
-import { ACTIVATING, REDEEMING } from './lab/points.ts';
-import { isLong } from './lab/profile.ts';
+import { eventually } from '../support/redeeming.ts';
 
 // Processes that are killed at these points, in the short profile, too: redemption.test.ts.
 

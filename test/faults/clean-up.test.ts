@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../src/generated/prisma/client.ts';
-import { activateOrderJob } from '../../src/modules/activation/activate-order.job.ts';
-import { activateOrder, createActivations } from '../../src/modules/activation/activate-order.ts';
-import { reconcileOrders } from '../../src/modules/activation/reconcile-orders.ts';
-import { armed, eventually, fails, type Redeeming, startRedeeming } from '../modules/redemption/redeeming.ts';
+import { activateOrderJob } from '../../src/modules/redemption/accept/activate-order.job.ts';
+import { activateOrder, createActivations } from '../../src/modules/redemption/activate/activate-order.ts';
+import { reconcileOrders } from '../../src/modules/redemption/activate/reconcile-orders.ts';
 import { newCode } from '../support/codes.ts';
 import { checkInvariants } from '../support/invariants.ts';
+import { figures } from '../support/lab/figures.ts';
+import { scale } from '../support/lab/profile.ts';
+import { startTcpProxy, type TcpProxy } from '../support/lab/tcp-proxy.ts';
+import { armed, eventually, fails, type Redeeming, startRedeeming } from '../support/redeeming.ts';
 import { testServers } from '../support/workers.ts';
-import { figures } from './lab/figures.ts';
-import { scale } from './lab/profile.ts';
-import { startTcpProxy, type TcpProxy } from './lab/tcp-proxy.ts';
 
 const TRIALS = scale(40, 500);
 

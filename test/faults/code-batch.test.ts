@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase, type Database } from '../../src/platform/database/database.ts';
 import { CreatePlanDocument, CreateRedemptionCodesDocument } from '../generated/graphql.ts';
-import { eventually } from '../modules/redemption/redeeming.ts';
 import type { Client } from '../support/client.ts';
 import { type Cluster, startCluster } from '../support/processes.ts';
+import { eventually } from '../support/redeeming.ts';
 
 const COUNT = 50_000;
 

@@ -3,8 +3,8 @@ import type { RunningServices } from '../../src/platform/services.ts';
 import { newCode } from '../support/codes.ts';
 import { buildUser } from '../support/factories.ts';
 import { checkInvariants } from '../support/invariants.ts';
+import { naiveActivate, naiveRedeem } from '../support/lab/naive.ts';
 import { createTestServices } from '../support/services.ts';
-import { naiveActivate, naiveRedeem } from './lab/naive.ts';
 
 const USERS = 30;
 const USES = 5;

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../src/generated/prisma/client.ts';
 import { armCrashPoint, type Crash } from '../../src/platform/crash-points.ts';
-import { eventually, fails, type Redeeming, startRedeeming } from '../modules/redemption/redeeming.ts';
 import { newCode } from '../support/codes.ts';
 import { checkInvariants } from '../support/invariants.ts';
-import { ACTIVATING, REDEEMING } from './lab/points.ts';
+import { ACTIVATING, REDEEMING } from '../support/lab/points.ts';
+import { eventually, fails, type Redeeming, startRedeeming } from '../support/redeeming.ts';
 
 // Processes that are killed at these points: redemption.test.ts.
 

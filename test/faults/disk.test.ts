@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { figures } from './lab/figures.ts';
-import { comesTrue, type Lab, startLab } from './lab/lab.ts';
-import { isLong } from './lab/profile.ts';
-import { underLoad } from './lab/under-load.ts';
+import { figures } from '../support/lab/figures.ts';
+import { comesTrue, type Lab, startLab } from '../support/lab/lab.ts';
+import { isLong } from '../support/lab/profile.ts';
+import { underLoad } from '../support/lab/under-load.ts';
 
 const FULL_MS = 20_000;
 const isRoot = process.getuid?.() === 0;

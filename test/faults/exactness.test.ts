@@ -3,8 +3,8 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UpdateRedemptionCodeDocument } from '../generated/graphql.ts';
 import type { Answer } from '../support/client.ts';
-import { figures } from './lab/figures.ts';
-import { type Lab, startLab } from './lab/lab.ts';
+import { figures } from '../support/lab/figures.ts';
+import { type Lab, startLab } from '../support/lab/lab.ts';
 import {
   countOutcome,
   type LoadSettings,
@@ -13,9 +13,9 @@ import {
   startLoad,
   tallyAnswers,
   type Wish,
-} from './lab/load.ts';
-import { chance, scale } from './lab/profile.ts';
-import { verdict } from './lab/verdict.ts';
+} from '../support/lab/load.ts';
+import { chance, scale } from '../support/lab/profile.ts';
+import { verdict } from '../support/lab/verdict.ts';
 
 const LIMIT_MS = scale(60_000, 300_000);
 /** The API process that does without the lock. */

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../src/generated/prisma/client.ts';
-import { lockUsers } from '../../src/modules/user/lock-users.ts';
-import { armed, eventually, type Redeeming, startRedeeming } from '../modules/redemption/redeeming.ts';
+import { lockUsers } from '../../src/modules/kernel/lock-users.ts';
 import { newCode } from '../support/codes.ts';
 import { buildSession } from '../support/factories.ts';
+import { scale } from '../support/lab/profile.ts';
 import { countWaiting, meeting } from '../support/meeting.ts';
-import { scale } from './lab/profile.ts';
+import { armed, eventually, type Redeeming, startRedeeming } from '../support/redeeming.ts';
 
 const USERS = 12;
 const ROUNDS = scale(8, 60);

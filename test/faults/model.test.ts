@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { armCrashPoint } from '../../src/platform/crash-points.ts';
 import { DomainError } from '../../src/platform/errors.ts';
-import { fails, type Redeeming, startRedeeming } from '../modules/redemption/redeeming.ts';
 import { newCode } from '../support/codes.ts';
 import { startRedisDependency } from '../support/dependencies.ts';
 import { buildBatch, buildPlan } from '../support/factories.ts';
 import { checkInvariants } from '../support/invariants.ts';
+import { scale, seed } from '../support/lab/profile.ts';
+import { fails, type Redeeming, startRedeeming } from '../support/redeeming.ts';
 import { makeScratch } from '../support/scratch.ts';
-import { scale, seed } from './lab/profile.ts';
 
 const RUNS = scale(25, 300);
 const LONGEST = scale(25, 60);

@@ -26,12 +26,12 @@ export const MUTANTS = [
     name: 'uses counted by reading, then writing',
     edits: [
       {
-        file: 'src/modules/code/code-uses.ts',
+        file: 'src/modules/redemption/code/code-uses.ts',
         find: 'SET reserved_count = c.reserved_count + v.reserved, used_count = c.used_count + v.used',
         replace: 'SET reserved_count = greatest(v.reserved, 0), used_count = greatest(v.used, 0)',
       },
     ],
-    tests: ['test/modules/code/code-uses.test.ts', 'test/faults/model.test.ts'],
+    tests: ['test/modules/redemption/code/code-uses.test.ts', 'test/faults/model.test.ts'],
   },
   {
     name: 'a lock given back without looking whose it is',
@@ -48,7 +48,7 @@ export const MUTANTS = [
     name: 'what decides is read before the locks',
     edits: [
       {
-        file: 'src/modules/order/accept-orders.ts',
+        file: 'src/modules/redemption/accept/accept-orders.ts',
         find: `  await lockUsers(
     tx,
     acceptances.map(({ userId }) => userId),
@@ -63,13 +63,13 @@ export const MUTANTS = [
   await lockWantedCodes(tx, acceptances);`,
       },
     ],
-    tests: ['test/modules/redemption/races.test.ts'],
+    tests: ['test/modules/redemption/accept/races.test.ts'],
   },
   {
     name: 'watchers woken before the commit',
     edits: [
       {
-        file: 'src/modules/activation/activate-orders.ts',
+        file: 'src/modules/redemption/activate/activate-orders.ts',
         find: "  await crashPoint('activateOrders.beforeCommit');\n",
         replace: `  const { ORDER_CHANGED } = await import('../order/order.events.ts');
   globalThis.mutant.pubSub.publish(ORDER_CHANGED, [...plan.finished, ...plan.failed].map(({ id }) => id));
@@ -77,7 +77,7 @@ export const MUTANTS = [
 `,
       },
       {
-        file: 'src/modules/activation/activate-orders.ts',
+        file: 'src/modules/redemption/activate/activate-orders.ts',
         find: '  const { db, log } = services;\n',
         replace: '  const { db, log } = services;\n  globalThis.mutant = services;\n',
       },
@@ -88,7 +88,7 @@ export const MUTANTS = [
     name: 'caches cleared before the commit',
     edits: [
       {
-        file: 'src/modules/activation/activate-orders.ts',
+        file: 'src/modules/redemption/activate/activate-orders.ts',
         find: "  await crashPoint('activateOrders.beforeCommit');\n",
         replace: `  const { forgetCachedOrders } = await import('../order/order-cache.ts');
   await forgetCachedOrders(globalThis.mutant, [...plan.finished, ...plan.failed]);
@@ -96,7 +96,7 @@ export const MUTANTS = [
 `,
       },
       {
-        file: 'src/modules/activation/activate-orders.ts',
+        file: 'src/modules/redemption/activate/activate-orders.ts',
         find: '  const { db, log } = services;\n',
         replace: '  const { db, log } = services;\n  globalThis.mutant = services;\n',
       },
@@ -107,7 +107,7 @@ export const MUTANTS = [
     name: 'no reconciler',
     edits: [
       {
-        file: 'src/modules/activation/reconcile-orders.ts',
+        file: 'src/modules/redemption/activate/reconcile-orders.ts',
         find: '= 1_000;',
         replace: '= 0;',
       },
@@ -129,7 +129,7 @@ export const MUTANTS = [
     name: 'users locked with FOR UPDATE',
     edits: [
       {
-        file: 'src/modules/user/lock-users.ts',
+        file: 'src/modules/kernel/lock-users.ts',
         find: 'ORDER BY id FOR NO KEY UPDATE',
         replace: 'ORDER BY id FOR UPDATE',
       },
@@ -140,7 +140,7 @@ export const MUTANTS = [
     name: 'users locked in any order',
     edits: [
       {
-        file: 'src/modules/user/lock-users.ts',
+        file: 'src/modules/kernel/lock-users.ts',
         find: 'ORDER BY id FOR NO KEY UPDATE',
         replace: 'ORDER BY random() FOR NO KEY UPDATE',
       },
@@ -151,7 +151,7 @@ export const MUTANTS = [
     name: 'any order for whoever knows its id',
     edits: [
       {
-        file: 'src/modules/order/get-order.ts',
+        file: 'src/modules/redemption/order/get-order.ts',
         find: "...(caller.role !== 'ADMIN' && { userId: caller.userId })",
         replace: "...(caller.role === 'ADMIN' && {})",
       },
@@ -162,7 +162,7 @@ export const MUTANTS = [
     name: 'a field without a policy',
     edits: [
       {
-        file: 'src/modules/order/order.admin-resolver.ts',
+        file: 'src/modules/redemption/order/order.admin-resolver.ts',
         find: '  @AdminOnly()\n  @Query(() => OrderConnection',
         replace: '  @Query(() => OrderConnection',
       },
@@ -189,7 +189,7 @@ export const MUTANTS = [
     name: 'an order is activated whatever its status',
     edits: [
       {
-        file: 'src/modules/activation/activate-orders.ts',
+        file: 'src/modules/redemption/activate/activate-orders.ts',
         find: "::uuid[]) AND o.status = 'PAID'",
         replace: '::uuid[])',
       },
@@ -200,7 +200,7 @@ export const MUTANTS = [
     name: 'an order that is cleaned up keeps its use',
     edits: [
       {
-        file: 'src/modules/order/close-orders.ts',
+        file: 'src/modules/redemption/accept/close-orders.ts',
         find: 'reserved: -1, used: 0 }));',
         replace: 'reserved: 0, used: 0 }));',
       },
@@ -211,11 +211,11 @@ export const MUTANTS = [
     name: 'an order is closed that somebody was answered with',
     edits: [
       {
-        file: 'src/modules/order/close-orders.ts',
+        file: 'src/modules/redemption/accept/close-orders.ts',
         find: "status: 'PAID', isPromised: false }",
         replace: "status: 'PAID' }",
       },
     ],
-    tests: ['test/modules/order/promise-order.test.ts'],
+    tests: ['test/modules/redemption/accept/pin-order.test.ts'],
   },
 ];

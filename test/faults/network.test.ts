@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { figures } from './lab/figures.ts';
-import { type Lab, startLab } from './lab/lab.ts';
-import { scale } from './lab/profile.ts';
-import { startTcpProxy, type TcpProxy } from './lab/tcp-proxy.ts';
-import { underLoad } from './lab/under-load.ts';
+import { figures } from '../support/lab/figures.ts';
+import { type Lab, startLab } from '../support/lab/lab.ts';
+import { scale } from '../support/lab/profile.ts';
+import { startTcpProxy, type TcpProxy } from '../support/lab/tcp-proxy.ts';
+import { underLoad } from '../support/lab/under-load.ts';
 
 const LIMIT_MS = scale(90_000, 300_000);
 const FAULT_MS = scale(3_000, 20_000);

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { type Figure, figures } from './lab/figures.ts';
-import { comesTrue, type Lab, startLab } from './lab/lab.ts';
-import { longestAnswer, type Wish } from './lab/load.ts';
-import { chance, scale } from './lab/profile.ts';
-import { again, firstSuccessAfter, underLoad } from './lab/under-load.ts';
+import { type Figure, figures } from '../support/lab/figures.ts';
+import { comesTrue, type Lab, startLab } from '../support/lab/lab.ts';
+import { longestAnswer, type Wish } from '../support/lab/load.ts';
+import { chance, scale } from '../support/lab/profile.ts';
+import { again, firstSuccessAfter, underLoad } from '../support/lab/under-load.ts';
 
 const LIMIT_MS = scale(90_000, 600_000);
 

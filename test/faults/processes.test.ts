@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { figures } from './lab/figures.ts';
-import { type Lab, startLab } from './lab/lab.ts';
-import { chance, scale } from './lab/profile.ts';
-import { again, underLoad } from './lab/under-load.ts';
+import { figures } from '../support/lab/figures.ts';
+import { type Lab, startLab } from '../support/lab/lab.ts';
+import { chance, scale } from '../support/lab/profile.ts';
+import { again, underLoad } from '../support/lab/under-load.ts';
 
 const LIMIT_MS = scale(90_000, 600_000);
 

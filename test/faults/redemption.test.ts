@@ -7,14 +7,14 @@ import {
   RedeemCodeDocument,
   RedemptionCodesDocument,
 } from '../generated/graphql.ts';
-import { eventually } from '../modules/redemption/redeeming.ts';
 import { newSecret } from '../support/api.ts';
 import type { Client } from '../support/client.ts';
 import { unique } from '../support/factories.ts';
 import { checkInvariants } from '../support/invariants.ts';
+import { lastingKeys } from '../support/lab/lab.ts';
+import { ACTIVATING } from '../support/lab/points.ts';
 import { type Cluster, startCluster } from '../support/processes.ts';
-import { lastingKeys } from './lab/lab.ts';
-import { ACTIVATING } from './lab/points.ts';
+import { eventually } from '../support/redeeming.ts';
 
 let cluster: Cluster;
 let db: Database;

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { figures } from './lab/figures.ts';
-import { type Lab, startLab } from './lab/lab.ts';
-import { longestAnswer } from './lab/load.ts';
-import { chance, isLong, scale } from './lab/profile.ts';
-import { again, underLoad } from './lab/under-load.ts';
+import { figures } from '../support/lab/figures.ts';
+import { type Lab, startLab } from '../support/lab/lab.ts';
+import { longestAnswer } from '../support/lab/load.ts';
+import { chance, isLong, scale } from '../support/lab/profile.ts';
+import { again, underLoad } from '../support/lab/under-load.ts';
 
 const LIMIT_MS = scale(90_000, 600_000);
 

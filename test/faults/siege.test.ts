@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { figures } from './lab/figures.ts';
-import { type Lab, startLab } from './lab/lab.ts';
-import { isLong, seed } from './lab/profile.ts';
-import { underLoad } from './lab/under-load.ts';
+import { figures } from '../support/lab/figures.ts';
+import { type Lab, startLab } from '../support/lab/lab.ts';
+import { isLong, seed } from '../support/lab/profile.ts';
+import { underLoad } from '../support/lab/under-load.ts';
 
 const RUNS = 30;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { figures } from './lab/figures.ts';
-import { comesTrue, type Lab, startLab } from './lab/lab.ts';
-import { scale } from './lab/profile.ts';
+import { figures } from '../support/lab/figures.ts';
+import { comesTrue, type Lab, startLab } from '../support/lab/lab.ts';
+import { scale } from '../support/lab/profile.ts';
 
 const LIMIT_MS = scale(60_000, 300_000);
 

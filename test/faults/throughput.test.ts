@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLimit } from '../../src/platform/concurrency/limit.ts';
-import { startRedeeming } from '../modules/redemption/redeeming.ts';
+import { createLimit } from '../../src/platform/concurrency/semaphore.ts';
 import { newCode } from '../support/codes.ts';
 import { checkInvariants } from '../support/invariants.ts';
-import { figures } from './lab/figures.ts';
-import { type Lab, startLab } from './lab/lab.ts';
+import { figures } from '../support/lab/figures.ts';
+import { type Lab, startLab } from '../support/lab/lab.ts';
 import {
   countOutcome,
   type LoadSettings,
@@ -14,9 +13,10 @@ import {
   playLoad,
   secondsSince,
   startLoad,
-} from './lab/load.ts';
-import { isLong } from './lab/profile.ts';
-import { verdict } from './lab/verdict.ts';
+} from '../support/lab/load.ts';
+import { isLong } from '../support/lab/profile.ts';
+import { verdict } from '../support/lab/verdict.ts';
+import { startRedeeming } from '../support/redeeming.ts';
 
 const LIMIT_MS = 300_000;
 const OVERLOAD_SECONDS = 60;

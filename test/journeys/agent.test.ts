@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { activateOrders } from '../../src/modules/activation/activate-orders.ts';
+import { activateOrders } from '../../src/modules/redemption/activate/activate-orders.ts';
 import {
   CreateServerDocument,
   DeleteServerDocument,

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { hashServerToken } from '../../src/modules/server/find-agent.ts';
+import { hashServerToken } from '../../src/modules/network/server/find-agent.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createServices } from '../../src/platform/services.ts';
 import { createClient, post } from '../support/client.ts';

@@ -3,11 +3,14 @@ import { buildSchema } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { createShared } from '../../src/context.ts';
-import { createOperationBudget, OPERATION_RATES } from '../../src/modules/auth/operation-budget.ts';
+import { startServer } from '../../src/http/server.ts';
+import {
+  createOperationBudget,
+  OPERATION_RATES,
+} from '../../src/modules/lifecycle/login/operation-budget.ts';
 import { PlatformError } from '../../src/platform/errors.ts';
 import { LIMITS } from '../../src/platform/graphql/limits.ts';
 import { createSchema } from '../../src/schema.ts';
-import { startServer } from '../../src/server/server.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { buildServer } from '../support/factories.ts';
 import { goOnline, newLoggedInDevice, type OnlineSocket } from '../support/going-online.ts';

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config.ts';
-import { startServer } from '../../src/server/server.ts';
+import { startServer } from '../../src/http/server.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 
 let api: TestApi;

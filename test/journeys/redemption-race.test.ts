@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { signAccessToken } from '../../src/modules/session/access-token.ts';
+import { signAccessToken } from '../../src/modules/identity/session/access-token.ts';
 import { startWorker } from '../../src/worker.ts';
 import { RedeemCodeDocument } from '../generated/graphql.ts';
-import { eventually } from '../modules/redemption/redeeming.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { newCode } from '../support/codes.ts';
 import { bytes32, inDays } from '../support/factories.ts';
 import { checkInvariants } from '../support/invariants.ts';
+import { eventually } from '../support/redeeming.ts';
 
 let api: TestApi;
 let worker: ReturnType<typeof startWorker>;

@@ -7,12 +7,12 @@ import {
   ViewerChangedDocument,
   ViewerOrdersDocument,
 } from '../generated/graphql.ts';
-import { eventually } from '../modules/redemption/redeeming.ts';
-import { type RedisProcess, startRedisProcess } from '../platform/redis/redis-process.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { newCode } from '../support/codes.ts';
 import { buildPlan } from '../support/factories.ts';
 import { checkInvariants } from '../support/invariants.ts';
+import { eventually } from '../support/redeeming.ts';
+import { type RedisProcess, startRedisProcess } from '../support/redis-process.ts';
 
 let redis: RedisProcess;
 let api: TestApi;

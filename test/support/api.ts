@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readConfig } from '../../src/config.ts';
 import { createShared } from '../../src/context.ts';
-import { hashPassword } from '../../src/modules/account/password.ts';
-import { hashServerToken } from '../../src/modules/server/find-agent.ts';
+import { startServer } from '../../src/http/server.ts';
+import { hashPassword } from '../../src/modules/identity/credentials/password.ts';
+import { hashServerToken } from '../../src/modules/network/server/find-agent.ts';
 import type { RunningServices, ServiceSettings } from '../../src/platform/services.ts';
 import { createSchema } from '../../src/schema.ts';
-import { startServer } from '../../src/server/server.ts';
 import { DeviceLoginDocument, LoginDocument } from '../generated/graphql.ts';
 import { type Client, createClient } from './client.ts';
 import { buildIdentity, buildServer, buildUser, unique } from './factories.ts';

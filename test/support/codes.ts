@@ -1,6 +1,6 @@
 import type { Prisma } from '../../src/generated/prisma/client.ts';
-import { sealCode } from '../../src/modules/code/code-vault.ts';
-import { displayCode, randomCode } from '../../src/modules/code/redemption-code.ts';
+import { sealCode } from '../../src/modules/redemption/code/code-vault.ts';
+import { displayCode, randomCode } from '../../src/modules/redemption/code/redemption-code.ts';
 import type { Services } from '../../src/platform/services.ts';
 import { buildBatch, buildCode } from './factories.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
-import { signAccessToken } from '../../src/modules/session/access-token.ts';
+import { signAccessToken } from '../../src/modules/identity/session/access-token.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { buildDevice, buildSession } from './factories.ts';
 

@@ -3,7 +3,7 @@ import { WebSocket } from 'ws';
 import { createEncryptedClient } from '../../examples/encrypted-client/encrypted-client.ts';
 import { sealedWebSocket } from '../../examples/encrypted-client/sealed-web-socket.ts';
 import { fetchTransportKey } from '../../examples/encrypted-client/transport-key.ts';
-import { rotateTransportKey } from '../../src/modules/site/rotate-transport-key.ts';
+import { rotateTransportKey } from '../../src/modules/catalog/site/rotate-transport-key.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { type Answer, type Client, oneError, someData } from './client.ts';
 import { buildUser } from './factories.ts';

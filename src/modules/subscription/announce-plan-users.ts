@@ -1,5 +1,5 @@
 import type { Services } from '../../platform/services.ts';
-import { PLAN_USERS_CHANGED } from './subscription.events.ts';
+import { PLAN_USERS_CHANGED } from '../kernel/subscription.events.ts';
 
 /**
  * Wakes the agents of every server that has a plan of these users, after the commit that changed what they have of it.

@@ -1,9 +1,9 @@
 import type { Transaction } from '../../platform/database/database.ts';
 import { BATCH_ROWS, runInBatches } from '../../platform/jobs/job-runs.ts';
 import type { Services } from '../../platform/services.ts';
-import { USER_CHANGED } from '../user/user.events.ts';
+import { PLAN_USERS_CHANGED } from '../kernel/subscription.events.ts';
+import { USER_CHANGED } from '../kernel/user.events.ts';
 import { expireSubscriptionsJob } from './expire-subscriptions.job.ts';
-import { PLAN_USERS_CHANGED } from './subscription.events.ts';
 
 interface Expired {
   userId: string;

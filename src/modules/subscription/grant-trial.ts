@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { SiteSettings, UserSubscription } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/database/clock.ts';
 import type { Transaction } from '../../platform/database/database.ts';
-import { addUnits } from '../plan/unit-time.ts';
+import { addUnits } from '../kernel/unit-time.ts';
 import { firstReset } from './reset-cycle.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { ResetCycle, UnitTime } from '../../generated/prisma/client.ts';
-import { addUnits } from '../plan/unit-time.ts';
+import { addUnits } from '../kernel/unit-time.ts';
 import { firstReset, nextReset } from './reset-cycle.ts';
 
 /** What a redeemed code grants, as its order has kept it. */

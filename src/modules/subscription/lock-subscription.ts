@@ -1,7 +1,7 @@
 import type { UserSubscription } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import { lockUsers } from '../user/lock-users.ts';
+import { lockUsers } from '../kernel/lock-users.ts';
 
 /**
  * Locks the owner of a subscription, then whatever he has open of its plan and the subscription itself.

@@ -1,5 +1,5 @@
 import type { ResetCycle } from '../../generated/prisma/client.ts';
-import { addMonths } from '../plan/unit-time.ts';
+import { addMonths } from '../kernel/unit-time.ts';
 
 /** When the traffic counters of a subscription first start again from zero; null when they never do. */
 export function firstReset(cycle: ResetCycle, startsAt: Date): Date | null {

@@ -4,12 +4,12 @@ import type { Transaction } from '../../platform/database/database.ts';
 import { toJson } from '../../platform/database/rows.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
-import { recordAudit } from '../audit/record-audit.ts';
-import type { UserCaller } from '../auth/caller.ts';
-import { USER_CHANGED } from '../user/user.events.ts';
+import type { UserCaller } from '../kernel/caller.ts';
+import { recordAudit } from '../kernel/record-audit.ts';
+import { PLAN_USERS_CHANGED } from '../kernel/subscription.events.ts';
+import { USER_CHANGED } from '../kernel/user.events.ts';
 import { lockLiveSubscriptions } from './live-subscriptions.ts';
 import { lockSubscription } from './lock-subscription.ts';
-import { PLAN_USERS_CHANGED } from './subscription.events.ts';
 import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
 
 /**

@@ -3,10 +3,10 @@ import type { Context } from '../../context.ts';
 import type { UserSubscription as UserSubscriptionRow } from '../../generated/prisma/client.ts';
 import type { Page } from '../../platform/database/page.ts';
 import { PageArgs } from '../../platform/graphql/connection.ts';
-import { AdminOnly, CurrentUser } from '../auth/access.ts';
-import type { UserCaller } from '../auth/caller.ts';
-import { findOwner } from '../user/get-viewer.ts';
-import { User } from '../user/user.types.ts';
+import { AdminOnly, CurrentUser } from '../kernel/access.ts';
+import type { UserCaller } from '../kernel/caller.ts';
+import { findOwner } from '../lifecycle/account/get-viewer.ts';
+import { User } from '../lifecycle/account/user.types.ts';
 import { listAllSubscriptions } from './list-subscriptions.ts';
 import {
   UpdateUserSubscriptionInput,

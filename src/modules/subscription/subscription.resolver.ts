@@ -1,7 +1,7 @@
 import { Arg, Ctx, ID, Mutation, Resolver } from 'type-graphql';
 import type { Context } from '../../context.ts';
-import { CurrentUser, SignedIn } from '../auth/access.ts';
-import type { UserCaller } from '../auth/caller.ts';
+import { CurrentUser, SignedIn } from '../kernel/access.ts';
+import type { UserCaller } from '../kernel/caller.ts';
 import { rotateSubscriptionCredentials } from './rotate-credentials.ts';
 import { UserSubscription } from './subscription.types.ts';
 

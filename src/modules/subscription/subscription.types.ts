@@ -6,7 +6,7 @@ import {
 import { Connection } from '../../platform/graphql/connection.ts';
 import { OrderBy } from '../../platform/graphql/order-by.ts';
 import { BigIntScalar, DateTimeScalar } from '../../platform/graphql/scalars.ts';
-import { Plan } from '../plan/plan.types.ts';
+import { Plan } from '../catalog/plan/plan.types.ts';
 import { SUBSCRIPTION_SORTS } from './list-subscriptions.ts';
 
 registerEnumType(SubscriptionStatus, {

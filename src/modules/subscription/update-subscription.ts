@@ -6,10 +6,10 @@ import { checkVersion, EditedVersion, given } from '../../platform/database/edit
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
-import { recordAudit } from '../audit/record-audit.ts';
-import { USER_CHANGED } from '../user/user.events.ts';
+import { recordAudit } from '../kernel/record-audit.ts';
+import { PLAN_USERS_CHANGED } from '../kernel/subscription.events.ts';
+import { USER_CHANGED } from '../kernel/user.events.ts';
 import { lockSubscription } from './lock-subscription.ts';
-import { PLAN_USERS_CHANGED } from './subscription.events.ts';
 import type { SubscriptionOfPlan } from './subscription-rows.ts';
 import { isOpen, statusAfter } from './subscription-status.ts';
 

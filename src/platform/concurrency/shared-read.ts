@@ -1,4 +1,4 @@
-import { createBatcher } from './batch.ts';
+import { createBatcher } from './coalescer.ts';
 
 /**
  * Reads once for all who ask at the same time, and keeps nothing: whoever asks gets what was read after he had asked.

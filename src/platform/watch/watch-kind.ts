@@ -1,4 +1,4 @@
-import type { Limit } from '../concurrency/limit.ts';
+import type { Limit } from '../concurrency/semaphore.ts';
 import type { Logger } from '../logger.ts';
 import { WatchStream } from './watch-stream.ts';
 

@@ -1,4 +1,4 @@
-import { createLimit } from '../concurrency/limit.ts';
+import { createLimit } from '../concurrency/semaphore.ts';
 import type { Logger } from '../logger.ts';
 import type { PubSub } from './pubsub.ts';
 import { type KindOptions, WatchKind } from './watch-kind.ts';

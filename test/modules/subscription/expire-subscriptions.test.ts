@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { PLAN_USERS_CHANGED } from '../../../src/modules/kernel/subscription.events.ts';
+import { USER_CHANGED } from '../../../src/modules/kernel/user.events.ts';
 import { expireSubscriptions } from '../../../src/modules/subscription/expire-subscriptions.ts';
-import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscription.events.ts';
-import { USER_CHANGED } from '../../../src/modules/user/user.events.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { buildPlan, buildSubscription, inDays } from '../../support/factories.ts';
+import { listening } from '../../support/reporting.ts';
 import { createTestServices } from '../../support/services.ts';
-import { listening } from '../traffic/reporting.ts';
 
 let services: RunningServices;
 beforeAll(async () => {

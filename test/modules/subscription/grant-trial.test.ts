@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Prisma } from '../../../src/generated/prisma/client.ts';
-import { logInDevice } from '../../../src/modules/device-login/log-in-device.ts';
-import { addUnits } from '../../../src/modules/plan/unit-time.ts';
+import { addUnits } from '../../../src/modules/kernel/unit-time.ts';
+import { logInDevice } from '../../../src/modules/lifecycle/login/log-in-device.ts';
 import { DeviceLoginDocument, ViewerDocument } from '../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi } from '../../support/api.ts';
 import { buildPlan } from '../../support/factories.ts';
-import { newKey, prove } from '../device-login/prove.ts';
+import { newKey, prove } from '../../support/prove.ts';
 
 let api: TestApi;
 beforeAll(async () => {

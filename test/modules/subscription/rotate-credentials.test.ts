@@ -3,7 +3,7 @@ import { rotateSubscriptionCredentials } from '../../../src/modules/subscription
 import { RotateSubscriptionCredentialsDocument } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { buildSubscription, inDays } from '../../support/factories.ts';
-import { callerOf, newDevice } from '../device/household.ts';
+import { callerOf, newDevice } from '../../support/household.ts';
 
 let api: TestApi;
 beforeAll(async () => {

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PLAN_USERS_CHANGED } from '../../../src/modules/subscription/subscription.events.ts';
+import { PLAN_USERS_CHANGED } from '../../../src/modules/kernel/subscription.events.ts';
+import { USER_CHANGED } from '../../../src/modules/kernel/user.events.ts';
 import { updateUserSubscription } from '../../../src/modules/subscription/update-subscription.ts';
-import { USER_CHANGED } from '../../../src/modules/user/user.events.ts';
 import { UpdateUserSubscriptionDocument, type UpdateUserSubscriptionInput } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { buildSubscription, inDays } from '../../support/factories.ts';
-import { eventually, tally } from '../redemption/redeeming.ts';
-import { listening, waiting } from '../traffic/reporting.ts';
+import { eventually, tally } from '../../support/redeeming.ts';
+import { listening, waiting } from '../../support/reporting.ts';
 
 let api: TestApi;
 let admin: TestUser;

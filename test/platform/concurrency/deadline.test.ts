@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createBatcher } from '../../../src/platform/concurrency/batch.ts';
+import { createBatcher } from '../../../src/platform/concurrency/coalescer.ts';
 import { type Deadline, withinDeadline } from '../../../src/platform/concurrency/deadline.ts';
 import { type Database, isOutage } from '../../../src/platform/database/database.ts';
 import { createApolloServer } from '../../../src/platform/graphql/apollo.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device } from '../../../src/generated/prisma/client.ts';
-import { DEVICE_SORTS, listDevices } from '../../../src/modules/device/list-devices.ts';
+import { DEVICE_SORTS, listDevices } from '../../../src/modules/identity/device/list-devices.ts';
 import { createSecrets } from '../../../src/platform/keys/secrets.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { buildDevice, buildUser, inDays } from '../../support/factories.ts';

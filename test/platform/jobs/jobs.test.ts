@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DomainError } from '../../../src/platform/errors.ts';
 import { createJobQueue, type Job, type JobQueue } from '../../../src/platform/jobs/jobs.ts';
-import { type RedisProcess, startRedisProcess } from '../redis/redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 interface Payload {
   id: string;

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createJobQueue, type JobQueue } from '../../../src/platform/jobs/jobs.ts';
 import { type RepeatedJob, startRepeatedJobs } from '../../../src/platform/jobs/repeated-jobs.ts';
-import { type RedisProcess, startRedisProcess } from '../redis/redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 const log = pino({ level: 'silent' });
 const tick: RepeatedJob = { name: 'tick', attempts: 1, backoffMs: 0, everyMs: 100 };

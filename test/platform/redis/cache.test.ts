@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Cache, createCache } from '../../../src/platform/redis/cache.ts';
 import { createRedis, type Redis } from '../../../src/platform/redis/redis.ts';
-import { type RedisProcess, startRedisProcess } from './redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 let logged: string[] = [];
 const log = pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) });

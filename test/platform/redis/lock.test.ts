@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { withLock } from '../../../src/platform/redis/lock.ts';
 import { createRedis, type Redis, RedisAwayError } from '../../../src/platform/redis/redis.ts';
-import { type RedisProcess, startRedisProcess } from './redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 class Held extends Error {}
 let logged: string[] = [];

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { addressKey, createRateLimits } from '../../../src/platform/redis/rate-limit.ts';
 import { createRedis, type Redis } from '../../../src/platform/redis/redis.ts';
-import { type RedisProcess, startRedisProcess } from './redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 const log = pino({ level: 'silent' });
 const RATE_LIMITED = { code: 'RATE_LIMITED' };

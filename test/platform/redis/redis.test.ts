@@ -10,7 +10,7 @@ import {
   type Redis,
   RedisAwayError,
 } from '../../../src/platform/redis/redis.ts';
-import { type RedisProcess, startRedisProcess } from './redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 const log = pino({ level: 'silent' });
 let server: RedisProcess;

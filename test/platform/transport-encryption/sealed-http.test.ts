@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openUnder } from '../../../examples/encrypted-client/seal.ts';
 import { fetchTransportKey, type TransportKey } from '../../../examples/encrypted-client/transport-key.ts';
-import { fingerprint } from '../../contracts/fingerprint.ts';
 import { DeviceLoginDocument, RedeemCodeDocument, ViewerDocument } from '../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi, type TestUser } from '../../support/api.ts';
 import { newCode } from '../../support/codes.ts';
+import { fingerprint } from '../../support/fingerprint.ts';
 import { encrypt, FORGERIES, goodMessage, type Ingredients } from '../../support/forgeries.ts';
+import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 import { newTransportKey, requireEncryption } from '../../support/sealed-client.ts';
-import { type RedisProcess, startRedisProcess } from '../redis/redis-process.ts';
 
 let redis: RedisProcess;
 let api: TestApi;

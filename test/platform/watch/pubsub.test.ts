@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createPubSub, type PubSub } from '../../../src/platform/watch/pubsub.ts';
-import { type RedisProcess, startRedisProcess } from '../redis/redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 describe('createPubSub', () => {
   let redis: RedisProcess;

@@ -4,7 +4,7 @@ import { distinct } from '../../../src/platform/watch/distinct.ts';
 import { createPubSub, type PubSub } from '../../../src/platform/watch/pubsub.ts';
 import { createWatcher, type Watcher, type WatcherOptions } from '../../../src/platform/watch/watch.ts';
 import type { WatchKind } from '../../../src/platform/watch/watch-kind.ts';
-import { type RedisProcess, startRedisProcess } from '../redis/redis-process.ts';
+import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 const POLL_MS = 100;
 const NEVER = 3_600_000;

@@ -1,0 +1,71 @@
+import type { GraphQLSchema } from 'graphql';
+import { readRefreshToken } from '../modules/identity/session/refresh-token.ts';
+import type { Caller } from '../modules/kernel/caller.ts';
+import { type RootCall, rootCalls, type ValidOperation } from '../platform/graphql/root-calls.ts';
+import type { Services } from '../platform/services.ts';
+import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
+
+type Needed = Pick<Services, 'db' | 'secrets'>;
+type Rule = (args: Record<string, unknown>, services: Needed) => boolean | Promise<boolean>;
+
+const always: Rule = () => true;
+const withDevice: Rule = ({ input }) => (input as { device?: unknown } | undefined)?.device != null;
+
+/**
+ * What speaks for a device before there is a session, or to renew one: a login says who the device is and what proves it,
+ * and the tokens of a device's session are worth as much as the device.
+ */
+export const DEVICE_FIELDS: Readonly<Record<string, Rule>> = {
+  deviceChallenge: always,
+  deviceLogin: always,
+  pendingBinding: always,
+  login: withDevice,
+  register: withDevice,
+  refreshSession: ({ refreshToken }, services) => isOfDevice(services, String(refreshToken)),
+};
+
+/** Decides what must not come in clear once the site wants devices to encrypt. */
+export interface DeviceTraffic {
+  /** @throws TransportEncryptionError for a device's session in clear where that must not be */
+  ensureMaySpeakClear: (caller: Caller) => Promise<void>;
+  /** @throws TransportEncryptionError for an operation in clear that is a device's, where that must not be */
+  ensureMayRunClear: (operation: ValidOperation) => Promise<void>;
+}
+
+/** Everything of devices, and of nobody else: logins by e-mail, agents and public queries are never asked to encrypt. */
+export function createDeviceTraffic(
+  services: Needed,
+  { schema, refusalOfClear }: Pick<TransportEncryption, 'refusalOfClear'> & { schema: GraphQLSchema },
+): DeviceTraffic {
+  const ensureClear = async () => {
+    const refusal = await refusalOfClear();
+    if (refusal) throw refusal;
+  };
+  return {
+    ensureMaySpeakClear: async (caller) => {
+      if (isDevice(caller)) await ensureClear();
+    },
+    ensureMayRunClear: async (operation) => {
+      const calls = rootCalls(schema, operation).filter(({ field }) => Object.hasOwn(DEVICE_FIELDS, field));
+      if (await someSpeakForDevice(services, calls)) await ensureClear();
+    },
+  };
+}
+
+/** Whether it is the session of a device that asks. */
+export function isDevice(caller: Caller): boolean {
+  return caller.kind === 'user' && caller.deviceId !== null;
+}
+
+async function someSpeakForDevice(services: Needed, calls: readonly RootCall[]): Promise<boolean> {
+  const found = await Promise.all(
+    calls.map(({ field, args }) => (DEVICE_FIELDS[field] ?? always)(args(), services)),
+  );
+  return found.includes(true);
+}
+
+async function isOfDevice({ db, secrets }: Needed, refreshToken: string): Promise<boolean> {
+  const parts = readRefreshToken(secrets, refreshToken);
+  if (!parts) return false;
+  return (await db.session.count({ where: { id: parts.sessionId, deviceId: { not: null } } })) > 0;
+}

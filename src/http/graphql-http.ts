@@ -1,0 +1,145 @@
+import { HeaderMap } from '@apollo/server';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import type { FastifyInstance, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify';
+import { GraphQLError } from 'graphql';
+import type { Context } from '../context.ts';
+import { type Caller, isAdmin } from '../modules/kernel/caller.ts';
+import { authenticate } from '../modules/lifecycle/login/authenticate.ts';
+import { isServerToken } from '../modules/network/server/find-agent.ts';
+import { createLimit, type Limit } from '../platform/concurrency/semaphore.ts';
+import { DomainError, PlatformError } from '../platform/errors.ts';
+import { createApolloServer } from '../platform/graphql/apollo.ts';
+import { answerConditionally } from '../platform/graphql/conditional-get.ts';
+import { LIMITS } from '../platform/graphql/limits.ts';
+import { inRequestScope, requestScope } from '../platform/request-scope.ts';
+import { acceptSealedRequests, isSealed } from '../platform/transport-encryption/sealed-http.ts';
+import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-settings.ts';
+import { scopeOf } from './scope-of.ts';
+
+/** Where GraphQL is, for both transports. */
+export const GRAPHQL_PATH = '/graphql';
+
+/** Whether the request came encrypted is known to this transport, and to no resolver. */
+interface HttpContext extends Context {
+  isSealed: boolean;
+}
+
+/**
+ * Answers GraphQL over HTTP, in clear or encrypted.
+ *
+ * @returns ends the GraphQL server
+ */
+export async function serveGraphqlHttp(
+  app: FastifyInstance,
+  settings: GraphqlSettings,
+  { encryption, deviceTraffic }: Encryption,
+): Promise<() => Promise<void>> {
+  const { services, config, schema, shared, metrics } = settings;
+  const apollo = createApolloServer<HttpContext>({
+    schema,
+    log: services.log,
+    onError: (code) => metrics.errors.inc({ code }),
+    mayIntrospect: ({ caller }) => mayIntrospect(caller, config),
+    beforeRun: async (operation, context) => {
+      if (!context.isSealed) await deviceTraffic.ensureMayRunClear(operation);
+    },
+  });
+  await apollo.start();
+  const handle = fastifyApolloHandler(apollo, {
+    context: async (request) => {
+      const caller = await identify(settings, deviceTraffic, request);
+      if (caller.kind === 'agent') shared.agentPresence.seen(caller);
+      const scope = scopeOf(request, config);
+      return { ...services, ...shared, caller, request: scope, isSealed: isSealed(request) };
+    },
+  });
+  const answerWithin =
+    (limit: Limit): RouteHandlerMethod =>
+    (request, reply) =>
+      limit(() =>
+        inRequestScope(scopeOf(request, config), async () =>
+          // Whoever has waited in line may have gone meanwhile.
+          reply.raw.destroyed ? '' : handle.call(app, request, reply),
+        ),
+      );
+  const route: RouteOptions = {
+    method: ['GET', 'POST'],
+    url: GRAPHQL_PATH,
+    onSend: answerConditionally,
+    handler: answerWithin(createRequestLimit()),
+  };
+  app.addConstraintStrategy(SENDER);
+  await app.register(async (routes) => {
+    acceptSealedRequests(routes, encryption);
+    routes.route(route);
+    // What agents ask takes long: customers do not stand in line behind them.
+    const ofAgents = { constraints: { sender: 'agent' }, bodyLimit: LIMITS.agentBodyBytes };
+    routes.route({ ...route, ...ofAgents, handler: answerWithin(createRequestLimit()) });
+  });
+  return () => apollo.stop();
+}
+
+/** A body has been read by then: whoever sends slowly takes nobody's place. */
+const createRequestLimit = () =>
+  createLimit(LIMITS.requests, {
+    crowdedMs: LIMITS.requestsCrowdedMs,
+    maxWaitMs: LIMITS.requestWaitMs,
+    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE', OVERLOADED),
+  });
+
+const OVERLOADED = { message: 'More is asked than can be done. Try again shortly.', retryAfterSeconds: 1 };
+
+/** Who sends a request, by what can be seen of it before its body is read. */
+const SENDER: Parameters<FastifyInstance['addConstraintStrategy']>[0] = {
+  name: 'sender',
+  storage: () => {
+    const routes = new Map<unknown, never>();
+    return {
+      get: (sender) => routes.get(sender) ?? null,
+      set: (sender, route) => void routes.set(sender, route as never),
+    };
+  },
+  validate: () => {},
+  deriveConstraint: ({ headers }) => (isServerToken(headers.authorization) ? 'agent' : undefined),
+};
+
+/**
+ * Who is asking, and what follows from that for his request.
+ *
+ * @throws GraphQLError with the HTTP status: Apollo answers a context that fails with 500 otherwise
+ */
+async function identify(
+  { services, shared, config }: GraphqlSettings,
+  { ensureMaySpeakClear }: Encryption['deviceTraffic'],
+  request: FastifyRequest,
+): Promise<Caller> {
+  try {
+    await shared.operationBudget.spendRequest(scopeOf(request, config).ip);
+    const caller = await authenticate(services, request.headers.authorization);
+    if (!isSealed(request)) await ensureMaySpeakClear(caller);
+    const scope = requestScope();
+    if (scope) scope.hidesSchema = !mayIntrospect(caller, config);
+    if (isTrusted(caller)) scope?.deadline?.extend(LIMITS.longOperationMs);
+    return caller;
+  } catch (error) {
+    throw refusedRequest(error);
+  }
+}
+
+/** Agents and admins ask for much at once. */
+const isTrusted = (caller: Caller) => caller.kind === 'agent' || isAdmin(caller);
+
+function refusedRequest(error: unknown): GraphQLError {
+  const originalError = error instanceof Error ? error : null;
+  return new GraphQLError('the request was not accepted', {
+    originalError,
+    extensions: { http: statusOf(error) },
+  });
+}
+
+function statusOf(error: unknown): { status: number; headers?: HeaderMap } {
+  if (!(error instanceof DomainError)) return { status: 503 };
+  const seconds = error.details.retryAfterSeconds;
+  if (seconds === undefined) return { status: 400 };
+  return { status: 429, headers: new HeaderMap([['retry-after', String(seconds)]]) };
+}

@@ -1,0 +1,27 @@
+import type { GraphQLSchema } from 'graphql';
+import type { Config } from '../config.ts';
+import type { Shared } from '../context.ts';
+import { type Caller, isAdmin } from '../modules/kernel/caller.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { Services } from '../platform/services.ts';
+import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
+import type { DeviceTraffic } from './encryption-policy.ts';
+
+/** What both transports of GraphQL are served with. */
+export interface GraphqlSettings {
+  services: Services;
+  config: Config;
+  metrics: Metrics;
+  schema: GraphQLSchema;
+  shared: Shared;
+}
+
+/** What decides whether a message had to be encrypted. */
+export interface Encryption {
+  encryption: TransportEncryption;
+  deviceTraffic: DeviceTraffic;
+}
+
+/** Whether the caller may look at the schema itself. */
+export const mayIntrospect = (caller: Caller, { INTROSPECTION }: Pick<Config, 'INTROSPECTION'>): boolean =>
+  INTROSPECTION || isAdmin(caller);

@@ -1,0 +1,56 @@
+import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
+import type { z } from 'zod';
+import type { Page } from '../../../platform/database/page.ts';
+import { PageArgs } from '../../../platform/graphql/connection.ts';
+import type { Services } from '../../../platform/services.ts';
+import { AdminOnly, CurrentUser } from '../../kernel/access.ts';
+import type { UserCaller } from '../../kernel/caller.ts';
+import { Ad, AdConnection, CreateAdInput, UpdateAdInput } from './ad.types.ts';
+import type { AdChange } from './ad-fields.ts';
+import { createAd } from './create-ad.ts';
+import { deleteAd } from './delete-ad.ts';
+import { listAllAds } from './list-ads.ts';
+import { updateAd } from './update-ad.ts';
+
+@Resolver()
+export class AdAdminResolver {
+  @AdminOnly()
+  @Query(() => AdConnection, {
+    nullable: true,
+    description: 'Every advertisement, those too that are not shown, the newest first.',
+  })
+  allAds(@Args(() => PageArgs) page: PageArgs, @Ctx() services: Services): Promise<Page<Ad>> {
+    return listAllAds(services, page);
+  }
+
+  @AdminOnly()
+  @Mutation(() => Ad, { description: 'Makes an advertisement.' })
+  createAd(
+    @Arg('input', () => CreateAdInput, { description: 'The advertisement.' }) input: CreateAdInput,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() services: Services,
+  ): Promise<Ad> {
+    return createAd(services, { actorId: userId, input });
+  }
+
+  @AdminOnly()
+  @Mutation(() => Ad, { description: 'Changes an advertisement.' })
+  updateAd(
+    @Arg('id', () => ID, { description: 'Which one.' }) id: string,
+    @Arg('input', () => UpdateAdInput, { description: 'What changes.' }) input: UpdateAdInput,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() services: Services,
+  ): Promise<Ad> {
+    return updateAd(services, { actorId: userId, id, input: input as z.input<typeof AdChange> });
+  }
+
+  @AdminOnly()
+  @Mutation(() => Ad, { description: 'Takes an advertisement away; answers with it as it was.' })
+  deleteAd(
+    @Arg('id', () => ID, { description: 'Which one.' }) id: string,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() services: Services,
+  ): Promise<Ad> {
+    return deleteAd(services, { actorId: userId, id });
+  }
+}

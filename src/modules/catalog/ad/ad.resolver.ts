@@ -1,0 +1,19 @@
+import { Args, Ctx, Query, Resolver } from 'type-graphql';
+import type { Page } from '../../../platform/database/page.ts';
+import { PageArgs } from '../../../platform/graphql/connection.ts';
+import type { Services } from '../../../platform/services.ts';
+import { Public } from '../../kernel/access.ts';
+import { type Ad, AdConnection } from './ad.types.ts';
+import { listPresentAds } from './list-ads.ts';
+
+@Resolver()
+export class AdResolver {
+  @Public()
+  @Query(() => AdConnection, {
+    nullable: true,
+    description: 'What apps are to show now, the newest first: what is enabled and within its time.',
+  })
+  ads(@Args(() => PageArgs) page: PageArgs, @Ctx() services: Services): Promise<Page<Ad>> {
+    return listPresentAds(services, page);
+  }
+}

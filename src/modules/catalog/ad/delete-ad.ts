@@ -1,0 +1,23 @@
+import type { Ad } from '../../../generated/prisma/client.ts';
+import type { Services } from '../../../platform/services.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { auditedAd } from './ad-fields.ts';
+import { lockAd } from './lock-ad.ts';
+
+/**
+ * Takes an advertisement away, audited. Nothing refers to it, so its row goes; the audit log keeps what it was.
+ *
+ * @returns it, as it was
+ * @throws PlatformError NOT_FOUND
+ */
+export function deleteAd(
+  { db }: Pick<Services, 'db'>,
+  { actorId, id }: { actorId: string; id: string },
+): Promise<Ad> {
+  return db.$transaction(async (tx) => {
+    const ad = await lockAd(tx, id);
+    await tx.ad.delete({ where: { id: ad.id } });
+    await recordAudit(tx, { action: 'deleteAd', actorId, targetId: ad.id, before: auditedAd(ad) });
+    return ad;
+  });
+}

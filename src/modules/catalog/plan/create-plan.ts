@@ -1,0 +1,32 @@
+import type { z } from 'zod';
+import type { Plan } from '../../../generated/prisma/client.ts';
+import { checkInput } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { lockNodeLists } from '../../network/node-list/lock-node-lists.ts';
+import { auditedPlan, checkNodes, NewPlan } from './plan-fields.ts';
+
+/**
+ * Makes a plan, audited.
+ *
+ * @throws PlatformError BAD_USER_INPUT; NOT_FOUND when one of the nodes does not exist
+ */
+export function createPlan(
+  { db }: Pick<Services, 'db'>,
+  { actorId, input }: { actorId: string; input: z.input<typeof NewPlan> },
+): Promise<Plan> {
+  const { nodeIds, ...fields } = checkInput(NewPlan, input);
+  return db.$transaction(async (tx) => {
+    await lockNodeLists(tx);
+    await checkNodes(tx, nodeIds);
+    const planNodes = { create: nodeIds.map((nodeId) => ({ nodeId })) };
+    const plan = await tx.plan.create({ data: { ...fields, planNodes }, include: { planNodes: true } });
+    await recordAudit(tx, {
+      action: 'createPlan',
+      actorId,
+      targetId: plan.id,
+      after: auditedPlan(plan),
+    });
+    return plan;
+  });
+}

@@ -1,0 +1,30 @@
+import { Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
+import type { Context } from '../../../context.ts';
+import type { Plan as PlanRow } from '../../../generated/prisma/client.ts';
+import { Public } from '../../kernel/access.ts';
+import { isAdmin } from '../../kernel/caller.ts';
+import { listNodeIds } from './list-node-ids.ts';
+import { listPlansOnSale } from './list-plans.ts';
+import { Plan } from './plan.types.ts';
+
+@Resolver(() => Plan)
+export class PlanResolver {
+  @Public()
+  @Query(() => [Plan], { nullable: true, description: 'What is on sale.' })
+  plans(@Ctx() context: Context): Promise<Plan[]> {
+    return listPlansOnSale(context);
+  }
+
+  @FieldResolver(() => [ID], { nullable: true, description: 'For admins: its nodes by id; null for others.' })
+  nodeIds(@Root() { id }: PlanRow, @Ctx() context: Context): Promise<string[]> | null {
+    return isAdmin(context.caller) ? listNodeIds(context, id) : null;
+  }
+
+  @FieldResolver(() => [String], {
+    nullable: true,
+    description: 'For admins: the tags whose nodes it has, too; null for others.',
+  })
+  nodeTags(@Root() { nodeTags }: PlanRow, @Ctx() { caller }: Context): string[] | null {
+    return isAdmin(caller) ? nodeTags : null;
+  }
+}

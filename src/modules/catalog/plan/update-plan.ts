@@ -1,0 +1,54 @@
+import type { z } from 'zod';
+import type { Plan } from '../../../generated/prisma/client.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
+import { checkVersion, given } from '../../../platform/database/edit.ts';
+import { checkId, checkInput } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { forgetNodeLists } from '../../network/node-list/forget-node-lists.ts';
+import { lockNodeLists } from '../../network/node-list/lock-node-lists.ts';
+import { lockPlan } from './lock-plan.ts';
+import { auditedPlan, checkNodes, PlanChanges } from './plan-fields.ts';
+
+/**
+ * Changes a plan, audited. What was granted of it keeps its limits until it is extended; its nodes, its speed and its
+ * devices change for everybody at once.
+ *
+ * @throws PlatformError BAD_USER_INPUT; NOT_FOUND also when one of the nodes does not exist; EDIT_CONFLICT when the
+ *   version that was edited is not the present one
+ */
+export async function updatePlan(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { actorId, id, input }: { actorId: string; id: string; input: z.input<typeof PlanChanges> },
+): Promise<Plan> {
+  const planId = checkId(id);
+  const { version, nodeIds, ...fields } = checkInput(PlanChanges, input);
+  const plan = await services.db.$transaction(async (tx) => {
+    await lockNodeLists(tx);
+    const before = await lockPlan(tx, planId);
+    checkVersion(before, version);
+    if (nodeIds) await nameNodes(tx, planId, nodeIds);
+    const after = await tx.plan.update({
+      where: { id: planId },
+      data: { ...given(fields), version: { increment: 1 } },
+      include: { planNodes: true },
+    });
+    await recordAudit(tx, {
+      action: 'updatePlan',
+      actorId,
+      targetId: planId,
+      before: auditedPlan(before),
+      after: auditedPlan(after),
+    });
+    return after;
+  });
+  await forgetNodeLists(services, [planId]);
+  return plan;
+}
+
+/** These by id, and no others. */
+async function nameNodes(tx: Transaction, planId: string, nodeIds: string[]): Promise<void> {
+  await checkNodes(tx, nodeIds);
+  await tx.planNode.deleteMany({ where: { planId, nodeId: { notIn: nodeIds } } });
+  await tx.planNode.createMany({ data: nodeIds.map((nodeId) => ({ planId, nodeId })), skipDuplicates: true });
+}

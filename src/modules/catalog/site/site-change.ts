@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { DeviceLoginProof, UnitTime } from '../../../generated/prisma/client.ts';
+import { EditedVersion } from '../../../platform/database/edit.ts';
+import { label, longest, WebAddress } from '../../../platform/text.ts';
+import { CustomData } from './custom-data.ts';
+
+const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
+
+/** What an admin changes of the site. What is absent stays; null clears what can be empty. */
+export const SiteChange = z.object({
+  version: EditedVersion,
+  name: label(100).optional(),
+  description: longest(1_000).optional(),
+  logo: WebAddress.or(
+    longest(2_048).regex(/^\/(?!\/)/, 'must be an http(s) address, or a path from /'),
+  ).nullish(),
+  keywords: z
+    .array(label(50))
+    .max(100, 'must have at most 100 entries')
+    .transform((words) => [...new Set(words)])
+    .optional(),
+  customHtml: longest(16_384).nullish(),
+  customData: CustomData.optional(),
+  currency: z
+    .string()
+    .trim()
+    .toUpperCase()
+    .refine((code) => CURRENCIES.has(code), 'must be a currency of ISO 4217, like EUR')
+    .optional(),
+  registrationEnabled: z.boolean().optional(),
+  deviceLoginProof: z.enum(DeviceLoginProof).optional(),
+  deviceLimit: z.int().min(0, 'must not be negative').nullish(),
+  transportEncryption: z.boolean().optional(),
+  trialPlanId: z.string().nullish(),
+  trialUnitTime: z.enum(UnitTime).nullish(),
+  trialQuantity: z.int().min(1, 'must be at least 1').max(36_500, 'must be at most 36500').nullish(),
+});

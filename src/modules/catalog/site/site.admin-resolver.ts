@@ -1,0 +1,30 @@
+import { Arg, Ctx, Mutation, Query, Resolver } from 'type-graphql';
+import type { z } from 'zod';
+import type { Services } from '../../../platform/services.ts';
+import { AdminOnly, CurrentUser } from '../../kernel/access.ts';
+import type { UserCaller } from '../../kernel/caller.ts';
+import { readSiteSettings } from './read-site-settings.ts';
+import { SiteSettings, UpdateSiteInput } from './site.types.ts';
+import type { SiteChange } from './site-change.ts';
+import { updateSite } from './update-site.ts';
+
+@Resolver()
+export class SiteAdminResolver {
+  @AdminOnly()
+  @Query(() => SiteSettings, { nullable: true, description: 'The settings of the site.' })
+  siteSettings(@Ctx() services: Services): Promise<SiteSettings> {
+    return readSiteSettings(services);
+  }
+
+  @AdminOnly()
+  @Mutation(() => SiteSettings, {
+    description: 'Changes the settings of the site; every instance obeys at once.',
+  })
+  updateSite(
+    @Arg('input', () => UpdateSiteInput, { description: 'What changes.' }) input: UpdateSiteInput,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() services: Services,
+  ): Promise<SiteSettings> {
+    return updateSite(services, { actorId: userId, input: input as z.input<typeof SiteChange> });
+  }
+}

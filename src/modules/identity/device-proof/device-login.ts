@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { checkId } from '../../../platform/input.ts';
+import { DeviceIdentifier } from './device-identifier.ts';
+import { DevicePublicKey } from './device-proof.ts';
+
+const label = (longest: number) =>
+  z
+    .string()
+    .trim()
+    .min(1, 'must not be empty')
+    .max(longest, `must have at most ${longest} characters`)
+    .nullish();
+
+/** What a device sends to log in. */
+export const DeviceLogin = z
+  .object({
+    identifier: DeviceIdentifier,
+    secret: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{43,128}$/, 'must be 43 to 128 base64url characters (256 random bits or more)')
+      .nullish(),
+    publicKey: DevicePublicKey.nullish(),
+    proof: z.string().max(4_096, 'must have at most 4096 characters').nullish(),
+    shortCode: label(32),
+    name: label(100),
+    platform: label(50),
+    appVersion: label(50),
+    linkCode: z.string().max(64, 'must have at most 64 characters').nullish(),
+    confirmationToken: z.string().max(64, 'must have at most 64 characters').nullish(),
+    replaceDeviceId: z
+      .string()
+      .nullish()
+      .transform((id) => (id ? checkId(id) : null)),
+  })
+  .refine(({ secret, publicKey }) => !(secret && publicKey), {
+    path: ['publicKey'],
+    message: 'must not come beside a secret: a device has one or the other',
+  })
+  .refine(({ publicKey, proof }) => Boolean(publicKey) === Boolean(proof), {
+    path: ['proof'],
+    message: 'must come together with publicKey',
+  });
+
+export type DeviceLogin = z.output<typeof DeviceLogin>;

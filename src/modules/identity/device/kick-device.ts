@@ -1,0 +1,32 @@
+import type { Device } from '../../../generated/prisma/client.ts';
+import type { Services } from '../../../platform/services.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { announceEndedSessions } from '../session/announce-ended-sessions.ts';
+import { endSessions } from '../session/end-sessions.ts';
+import { lockDevice } from './lock-device.ts';
+
+/**
+ * Ends the session of a device, and closes its sockets. It may log in again. Audited.
+ *
+ * @throws PlatformError NOT_FOUND
+ */
+export async function kickDevice(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { actorId, id }: { actorId: string; id: string },
+): Promise<Device> {
+  const { device, endedSessionIds } = await services.db.$transaction(async (tx) => {
+    const kicked = await lockDevice(tx, { id });
+    const ended = await endSessions(tx, { deviceId: kicked.id });
+    await recordAudit(tx, {
+      action: 'kickDevice',
+      actorId,
+      targetId: kicked.id,
+      after: { endedSessionIds: ended },
+    });
+    return { device: kicked, endedSessionIds: ended };
+  });
+  await announceEndedSessions(services, endedSessionIds);
+  services.pubSub.publish(USER_CHANGED, [device.userId]);
+  return device;
+}

@@ -1,0 +1,34 @@
+import type { Device } from '../../../generated/prisma/client.ts';
+import type { Services } from '../../../platform/services.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { announceEndedSessions } from '../session/announce-ended-sessions.ts';
+import { endSessions } from '../session/end-sessions.ts';
+import { lockDevice } from './lock-device.ts';
+
+/**
+ * Lets a device log in, or not: disabling it ends its session and closes its sockets. Audited.
+ *
+ * @throws PlatformError NOT_FOUND
+ */
+export async function setDeviceEnabled(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { actorId, id, enabled }: { actorId: string; id: string; enabled: boolean },
+): Promise<Device> {
+  const { device, endedSessionIds } = await services.db.$transaction(async (tx) => {
+    const before = await lockDevice(tx, { id });
+    const changed = await tx.device.update({ where: { id: before.id }, data: { enabled } });
+    const ended = enabled ? [] : await endSessions(tx, { deviceId: before.id });
+    await recordAudit(tx, {
+      action: 'setDeviceEnabled',
+      actorId,
+      targetId: before.id,
+      before: { enabled: before.enabled },
+      after: { enabled },
+    });
+    return { device: changed, endedSessionIds: ended };
+  });
+  await announceEndedSessions(services, endedSessionIds);
+  services.pubSub.publish(USER_CHANGED, [device.userId]);
+  return device;
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import type { Device } from '../../../generated/prisma/client.ts';
+import { PlatformError } from '../../../platform/errors.ts';
+import { checkId, checkInput } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+import type { UserCaller } from '../../kernel/caller.ts';
+import { USER_CHANGED } from '../../kernel/user.events.ts';
+
+const DeviceChange = z.object({
+  name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters').nullish(),
+});
+
+/**
+ * Changes what the caller calls a device of his own. Null takes the name away; what is absent stays.
+ *
+ * @throws PlatformError BAD_USER_INPUT; NOT_FOUND, the same for a device of somebody else as for none
+ */
+export async function updateDevice(
+  { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
+  { caller: { userId }, id, input }: { caller: UserCaller; id: string; input: z.input<typeof DeviceChange> },
+): Promise<Device> {
+  const { name } = checkInput(DeviceChange, input);
+  const [device] = await db.device.updateManyAndReturn({
+    where: { id: checkId(id), userId },
+    data: { ...(name !== undefined && { name }) },
+  });
+  if (!device) throw new PlatformError('NOT_FOUND');
+  pubSub.publish(USER_CHANGED, [userId]);
+  return device;
+}

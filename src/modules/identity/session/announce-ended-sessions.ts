@@ -1,0 +1,13 @@
+import type { Services } from '../../../platform/services.ts';
+import { SESSION_ENDED } from '../../kernel/session.events.ts';
+import { sessionKey } from './find-session.ts';
+
+/** Makes every instance forget the sessions and close their sockets. Called after the commit that ended them. */
+export async function announceEndedSessions(
+  { cache, pubSub }: Pick<Services, 'cache' | 'pubSub'>,
+  sessionIds: readonly string[],
+): Promise<void> {
+  if (sessionIds.length === 0) return;
+  await Promise.all(sessionIds.map((id) => cache.delete(sessionKey(id))));
+  pubSub.publish(SESSION_ENDED, sessionIds);
+}

@@ -1,0 +1,22 @@
+import type { Services } from '../../../platform/services.ts';
+import type { UserCaller } from '../../kernel/caller.ts';
+import { lockUsers } from '../../kernel/lock-users.ts';
+import { announceEndedSessions } from './announce-ended-sessions.ts';
+import { endSessions } from './end-sessions.ts';
+
+/**
+ * Ends the caller's session, or all of his.
+ *
+ * @returns the ids of the sessions that ended by it; running it again ends nothing more
+ */
+export async function logOut(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { caller, everywhere }: { caller: UserCaller; everywhere: boolean },
+): Promise<string[]> {
+  const endedSessionIds = await services.db.$transaction(async (tx) => {
+    await lockUsers(tx, [caller.userId]);
+    return endSessions(tx, { userId: caller.userId, ...(!everywhere && { id: caller.sessionId }) });
+  });
+  await announceEndedSessions(services, endedSessionIds);
+  return endedSessionIds;
+}

@@ -1,0 +1,81 @@
+import type { Device, Session, User } from '../../../generated/prisma/client.ts';
+import { databaseNow } from '../../../platform/database/clock.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
+import { PlatformError } from '../../../platform/errors.ts';
+import type { Limit } from '../../../platform/redis/rate-limit.ts';
+import type { Services } from '../../../platform/services.ts';
+import { AuthError } from '../../kernel/auth.errors.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { countingWrongTries } from '../../network/server/limit-failed-attempts.ts';
+import { announceEndedSessions } from './announce-ended-sessions.ts';
+import { type RefreshTokenParts, readRefreshToken } from './refresh-token.ts';
+import { SESSION_MS } from './start-session.ts';
+import { issueTokens, type Login } from './tokens.ts';
+
+type RefreshServices = Pick<Services, 'db' | 'secrets' | 'signingKeys' | 'cache' | 'pubSub' | 'rateLimits'>;
+
+/** Nobody guesses 256 bits; this keeps those who try from costing us anything. */
+const WRONG_REFRESH_TOKENS: Limit = { name: 'wrong-refresh-token', points: 100, durationSeconds: 600 };
+
+type SessionWithOwner = Session & { user: User; device: Device | null };
+
+/**
+ * Renews a session for thirty days and changes its refresh token.
+ *
+ * A token whose successor nobody has used yet gives that same successor again, so a lost answer logs
+ * nobody out. An older one must have been copied: it ends the session.
+ *
+ * @throws AuthError SESSION_REVOKED for a session that has ended, or ends by this very call
+ * @throws PlatformError UNAUTHENTICATED for what is no refresh token of ours; RATE_LIMITED after many of those
+ */
+export function refreshSession(services: RefreshServices, token: string): Promise<Login> {
+  const counted = { limit: WRONG_REFRESH_TOKENS, refusal: 'UNAUTHENTICATED' };
+  return countingWrongTries(services, counted, () => refresh(services, token));
+}
+
+async function refresh(services: RefreshServices, token: string): Promise<Login> {
+  const parts = readRefreshToken(services.secrets, token);
+  if (!parts) throw new PlatformError('UNAUTHENTICATED');
+  const session = await services.db.$transaction((tx) => rotate(tx, parts));
+  if (session === 'REUSED') {
+    await announceEndedSessions(services, [parts.sessionId]);
+    throw new AuthError('SESSION_REVOKED');
+  }
+  return issueTokens(services, { session, user: session.user, device: session.device });
+}
+
+async function rotate(tx: Transaction, parts: RefreshTokenParts): Promise<SessionWithOwner | 'REUSED'> {
+  const { sessionId: id, generation } = parts;
+  await tx.$executeRaw`SELECT id FROM sessions WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
+  const session = await tx.session.findUnique({ where: { id }, include: { user: true, device: true } });
+  if (!session || generation > session.refreshGeneration || !parts.isGenuine(session.refreshSeed)) {
+    throw new PlatformError('UNAUTHENTICATED');
+  }
+  const now = await databaseNow(tx);
+  if (!isLive(session, now)) throw new AuthError('SESSION_REVOKED');
+  if (generation < session.refreshGeneration - 1) return endReused(tx, session, now);
+  return tx.session.update({
+    where: { id },
+    data: {
+      refreshGeneration: generation + 1,
+      lastSeenAt: now,
+      expiresAt: new Date(now.getTime() + SESSION_MS),
+    },
+    include: { user: true, device: true },
+  });
+}
+
+function isLive({ revokedAt, expiresAt, user, device }: SessionWithOwner, now: Date): boolean {
+  return !revokedAt && expiresAt > now && user.enabled && !user.deletedAt && device?.enabled !== false;
+}
+
+async function endReused(tx: Transaction, { id, userId }: Session, now: Date): Promise<'REUSED'> {
+  await tx.session.update({ where: { id }, data: { revokedAt: now } });
+  await recordAudit(tx, {
+    action: 'refreshTokenReused',
+    actorId: null,
+    targetId: userId,
+    after: { sessionId: id },
+  });
+  return 'REUSED';
+}

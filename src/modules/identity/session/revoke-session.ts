@@ -1,0 +1,33 @@
+import type { Device, Session } from '../../../generated/prisma/client.ts';
+import { PlatformError } from '../../../platform/errors.ts';
+import { checkId } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+import type { UserCaller } from '../../kernel/caller.ts';
+import { lockUsers } from '../../kernel/lock-users.ts';
+import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { announceEndedSessions } from './announce-ended-sessions.ts';
+import { endSessions } from './end-sessions.ts';
+
+/**
+ * Ends one of the caller's own sessions, and closes its sockets. One that has ended already stays as it is.
+ *
+ * @throws PlatformError NOT_FOUND, the same for a session of somebody else as for none
+ */
+export async function revokeSession(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { caller: { userId }, id }: { caller: UserCaller; id: string },
+): Promise<Session & { device: Device | null }> {
+  const where = { id: checkId(id), userId };
+  const { session, endedSessionIds } = await services.db.$transaction(async (tx) => {
+    await lockUsers(tx, [userId]);
+    const ended = await endSessions(tx, where);
+    return {
+      session: await tx.session.findUnique({ where, include: { device: true } }),
+      endedSessionIds: ended,
+    };
+  });
+  if (!session) throw new PlatformError('NOT_FOUND');
+  await announceEndedSessions(services, endedSessionIds);
+  services.pubSub.publish(USER_CHANGED, [userId]);
+  return session;
+}

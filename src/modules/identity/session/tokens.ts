@@ -1,0 +1,31 @@
+import type { Device, Session, User } from '../../../generated/prisma/client.ts';
+import type { Services } from '../../../platform/services.ts';
+import { signAccessToken } from './access-token.ts';
+import { refreshTokenOf } from './refresh-token.ts';
+
+/** What a login gives. */
+export interface Login {
+  accessToken: string;
+  accessTokenExpiresAt: Date;
+  refreshToken: string;
+  user: User;
+  device: Device | null;
+}
+
+/** The tokens of a session at its present generation. */
+export async function issueTokens(
+  { signingKeys, secrets }: Pick<Services, 'signingKeys' | 'secrets'>,
+  { session, user, device }: { session: Session; user: User; device: Device | null },
+): Promise<Login> {
+  const token = await signAccessToken(signingKeys, {
+    userId: session.userId,
+    sessionId: session.id,
+    issuedAt: session.lastSeenAt,
+  });
+  const refreshToken = refreshTokenOf(secrets, {
+    sessionId: session.id,
+    refreshSeed: session.refreshSeed,
+    generation: session.refreshGeneration,
+  });
+  return { ...token, refreshToken, user, device };
+}

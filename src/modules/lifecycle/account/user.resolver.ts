@@ -1,0 +1,117 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { Args, Ctx, FieldResolver, Info, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql';
+import type { Context } from '../../../context.ts';
+import type { Order as OrderRow, Redemption as RedemptionRow } from '../../../generated/prisma/client.ts';
+import type { Page, PageArguments } from '../../../platform/database/page.ts';
+import { PageArgs } from '../../../platform/graphql/connection.ts';
+import { selectionOf } from '../../../platform/graphql/selection.ts';
+import { type Device, DeviceConnection } from '../../identity/device/device.types.ts';
+import { listDevices } from '../../identity/device/list-devices.ts';
+import { listSessions } from '../../identity/session/list-sessions.ts';
+import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
+import { type UserCaller, userOf } from '../../kernel/caller.ts';
+import { RedemptionConnection } from '../../redemption/code/redemption.types.ts';
+import { listOrders } from '../../redemption/order/list-orders.ts';
+import { listRedemptions } from '../../redemption/order/list-redemptions.ts';
+import { OrderConnection } from '../../redemption/order/order.types.ts';
+import { listSubscriptions } from '../../subscription/list-subscriptions.ts';
+import { UserSubscription } from '../../subscription/subscription.types.ts';
+import { Session } from '../login/auth.types.ts';
+import { deleteAccount } from './delete-account.ts';
+import { getEmail, getViewer } from './get-viewer.ts';
+import { type Account, pageKey, type Wanted } from './read-account.ts';
+import { User } from './user.types.ts';
+import { watchViewer } from './watch-viewer.ts';
+
+/** What is read together with the account, so that it is all of one moment. */
+function wantedOf(info: GraphQLResolveInfo): Wanted {
+  const fields = selectionOf(info);
+  const subscriptions = fields.filter(({ name }) => name === 'subscriptions');
+  const devices = fields.filter(({ name }) => name === 'devices');
+  return {
+    subscriptions: subscriptions.length > 0,
+    nodes: subscriptions.some((field) => field.fields().some(({ name }) => name === 'nodes')),
+    devices: devices.map(({ args }): PageArguments => args),
+    deviceCount: devices.some((field) => field.fields().some(({ name }) => name === 'totalCount')),
+  };
+}
+
+@Resolver(() => User)
+export class UserResolver {
+  @Public()
+  @Query(() => User, {
+    nullable: true,
+    description: 'Your account; null when no token came with the request.',
+  })
+  viewer(@Ctx() context: Context, @Info() info: GraphQLResolveInfo): Promise<User | null> {
+    return getViewer(context, { caller: context.caller, wanted: wantedOf(info) });
+  }
+
+  @SignedIn()
+  @Mutation(() => User, {
+    description:
+      'Closes your account, whatever it still has. Its devices and its address can be used for another one.',
+  })
+  deleteAccount(@CurrentUser() { userId }: UserCaller, @Ctx() context: Context): Promise<User> {
+    return deleteAccount(context, { userId });
+  }
+
+  @SignedIn()
+  @Subscription(() => User, {
+    description:
+      'Your account as it is now, then again whenever it, its subscriptions, their nodes or its devices change.',
+    subscribe: ({ context, info }: { context: Context; info: GraphQLResolveInfo }) =>
+      watchViewer(context, { userId: userOf(context.caller).userId, wanted: wantedOf(info) }),
+  })
+  viewerChanged(@Root() user: User): User {
+    return user;
+  }
+
+  @FieldResolver(() => String, {
+    nullable: true,
+    description: 'The address it logs in by; null when it has none.',
+  })
+  email(@Root() { id }: User, @Ctx() context: Context): Promise<string | null> {
+    return getEmail(context, id);
+  }
+
+  @FieldResolver(() => [UserSubscription], { description: 'What it has or had of plans, the newest first.' })
+  subscriptions(
+    @Root() { id, subscriptions }: Account,
+    @Ctx() context: Context,
+  ): UserSubscription[] | Promise<UserSubscription[]> {
+    return subscriptions ?? listSubscriptions(context, { userId: id });
+  }
+
+  @FieldResolver(() => DeviceConnection, { description: 'Its devices, the newest first.' })
+  devices(
+    @Root() { id, devicePages }: Account,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Page<Device> | Promise<Page<Device>> {
+    return devicePages?.get(pageKey(page)) ?? listDevices(context, { filter: { userId: id }, page });
+  }
+
+  @FieldResolver(() => OrderConnection, { description: 'Its orders that were not closed, the newest first.' })
+  orders(
+    @Root() { id }: User,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Promise<Page<OrderRow>> {
+    return listOrders(context, { filter: { userId: id }, page });
+  }
+
+  @FieldResolver(() => RedemptionConnection, { description: 'What it has redeemed, the latest first.' })
+  redemptions(
+    @Root() { id }: User,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Promise<Page<RedemptionRow>> {
+    return listRedemptions(context, { filter: { userId: id }, page });
+  }
+
+  @FieldResolver(() => [Session], { description: 'Its sessions that live, the newest first.' })
+  sessions(@Root() { id }: User, @Ctx() context: Context): Promise<Session[]> {
+    return listSessions(context, { userId: id });
+  }
+}

@@ -1,0 +1,51 @@
+import { PlatformError } from '../../../platform/errors.ts';
+import type { Services } from '../../../platform/services.ts';
+import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
+import { PLAN_CHANGED } from '../../kernel/plan.events.ts';
+import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { IS_HEARD_OF } from '../../network/server-online.ts';
+import { type Account, readAccount, type Wanted } from './read-account.ts';
+
+/** Over how long the apps are told of a change that concerns many of them at once. */
+const SPREAD_MS = 3_000;
+
+/** What tells, for many accounts in one query, whether anything that their apps show has changed. */
+export function watchedUsers({ db, watcher }: Pick<Services, 'db' | 'watcher'>): WatchKind {
+  return watcher.kind({
+    topic: USER_CHANGED,
+    pollOn: PLAN_CHANGED,
+    spreadMs: SPREAD_MS,
+    fingerprints: async (ids) => {
+      // xmin is the transaction that wrote a row: it differs after every change, whoever made it. A plan's row changes
+      // with its list of nodes; which servers are there no row says.
+      const rows = await db.$queryRaw<{ id: string; fingerprint: string }[]>`
+        SELECT u.id, concat_ws('|', u.xmin,
+          (SELECT string_agg(concat_ws(':', s.xmin, p.xmin, s.expires_at <= tessera_now()), ',' ORDER BY s.id)
+            FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id WHERE s.user_id = u.id),
+          (SELECT string_agg(concat_ws(':', d.xmin,
+              EXISTS (SELECT FROM device_stays t WHERE t.device_id = d.id AND t.ended_at IS NULL)), ',' ORDER BY d.id)
+            FROM devices d WHERE d.user_id = u.id),
+          (SELECT md5(string_agg(s.id::text, ',' ORDER BY s.id)) FROM servers s
+            WHERE s.deleted_at IS NULL AND ${IS_HEARD_OF})) AS fingerprint
+        FROM users u WHERE u.id = ANY(${ids}::uuid[])`;
+      return new Map(rows.map(({ id, fingerprint }) => [id, fingerprint]));
+    },
+  });
+}
+
+/**
+ * The account with what is wanted of it as it is now, then again at each change of it, of its subscriptions, of their nodes
+ * or of its devices.
+ *
+ * @throws PlatformError UNAUTHENTICATED when the account is gone
+ */
+export function watchViewer(
+  services: Pick<Services, 'db' | 'cache' | 'secrets' | 'log'> & { watchedUsers: WatchKind },
+  { userId, wanted }: { userId: string; wanted: Wanted },
+): Promise<AsyncIterable<Account>> {
+  return services.watchedUsers.open(userId, async () => {
+    const account = await readAccount(services, { userId, wanted });
+    if (!account) throw new PlatformError('UNAUTHENTICATED');
+    return account;
+  });
+}

@@ -1,0 +1,58 @@
+import type { Identity } from '../../../generated/prisma/client.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
+import { PlatformError } from '../../../platform/errors.ts';
+import { checkInput } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
+import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
+import { endSessions } from '../../identity/session/end-sessions.ts';
+import { lockUsers } from '../../kernel/lock-users.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { type AdminCredentials, randomPassword } from './create-admin.ts';
+
+/**
+ * Lets an admin in again who has lost his password or was disabled: he gets a new password, his sessions end, his account
+ * is enabled. Audited as done by the service itself.
+ *
+ * @param password absent: a random one
+ * @throws PlatformError BAD_USER_INPUT; NOT_FOUND when no admin logs in by this address
+ */
+export async function resetAdmin(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { email, password }: { email: string; password?: string | undefined },
+): Promise<AdminCredentials> {
+  const value = checkInput(EmailAddress, email, 'email');
+  const chosen = checkInput(NewPassword, password ?? randomPassword(), 'password');
+  const passwordHash = await hashPassword(chosen);
+  const { userId, endedSessionIds } = await services.db.$transaction(async (tx) => {
+    const admin = await lockAdmin(tx, value);
+    await tx.identity.update({ where: { id: admin.id }, data: { passwordHash } });
+    await tx.user.update({ where: { id: admin.userId }, data: { enabled: true } });
+    const ended = await endSessions(tx, { userId: admin.userId });
+    await recordAudit(tx, {
+      action: 'resetAdmin',
+      actorId: null,
+      targetId: admin.userId,
+      before: { enabled: admin.user.enabled },
+      after: { enabled: true, endedSessionIds: ended },
+    });
+    return { userId: admin.userId, endedSessionIds: ended };
+  });
+  await announceEndedSessions(services, endedSessionIds);
+  services.pubSub.publish(USER_CHANGED, [userId]);
+  return { email: value, generatedPassword: password === undefined ? chosen : null };
+}
+
+async function lockAdmin(tx: Transaction, email: string): Promise<Identity & { user: { enabled: boolean } }> {
+  const find = () =>
+    tx.identity.findUnique({
+      where: { type_value: { type: 'EMAIL', value: email }, user: { role: 'ADMIN' } },
+      include: { user: { select: { enabled: true } } },
+    });
+  const before = await find();
+  if (before) await lockUsers(tx, [before.userId]);
+  const admin = before && (await find());
+  if (!admin) throw new PlatformError('NOT_FOUND', { message: `No admin logs in by ${email}.` });
+  return admin;
+}

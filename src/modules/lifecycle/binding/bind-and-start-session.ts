@@ -1,0 +1,21 @@
+import type { Session } from '../../../generated/prisma/client.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
+import { startSession } from '../../identity/session/start-session.ts';
+import { type Binding, type BoundDevice, bindDevice } from './bind-device.ts';
+
+/** A device that belongs to the account now, with a session of its own. */
+export type BoundSession = BoundDevice & { session: Session };
+
+/**
+ * Binds the device and starts its session, inside the transaction of a login.
+ *
+ * @throws as `bindDevice` does
+ */
+export async function bindAndStartSession(tx: Transaction, binding: Binding): Promise<BoundSession> {
+  const bound = await bindDevice(tx, binding);
+  const { session, endedSessionIds } = await startSession(tx, {
+    userId: binding.targetUserId,
+    deviceId: bound.device.id,
+  });
+  return { ...bound, session, endedSessionIds: [...bound.endedSessionIds, ...endedSessionIds] };
+}

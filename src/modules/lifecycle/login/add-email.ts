@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import type { User } from '../../../generated/prisma/client.ts';
+import { violatedConstraint } from '../../../platform/database/database.ts';
+import { PlatformError } from '../../../platform/errors.ts';
+import { checkInput } from '../../../platform/input.ts';
+import type { Limit } from '../../../platform/redis/rate-limit.ts';
+import type { Services } from '../../../platform/services.ts';
+import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
+import { AuthError } from '../../kernel/auth.errors.ts';
+import { lockUsers } from '../../kernel/lock-users.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { USER_CHANGED } from '../../kernel/user.events.ts';
+
+const NewIdentity = z.object({ email: EmailAddress, password: NewPassword });
+
+/** Whether an address is taken is told here; nobody needs to know it of many. */
+const ADDED_EMAILS: Limit = { name: 'added-email', points: 10, durationSeconds: 3_600 };
+
+/**
+ * Gives an account an e-mail address and a password to log in by. Audited.
+ *
+ * @throws AuthError EMAIL_TAKEN
+ * @throws PlatformError BAD_USER_INPUT, also when the account has an address already; RATE_LIMITED
+ */
+export async function addEmail(
+  { db, pubSub, rateLimits }: Pick<Services, 'db' | 'pubSub' | 'rateLimits'>,
+  { userId, input }: { userId: string; input: z.input<typeof NewIdentity> },
+): Promise<User> {
+  const { email, password } = checkInput(NewIdentity, input);
+  await rateLimits.consume(ADDED_EMAILS, userId);
+  const passwordHash = await hashPassword(password);
+  try {
+    const user = await db.$transaction(async (tx) => {
+      await lockUsers(tx, [userId]);
+      await tx.identity.create({ data: { userId, type: 'EMAIL', value: email, passwordHash } });
+      await recordAudit(tx, { action: 'addEmail', actorId: userId, targetId: userId });
+      return tx.user.findUniqueOrThrow({ where: { id: userId } });
+    });
+    pubSub.publish(USER_CHANGED, [userId]);
+    return user;
+  } catch (error) {
+    throw refusalOf(error);
+  }
+}
+
+function refusalOf(error: unknown): unknown {
+  const constraint = violatedConstraint(error);
+  if (constraint === 'identities_type_value_key') return new AuthError('EMAIL_TAKEN');
+  if (constraint !== 'identities_one_email_key') return error;
+  const message = 'input.email: the account has an e-mail address already';
+  return new PlatformError('BAD_USER_INPUT', { field: 'input.email', message });
+}

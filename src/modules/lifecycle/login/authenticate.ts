@@ -1,0 +1,31 @@
+import type { Services } from '../../../platform/services.ts';
+import { AccessTokenError, verifyAccessToken } from '../../identity/session/access-token.ts';
+import { findSession } from '../../identity/session/find-session.ts';
+import type { Caller, TokenFault } from '../../kernel/caller.ts';
+import { findAgent, SERVER_TOKEN_PREFIX } from '../../network/server/find-agent.ts';
+
+const anonymous = (refusedToken: TokenFault | null): Caller => ({ kind: 'anonymous', refusedToken });
+
+/**
+ * Who is asking, by the value of the `Authorization` header (or the same words in a websocket's
+ * `connectionParams`). A token that is not believed makes nobody of its bearer, and says why.
+ */
+export async function authenticate(
+  services: Pick<Services, 'db' | 'cache' | 'signingKeys'>,
+  authorization: string | undefined,
+): Promise<Caller> {
+  if (authorization === undefined || authorization === '') return anonymous(null);
+  const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+  if (token === undefined) return anonymous('INVALID');
+  if (token.startsWith(SERVER_TOKEN_PREFIX))
+    return (await findAgent(services, token)) ?? anonymous('INVALID');
+  try {
+    const { userId, sessionId } = await verifyAccessToken(services.signingKeys, token);
+    const session = await findSession(services, sessionId);
+    // A merge moves a session to another account; a token may not follow it there under the old name.
+    return session?.userId === userId ? session : anonymous('REVOKED');
+  } catch (error) {
+    if (error instanceof AccessTokenError) return anonymous(error.fault);
+    throw error;
+  }
+}

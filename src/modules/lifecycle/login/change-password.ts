@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import type { User } from '../../../generated/prisma/client.ts';
+import { checkInput } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+import { hashPassword, NewPassword } from '../../identity/credentials/password.ts';
+import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
+import { endSessions } from '../../identity/session/end-sessions.ts';
+import { AuthError } from '../../kernel/auth.errors.ts';
+import type { UserCaller } from '../../kernel/caller.ts';
+import { lockUsers } from '../../kernel/lock-users.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { checkCredentials } from './check-credentials.ts';
+
+const PasswordChange = z.object({
+  currentPassword: z.string().min(1, 'must not be empty').max(128, 'must have at most 128 characters'),
+  newPassword: NewPassword,
+});
+
+/**
+ * Changes the password of the caller's account and ends its other sessions: whoever had the old one is out. Audited.
+ *
+ * @throws AuthError INVALID_CREDENTIALS when the current one is wrong, or the account has none
+ * @throws PlatformError BAD_USER_INPUT; RATE_LIMITED after too many wrong passwords, those at logins counted
+ */
+export async function changePassword(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits'>,
+  { caller, input }: { caller: UserCaller; input: z.input<typeof PasswordChange> },
+): Promise<User> {
+  const { db, pubSub } = services;
+  const { currentPassword, newPassword } = checkInput(PasswordChange, input);
+  const { userId, sessionId } = caller;
+  const email = await db.identity.findFirst({ where: { userId, type: 'EMAIL' }, select: { value: true } });
+  if (!email) throw new AuthError('INVALID_CREDENTIALS');
+  const identity = await checkCredentials(services, { email: email.value, password: currentPassword });
+  const passwordHash = await hashPassword(newPassword);
+  const endedSessionIds = await db.$transaction(async (tx) => {
+    await lockUsers(tx, [userId]);
+    // Only over the password that was shown: of two changes at once, the second no longer knows the current one.
+    const { count } = await tx.identity.updateMany({
+      where: { id: identity.id, userId, passwordHash: identity.passwordHash },
+      data: { passwordHash },
+    });
+    if (count === 0) throw new AuthError('INVALID_CREDENTIALS');
+    const ended = await endSessions(tx, { userId, id: { not: sessionId } });
+    await recordAudit(tx, {
+      action: 'changePassword',
+      actorId: userId,
+      targetId: userId,
+      after: { endedSessionIds: ended },
+    });
+    return ended;
+  });
+  await announceEndedSessions(services, endedSessionIds);
+  pubSub.publish(USER_CHANGED, [userId]);
+  return identity.user;
+}

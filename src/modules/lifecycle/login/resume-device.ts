@@ -1,0 +1,39 @@
+import { databaseNow } from '../../../platform/database/clock.ts';
+import { PlatformError } from '../../../platform/errors.ts';
+import type { Services } from '../../../platform/services.ts';
+import { checkEnabled, checkProof } from '../../identity/device-proof/check-device.ts';
+import { spendChallenge } from '../../identity/device-proof/device-challenge.ts';
+import { credentialFields, seenFields } from '../../identity/device-proof/device-fields.ts';
+import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
+import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
+import { startSession } from '../../identity/session/start-session.ts';
+import { lockUsers } from '../../kernel/lock-users.ts';
+
+/**
+ * Starts a session of a device that is known, if what it shows is its own. A device that has neither secret
+ * nor key so far takes the first it brings, and needs it from then on.
+ *
+ * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID; DEVICE_DISABLED only after a right proof
+ * @throws AuthError ACCOUNT_DISABLED only after a right proof
+ */
+export function resumeDevice(
+  { db }: Pick<Services, 'db'>,
+  { login, proof, deviceId }: { login: DeviceLogin; proof: ShownProof | null; deviceId: string },
+) {
+  return db.$transaction(async (tx) => {
+    const before = await tx.device.findUnique({ where: { id: deviceId } });
+    await lockUsers(tx, before ? [before.userId] : []);
+    const found = await tx.device.findUnique({ where: { id: deviceId }, include: { user: true } });
+    // It was moved meanwhile, and the wrong account is locked; or it was removed, and the next login registers it.
+    if (!found || found.userId !== before?.userId) throw new PlatformError('SERVICE_UNAVAILABLE');
+    const { user, ...known } = found;
+    checkProof(known, proof);
+    if (proof?.kind === 'key') await spendChallenge(tx, proof);
+    checkEnabled(user, known);
+    const device = await tx.device.update({
+      where: { id: deviceId },
+      data: { ...seenFields(login), ...credentialFields(proof), lastSeenAt: await databaseNow(tx) },
+    });
+    return { user, device, ...(await startSession(tx, { userId: user.id, deviceId })) };
+  });
+}

@@ -1,0 +1,36 @@
+import type { Prisma } from '../../../generated/prisma/client.ts';
+import { PlatformError } from '../../../platform/errors.ts';
+import type { Services } from '../../../platform/services.ts';
+
+/** What an agent runs: its server's enabled nodes, private parts included. */
+export interface ServerConfiguration {
+  serverId: string;
+  name: string;
+  nodes: Prisma.JsonObject[];
+}
+
+/**
+ * The configuration of a server for its own agent.
+ *
+ * @throws PlatformError UNAUTHENTICATED when the server is gone
+ */
+export async function getServerConfig(
+  { db }: Pick<Services, 'db'>,
+  { serverId }: { serverId: string },
+): Promise<ServerConfiguration> {
+  const server = await db.server.findUnique({
+    where: { id: serverId, deletedAt: null },
+    include: {
+      nodes: { where: { enabled: true, deletedAt: null }, orderBy: [{ sort: 'asc' }, { id: 'asc' }] },
+    },
+  });
+  if (!server) throw new PlatformError('UNAUTHENTICATED');
+  return {
+    serverId,
+    name: server.name,
+    nodes: server.nodes.map(({ id, name, protocol, address, port, ratio, clientConfig, serverConfig }) => ({
+      ...{ id, name, protocol, address: address ?? server.address, port, ratio: ratio.toNumber() },
+      ...{ clientConfig, serverConfig },
+    })),
+  };
+}

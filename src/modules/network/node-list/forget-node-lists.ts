@@ -1,0 +1,18 @@
+import type { Services } from '../../../platform/services.ts';
+import { PLAN_CHANGED } from '../../kernel/plan.events.ts';
+import { PLAN_USERS_CHANGED } from '../../kernel/subscription.events.ts';
+import { nodeListKey } from './node-list-cache.ts';
+
+/**
+ * Clears the cached lists of nodes of these plans, then wakes the apps of their users and the agents of their servers.
+ * After the commit of whatever has changed a plan, a node or the place of a server.
+ */
+export async function forgetNodeLists(
+  { cache, pubSub }: Pick<Services, 'cache' | 'pubSub'>,
+  planIds: readonly string[],
+): Promise<void> {
+  if (planIds.length === 0) return;
+  await cache.delete(...planIds.map(nodeListKey));
+  pubSub.publish(PLAN_CHANGED, planIds);
+  pubSub.publish(PLAN_USERS_CHANGED, planIds);
+}

@@ -1,0 +1,30 @@
+import type { Node } from '../../../generated/prisma/client.ts';
+import { databaseNow } from '../../../platform/database/clock.ts';
+import { checkId } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
+import { lockNode } from './lock-node.ts';
+import { auditedNode } from './node-fields.ts';
+
+/**
+ * Deletes a node softly, audited; answers with it as it was. It leaves the lists of users and servers at once.
+ *
+ * @throws PlatformError NOT_FOUND
+ */
+export async function deleteNode(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { actorId, id }: { actorId: string; id: string },
+): Promise<Node> {
+  const nodeId = checkId(id);
+  const { node, planIds } = await services.db.$transaction(async (tx) => {
+    const node = await lockNode(tx, nodeId);
+    const deletedAt = await databaseNow(tx);
+    await tx.node.update({ where: { id: nodeId }, data: { deletedAt, version: { increment: 1 } } });
+    await recordAudit(tx, { action: 'deleteNode', actorId, targetId: nodeId, before: auditedNode(node) });
+    return { node, planIds: await plansOfNodes(tx, [nodeId]) };
+  });
+  await forgetNodeLists(services, planIds);
+  return node;
+}

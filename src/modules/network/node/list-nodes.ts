@@ -1,0 +1,33 @@
+import type { Node, Protocol } from '../../../generated/prisma/client.ts';
+import { type Page, type PageArguments, paginate } from '../../../platform/database/page.ts';
+import { checkId } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+
+/** Which nodes; what is left out does not matter. */
+export interface NodeListFilter {
+  serverId?: string | null;
+  tag?: string | null;
+  protocol?: Protocol | null;
+  enabled?: boolean | null;
+}
+
+/** Nodes that are not deleted, the newest first, for admins. */
+export function listNodes(
+  services: Pick<Services, 'db' | 'secrets'>,
+  { filter, page }: { filter: NodeListFilter; page: PageArguments },
+): Promise<Page<Node>> {
+  const { serverId, tag, protocol, enabled } = filter;
+  const where = {
+    deletedAt: null,
+    ...(serverId && { serverId: checkId(serverId) }),
+    ...(tag && { tags: { has: tag.trim() } }),
+    ...(protocol && { protocol }),
+    ...(enabled != null && { enabled }),
+  };
+  return paginate(services, page, {
+    name: 'nodes',
+    order: 'desc',
+    find: (window) => services.db.node.findMany({ ...window, where: { ...where, ...window.where } }),
+    count: () => services.db.node.count({ where }),
+  });
+}

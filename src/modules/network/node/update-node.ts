@@ -1,0 +1,64 @@
+import type { z } from 'zod';
+import type { Node } from '../../../generated/prisma/client.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
+import { checkVersion, given } from '../../../platform/database/edit.ts';
+import { checkId, checkInput } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
+import { checkNodeConfig } from '../protocols/node-config.ts';
+import { storedConfig } from '../protocols/stored-config.ts';
+import { lockNode } from './lock-node.ts';
+import { auditedNode, NodeChanges } from './node-fields.ts';
+
+type Changes = Omit<z.output<typeof NodeChanges>, 'version'>;
+
+/**
+ * Changes a node, audited without its secrets. Each part of the config that is given replaces the one there was; another
+ * protocol needs parts that fit it.
+ *
+ * @throws PlatformError BAD_USER_INPUT naming the field, inside of the configs too; NOT_FOUND; EDIT_CONFLICT when the
+ *   version that was edited is not the present one
+ */
+export async function updateNode(
+  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  { actorId, id, input }: { actorId: string; id: string; input: z.input<typeof NodeChanges> },
+): Promise<Node> {
+  const nodeId = checkId(id);
+  const { version, ...changes } = checkInput(NodeChanges, input);
+  const { node, planIds } = await services.db.$transaction(async (tx) => {
+    const before = await lockNode(tx, nodeId);
+    checkVersion(before, version);
+    const plansBefore = await plansOfNodes(tx, [nodeId]);
+    const after = await write(tx, before, changes);
+    await recordAudit(tx, {
+      action: 'updateNode',
+      actorId,
+      targetId: nodeId,
+      before: auditedNode(before),
+      after: auditedNode(after),
+    });
+    const planIds = new Set([...plansBefore, ...(await plansOfNodes(tx, [nodeId]))]);
+    return { node: after, planIds: [...planIds] };
+  });
+  await forgetNodeLists(services, planIds);
+  return node;
+}
+
+function write(
+  tx: Pick<Transaction, 'node'>,
+  before: Node,
+  { clientConfig, serverConfig, ...fields }: Changes,
+): Promise<Node> {
+  const config = checkNodeConfig({
+    protocol: fields.protocol ?? before.protocol,
+    clientConfig: clientConfig ?? before.clientConfig,
+    serverConfig: serverConfig === undefined ? before.serverConfig : serverConfig,
+  });
+  const isConfigured = [fields.protocol, clientConfig, serverConfig].some((change) => change !== undefined);
+  return tx.node.update({
+    where: { id: before.id },
+    data: { ...given(fields), ...(isConfigured && storedConfig(config)), version: { increment: 1 } },
+  });
+}

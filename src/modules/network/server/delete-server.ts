@@ -1,0 +1,34 @@
+import type { Server } from '../../../generated/prisma/client.ts';
+import { databaseNow } from '../../../platform/database/clock.ts';
+import { PlatformError } from '../../../platform/errors.ts';
+import type { Services } from '../../../platform/services.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { SERVER_TOKEN_ENDED } from '../../kernel/server.events.ts';
+import { lockNodeLists } from '../node-list/lock-node-lists.ts';
+import { lockServer } from './lock-server.ts';
+
+/**
+ * Deletes a server; its row stays. The token of its agent is good no longer, and the sockets it has opened are closed.
+ * Audited.
+ *
+ * @throws PlatformError NOT_FOUND; STILL_IN_USE while it has nodes
+ */
+export async function deleteServer(
+  { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
+  { actorId, id }: { actorId: string; id: string },
+): Promise<Server> {
+  const server = await db.$transaction(async (tx) => {
+    // What is being added to it is there afterwards, and what comes later waits.
+    await lockNodeLists(tx);
+    await lockServer(tx, id);
+    const nodes = await tx.node.count({ where: { serverId: id, deletedAt: null } });
+    if (nodes > 0)
+      throw new PlatformError('STILL_IN_USE', { message: `This server still has ${nodes} nodes.` });
+    const data = { deletedAt: await databaseNow(tx), version: { increment: 1 } };
+    const deleted = await tx.server.update({ where: { id }, data });
+    await recordAudit(tx, { action: 'deleteServer', actorId, targetId: id, before: { name: deleted.name } });
+    return deleted;
+  });
+  pubSub.publish(SERVER_TOKEN_ENDED, [Buffer.from(server.tokenHash).toString('hex')]);
+  return server;
+}

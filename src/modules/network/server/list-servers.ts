@@ -1,0 +1,17 @@
+import type { Server } from '../../../generated/prisma/client.ts';
+import { type Page, type PageArguments, paginate } from '../../../platform/database/page.ts';
+import type { Services } from '../../../platform/services.ts';
+
+/** The servers there are, the newest first. */
+export function listServers(
+  services: Pick<Services, 'db' | 'secrets'>,
+  page: PageArguments,
+): Promise<Page<Server>> {
+  const where = { deletedAt: null };
+  return paginate(services, page, {
+    name: 'servers',
+    order: 'desc',
+    find: (window) => services.db.server.findMany({ ...window, where: { AND: [where, window.where] } }),
+    count: () => services.db.server.count({ where }),
+  });
+}

@@ -1,0 +1,34 @@
+import type { Services } from '../../../platform/services.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { SERVER_TOKEN_ENDED } from '../../kernel/server.events.ts';
+import type { CredentialedServer } from './create-server.ts';
+import { hashServerToken, newServerToken } from './find-agent.ts';
+import { lockServer } from './lock-server.ts';
+
+/**
+ * Gives the agent of a server a new token. The old one is good no longer, and the sockets it has opened are closed.
+ * Audited without either.
+ *
+ * @throws PlatformError NOT_FOUND
+ */
+export async function rotateServerToken(
+  { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
+  { actorId, id }: { actorId: string; id: string },
+): Promise<CredentialedServer> {
+  const token = newServerToken();
+  const { before, server } = await db.$transaction(async (tx) => {
+    const before = await lockServer(tx, id);
+    const data = { tokenHash: hashServerToken(token), version: { increment: 1 } };
+    const server = await tx.server.update({ where: { id }, data });
+    await recordAudit(tx, {
+      action: 'rotateServerToken',
+      actorId,
+      targetId: id,
+      before: { version: before.version },
+      after: { version: server.version },
+    });
+    return { before, server };
+  });
+  pubSub.publish(SERVER_TOKEN_ENDED, [Buffer.from(before.tokenHash).toString('hex')]);
+  return { server, token };
+}

@@ -1,0 +1,27 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import type { Prisma, Server } from '../../../generated/prisma/client.ts';
+
+const HOST_NAME =
+  /^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+
+const place = z.string().trim().max(100, 'must have at most 100 characters');
+
+/** What an admin says of a server. */
+export const serverFields = {
+  name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters'),
+  address: z
+    .string()
+    .trim()
+    .refine((text) => isIP(text) !== 0 || HOST_NAME.test(text), 'must be a host name or an IP address'),
+  country: place,
+  city: place,
+  latitude: z.number().min(-90, 'must be from -90 to 90').max(90, 'must be from -90 to 90'),
+  longitude: z.number().min(-180, 'must be from -180 to 180').max(180, 'must be from -180 to 180'),
+};
+
+/** What the audit log keeps of a server: all that admins set, and never its token. */
+export function auditedServer(server: Server): Prisma.InputJsonObject {
+  const { name, address, country, city, latitude, longitude } = server;
+  return { name, address, country, city, latitude, longitude };
+}

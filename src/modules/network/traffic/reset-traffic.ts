@@ -1,0 +1,67 @@
+import type { ResetCycle, SubscriptionStatus } from '../../../generated/prisma/client.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
+import { toJson } from '../../../platform/database/rows.ts';
+import { BATCH_ROWS, runInBatches } from '../../../platform/jobs/job-runs.ts';
+import type { Services } from '../../../platform/services.ts';
+import { PLAN_USERS_CHANGED } from '../../kernel/subscription.events.ts';
+import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { nextReset } from '../../subscription/reset-cycle.ts';
+import { resetTrafficJob } from './reset-traffic.job.ts';
+
+/** A subscription whose period has ended, as it was before the reset. */
+interface Due {
+  id: string;
+  userId: string;
+  planId: string;
+  status: SubscriptionStatus;
+  startsAt: Date;
+  resetCycle: ResetCycle;
+  now: Date;
+}
+
+/**
+ * Begins new periods: the counters start again from zero, the limit is again what each period gives, and what was
+ * EXHAUSTED is ACTIVE and on the lists of the servers. One that has missed several resets is reset once, and its next
+ * one lies ahead. Any number of workers may do it at any time.
+ *
+ * @param signal ends it after the batch that is under way
+ * @returns how many were reset
+ */
+export function resetTraffic(
+  { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
+  signal?: AbortSignal,
+): Promise<number> {
+  const announce = (rows: Due[]) => {
+    pubSub.publish(
+      PLAN_USERS_CHANGED,
+      rows.filter(({ status }) => status === 'EXHAUSTED').map(({ planId }) => planId),
+    );
+    pubSub.publish(
+      USER_CHANGED,
+      rows.map(({ userId }) => userId),
+    );
+  };
+  return runInBatches({ db }, { name: resetTrafficJob.name, batch: resetBatch, announce }, signal);
+}
+
+/** What others hold is left to the next batch: it never waits, so it is in nobody's way. */
+async function resetBatch(tx: Transaction): Promise<Due[]> {
+  const due = await tx.$queryRaw<Due[]>`
+    SELECT id, user_id AS "userId", plan_id AS "planId", status::text, starts_at AS "startsAt",
+      reset_cycle::text AS "resetCycle", tessera_now() AS now
+    FROM user_subscriptions
+    WHERE status IN ('ACTIVE', 'EXHAUSTED') AND next_reset_at IS NOT NULL AND next_reset_at <= tessera_now()
+    ORDER BY next_reset_at LIMIT ${BATCH_ROWS} FOR NO KEY UPDATE SKIP LOCKED`;
+  if (due.length === 0) return due;
+  const next = due.map(({ id, resetCycle, startsAt, now }) => ({
+    id,
+    nextResetAt: nextReset(resetCycle, startsAt, now),
+  }));
+  await tx.$executeRaw`
+    UPDATE user_subscriptions s
+    SET status = 'ACTIVE', upload = 0, download = 0, traffic_limit = s.traffic_limit - s.bonus_traffic,
+      bonus_traffic = 0, next_reset_at = v."nextResetAt", version = s.version + 1
+    FROM json_to_recordset(${toJson(next)}::json) AS v(id uuid, "nextResetAt" timestamptz)
+    WHERE s.id = v.id`;
+  return due;
+}

@@ -1,0 +1,24 @@
+import { Arg, Args, Ctx, Query, Resolver } from 'type-graphql';
+import type { Page } from '../../../platform/database/page.ts';
+import { PageArgs } from '../../../platform/graphql/connection.ts';
+import type { Services } from '../../../platform/services.ts';
+import { AdminOnly } from '../../kernel/access.ts';
+import { type AuditEntry, AuditEntryConnection, AuditFilter } from './audit.types.ts';
+import { listAuditEntries } from './list-audit-entries.ts';
+
+@Resolver()
+export class AuditAdminResolver {
+  @AdminOnly()
+  @Query(() => AuditEntryConnection, {
+    nullable: true,
+    description: 'What was changed and by whom, the latest first.',
+  })
+  auditLog(
+    @Arg('filter', () => AuditFilter, { nullable: true, description: 'Which entries; absent: all.' })
+    filter: AuditFilter | null,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() services: Services,
+  ): Promise<Page<AuditEntry>> {
+    return listAuditEntries(services, { filter: filter ?? {}, page });
+  }
+}

@@ -1,0 +1,17 @@
+import type { Job } from '../../../platform/jobs/jobs.ts';
+import { forgetExpiredJob } from '../../identity/session/forget-expired.job.ts';
+import { forgetTrafficReportsJob } from '../../network/traffic/forget-traffic-reports.job.ts';
+import { resetTrafficJob } from '../../network/traffic/reset-traffic.job.ts';
+import { activateOrderJob } from '../../redemption/accept/activate-order.job.ts';
+import { fillBatchJob } from '../../redemption/batch/fill-batch.job.ts';
+import { expireSubscriptionsJob } from '../../subscription/expire-subscriptions.job.ts';
+
+/** Every kind of job there is. */
+export const backgroundJobs: readonly Job<never>[] = [
+  activateOrderJob,
+  expireSubscriptionsJob,
+  fillBatchJob,
+  forgetExpiredJob,
+  forgetTrafficReportsJob,
+  resetTrafficJob,
+];

@@ -1,0 +1,34 @@
+import { Ctx, Query, Resolver, Root, Subscription } from 'type-graphql';
+import type { Context } from '../../../context.ts';
+import { AdminOnly } from '../../kernel/access.ts';
+import { type QueueStatus as QueueStatusRow, readQueueStatus } from './read-queue-status.ts';
+import type { Statistics as StatisticsRow } from './read-statistics.ts';
+import { QueueStatus, Statistics } from './statistics.types.ts';
+import { watchStatistics } from './watch-statistics.ts';
+
+@Resolver()
+export class StatisticsAdminResolver {
+  @AdminOnly()
+  @Query(() => Statistics, { nullable: true, description: 'How the service is doing now.' })
+  statistics(@Ctx() { statistics }: Context): Promise<StatisticsRow> {
+    return statistics();
+  }
+
+  @AdminOnly()
+  @Query(() => QueueStatus, {
+    nullable: true,
+    description: 'The background jobs. SERVICE_UNAVAILABLE while Redis is away; `statistics` needs no Redis.',
+  })
+  queueStatus(@Ctx() context: Context): Promise<QueueStatusRow> {
+    return readQueueStatus(context);
+  }
+
+  @AdminOnly()
+  @Subscription(() => Statistics, {
+    description: 'How the service is doing now, then again each second.',
+    subscribe: ({ context }: { context: Context }) => watchStatistics(context),
+  })
+  statisticsChanged(@Root() statistics: StatisticsRow): StatisticsRow {
+    return statistics;
+  }
+}

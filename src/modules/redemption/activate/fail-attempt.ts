@@ -1,0 +1,54 @@
+import type { Order } from '../../../generated/prisma/client.ts';
+import { withRetry } from '../../../platform/concurrency/retry.ts';
+import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
+import type { Services } from '../../../platform/services.ts';
+import { changeUses, lockCodes } from '../code/code-uses.ts';
+import { announceOrders } from '../order/announce-orders.ts';
+import { lockOrderOwners } from '../order/lock-order-owners.ts';
+import { lockOrders } from '../order/lock-orders.ts';
+
+/** An activation that a bug makes fail is tried so often. */
+const MOST_ATTEMPTS = 5;
+
+/** Seconds until the next attempt, by how many have failed. */
+const BACKOFF_SECONDS = [1, 2, 4, 8] as const;
+const LONGEST_BACKOFF_SECONDS = 30;
+
+/**
+ * Writes down that a bug made an activation fail: the next attempt comes later and later, and the fifth failure makes
+ * the order FAILED with ACTIVATION_FAILED and gives the use back. An order that is not PAID any more stays as it is.
+ */
+export async function failAttempt(
+  services: Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'>,
+  orderId: string,
+): Promise<void> {
+  const { db, log } = services;
+  const failed = await withRetry(() => db.$transaction((tx) => countFailure(tx, orderId)), { log });
+  if (failed) await announceOrders(services, [failed]);
+}
+
+async function countFailure(tx: Transaction, orderId: string): Promise<Order | null> {
+  await lockOrderOwners(tx, [orderId]);
+  await lockOrders(tx, [orderId]);
+  const order = await tx.order.findUnique({ where: { id: orderId, status: 'PAID' } });
+  if (!order) return null;
+  const now = await databaseNow(tx);
+  const attempts = order.attempts + 1;
+  if (attempts >= MOST_ATTEMPTS) return giveUp(tx, { ...order, attempts }, now);
+  const seconds = BACKOFF_SECONDS[attempts - 1] ?? LONGEST_BACKOFF_SECONDS;
+  const nextAttemptAt = new Date(now.getTime() + seconds * SECOND_MS);
+  await tx.order.update({ where: { id: orderId }, data: { attempts, nextAttemptAt } });
+  return null;
+}
+
+async function giveUp(tx: Transaction, { id, codeId, attempts }: Order, finishedAt: Date): Promise<Order> {
+  const failure = { status: 'FAILED', failureCode: 'ACTIVATION_FAILED', isNew: false } as const;
+  const order = await tx.order.update({
+    where: { id },
+    data: { ...failure, attempts, finishedAt, nextAttemptAt: null },
+  });
+  await lockCodes(tx, [codeId]);
+  await changeUses(tx, [{ codeId, reserved: -1, used: 0 }]);
+  return order;
+}

@@ -1,0 +1,83 @@
+import type { Transaction } from '../../../platform/database/database.ts';
+import { toJson } from '../../../platform/database/rows.ts';
+import { changeUses, lockCodes } from '../code/code-uses.ts';
+import type { ActivationPlan } from './decide-activations.ts';
+
+/** Writes what was decided, each table in one statement, the codes last: their rows are the most wanted. */
+export async function writeActivations(tx: Transaction, plan: ActivationPlan): Promise<void> {
+  await expireSubscriptions(tx, plan);
+  await beginSubscriptions(tx, plan);
+  await extendSubscriptions(tx, plan);
+  await endOrders(tx, plan);
+  await recordRedemptions(tx, plan);
+  const uses = [
+    ...plan.finished.map(({ codeId }) => ({ codeId, reserved: -1, used: 1 })),
+    ...plan.failed.map(({ codeId }) => ({ codeId, reserved: -1, used: 0 })),
+  ];
+  await lockCodes(
+    tx,
+    uses.map(({ codeId }) => codeId),
+  );
+  await changeUses(tx, uses);
+}
+
+async function expireSubscriptions(tx: Transaction, { expired }: ActivationPlan): Promise<void> {
+  if (expired.length === 0) return;
+  await tx.$executeRaw`
+    UPDATE user_subscriptions SET status = 'EXPIRED', version = version + 1 WHERE id = ANY(${expired}::uuid[])`;
+}
+
+async function beginSubscriptions(tx: Transaction, { begun }: ActivationPlan): Promise<void> {
+  if (begun.length === 0) return;
+  await tx.$executeRaw`
+    INSERT INTO user_subscriptions (id, user_id, plan_id, starts_at, expires_at, traffic_limit, reset_cycle,
+      next_reset_at, token, credential)
+    SELECT id, "userId", "planId", "startsAt", "expiresAt", "trafficLimit", "resetCycle", "nextResetAt", token, credential
+    FROM json_to_recordset(${toJson(begun)}::json) AS s(id uuid, "userId" uuid, "planId" uuid, "startsAt" timestamptz,
+      "expiresAt" timestamptz, "trafficLimit" bigint, "resetCycle" "ResetCycle", "nextResetAt" timestamptz,
+      token text, credential uuid)`;
+}
+
+/** Only what the grant changes: token and credential stay, or the customer's apps would stop working. */
+async function extendSubscriptions(tx: Transaction, { extended }: ActivationPlan): Promise<void> {
+  if (extended.length === 0) return;
+  await tx.$executeRaw`
+    UPDATE user_subscriptions s
+    SET status = 'ACTIVE', is_trial = false, expires_at = v."expiresAt", traffic_limit = v."trafficLimit",
+      bonus_traffic = 0, upload = v.upload, download = v.download, reset_cycle = v."resetCycle", next_reset_at = v."nextResetAt",
+      version = s.version + 1
+    FROM json_to_recordset(${toJson(extended)}::json) AS v(id uuid, "expiresAt" timestamptz, "trafficLimit" bigint,
+      upload bigint, download bigint, "resetCycle" "ResetCycle", "nextResetAt" timestamptz)
+    WHERE s.id = v.id`;
+}
+
+async function endOrders(tx: Transaction, { now, finished, failed }: ActivationPlan): Promise<void> {
+  const ends = [
+    ...finished.map(({ id, subscriptionId }) => ({ id, status: 'FINISHED', subscriptionId })),
+    ...failed.map(({ id, failureCode }) => ({ id, status: 'FAILED', failureCode })),
+  ];
+  const ended = await tx.$executeRaw`
+    UPDATE orders o
+    SET status = v.status, subscription_id = v."subscriptionId", failure_code = v."failureCode",
+      is_new = o.is_new AND v.status = 'FINISHED', next_attempt_at = NULL, finished_at = ${now},
+      revision = CASE v.status WHEN 'FINISHED' THEN tessera_revision() END
+    FROM json_to_recordset(${JSON.stringify(ends)}::json)
+      AS v(id uuid, status "OrderStatus", "subscriptionId" uuid, "failureCode" text)
+    WHERE o.id = v.id AND o.status = 'PAID'`;
+  if (ended !== ends.length) throw new Error('an order has changed under its lock');
+}
+
+async function recordRedemptions(tx: Transaction, { now, finished }: ActivationPlan): Promise<void> {
+  if (finished.length === 0) return;
+  const records = finished.map((order) => ({
+    ...{ redemptionId: order.redemptionId, id: order.id, codeId: order.codeId, batchId: order.batchId },
+    ...{ redeemedById: order.redeemedById, userId: order.userId, planId: order.planId },
+    ...{ subscriptionId: order.subscriptionId, codeHint: order.codeHint },
+  }));
+  await tx.$executeRaw`
+    INSERT INTO redemptions (id, order_id, code_id, batch_id, redeemed_by_id, user_id, plan_id, subscription_id,
+      code_hint, redeemed_at)
+    SELECT "redemptionId", id, "codeId", "batchId", "redeemedById", "userId", "planId", "subscriptionId", "codeHint", ${now}
+    FROM json_to_recordset(${JSON.stringify(records)}::json) AS r("redemptionId" uuid, id uuid, "codeId" uuid, "batchId" uuid,
+      "redeemedById" uuid, "userId" uuid, "planId" uuid, "subscriptionId" uuid, "codeHint" text)`;
+}

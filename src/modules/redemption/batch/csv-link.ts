@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import type { RedemptionBatch } from '../../../generated/prisma/client.ts';
+import type { Batcher } from '../../../platform/concurrency/coalescer.ts';
+import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
+import { DecryptionError, type Secrets } from '../../../platform/keys/secrets.ts';
+import { spendNonce } from '../../../platform/keys/spent-nonces.ts';
+import type { RequestScope } from '../../../platform/request-scope.ts';
+import type { Services } from '../../../platform/services.ts';
+import type { Caller } from '../../kernel/caller.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+
+/** In front of the token. */
+export const CSV_PATH = '/csv/';
+
+const PURPOSE = 'batch-csv';
+const LINK_MS = 300 * SECOND_MS;
+const ID_BYTES = 16;
+const TIME_BYTES = 8;
+
+/** The codes of a batch, for the admin who asks. */
+export interface CsvWish {
+  batchId: string;
+  actorId: string;
+}
+
+/**
+ * Makes tokens, all with the same end in five minutes. Nothing is stored: a token is what it stands for, encrypted, so
+ * it can be neither read nor made elsewhere.
+ */
+export async function makeCsvTokens(
+  { db, secrets }: { db: Pick<Transaction, '$queryRaw'>; secrets: Secrets },
+  wishes: readonly CsvWish[],
+): Promise<PromiseSettledResult<string>[]> {
+  const end = Buffer.alloc(TIME_BYTES);
+  end.writeBigUInt64BE(BigInt((await databaseNow(db)).getTime() + LINK_MS));
+  return wishes.map(({ batchId, actorId }) => ({
+    status: 'fulfilled',
+    value: secrets
+      .encrypt(PURPOSE, Buffer.concat([bytesOf(batchId), bytesOf(actorId), end]))
+      .toString('base64url'),
+  }));
+}
+
+/**
+ * A link to the codes of a batch: absolute where it is known how the client has reached us.
+ *
+ * @returns null for a batch whose codes are not all there, or which is deleted, and for whoever is no admin
+ */
+export async function csvUrl(
+  {
+    caller,
+    request,
+    csvTokens,
+  }: { caller: Caller; request: RequestScope; csvTokens: Batcher<CsvWish, string> },
+  { id, count, created, deletedAt }: RedemptionBatch,
+): Promise<string | null> {
+  const isAdmin = caller.kind === 'user' && caller.role === 'ADMIN';
+  if (!isAdmin || created < count || deletedAt !== null) return null;
+  const token = await csvTokens.add({ batchId: id, actorId: caller.userId });
+  return `${request.origin ?? ''}${CSV_PATH}${token}`;
+}
+
+/**
+ * Uses a link up, audited: of several requests at once one gets the batch, and whoever comes later none.
+ *
+ * @returns null for a token that is none of ours, used, or too old; or when its admin or its batch is none any more
+ */
+export async function spendCsvToken(
+  { db, secrets }: Pick<Services, 'db' | 'secrets'>,
+  token: string,
+): Promise<RedemptionBatch | null> {
+  const bytes = Buffer.from(token, 'base64url');
+  const link = readToken(secrets, bytes);
+  if (!link) return null;
+  return db.$transaction(async (tx) => {
+    const nonce = createHash('sha256').update(bytes).digest();
+    if (!(await spendNonce(tx, { nonce, endsAt: link.endsAt }))) return null;
+    const batch = await tx.redemptionBatch.findUnique({ where: { id: link.batchId, deletedAt: null } });
+    if (!batch || !(await isAdmin(tx, link.actorId))) return null;
+    await recordAudit(tx, {
+      ...{ action: 'downloadRedemptionCodes', actorId: link.actorId, targetId: batch.id },
+      after: { codes: batch.created },
+    });
+    return batch;
+  });
+}
+
+function readToken(secrets: Secrets, token: Buffer): (CsvWish & { endsAt: Date }) | null {
+  try {
+    const bytes = secrets.decrypt(PURPOSE, token);
+    return {
+      batchId: idOf(bytes.subarray(0, ID_BYTES)),
+      actorId: idOf(bytes.subarray(ID_BYTES, 2 * ID_BYTES)),
+      endsAt: new Date(Number(bytes.readBigUInt64BE(2 * ID_BYTES))),
+    };
+  } catch (error) {
+    if (error instanceof DecryptionError) return null;
+    throw error;
+  }
+}
+
+async function isAdmin(tx: Pick<Transaction, 'user'>, id: string): Promise<boolean> {
+  return (await tx.user.count({ where: { id, role: 'ADMIN', enabled: true, deletedAt: null } })) === 1;
+}
+
+const bytesOf = (id: string) => Buffer.from(id.replaceAll('-', ''), 'hex');
+const idOf = (bytes: Buffer) =>
+  bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');

@@ -1,0 +1,18 @@
+import type { RedemptionBatch } from '../../../generated/prisma/client.ts';
+import { type Page, type PageArguments, paginate } from '../../../platform/database/page.ts';
+import type { Services } from '../../../platform/services.ts';
+
+/** Batches that are not deleted, the newest first. */
+export function listBatches(
+  services: Pick<Services, 'db' | 'secrets'>,
+  { page }: { page: PageArguments },
+): Promise<Page<RedemptionBatch>> {
+  const where = { deletedAt: null };
+  return paginate(services, page, {
+    name: 'redemptionBatches',
+    order: 'desc',
+    find: (window) =>
+      services.db.redemptionBatch.findMany({ ...window, where: { ...where, ...window.where } }),
+    count: () => services.db.redemptionBatch.count({ where }),
+  });
+}

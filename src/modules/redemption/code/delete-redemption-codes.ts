@@ -1,0 +1,57 @@
+import type { Transaction } from '../../../platform/database/database.ts';
+import { PlatformError } from '../../../platform/errors.ts';
+import type { Services } from '../../../platform/services.ts';
+import { BATCH_CHANGED } from '../../kernel/code-batch.events.ts';
+import { recordAudit, recordAuditOfEach } from '../../kernel/record-audit.ts';
+import { type CodeSelection, checkSelection } from './code-selection.ts';
+import { lockCodes } from './code-uses.ts';
+import { countCodes } from './count-codes.ts';
+
+/**
+ * Deletes codes, softly and audited: nobody can redeem them from then on. By `batchId` the batch is deleted, in one row
+ * however many codes it has, and they with it. Redemptions keep their record, orders that were accepted are activated,
+ * and the same codes may be imported again.
+ *
+ * @returns how many codes were deleted
+ * @throws PlatformError BAD_USER_INPUT, NOT_FOUND for a batch; ids of no code are none that are deleted
+ */
+export async function deleteRedemptionCodes(
+  { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
+  { actorId, ids, batchId }: Parameters<typeof checkSelection>[0] & { actorId: string },
+): Promise<number> {
+  const selection: CodeSelection = checkSelection({ ids: ids ?? null, batchId: batchId ?? null });
+  if (selection.ids) return db.$transaction((tx) => deleteCodes(tx, { actorId, ids: selection.ids }));
+  const deleted = await db.$transaction((tx) => deleteBatch(tx, { actorId, id: selection.batchId }));
+  pubSub.publish(BATCH_CHANGED, [selection.batchId]);
+  return deleted;
+}
+
+async function deleteBatch(
+  tx: Transaction,
+  { actorId, id }: { actorId: string; id: string },
+): Promise<number> {
+  const deleted = await tx.$executeRaw`
+    UPDATE redemption_batches SET deleted_at = tessera_now() WHERE id = ${id}::uuid AND deleted_at IS NULL`;
+  if (deleted === 0) throw new PlatformError('NOT_FOUND', { field: 'batchId' });
+  const codes = await countCodes(tx, id);
+  await recordAudit(tx, { action: 'deleteRedemptionCodes', actorId, targetId: id, before: { codes } });
+  return codes;
+}
+
+async function deleteCodes(
+  tx: Transaction,
+  { actorId, ids }: { actorId: string; ids: readonly string[] },
+): Promise<number> {
+  await lockCodes(tx, ids);
+  const deleted = await tx.$queryRaw<{ id: string; batchId: string }[]>`
+    UPDATE redemption_codes c SET deleted_at = tessera_now(), version = c.version + 1 FROM redemption_batches b
+    WHERE c.id = ANY(${[...ids]}::uuid[]) AND c.deleted_at IS NULL AND b.id = c.batch_id AND b.deleted_at IS NULL
+    RETURNING c.id, c.batch_id AS "batchId"`;
+  await recordAuditOfEach(
+    tx,
+    deleted.map(({ id, batchId }) => ({
+      ...{ action: 'deleteRedemptionCodes', actorId, targetId: id, before: { batchId } },
+    })),
+  );
+  return deleted.length;
+}

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import type { RedemptionCode } from '../../../generated/prisma/client.ts';
+import { crashPoint } from '../../../platform/crash-points.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
+import { checkVersion, EditedVersion, given } from '../../../platform/database/edit.ts';
+import { PlatformError } from '../../../platform/errors.ts';
+import { checkId, checkInput } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+import { recordAudit } from '../../kernel/record-audit.ts';
+import { lockCodes } from './code-uses.ts';
+import type { CodeOfBatch } from './list-redemption-codes.ts';
+
+const CodeUpdate = z.object({
+  version: EditedVersion,
+  maxUses: z.int().min(1, 'must be at least 1').nullish(),
+  expiresAt: z.date().nullish(),
+  enabled: z.boolean().nullish(),
+  note: z.string().max(1_000, 'must have at most 1000 characters').nullish(),
+});
+
+type CodeUpdate = z.output<typeof CodeUpdate>;
+
+/**
+ * Changes one code, audited. What is absent stays; null is unlimited uses, no end, and no note. An end in the past is
+ * one that has come. Orders that were accepted are activated as they were accepted.
+ *
+ * @throws PlatformError NOT_FOUND; EDIT_CONFLICT when `version` is given and somebody has edited the code since;
+ *   BAD_USER_INPUT, also for fewer uses than are redeemed and promised
+ */
+export function updateRedemptionCode(
+  { db }: Pick<Services, 'db'>,
+  { actorId, id, input }: { actorId: string; id: string; input: z.input<typeof CodeUpdate> },
+): Promise<CodeOfBatch> {
+  const codeId = checkId(id);
+  const update = checkInput(CodeUpdate, input);
+  return db.$transaction(async (tx) => {
+    await lockCodes(tx, [codeId]);
+    const before = await tx.redemptionCode.findUnique({
+      where: { id: codeId, deletedAt: null, batch: { deletedAt: null } },
+    });
+    if (!before) throw new PlatformError('NOT_FOUND');
+    checkVersion(before, update.version);
+    checkUses(before, update);
+    const after = await writeUpdate(tx, codeId, update);
+    await recordAudit(tx, {
+      ...{ action: 'updateRedemptionCode', actorId, targetId: codeId },
+      ...{ before: auditedCode(before), after: auditedCode(after) },
+    });
+    await crashPoint('updateRedemptionCode.beforeCommit');
+    return after;
+  });
+}
+
+function checkUses({ usedCount, reservedCount }: RedemptionCode, { maxUses }: CodeUpdate): void {
+  const fewest = usedCount + reservedCount;
+  if (maxUses == null || maxUses >= fewest) return;
+  throw new PlatformError('BAD_USER_INPUT', {
+    field: 'input.maxUses',
+    message: `input.maxUses: must be at least ${fewest}: so many uses are redeemed or promised`,
+  });
+}
+
+function writeUpdate(
+  tx: Transaction,
+  id: string,
+  { version: _seen, enabled, ...fields }: CodeUpdate,
+): Promise<CodeOfBatch> {
+  return tx.redemptionCode.update({
+    where: { id },
+    data: { version: { increment: 1 }, ...given(fields), ...(enabled != null && { enabled }) },
+    include: { batch: { include: { plan: true } } },
+  });
+}
+
+const auditedCode = ({ maxUses, expiresAt, enabled, note }: RedemptionCode) => ({
+  ...{ maxUses, enabled, note },
+  expiresAt: expiresAt?.toISOString() ?? null,
+});

@@ -1,0 +1,63 @@
+import type { Order, OrderStatus, Prisma } from '../../../generated/prisma/client.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/database/page.ts';
+import { checkId } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+
+/** Which orders; what is left out does not matter, except that CLOSED ones must be asked for. */
+export interface OrderListFilter {
+  userId?: string | null;
+  status?: OrderStatus | null;
+  failureCode?: string | null;
+  orderNo?: string | null;
+  from?: Date | null;
+  to?: Date | null;
+}
+
+type OrderSort = Sort<{ createdAt: Date; finishedAt: Date | null }>;
+
+/** How orders can be sorted. */
+export const ORDER_SORTS = {
+  CREATED_AT_DESC: { order: 'desc', by: { column: 'createdAt' } },
+  CREATED_AT_ASC: { order: 'asc', by: { column: 'createdAt' } },
+  FINISHED_AT_DESC: { order: 'desc', by: { column: 'finishedAt', isNullable: true } },
+  FINISHED_AT_ASC: { order: 'asc', by: { column: 'finishedAt', isNullable: true } },
+} satisfies Record<string, OrderSort>;
+
+/** Orders, the newest first unless they are sorted otherwise. */
+export function listOrders(
+  services: Pick<Services, 'db' | 'secrets'>,
+  {
+    filter,
+    orderBy,
+    page,
+  }: { filter: OrderListFilter; orderBy?: keyof typeof ORDER_SORTS | null; page: PageArguments },
+): Promise<Page<Order>> {
+  // A span is a range of the index on the time; without one, the id says what came last.
+  const hasSpan = filter.from != null || filter.to != null;
+  const usual: OrderSort = hasSpan ? ORDER_SORTS.CREATED_AT_DESC : { order: 'desc' };
+  const sort = orderBy ? ORDER_SORTS[orderBy] : usual;
+  const where = whereOf(filter);
+  return paginate(services, page, {
+    ...sort,
+    name: 'orders',
+    find: (window) => services.db.order.findMany({ ...window, where: { AND: [where, window.where] } }),
+    count: () => services.db.order.count({ where }),
+  });
+}
+
+function whereOf({
+  userId,
+  status,
+  failureCode,
+  orderNo,
+  from,
+  to,
+}: OrderListFilter): Prisma.OrderWhereInput {
+  return {
+    status: status ?? { not: 'CLOSED' },
+    ...(userId != null && { userId: checkId(userId) }),
+    ...(failureCode != null && { failureCode }),
+    ...(orderNo != null && { orderNo: orderNo.trim().toUpperCase() }),
+    ...((from || to) && { createdAt: { ...(from && { gte: from }), ...(to && { lt: to }) } }),
+  };
+}

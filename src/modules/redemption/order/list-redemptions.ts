@@ -1,0 +1,46 @@
+import type { Prisma, Redemption } from '../../../generated/prisma/client.ts';
+import { type Page, type PageArguments, paginate } from '../../../platform/database/page.ts';
+import { checkId } from '../../../platform/input.ts';
+import type { Services } from '../../../platform/services.ts';
+
+/** Which records; what is left out does not matter. */
+export interface RedemptionListFilter {
+  /** Who owns the record: after a merge, the account that has taken it over. */
+  userId?: string | null;
+  codeId?: string | null;
+  batchId?: string | null;
+  planId?: string | null;
+  from?: Date | null;
+  to?: Date | null;
+}
+
+/** Records of what was redeemed, the latest first; of deleted codes, too. */
+export function listRedemptions(
+  services: Pick<Services, 'db' | 'secrets'>,
+  { filter, page }: { filter: RedemptionListFilter; page: PageArguments },
+): Promise<Page<Redemption>> {
+  const where = whereOf(filter);
+  return paginate(services, page, {
+    name: 'redemptions',
+    order: 'desc',
+    find: (window) => services.db.redemption.findMany({ ...window, where: { ...where, ...window.where } }),
+    count: () => services.db.redemption.count({ where }),
+  });
+}
+
+function whereOf({
+  userId,
+  codeId,
+  batchId,
+  planId,
+  from,
+  to,
+}: RedemptionListFilter): Prisma.RedemptionWhereInput {
+  return {
+    ...(userId != null && { userId: checkId(userId) }),
+    ...(codeId != null && { codeId: checkId(codeId) }),
+    ...(batchId != null && { batchId: checkId(batchId) }),
+    ...(planId != null && { planId: checkId(planId) }),
+    ...((from || to) && { redeemedAt: { ...(from && { gte: from }), ...(to && { lt: to }) } }),
+  };
+}

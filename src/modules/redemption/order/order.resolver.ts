@@ -1,0 +1,65 @@
+import { Arg, Ctx, FieldResolver, ID, Query, Resolver, Root, Subscription } from 'type-graphql';
+import type { Context } from '../../../context.ts';
+import type { Order as OrderRow } from '../../../generated/prisma/client.ts';
+import { getPlan } from '../../catalog/plan/get-plan.ts';
+import { Plan } from '../../catalog/plan/plan.types.ts';
+import { CurrentUser, SignedIn } from '../../kernel/access.ts';
+import { type UserCaller, userOf } from '../../kernel/caller.ts';
+import { getSubscription } from '../../subscription/get-subscription.ts';
+import { UserSubscription } from '../../subscription/subscription.types.ts';
+import { getOrder } from './get-order.ts';
+import { Order, Propagation } from './order.types.ts';
+import { getPropagation } from './propagation.ts';
+import type { WatchedOrder } from './read-watched-orders.ts';
+import { watchOrder } from './watch-order.ts';
+
+@Resolver(() => Order)
+export class OrderResolver {
+  @SignedIn()
+  @Query(() => Order, { nullable: true, description: 'One of your orders; for admins, any.' })
+  order(
+    @Arg('id', () => ID, { description: 'The id of the order.' }) id: string,
+    @CurrentUser() caller: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<OrderRow> {
+    return getOrder(context, { caller, id });
+  }
+
+  @SignedIn()
+  @Subscription(() => Order, {
+    description: 'The order as it is now, then again at each change; completes when it has come to its end.',
+    subscribe: ({ args, context }: { args: { id: string }; context: Context }) =>
+      watchOrder(context, { caller: userOf(context.caller), id: args.id }),
+  })
+  orderStatusChanged(
+    @Arg('id', () => ID, { description: 'The id of the order.' }) _id: string,
+    @Root() order: OrderRow,
+  ): OrderRow {
+    return order;
+  }
+
+  @FieldResolver(() => Plan, { description: 'The plan that it grants.' })
+  plan(@Root() order: OrderRow | WatchedOrder, @Ctx() context: Context): Plan | Promise<Plan> {
+    return 'plan' in order ? order.plan : getPlan(context, order.planId);
+  }
+
+  @FieldResolver(() => UserSubscription, {
+    nullable: true,
+    description: 'What it granted or extended; null until then.',
+  })
+  subscription(
+    @Root() order: OrderRow | WatchedOrder,
+    @Ctx() context: Context,
+  ): UserSubscription | null | Promise<UserSubscription | null> {
+    return 'subscription' in order ? order.subscription : getSubscription(context, order.subscriptionId);
+  }
+
+  @FieldResolver(() => Propagation, {
+    nullable: true,
+    description:
+      'On how many of its servers it has arrived. For admins; for others, and until it is FINISHED, null.',
+  })
+  propagation(@Root() { id: orderId }: OrderRow, @Ctx() context: Context): Promise<Propagation | null> {
+    return getPropagation(context, { caller: context.caller, orderId });
+  }
+}

@@ -1,9 +1,0 @@
-import { SECOND_MS } from '../../platform/database/clock.ts';
-import type { RepeatedJob } from '../../platform/jobs/repeated-jobs.ts';
-
-export const forgetExpiredJob: RepeatedJob = {
-  name: 'forget-expired',
-  attempts: 1,
-  backoffMs: 0,
-  everyMs: 60 * SECOND_MS,
-};

@@ -1,0 +1,205 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { activateOrders } from '../../../../src/modules/redemption/activate/activate-orders.ts';
+import {
+  AuditLogDocument,
+  DeletePlanDocument,
+  PlansDocument,
+  UpdatePlanDocument,
+  type UpdatePlanInput,
+  ViewerWholeDocument,
+} from '../../../generated/graphql.ts';
+import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
+import {
+  buildBatch,
+  buildCode,
+  buildNode,
+  buildOrder,
+  buildPlan,
+  buildPlanNode,
+  buildSubscription,
+} from '../../../support/factories.ts';
+
+let api: TestApi;
+let admin: TestUser;
+beforeAll(async () => {
+  api = await startTestApi();
+  admin = await api.newAdmin();
+});
+afterAll(() => api?.close());
+
+const update = async (id: string, input: UpdatePlanInput) =>
+  (await admin.get(UpdatePlanDocument, { id, input })).updatePlan;
+const refused = async (id: string, input: UpdatePlanInput) =>
+  (await admin.refused(UpdatePlanDocument, { id, input })).extensions;
+
+describe('updatePlan', () => {
+  it('changes what is given; null makes a limit unlimited, and leaves everything else as it is', async () => {
+    const { id } = await buildPlan(api.services.db, {
+      trafficLimit: 5n,
+      deviceLimit: 2,
+      quota: 1,
+      nodeTags: ['eu'],
+    });
+
+    const plan = await update(id, {
+      version: 1,
+      name: ' New ',
+      trafficLimit: null,
+      deviceLimit: 0,
+      status: null,
+      resetCycle: null,
+      nodeTags: null,
+    });
+
+    expect(plan).toMatchObject({
+      ...{
+        name: 'New',
+        trafficLimit: null,
+        deviceLimit: 0,
+        quota: 1,
+        status: 'ON_SALE',
+        resetCycle: 'NEVER',
+      },
+      ...{ nodeTags: ['eu'], nodeIds: [], version: 2 },
+    });
+  });
+
+  it('replaces nodes and tags when they are given', async () => {
+    const { db } = api.services;
+    const { id } = await buildPlan(db, { nodeTags: ['eu'] });
+    const [kept, dropped, added] = [await buildNode(db), await buildNode(db), await buildNode(db)];
+    for (const { id: nodeId } of [kept, dropped]) await buildPlanNode(db, { planId: id, nodeId });
+
+    const plan = await update(id, { nodeIds: [kept.id, added.id, added.id], nodeTags: ['us'] });
+
+    expect(plan.nodeIds).toEqual([kept.id, added.id].sort());
+    expect(plan.nodeTags).toEqual(['us']);
+    expect(await update(id, { nodeIds: [], nodeTags: [] })).toMatchObject({ nodeIds: [], nodeTags: [] });
+  });
+
+  it('refuses an older version, and takes the last writer without one', async () => {
+    const { id } = await buildPlan(api.services.db);
+    await update(id, { version: 1, name: 'First' });
+
+    expect(await refused(id, { version: 1, name: 'Second' })).toMatchObject({ code: 'EDIT_CONFLICT' });
+    expect(await update(id, { name: 'Third' })).toMatchObject({ name: 'Third', version: 3 });
+  });
+
+  it('lets one of ten who edit the same version through', async () => {
+    const { id } = await buildPlan(api.services.db);
+
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, quota) =>
+        admin.ask(UpdatePlanDocument, { id, input: { version: 1, quota } }),
+      ),
+    );
+
+    const codes = answers.map(({ errors }) => errors?.[0]?.extensions.code ?? 'ok').sort();
+    expect(codes).toEqual([...Array(9).fill('EDIT_CONFLICT'), 'ok']);
+  });
+
+  it.each<[UpdatePlanInput, string]>([
+    [{ name: '' }, 'input.name'],
+    [{ trafficLimit: '-1' }, 'input.trafficLimit'],
+    [{ speedLimit: 0 }, 'input.speedLimit'],
+    [{ quota: -1 }, 'input.quota'],
+    [{ nodeTags: [' '] }, 'input.nodeTags.0'],
+  ])('refuses %j and names the field', async (input, field) => {
+    const { id } = await buildPlan(api.services.db);
+
+    expect(await refused(id, input)).toMatchObject({ code: 'BAD_USER_INPUT', field });
+  });
+
+  it('says NOT_FOUND for a plan or a node that is not there, and changes nothing', async () => {
+    const { db } = api.services;
+    const { id } = await buildPlan(db);
+    const gone = await buildPlan(db, { deletedAt: new Date() });
+
+    for (const missing of [randomUUID(), 'plan-1', gone.id])
+      expect(await refused(missing, { name: 'x' })).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await refused(id, { name: 'x', nodeIds: [randomUUID()] })).toMatchObject({
+      code: 'NOT_FOUND',
+      field: 'input.nodeIds',
+    });
+    expect((await db.plan.findUniqueOrThrow({ where: { id } })).version).toBe(1);
+  });
+
+  it('is audited with what there was before', async () => {
+    const { id } = await buildPlan(api.services.db, { name: 'Old', trafficLimit: 5n });
+    await update(id, { name: 'New' });
+
+    const { auditLog } = await admin.get(AuditLogDocument, { filter: { targetId: id } });
+
+    expect(auditLog?.nodes).toMatchObject([
+      {
+        ...{ action: 'updatePlan', actorId: admin.userId },
+        ...{ before: { name: 'Old', trafficLimit: '5', version: 1 }, after: { name: 'New', version: 2 } },
+      },
+    ]);
+  });
+});
+
+describe('deletePlan', () => {
+  it('takes it off sale for good, and leaves what was granted of it', async () => {
+    const { db } = api.services;
+    const user = await api.newUser();
+    const { id: nodeId } = await buildNode(db, { tags: ['of-the-deleted'] });
+    const { id } = await buildPlan(db, { nodeTags: ['of-the-deleted'] });
+    await buildSubscription(db, { userId: user.userId, planId: id });
+
+    expect((await admin.get(DeletePlanDocument, { id })).deletePlan).toMatchObject({ id, version: 1 });
+
+    const { plans } = await user.get(PlansDocument);
+    expect(plans?.map((plan) => plan.id)).not.toContain(id);
+    expect((await admin.refused(DeletePlanDocument, { id })).extensions.code).toBe('NOT_FOUND');
+    const { viewer } = await user.get(ViewerWholeDocument);
+    expect(viewer?.subscriptions).toMatchObject([{ status: 'ACTIVE', plan: { id }, nodes: [{ nodeId }] }]);
+  });
+
+  it('fails the orders that wait for their activation, and gives their uses back', async () => {
+    const { db } = api.services;
+    const { id: planId } = await buildPlan(db);
+    const { id: batchId } = await buildBatch(db, { planId });
+    const { id: codeId } = await buildCode(db, { batchId });
+    const { id } = await buildOrder(db, { codeId });
+
+    await admin.get(DeletePlanDocument, { id: planId });
+    await activateOrders(api.services, [id]);
+
+    expect(await db.order.findUniqueOrThrow({ where: { id } })).toMatchObject({
+      status: 'FAILED',
+      failureCode: 'PLAN_NOT_AVAILABLE',
+    });
+    expect((await db.redemptionCode.findUniqueOrThrow({ where: { id: codeId } })).reservedCount).toBe(0);
+  });
+
+  it('refuses the plan that new accounts get as their trial', async () => {
+    const { db } = api.services;
+    const { id } = await buildPlan(db);
+    const trial = { trialPlanId: id, trialUnitTime: 'DAY', trialQuantity: 1 } as const;
+    await db.siteSettings.update({ where: { id: 1 }, data: trial });
+
+    const { extensions } = await admin.refused(DeletePlanDocument, { id });
+    await db.siteSettings.update({
+      where: { id: 1 },
+      data: { trialPlanId: null, trialUnitTime: null, trialQuantity: null },
+    });
+
+    expect(extensions.code).toBe('STILL_IN_USE');
+    expect((await admin.get(DeletePlanDocument, { id })).deletePlan.id).toBe(id);
+  });
+});
+
+describe('the nodes that a plan names', () => {
+  it('are shown to admins only', async () => {
+    const { db } = api.services;
+    const user = await api.newUser();
+    const { id } = await buildPlan(db, { nodeTags: ['secret plans'] });
+    await buildSubscription(db, { userId: user.userId, planId: id });
+
+    const { viewer } = await user.get(ViewerWholeDocument);
+
+    expect(viewer?.subscriptions).toMatchObject([{ plan: { id, nodeIds: null, nodeTags: null } }]);
+  });
+});

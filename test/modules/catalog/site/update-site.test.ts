@@ -1,0 +1,384 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { updateSite } from '../../../../src/modules/catalog/site/update-site.ts';
+import {
+  AuditLogDocument,
+  DeviceLoginDocument,
+  GlobalConfigDocument,
+  RegisterDocument,
+  SiteSettingsDocument,
+  UpdateSiteDocument,
+  type UpdateSiteInput,
+} from '../../../generated/graphql.ts';
+import { newSecret, startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
+import { createClient, post } from '../../../support/client.ts';
+import { databaseUrlOf } from '../../../support/database.ts';
+import { buildPlan, unique } from '../../../support/factories.ts';
+import { meeting } from '../../../support/meeting.ts';
+
+let api: TestApi;
+let admin: TestUser;
+
+beforeAll(async () => {
+  api = await startTestApi();
+  admin = await api.newAdmin();
+});
+afterAll(() => api?.close());
+beforeEach(async () => {
+  await api.services.db.siteSettings.deleteMany();
+});
+
+async function update(input: UpdateSiteInput) {
+  return (await admin.get(UpdateSiteDocument, { input })).updateSite;
+}
+
+async function refusal(input: UpdateSiteInput): Promise<string> {
+  const { extensions } = await admin.refused(UpdateSiteDocument, { input });
+  return `${extensions.code} ${extensions.field}`;
+}
+
+const DEFAULTS = {
+  name: 'Tessera',
+  description: '',
+  logo: null,
+  keywords: [],
+  customHtml: null,
+  customData: {},
+  currency: 'USD',
+  registrationEnabled: true,
+  deviceLoginProof: 'REQUIRED',
+  deviceLimit: 5,
+  transportEncryption: false,
+  trialPlanId: null,
+  trialUnitTime: null,
+  trialQuantity: null,
+  version: 1,
+};
+
+describe('updateSite', () => {
+  it('changes what is given and leaves the rest, and makes the settings where there are none', async () => {
+    expect(await update({ name: ' Ours ', keywords: [' vpn', 'vpn', 'fast'] })).toEqual({
+      ...DEFAULTS,
+      name: 'Ours',
+      keywords: ['vpn', 'fast'],
+      version: 2,
+    });
+    expect(await update({ currency: 'eur' })).toMatchObject({ name: 'Ours', currency: 'EUR', version: 3 });
+  });
+
+  it('keeps every field as it was given', async () => {
+    const { id: trialPlanId } = await buildPlan(api.services.db);
+    const input = {
+      name: 'Ours',
+      description: 'Für alle',
+      logo: 'https://cdn.example.test/logo.svg?v=2',
+      keywords: ['a', 'b'],
+      customHtml: '<script>1 < 2</script>',
+      customData: { theme: { dark: true }, links: [1, 'two', null], ' ': '\u2028' },
+      currency: 'JPY',
+      registrationEnabled: false,
+      deviceLoginProof: 'OPTIONAL' as const,
+      deviceLimit: 0,
+      transportEncryption: true,
+      trialPlanId,
+      trialUnitTime: 'DAY' as const,
+      trialQuantity: 36_500,
+    };
+
+    expect(await update(input)).toEqual({ ...input, version: 2 });
+    expect((await admin.get(SiteSettingsDocument)).siteSettings).toEqual({ ...input, version: 2 });
+  });
+
+  it('clears with null what can be empty, and nothing else', async () => {
+    await update({ logo: '/logo.svg', customHtml: '<b>', deviceLimit: 2 });
+
+    expect(await update({ logo: null, customHtml: null, deviceLimit: null })).toMatchObject({
+      logo: null,
+      customHtml: null,
+      deviceLimit: null,
+    });
+    for (const field of ['name', 'description', 'keywords', 'customData', 'currency', 'deviceLoginProof']) {
+      expect(await refusal({ [field]: null })).toBe(`BAD_USER_INPUT input.${field}`);
+    }
+  });
+
+  it.for([
+    ['no name', { name: '' }],
+    ['a name of blanks', { name: ' \t ' }],
+    ['a long name', { name: 'a'.repeat(101) }],
+    ['a long description', { description: 'a'.repeat(1_001) }],
+    ['a logo that runs', { logo: 'javascript:alert(1)' }],
+    ['a logo of another host without its protocol', { logo: '//elsewhere.example.test/x.svg' }],
+    ['a logo that is neither address nor path', { logo: 'logo.svg' }],
+    ['many keywords', { keywords: Array(101).fill('a') }],
+    ['long HTML', { customHtml: 'a'.repeat(16_385) }],
+    ['custom data that is a list', { customData: [] }],
+    ['custom data that is a text', { customData: 'text' }],
+    ['custom data that is a number', { customData: 7 }],
+    ['custom data that is too large', { customData: { large: 'ü'.repeat(16_384) } }],
+    ['a currency of four letters', { currency: 'EURO' }],
+    ['a currency that there is not', { currency: 'ABC' }],
+    ['no currency', { currency: '' }],
+    ['a negative limit', { deviceLimit: -1 }],
+    ['a trial of no time', { trialQuantity: 0 }],
+    ['a trial without end', { trialQuantity: 36_501 }],
+  ] satisfies [string, UpdateSiteInput][])('refuses %s and changes nothing', async ([, input]) => {
+    const before = await update({});
+
+    expect(await refusal(input)).toBe(`BAD_USER_INPUT input.${Object.keys(input)[0]}`);
+    expect((await admin.get(SiteSettingsDocument)).siteSettings).toEqual(before);
+  });
+
+  it('names the keyword at fault', async () => {
+    expect(await refusal({ keywords: ['a', ''] })).toBe('BAD_USER_INPUT input.keywords.1');
+  });
+
+  it('takes a trial whole, or none', async () => {
+    const { id: trialPlanId } = await buildPlan(api.services.db);
+
+    expect(await refusal({ trialPlanId })).toBe('BAD_USER_INPUT input.trialUnitTime');
+    expect(await refusal({ trialUnitTime: 'DAY', trialQuantity: 3 })).toBe(
+      'BAD_USER_INPUT input.trialPlanId',
+    );
+    await update({ trialPlanId: trialPlanId.toUpperCase(), trialUnitTime: 'DAY', trialQuantity: 3 });
+    expect(await update({ trialQuantity: 7 })).toMatchObject({ trialPlanId, trialQuantity: 7 });
+    expect(await refusal({ trialPlanId: null })).toBe('BAD_USER_INPUT input.trialPlanId');
+    expect(await update({ trialPlanId: null, trialUnitTime: null, trialQuantity: null })).toMatchObject({
+      trialPlanId: null,
+    });
+  });
+
+  it('gives no trial of a plan that nobody could have', async () => {
+    const { db } = api.services;
+    const trial = { trialUnitTime: 'DAY' as const, trialQuantity: 3 };
+    const [deleted, withdrawn, hidden] = await Promise.all([
+      buildPlan(db, { deletedAt: new Date() }),
+      buildPlan(db, { status: 'WITHDRAWN' }),
+      buildPlan(db, { status: 'HIDDEN' }),
+    ]);
+
+    for (const trialPlanId of [randomUUID(), 'no id', deleted.id]) {
+      expect(await refusal({ ...trial, trialPlanId })).toBe('NOT_FOUND input.trialPlanId');
+    }
+    expect(await refusal({ ...trial, trialPlanId: withdrawn.id })).toBe('BAD_USER_INPUT input.trialPlanId');
+    expect(await update({ ...trial, trialPlanId: hidden.id })).toMatchObject({ trialPlanId: hidden.id });
+  });
+
+  it('is audited with what was and what is, without what did not change', async () => {
+    await update({ name: 'Before', customData: { a: 1 } });
+    await update({ name: 'After', customData: { b: [2] } });
+
+    const { auditLog } = await admin.get(AuditLogDocument, { filter: { action: 'updateSite' }, first: 1 });
+
+    expect(auditLog?.nodes).toEqual([
+      {
+        action: 'updateSite',
+        actorId: admin.userId,
+        targetId: null,
+        before: { name: 'Before', customData: { a: 1 } },
+        after: { name: 'After', customData: { b: [2] } },
+        requestId: expect.any(String),
+        ip: '127.0.0.1',
+      },
+    ]);
+  });
+
+  it('refuses an edit of what somebody else has changed, and lets the last one win without a version', async () => {
+    const { version } = await update({ name: 'One' });
+
+    await update({ version, name: 'Two' });
+
+    expect(await refusal({ version, name: 'Three' })).toMatch(/^EDIT_CONFLICT/);
+    expect(await update({ name: 'Four' })).toMatchObject({ name: 'Four' });
+  });
+
+  it('notices an edit that is not over yet', async () => {
+    const { version } = await update({ name: 'One' });
+    const met = await meeting(
+      api.services.db,
+      (tx) => tx.siteSettings.update({ where: { id: 1 }, data: { name: 'Two', version: { increment: 1 } } }),
+      () => updateSite(api.services, { actorId: admin.userId, input: { version, name: 'Three' } }),
+    );
+
+    expect(met).toMatchObject({ status: 'rejected', reason: { code: 'EDIT_CONFLICT' } });
+    expect((await admin.get(SiteSettingsDocument)).siteSettings).toMatchObject({ name: 'Two' });
+  });
+
+  it('checks the trial against what an edit that is not over yet has made of it', async () => {
+    const { id: trialPlanId } = await buildPlan(api.services.db);
+    await update({ trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 });
+    const met = await meeting(
+      api.services.db,
+      (tx) =>
+        tx.siteSettings.update({
+          where: { id: 1 },
+          data: { trialPlanId: null, trialUnitTime: null, trialQuantity: null },
+        }),
+      () => updateSite(api.services, { actorId: admin.userId, input: { trialQuantity: 5 } }),
+    );
+
+    expect(met).toMatchObject({ reason: { code: 'BAD_USER_INPUT' } });
+  });
+
+  it('loses nothing of two edits at once that touch different fields', async () => {
+    await update({});
+
+    await Promise.all([
+      update({ name: 'Ours' }),
+      update({ description: 'Both' }),
+      update({ currency: 'CHF' }),
+    ]);
+
+    const { siteSettings } = await admin.get(SiteSettingsDocument);
+    expect(siteSettings).toMatchObject({ name: 'Ours', description: 'Both', currency: 'CHF', version: 5 });
+  });
+});
+
+describe('customData', () => {
+  const CUSTOM: [string, Record<string, unknown>][] = [
+    ['nothing', {}],
+    ['every kind of value', { a: null, b: false, c: 0.1, d: -1e-7, e: '', f: [], g: {}, h: [[{}], null] }],
+    ['the largest integers', { most: Number.MAX_SAFE_INTEGER, least: Number.MIN_SAFE_INTEGER }],
+    [
+      'strange keys and texts',
+      { '': '\u0001\u{1F600}"\\', $ref: '$1', constructor: 'x', toString: 1, 'a.b': [1] },
+    ],
+    ['almost the largest', { large: 'ü'.repeat(16_000) }],
+  ];
+
+  it.for(CUSTOM)('comes back as it was given: %s', async ([, customData]) => {
+    expect((await update({ customData })).customData).toStrictEqual(customData);
+    expect((await api.anonymous.get(GlobalConfigDocument)).globalConfig?.customData).toStrictEqual(
+      customData,
+    );
+  });
+
+  it.for([
+    ['beyond a double', '{"a": 1e400}'],
+    ['beyond its digits', '{"a": [{"b": 9007199254740993}]}'],
+  ])('is refused where it would be stored as something else: %s', async ([, json]) => {
+    const query = 'mutation ($input: UpdateSiteInput!) { updateSite(input: $input) { customData } }';
+    const response = await fetch(`${api.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${admin.token}` },
+      body: `{"query": ${JSON.stringify(query)}, "variables": {"input": {"customData": ${json}}}}`,
+    });
+
+    expect(await response.json()).toMatchObject({
+      errors: [{ extensions: { code: 'BAD_USER_INPUT', field: 'input.customData' } }],
+    });
+    expect((await admin.get(SiteSettingsDocument)).siteSettings?.customData).toEqual({});
+  });
+
+  it('is refused with a key that would change prototypes', async () => {
+    const query =
+      'mutation { updateSite(input: { customData: { a: { __proto__: { b: 1 } } } }) { customData } }';
+
+    expect((await post(api.url, { query }, admin.token)).errors).toMatchObject([
+      { extensions: { code: 'BAD_USER_INPUT', field: 'input.customData' } },
+    ]);
+  });
+});
+
+describe('globalConfig', () => {
+  it('tells everybody what is public, and no secret', async () => {
+    await update({ name: 'Ours', deviceLimit: 3 });
+
+    expect((await api.anonymous.get(GlobalConfigDocument)).globalConfig).toEqual({
+      name: 'Ours',
+      description: '',
+      logo: null,
+      keywords: [],
+      customHtml: null,
+      customData: {},
+      currency: 'USD',
+      registrationEnabled: true,
+      deviceLoginProof: 'REQUIRED',
+      transportEncryption: false,
+    });
+  });
+});
+
+describe('a trial', () => {
+  it('is not set of a plan that is being deleted', async () => {
+    const { db } = api.services;
+    const { id: trialPlanId } = await buildPlan(db);
+    const input = { trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 } as const;
+
+    const met = await meeting(
+      db,
+      (tx) => tx.plan.update({ where: { id: trialPlanId }, data: { deletedAt: new Date() } }),
+      () => updateSite(api.services, { actorId: admin.userId, input }),
+    );
+
+    expect(met).toMatchObject({ status: 'rejected', reason: { code: 'NOT_FOUND' } });
+  });
+});
+
+describe('the settings', () => {
+  it('hold at another instance at once', async () => {
+    const other = await startTestApi({ databaseUrl: await databaseUrlOf(api.services) });
+    try {
+      const elsewhere = createClient(other.url);
+      for (let round = 1; round <= 5; round++) {
+        await update({ name: `Round ${round}`, registrationEnabled: round % 2 === 0 });
+
+        const { globalConfig } = await elsewhere.get(GlobalConfigDocument);
+        expect(globalConfig).toMatchObject({ name: `Round ${round}`, registrationEnabled: round % 2 === 0 });
+        const { errors } = await elsewhere.ask(DeviceLoginDocument, {
+          input: { identifier: unique('device'), secret: newSecret() },
+        });
+        expect(errors?.[0]?.extensions.code).toBe(round % 2 === 0 ? undefined : 'REGISTRATION_CLOSED');
+      }
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('close and open the registration by e-mail and by device', async () => {
+    const byMail = () =>
+      api.anonymous.ask(RegisterDocument, {
+        input: { email: `${unique('new')}@example.test`, password: 'correct horse battery' },
+      });
+    const byDevice = () =>
+      api.anonymous.ask(DeviceLoginDocument, {
+        input: { identifier: unique('device'), secret: newSecret() },
+      });
+    const codes = async () =>
+      (await Promise.all([byMail(), byDevice()])).map(({ errors }) => errors?.[0]?.extensions.code);
+
+    await update({ registrationEnabled: false });
+    expect(await codes()).toEqual(['REGISTRATION_CLOSED', 'REGISTRATION_CLOSED']);
+    await update({ registrationEnabled: true });
+    expect(await codes()).toEqual([undefined, undefined]);
+  });
+
+  it('decide whether a device must prove who it is', async () => {
+    const logIn = async () => {
+      const { errors } = await api.anonymous.ask(DeviceLoginDocument, {
+        input: { identifier: unique('bare') },
+      });
+      return errors?.[0]?.extensions.code;
+    };
+
+    expect(await logIn()).toBe('DEVICE_PROOF_REQUIRED');
+    await update({ deviceLoginProof: 'OPTIONAL' });
+    expect(await logIn()).toBeUndefined();
+    await update({ deviceLoginProof: 'REQUIRED' });
+    expect(await logIn()).toBe('DEVICE_PROOF_REQUIRED');
+  });
+
+  it('give new accounts the trial of the moment', async () => {
+    const { id: trialPlanId } = await buildPlan(api.services.db);
+    await update({ trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 });
+    const { userId } = await api.newUser();
+    await update({ trialPlanId: null, trialUnitTime: null, trialQuantity: null });
+    const { userId: later } = await api.newUser();
+
+    const trials = await api.services.db.userSubscription.findMany({
+      where: { userId: { in: [userId, later] } },
+      select: { userId: true, planId: true, isTrial: true },
+    });
+    expect(trials).toEqual([{ userId, planId: trialPlanId, isTrial: true }]);
+  });
+});

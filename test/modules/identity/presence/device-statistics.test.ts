@@ -1,0 +1,225 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type DeviceStatistics,
+  deviceStatistics,
+} from '../../../../src/modules/identity/presence/device-statistics.ts';
+import type { RunningServices } from '../../../../src/platform/services.ts';
+import { buildDevice, buildDeviceStay, buildUser } from '../../../support/factories.ts';
+import { createTestServices } from '../../../support/services.ts';
+
+let services: RunningServices;
+beforeAll(async () => {
+  services = await createTestServices();
+});
+afterAll(() => services.close());
+
+/** From and until; without an end it is open, and was confirmed at the third time, or just now. */
+type Stay = [from: string, until: string | null, lastSeenAt?: string];
+
+/** An account with these stays, each of a device of its own, as it is at a time in a time zone. */
+async function statistics(at: string, stays: Stay[], timeZone?: string): Promise<DeviceStatistics> {
+  const { id: userId } = await buildUser(services.db);
+  for (const [from, until, lastSeenAt = until ?? at] of stays) {
+    const { id: deviceId } = await buildDevice(services.db, { userId });
+    const endedAt = until === null ? null : new Date(until);
+    await buildDeviceStay(services.db, {
+      ...{ userId, deviceId, startedAt: new Date(from), lastSeenAt: new Date(lastSeenAt), endedAt },
+    });
+  }
+  return services.db.$transaction(async (tx) => {
+    const offset = `${new Date(at).getTime() - Date.now()} milliseconds`;
+    await tx.$executeRaw`SELECT set_config('tessera.clock_offset', ${offset}, true)`;
+    return deviceStatistics({ db: tx }, { userId, timeZone });
+  });
+}
+
+const hoursOf = ({ days }: DeviceStatistics) => days.map(({ hours }) => Number(hours.toFixed(2)));
+const day = (date: string): Stay => [`${date}T10:00:00Z`, `${date}T11:00:00Z`];
+
+describe('deviceStatistics', () => {
+  it('of an account that was never online are all zero, for seven days', async () => {
+    expect(await statistics('2026-03-03T12:00:00Z', [])).toEqual({
+      days: ['02-25', '02-26', '02-27', '02-28', '03-01', '03-02', '03-03'].map((date) => ({
+        date: `2026-${date}`,
+        hours: 0,
+      })),
+      longestStaySeconds: 0,
+      currentStreakDays: 0,
+      longestStreakDays: 0,
+    });
+  });
+
+  it.each<[string, string | undefined, Stay[], string, number[]]>([
+    [
+      'one stay',
+      undefined,
+      [['2026-03-02T10:00:00Z', '2026-03-02T11:30:00Z']],
+      '2026-03-03T12:00:00Z',
+      [0, 0, 0, 0, 0, 1.5, 0],
+    ],
+    [
+      'stays of several devices that overlap, once',
+      'UTC',
+      [
+        ['2026-03-02T10:00:00Z', '2026-03-02T12:00:00Z'],
+        ['2026-03-02T11:00:00Z', '2026-03-02T13:00:00Z'],
+        ['2026-03-02T11:30:00Z', '2026-03-02T11:45:00Z'],
+        ['2026-03-02T20:00:00Z', '2026-03-02T21:00:00Z'],
+      ],
+      '2026-03-03T12:00:00Z',
+      [0, 0, 0, 0, 0, 4, 0],
+    ],
+    [
+      'a stay over midnight on both days',
+      undefined,
+      [['2026-02-28T22:00:00Z', '2026-03-02T01:00:00Z']],
+      '2026-03-03T12:00:00Z',
+      [0, 0, 0, 2, 24, 1, 0],
+    ],
+    [
+      'the days of the time zone',
+      'Asia/Tokyo',
+      [['2026-03-02T14:00:00Z', '2026-03-02T16:00:00Z']],
+      '2026-03-02T22:00:00Z',
+      [0, 0, 0, 0, 0, 1, 1],
+    ],
+    [
+      'the days of a time zone in the west',
+      'America/Los_Angeles',
+      [['2026-03-02T07:00:00Z', '2026-03-02T09:00:00Z']],
+      '2026-03-03T02:00:00Z',
+      [0, 0, 0, 0, 0, 1, 1],
+    ],
+    [
+      'the 23 hours of the day on which summer time begins',
+      'Europe/Berlin',
+      [['2026-03-28T00:00:00Z', '2026-03-31T00:00:00Z']],
+      '2026-03-31T12:00:00Z',
+      [0, 0, 0, 23, 23, 24, 2],
+    ],
+    [
+      'the 25 hours of the day on which it ends',
+      'Europe/Berlin',
+      [['2026-10-24T00:00:00Z', '2026-10-27T00:00:00Z']],
+      '2026-10-27T12:00:00Z',
+      [0, 0, 0, 22, 25, 24, 1],
+    ],
+    [
+      'a stay that is older than the week only as far as it reaches into it',
+      undefined,
+      [['2026-01-01T00:00:00Z', '2026-02-25T06:00:00Z']],
+      '2026-03-03T12:00:00Z',
+      [6, 0, 0, 0, 0, 0, 0],
+    ],
+    [
+      'an open stay until now',
+      undefined,
+      [['2026-03-03T09:00:00Z', null]],
+      '2026-03-03T12:00:00Z',
+      [0, 0, 0, 0, 0, 0, 3],
+    ],
+    [
+      'an open stay whose process has died until it was last confirmed',
+      undefined,
+      [['2026-03-03T09:00:00Z', null, '2026-03-03T10:00:00Z']],
+      '2026-03-03T12:00:00Z',
+      [0, 0, 0, 0, 0, 0, 1],
+    ],
+  ])('count %s', async (_, timeZone, stays, at, expected) => {
+    expect(hoursOf(await statistics(at, stays, timeZone))).toEqual(expected);
+  });
+
+  it('know the longest stay of one device, not of all together', async () => {
+    const stays: Stay[] = [
+      ['2026-03-02T10:00:00Z', '2026-03-02T12:00:00Z'],
+      ['2026-03-02T11:59:00Z', '2026-03-02T14:00:01.900Z'],
+    ];
+
+    expect(await statistics('2026-03-03T12:00:00Z', stays)).toMatchObject({ longestStaySeconds: 7_261 });
+  });
+
+  it.each<[string, Stay[], number, number]>([
+    ['today', [day('2026-03-02'), day('2026-03-03')], 2, 2],
+    ['yesterday, as long as today is not over', [day('2026-03-01'), day('2026-03-02')], 2, 2],
+    ['the day before: then it is broken', [day('2026-02-28'), day('2026-03-01')], 0, 2],
+    [
+      'today, and an earlier one was longer',
+      [day('2026-02-10'), day('2026-02-11'), day('2026-02-12'), day('2026-03-03')],
+      1,
+      3,
+    ],
+    [
+      'today, over a month, two stays a day counting once',
+      [day('2026-02-28'), day('2026-03-01'), day('2026-03-01'), day('2026-03-02'), day('2026-03-03')],
+      4,
+      4,
+    ],
+    ['today, from one stay over midnights', [['2026-02-28T23:59:59Z', '2026-03-03T00:00:01Z']], 4, 4],
+    ['at a midnight, which is not a day more', [['2026-03-01T12:00:00Z', '2026-03-03T00:00:00Z']], 2, 2],
+  ])('know a streak that ends %s', async (_, stays, current, longest) => {
+    expect(await statistics('2026-03-03T12:00:00Z', stays)).toMatchObject({
+      currentStreakDays: current,
+      longestStreakDays: longest,
+    });
+  });
+
+  it('count streaks by the days of the time zone', async () => {
+    const stays: Stay[] = [
+      ['2026-03-01T16:00:00Z', '2026-03-01T17:00:00Z'],
+      ['2026-03-02T14:00:00Z', '2026-03-02T14:30:00Z'],
+    ];
+
+    expect(await statistics('2026-03-02T14:45:00Z', stays)).toMatchObject({ currentStreakDays: 2 });
+    expect(await statistics('2026-03-02T14:45:00Z', stays, 'Asia/Tokyo')).toMatchObject({
+      currentStreakDays: 1,
+    });
+  });
+
+  it('count the stays of devices that are gone, and nothing of other accounts', async () => {
+    const { userId, id: deviceId } = await buildDevice(services.db);
+    const startedAt = new Date(Date.now() - 7_200_000);
+    const endedAt = new Date(startedAt.getTime() + 60_000);
+    await buildDeviceStay(services.db, { userId, deviceId, startedAt, lastSeenAt: endedAt, endedAt });
+    await buildDeviceStay(services.db, { startedAt: new Date(Date.now() - 86_400_000) });
+    await services.db.device.delete({ where: { id: deviceId } });
+
+    const { longestStaySeconds } = await deviceStatistics(services, { userId });
+
+    expect(longestStaySeconds).toBe(60);
+  });
+
+  it.each(['Europe/Atlantis', '', '+01:00', '-05', 'UTC; DROP TABLE users', 'Europe/Berlin\n', 'FOO5'])(
+    'refuse %j as a time zone',
+    async (timeZone) => {
+      const { id: userId } = await buildUser(services.db);
+
+      await expect(deviceStatistics(services, { userId, timeZone })).rejects.toMatchObject({
+        code: 'BAD_USER_INPUT',
+        details: { field: 'timeZone' },
+      });
+    },
+  );
+
+  it('know every time zone that Node does', async () => {
+    const { id: userId } = await buildUser(services.db);
+    const zones = Intl.supportedValuesOf('timeZone').filter((_, index) => index % 40 === 0);
+
+    for (const timeZone of [...zones, 'utc', 'Etc/GMT+5']) {
+      expect((await deviceStatistics(services, { userId, timeZone })).days).toHaveLength(7);
+    }
+  });
+
+  it('of ten thousand stays take less than half a second', async () => {
+    const { id: userId } = await buildUser(services.db);
+    await services.db.$executeRaw`
+      INSERT INTO device_stays (id, user_id, started_at, last_seen_at, ended_at)
+      SELECT gen_random_uuid(), ${userId}::uuid, t, t + interval '20 minutes', t + interval '20 minutes'
+      FROM (SELECT now() - interval '30 minutes' * (n / 2) AS t FROM generate_series(2, 40000) AS n) AS stays`;
+
+    const startedAt = performance.now();
+    const { longestStreakDays } = await deviceStatistics(services, { userId });
+
+    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(longestStreakDays).toBeGreaterThan(100);
+  });
+});

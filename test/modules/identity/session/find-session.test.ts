@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { findSession, sessionKey } from '../../../../src/modules/identity/session/find-session.ts';
+import { logOut } from '../../../../src/modules/identity/session/log-out.ts';
+import type { Login } from '../../../../src/modules/identity/session/tokens.ts';
+import type { UserCaller } from '../../../../src/modules/kernel/caller.ts';
+import { authenticate } from '../../../../src/modules/lifecycle/login/authenticate.ts';
+import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
+import type { RunningServices } from '../../../../src/platform/services.ts';
+import { newSecret } from '../../../support/api.ts';
+import { buildSession } from '../../../support/factories.ts';
+import { createTestServices } from '../../../support/services.ts';
+
+let services: RunningServices;
+beforeAll(async () => {
+  services = await createTestServices();
+});
+afterAll(() => services.close());
+
+const logIn = () => logInDevice(services, { identifier: `device-${randomUUID()}`, secret: newSecret() });
+const callerOf = ({ accessToken }: Login) => authenticate(services, `Bearer ${accessToken}`);
+const userCallerOf = async (login: Login) => (await callerOf(login)) as UserCaller;
+const REVOKED = { kind: 'anonymous', refusedToken: 'REVOKED' };
+
+describe('findSession', () => {
+  it('keeps a session in Redis for five seconds at most, without tokens', async () => {
+    const login = await logIn();
+
+    const { sessionId, userId, deviceId } = await userCallerOf(login);
+
+    expect(await services.redis.pttl(sessionKey(sessionId))).toSatisfy((ms: number) => ms > 0 && ms <= 5_000);
+    expect(JSON.parse((await services.redis.get(sessionKey(sessionId))) ?? '')).toEqual({
+      kind: 'user',
+      userId,
+      role: 'USER',
+      sessionId,
+      deviceId,
+    });
+  });
+
+  it('does not ask PostgreSQL while Redis knows the session', async () => {
+    const login = await logIn();
+    const { sessionId } = await userCallerOf(login);
+
+    await services.db.session.update({ where: { id: sessionId }, data: { revokedAt: new Date() } });
+
+    expect(await callerOf(login)).toMatchObject({ kind: 'user' });
+    await vi.waitFor(async () => expect(await callerOf(login)).toEqual(REVOKED), {
+      timeout: 5_500,
+      interval: 100,
+    });
+  });
+
+  it('asks PostgreSQL when Redis has lost it: nobody is logged out', async () => {
+    const login = await logIn();
+    const { sessionId } = await userCallerOf(login);
+
+    await services.redis.del(sessionKey(sessionId));
+
+    expect(await callerOf(login)).toMatchObject({ kind: 'user', sessionId });
+  });
+
+  it.each(['', 'no json', '{}', '{"kind":"user","role":"ADMIN"}', '[]', 'null'])(
+    'does not believe what is no session in the cache: %j',
+    async (rubbish) => {
+      const login = await logIn();
+      const { sessionId } = await userCallerOf(login);
+      await services.redis.set(sessionKey(sessionId), rubbish, 'EX', 5);
+
+      expect(await callerOf(login)).toMatchObject({ kind: 'user', role: 'USER', userId: login.user.id });
+    },
+  );
+
+  it('does not cache that there is no session', async () => {
+    const { id, userId } = await buildSession(services.db, { revokedAt: new Date() });
+    expect(await findSession(services, id)).toBeNull();
+
+    await services.db.session.update({ where: { id }, data: { revokedAt: null } });
+
+    expect(await findSession(services, id)).toMatchObject({ userId });
+  });
+});
+
+describe('logOut', () => {
+  it('is believed at once, although the session was cached', async () => {
+    const login = await logIn();
+    const caller = await userCallerOf(login);
+
+    const ended = await logOut(services, { caller, everywhere: false });
+
+    expect(ended).toEqual([caller.sessionId]);
+    expect(await callerOf(login)).toEqual(REVOKED);
+  });
+
+  it('ends nothing more the second time', async () => {
+    const caller = await userCallerOf(await logIn());
+    await logOut(services, { caller, everywhere: false });
+
+    expect(await logOut(services, { caller, everywhere: true })).toEqual([]);
+  });
+
+  it('ends this session only, or everywhere all of the account and nobody else', async () => {
+    const [login, neighbour] = [await logIn(), await logIn()];
+    const caller = await userCallerOf(login);
+    const others = [
+      await buildSession(services.db, { userId: caller.userId }),
+      await buildSession(services.db, { userId: caller.userId }),
+    ].map(({ id }) => id);
+    for (const id of others) await findSession(services, id);
+
+    expect(await logOut(services, { caller, everywhere: false })).toEqual([caller.sessionId]);
+    expect(await findSession(services, others[0] ?? '')).not.toBeNull();
+    const ended = await logOut(services, { caller, everywhere: true });
+
+    expect(ended.toSorted()).toEqual(others.toSorted());
+    for (const id of others) expect(await findSession(services, id)).toBeNull();
+    expect(await callerOf(neighbour)).toMatchObject({ kind: 'user' });
+  });
+});

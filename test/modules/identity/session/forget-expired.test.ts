@@ -1,0 +1,35 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { forgetExpired } from '../../../../src/modules/identity/session/forget-expired.ts';
+import type { RunningServices } from '../../../../src/platform/services.ts';
+import { buildLinkCode, buildPendingBinding, buildSession, inDays } from '../../../support/factories.ts';
+import { createTestServices } from '../../../support/services.ts';
+
+let services: RunningServices;
+beforeAll(async () => {
+  services = await createTestServices();
+});
+afterAll(() => services.close());
+
+describe('forgetExpired', () => {
+  it('forgets sessions, link codes and decisions 30 days after their end, and nothing before', async () => {
+    const { db } = services;
+    for (const build of [buildSession, buildLinkCode, buildPendingBinding]) {
+      await build(db, { expiresAt: inDays(-31) });
+      await build(db, { expiresAt: inDays(-29) });
+    }
+    await buildSession(db, { expiresAt: inDays(1), revokedAt: inDays(-60) });
+
+    expect(await forgetExpired(services)).toBe(3);
+
+    expect(await db.session.count()).toBe(2);
+    expect(await db.linkCode.count()).toBe(1);
+    expect(await db.pendingBinding.count()).toBe(1);
+    const runs = await db.jobRun.findMany({ orderBy: { name: 'asc' } });
+    expect(runs.map(({ name }) => name)).toEqual([
+      'forget-link-codes',
+      'forget-pending-bindings',
+      'forget-sessions',
+    ]);
+    expect(await forgetExpired(services)).toBe(0);
+  });
+});

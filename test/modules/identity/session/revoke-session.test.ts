@@ -1,0 +1,63 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RefreshSessionDocument, RevokeSessionDocument, ViewerDocument } from '../../../generated/graphql.ts';
+import { startTestApi, type TestApi } from '../../../support/api.ts';
+import { anotherDevice, newDevice, openSocket, refusedAsViewer } from '../../../support/household.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api?.close());
+
+describe('revokeSession', () => {
+  it('ends the session and closes its sockets at once, and no other’s', async () => {
+    const phone = await newDevice(api);
+    const tablet = await anotherDevice(phone);
+    const sockets = { phone: await openSocket(phone), tablet: await openSocket(tablet) };
+
+    const { revokeSession } = await phone.get(RevokeSessionDocument, { id: tablet.sessionId });
+
+    expect(revokeSession).toMatchObject({
+      id: tablet.sessionId,
+      current: false,
+      revokedAt: expect.any(String),
+      device: { id: tablet.deviceId },
+    });
+    expect(await refusedAsViewer(tablet)).toBe('UNAUTHENTICATED');
+    expect(await sockets.tablet.closed).toBe('4401 SESSION_REVOKED');
+    const { viewer } = await phone.get(ViewerDocument);
+    expect(viewer?.sessions.map(({ id }) => id)).toEqual([phone.sessionId]);
+    expect(sockets.phone.isOpen()).toBe(true);
+    await sockets.phone.close();
+  });
+
+  it('leaves the refresh token worth nothing', async () => {
+    const phone = await newDevice(api);
+    const { refreshToken } = phone;
+
+    await phone.get(RevokeSessionDocument, { id: phone.sessionId });
+
+    const { extensions } = await api.anonymous.refused(RefreshSessionDocument, { refreshToken });
+    expect(extensions.code).toBe('SESSION_REVOKED');
+    expect(await refusedAsViewer(phone)).toBe('UNAUTHENTICATED');
+  });
+
+  it('changes nothing about a session that has ended', async () => {
+    const phone = await newDevice(api);
+    const tablet = await anotherDevice(phone);
+    const revoke = async () =>
+      (await phone.get(RevokeSessionDocument, { id: tablet.sessionId })).revokeSession;
+
+    expect(await revoke()).toEqual(await revoke());
+  });
+
+  it('is not for sessions of others, also not for an admin', async () => {
+    const [phone, stranger, admin] = [await newDevice(api), await newDevice(api), await api.newAdmin()];
+
+    for (const client of [stranger, admin]) {
+      const { extensions } = await client.refused(RevokeSessionDocument, { id: phone.sessionId });
+      expect(extensions.code).toBe('NOT_FOUND');
+    }
+    expect(await refusedAsViewer(phone)).toBeUndefined();
+  });
+});

@@ -1,0 +1,232 @@
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { signAccessToken } from '../../../../src/modules/identity/session/access-token.ts';
+import { readLiveSession } from '../../../../src/modules/identity/session/find-session.ts';
+import { DeviceLoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
+import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
+import { post } from '../../../support/client.ts';
+
+interface Message {
+  type: string;
+  id?: string;
+  payload?: unknown;
+}
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.close());
+
+/** A websocket without any client library: every message and the close code as they came. */
+async function open(params?: Record<string, unknown>, url = api.url) {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+  const messages: Message[] = [];
+  let end: { code: number; reason: string; at: number } | undefined;
+  socket.on('message', (data) => messages.push(JSON.parse(String(data)) as Message));
+  socket.on('close', (code, reason) => {
+    end = { code, reason: String(reason), at: Date.now() };
+  });
+  await once(socket, 'open');
+  const send = (message: Message) => socket.send(JSON.stringify(message));
+  send({ type: 'connection_init', ...(params && { payload: params }) });
+  return {
+    messages,
+    send,
+    isOpen: () => socket.readyState === socket.OPEN,
+    close: () => socket.close(),
+    received: (type: string, id?: string) =>
+      vi.waitFor(
+        () => {
+          const found = messages.find((message) => message.type === type && message.id === id);
+          if (!found) throw new Error(`no ${type}, only ${JSON.stringify(messages)}`);
+          return found;
+        },
+        { timeout: 5_000, interval: 20 },
+      ),
+    closed: (timeout = 5_000) =>
+      vi.waitFor(
+        () => {
+          if (!end) throw new Error('still open');
+          return end;
+        },
+        { timeout, interval: 20 },
+      ),
+  };
+}
+
+const as = (token: string | undefined) => ({ authorization: `Bearer ${token}` });
+const admitted = async (token: string | undefined) => {
+  const socket = await open(as(token));
+  await socket.received('connection_ack');
+  return socket;
+};
+const logOut = ({ token }: TestUser) => post(api.url, { query: 'mutation { logout }' }, token);
+const sessionIdOf = async ({ userId }: TestUser) =>
+  (await api.services.db.session.findFirstOrThrow({ where: { userId, revokedAt: null } })).id;
+
+/** A token of the user's session that was issued so many seconds ago. */
+async function tokenOfAge(user: TestUser, seconds: number): Promise<string> {
+  const issuedAt = new Date(Date.now() - seconds * 1_000);
+  const sessionId = await sessionIdOf(user);
+  const { accessToken } = await signAccessToken(api.services.signingKeys, {
+    userId: user.userId,
+    sessionId,
+    issuedAt,
+  });
+  return accessToken;
+}
+
+describe('a websocket at its connect', () => {
+  it('is closed with 4403 for an expired token: the client comes again with a new one', async () => {
+    const user = await api.newUser();
+
+    const socket = await open(as(await tokenOfAge(user, 700)));
+
+    expect(await socket.closed()).toMatchObject({ code: 4403 });
+    expect(socket.messages).toEqual([]);
+  });
+
+  it.each<[string, Record<string, unknown> | undefined]>([
+    ['without parameters', undefined],
+    ['without a token', {}],
+    ['with an empty one', { authorization: '' }],
+    ['with a forged one', as('eyJhbGciOiJub25lIn0.e30.')],
+    ['with something that is no text', { authorization: { token: 'x' } }],
+    ['with the token in another place', { token: 'x' }],
+    ['with an unknown server token', as('srv_nothing')],
+  ])('is closed with 4401 %s', async (_, params) => {
+    const socket = await open(params);
+
+    expect(await socket.closed()).toMatchObject({ code: 4401, reason: 'UNAUTHENTICATED' });
+    expect(socket.messages).toEqual([]);
+  });
+
+  it('is closed with 4401 SESSION_REVOKED when its session has ended', async () => {
+    const user = await api.newUser();
+    const { token } = user;
+    await logOut(user);
+
+    expect(await (await open(as(token))).closed()).toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
+  });
+});
+
+describe('a websocket', () => {
+  it('outlives its access token', async () => {
+    const user = await api.newUser();
+    // The clock may differ by ten seconds: the token is believed for one or two more.
+    const token = await tokenOfAge(user, 608);
+    const socket = await admitted(token);
+
+    await vi.waitFor(
+      async () => {
+        const { extensions } = await user.as(token).refused(ViewerDocument);
+        expect(extensions.code).toBe('UNAUTHENTICATED');
+      },
+      { timeout: 6_000, interval: 200 },
+    );
+
+    socket.send({ type: 'subscribe', id: '1', payload: { query: 'subscription { viewerChanged { id } }' } });
+    expect(await socket.received('next', '1')).toMatchObject({
+      payload: { data: { viewerChanged: { id: user.userId } } },
+    });
+    expect((await open(as(token)).then((late) => late.closed())).code).toBe(4403);
+    socket.close();
+  });
+
+  it('is closed by a logout at once, and the socket of another session is not', async () => {
+    const [user, other] = [await api.newUser(), await api.newUser()];
+    const [mine, theirs] = [await admitted(user.token), await admitted(other.token)];
+
+    const at = Date.now();
+    await logOut(user);
+    const end = await mine.closed();
+
+    expect(end).toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
+    expect(end.at - at).toBeLessThan(1_500);
+    expect(theirs.isOpen()).toBe(true);
+    theirs.close();
+  });
+
+  it('is closed by the same device logging in again elsewhere', async () => {
+    const user = await api.newUser();
+    const socket = await admitted(user.token);
+    const { identifier, secret } = user;
+
+    const { deviceLogin } = await api.anonymous.get(DeviceLoginDocument, { input: { identifier, secret } });
+
+    expect(await socket.closed()).toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
+    const next = await admitted(deviceLogin.accessToken);
+    expect(next.isOpen()).toBe(true);
+    next.close();
+  });
+
+  it('is closed within five seconds although no wake-up arrives, whatever ended its session', async () => {
+    const { db } = api.services;
+    const endings: ((user: TestUser, id: string) => Promise<unknown>)[] = [
+      (_, id) => db.session.update({ where: { id }, data: { revokedAt: new Date() } }),
+      (_, id) => db.session.delete({ where: { id } }),
+      (_, id) => db.session.update({ where: { id }, data: { expiresAt: new Date(Date.now() + 100) } }),
+      ({ userId }) => db.user.update({ where: { id: userId }, data: { enabled: false } }),
+      ({ userId }) => db.user.update({ where: { id: userId }, data: { deletedAt: new Date() } }),
+      ({ userId }) => db.device.updateMany({ where: { userId }, data: { enabled: false } }),
+    ];
+
+    const ends = await Promise.all(
+      endings.map(async (endSession) => {
+        const user = await api.newUser();
+        const id = await sessionIdOf(user);
+        const socket = await admitted(user.token);
+        expect(await readLiveSession(api.services, id)).not.toBeNull();
+        await endSession(user, id);
+        return socket.closed(5_000);
+      }),
+    );
+
+    for (const end of ends) expect(end).toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
+  });
+
+  it.each([
+    ['a query', '{ viewer { id } }'],
+    ['a mutation', 'mutation { logout }'],
+  ])('refuses %s and stays open', async (_, query) => {
+    const user = await api.newUser();
+    const socket = await admitted(user.token);
+
+    socket.send({ type: 'subscribe', id: 'q', payload: { query } });
+
+    expect(await socket.received('error', 'q')).toMatchObject({
+      payload: [{ extensions: { code: 'BAD_USER_INPUT', retryable: false } }],
+    });
+    socket.send({ type: 'subscribe', id: 's', payload: { query: 'subscription { viewerChanged { id } }' } });
+    await socket.received('next', 's');
+    expect(await readLiveSession(api.services, await sessionIdOf(user))).not.toBeNull();
+    expect(socket.isOpen()).toBe(true);
+    socket.close();
+  });
+
+  it('refuses an agent the account of a user with an error message', async () => {
+    const agent = await api.newAgent();
+    const socket = await admitted(agent.token);
+
+    socket.send({ type: 'subscribe', id: '1', payload: { query: 'subscription { viewerChanged { id } }' } });
+
+    expect(await socket.received('error', '1')).toMatchObject({
+      payload: [{ extensions: { code: 'FORBIDDEN' } }],
+    });
+    expect(socket.isOpen()).toBe(true);
+    socket.close();
+  });
+
+  it('is told to come again, 1001, when the server stops', async () => {
+    const stopping = await startTestApi();
+    const user = await stopping.newUser();
+    const socket = await open(as(user.token), stopping.url);
+    await socket.received('connection_ack');
+
+    await stopping.close();
+
+    expect(await socket.closed()).toMatchObject({ code: 1001 });
+  });
+});

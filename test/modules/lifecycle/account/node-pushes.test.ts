@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createShared } from '../../../../src/context.ts';
+import { watchViewer } from '../../../../src/modules/lifecycle/account/watch-viewer.ts';
+import { updateNode } from '../../../../src/modules/network/node/update-node.ts';
+import { ViewerNodesChangedDocument, ViewerStatusChangedDocument } from '../../../generated/graphql.ts';
+import { startTestApi, type TestApi } from '../../../support/api.ts';
+import { buildNode, buildPlan, buildSubscription, buildUser, unique } from '../../../support/factories.ts';
+
+let api: TestApi;
+let actorId: string;
+beforeAll(async () => {
+  api = await startTestApi();
+  actorId = (await buildUser(api.services.db, { role: 'ADMIN' })).id;
+});
+afterAll(() => api?.close());
+
+async function planWithNode() {
+  const tag = unique('tag');
+  const { id: planId } = await buildPlan(api.services.db, { nodeTags: [tag] });
+  return { planId, node: await buildNode(api.services.db, { tags: [tag], name: 'old' }) };
+}
+
+describe('a node that is edited', () => {
+  it('reaches 200 apps within seconds, and not all of them at once', async () => {
+    const { services } = api;
+    const { planId, node } = await planWithNode();
+    const users = await Promise.all(Array.from({ length: 200 }, () => buildUser(services.db)));
+    await Promise.all(users.map(({ id: userId }) => buildSubscription(services.db, { userId, planId })));
+    const { watchedUsers } = createShared(services, { BATCH_SIZE: 1, REDEMPTION_LOCK: false });
+    const wanted = { subscriptions: true, nodes: true, devices: [], deviceCount: false };
+    const seen: string[] = [];
+    const heardAt: number[] = [];
+    const streams = await Promise.all(
+      users.map(({ id: userId }) => watchViewer({ ...services, watchedUsers }, { userId, wanted })),
+    );
+    streams.map(async (stream) => {
+      for await (const account of stream) {
+        const name = account.subscriptions?.[0]?.nodes?.[0]?.name ?? '';
+        seen.push(name);
+        if (name === 'new') heardAt.push(performance.now());
+      }
+    });
+    // The first poll wakes everybody, so that nothing is missed before it.
+    await vi.waitFor(() => expect(seen.length).toBe(400), { timeout: 15_000 });
+
+    const editedAt = performance.now();
+    await updateNode(services, { actorId, id: node.id, input: { name: 'new' } });
+
+    await vi.waitFor(() => expect(heardAt.length).toBeGreaterThanOrEqual(200), { timeout: 15_000 });
+    watchedUsers.close();
+    const times = heardAt.map((at) => at - editedAt).sort((one, other) => one - other);
+    const busiest = Math.max(
+      ...times.map((at) => times.filter((time) => time >= at && time < at + 200).length),
+    );
+    expect(times.at(-1)).toBeLessThan(10_000);
+    expect(Number(times.at(-1)) - Number(times[0])).toBeGreaterThan(1_000);
+    expect(busiest).toBeLessThan(100);
+  }, 40_000);
+
+  it('is told once to an app that shows nodes, and not at all to one that does not', async () => {
+    const { db } = api.services;
+    const { planId, node } = await planWithNode();
+    const user = await api.newUser();
+    const { id } = await buildSubscription(db, { userId: user.userId, planId });
+    const withNodes = user.subscribe(ViewerNodesChangedDocument);
+    const without = user.subscribe(ViewerStatusChangedDocument);
+    const first = [await withNodes.next(), await without.next()];
+    expect(first[0]?.value.data.viewerChanged.subscriptions).toMatchObject([{ nodes: [{ name: 'old' }] }]);
+
+    const told = without.next();
+    await updateNode(api.services, { actorId, id: node.id, input: { name: 'new' } });
+    const { value } = await withNodes.next();
+    await db.userSubscription.update({ where: { id }, data: { status: 'STOPPED' } });
+
+    expect(value.data.viewerChanged.subscriptions).toMatchObject([{ nodes: [{ name: 'new' }] }]);
+    expect((await told).value.data.viewerChanged.subscriptions).toEqual([{ id, status: 'STOPPED' }]);
+    await Promise.all([withNodes.return?.(), without.return?.()]);
+  });
+});

@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { UserCaller } from '../../../../src/modules/kernel/caller.ts';
+import { createLinkCode } from '../../../../src/modules/lifecycle/binding/create-link-code.ts';
+import { findLinkCode, spendLinkCode } from '../../../../src/modules/lifecycle/binding/link-code.ts';
+import { createSecrets } from '../../../../src/platform/keys/secrets.ts';
+import type { RunningServices } from '../../../../src/platform/services.ts';
+import { buildUser } from '../../../support/factories.ts';
+import { createTestServices, TEST_SECRET_KEY } from '../../../support/services.ts';
+
+let services: RunningServices;
+
+beforeAll(async () => {
+  services = await createTestServices();
+});
+
+afterAll(() => services?.close());
+
+describe('createLinkCode', () => {
+  it('makes a code of sixteen characters for the caller’s account, good for ten minutes', async () => {
+    const caller = await newCaller();
+
+    const { code, expiresAt } = await createLinkCode(services, { caller });
+
+    expect(code).toMatch(/^([0-9A-HJKMNP-TV-Z]{4}-){3}[0-9A-HJKMNP-TV-Z]{4}$/);
+    expect(await storedOf(caller.userId)).toMatchObject([{ createdById: caller.userId, usedAt: null }]);
+    expect(await secondsUntil(expiresAt)).toBeCloseTo(600, -1);
+  });
+
+  it('keeps nothing from which the code could be read, and none of it in the audit log', async () => {
+    const caller = await newCaller();
+
+    const { code } = await createLinkCode(services, { caller });
+
+    const [stored] = await storedOf(caller.userId);
+    const plain = code.replaceAll('-', '');
+    expect(stored?.codeHash).toHaveLength(32);
+    expect(Buffer.from(stored?.codeHash ?? []).toString('latin1')).not.toContain(plain);
+    const entries = await services.db.auditEntry.findMany({ where: { targetId: caller.userId } });
+    expect(entries).toMatchObject([{ action: 'createLinkCode', actorId: caller.userId }]);
+    expect(JSON.stringify(entries)).not.toMatch(new RegExp(`${code}|${plain}`));
+  });
+
+  it('makes a code for somebody else when an admin asks, good for a day', async () => {
+    const [admin, user] = [await newCaller('ADMIN'), await newCaller()];
+
+    const { code, expiresAt } = await createLinkCode(services, { caller: admin, userId: user.userId });
+
+    expect(await find(code)).toMatchObject({ userId: user.userId });
+    expect(await storedOf(user.userId)).toMatchObject([{ createdById: admin.userId }]);
+    expect(await secondsUntil(expiresAt)).toBeCloseTo(86_400, -1);
+  });
+
+  it('lets nobody but an admin name a user, also not himself', async () => {
+    const [caller, other] = [await newCaller(), await newCaller()];
+
+    for (const { userId } of [caller, other]) {
+      await expect(createLinkCode(services, { caller, userId })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    }
+    expect(await storedOf(other.userId)).toEqual([]);
+  });
+
+  it('finds no account that is missing, closed or no id', async () => {
+    const admin = await newCaller('ADMIN');
+    const closed = await buildUser(services.db, { deletedAt: new Date() });
+
+    for (const userId of [closed.id, '01890000-0000-7000-8000-000000000000', 'no id']) {
+      await expect(createLinkCode(services, { caller: admin, userId })).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+      });
+    }
+  });
+});
+
+describe('spendLinkCode', () => {
+  it('takes the code however it is typed', async () => {
+    const caller = await newCaller();
+    const typings = [
+      (code: string) => code.toLowerCase(),
+      (code: string) => ` ${code.replaceAll('-', ' ')} `,
+      (code: string) => code.replaceAll('0', 'O').replaceAll('1', 'l'),
+    ];
+
+    for (const typed of typings) {
+      const { code } = await createLinkCode(services, { caller });
+      expect(await spend(typed(code))).toEqual({ userId: caller.userId });
+    }
+  });
+
+  it('lets exactly one of ten racing callers have it', async () => {
+    const { code } = await createLinkCode(services, { caller: await newCaller() });
+
+    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => spend(code)));
+
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'LINK_CODE_INVALID' });
+  });
+
+  it('refuses what is used, too old, unknown or no code at all, in the same words', async () => {
+    const caller = await newCaller();
+    const used = (await createLinkCode(services, { caller })).code;
+    await spend(used);
+    const old = (await createLinkCode(services, { caller })).code;
+    await services.db.linkCode.updateMany({ where: { usedAt: null }, data: { expiresAt: new Date() } });
+
+    for (const typed of [used, old, '0000-0000-0000-0000', '', '§§', 'A'.repeat(1_000)]) {
+      for (const ask of [spend, find]) {
+        await expect(ask(typed)).rejects.toMatchObject({ code: 'LINK_CODE_INVALID', details: {} });
+      }
+    }
+  });
+
+  it('is undone with the transaction that it allowed', async () => {
+    const { code } = await createLinkCode(services, { caller: await newCaller() });
+
+    const failed = services.db.$transaction(async (tx) => {
+      await spendLinkCode(tx, services.secrets, code);
+      throw new Error('something else went wrong');
+    });
+
+    await expect(failed).rejects.toThrow('something else went wrong');
+    await expect(spend(code)).resolves.toBeDefined();
+  });
+
+  it('takes a code from before a change of SECRET_KEY', async () => {
+    const { code } = await createLinkCode(services, { caller: await newCaller() });
+    const rotated = createSecrets({ secretKey: 'the next key', previousSecretKey: TEST_SECRET_KEY });
+    const forgotten = createSecrets({ secretKey: 'the next key' });
+
+    await expect(findLinkCode(services.db, forgotten, code)).rejects.toMatchObject({
+      code: 'LINK_CODE_INVALID',
+    });
+    await expect(findLinkCode(services.db, rotated, code)).resolves.toBeDefined();
+  });
+});
+
+async function newCaller(role: 'USER' | 'ADMIN' = 'USER'): Promise<UserCaller> {
+  const { id: userId } = await buildUser(services.db, { role });
+  return { kind: 'user', userId, role, sessionId: '', deviceId: null };
+}
+
+const storedOf = (userId: string) => services.db.linkCode.findMany({ where: { userId } });
+
+const find = (typed: string) => findLinkCode(services.db, services.secrets, typed);
+const spend = (typed: string) => services.db.$transaction((tx) => spendLinkCode(tx, services.secrets, typed));
+
+async function secondsUntil(end: Date): Promise<number> {
+  const [row] = await services.db.$queryRaw<{ now: Date }[]>`SELECT tessera_now() AS now`;
+  return (end.getTime() - (row?.now.getTime() ?? 0)) / 1_000;
+}

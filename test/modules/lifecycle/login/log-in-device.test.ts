@@ -1,0 +1,302 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { findSession } from '../../../../src/modules/identity/session/find-session.ts';
+import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
+import { inRequestScope } from '../../../../src/platform/request-scope.ts';
+import type { RunningServices } from '../../../../src/platform/services.ts';
+import { DeviceLoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
+import { newSecret, startTestApi, type TestApi } from '../../../support/api.ts';
+import { newKey, prove } from '../../../support/prove.ts';
+import { createTestServices } from '../../../support/services.ts';
+
+type Input = Parameters<typeof logInDevice>[1];
+
+let api: TestApi;
+let services: RunningServices;
+beforeAll(async () => {
+  api = await startTestApi();
+  services = api.services;
+});
+afterAll(() => api.close());
+afterEach(() => site({ deviceLoginProof: 'REQUIRED', registrationEnabled: true }));
+
+const site = (data: { deviceLoginProof?: 'REQUIRED' | 'OPTIONAL'; registrationEnabled?: boolean }) =>
+  services.db.siteSettings.update({ where: { id: 1 }, data });
+const newIdentifier = () => `device-${randomUUID()}`;
+const logIn = (input: Input) => logInDevice(services, input);
+const newDevice = async (fields: Partial<Input> = {}) => {
+  const device = { identifier: newIdentifier(), secret: newSecret() };
+  return { ...device, login: await logIn({ ...device, ...fields }) };
+};
+const counts = async (db = services.db) =>
+  Promise.all([db.user.count(), db.identity.count(), db.device.count(), db.session.count()]);
+
+describe('logInDevice', () => {
+  it('makes an account for an unknown device, and tells it who it is', async () => {
+    const input = { identifier: newIdentifier(), secret: newSecret() };
+
+    const { deviceLogin } = await api.anonymous.get(DeviceLoginDocument, {
+      input: { ...input, shortCode: 'AB-12', name: 'Phone', platform: 'Android 16', appVersion: '1.2.3' },
+    });
+
+    const { viewer } = await api.anonymous.as(deviceLogin.accessToken).get(ViewerDocument);
+    expect(deviceLogin.device).toMatchObject({
+      shortCode: 'AB-12',
+      name: 'Phone',
+      platform: 'Android 16',
+      appVersion: '1.2.3',
+    });
+    expect(viewer).toMatchObject({
+      id: deviceLogin.user.id,
+      role: 'USER',
+      email: null,
+      enabled: true,
+      subscriptions: [],
+      devices: { totalCount: 1, nodes: [{ id: deviceLogin.device?.id, current: true }] },
+      sessions: [{ current: true, device: { id: deviceLogin.device?.id } }],
+    });
+  });
+
+  it('takes address and user agent from the connection', async () => {
+    const input = { identifier: newIdentifier(), secret: newSecret() };
+
+    const { deviceLogin } = await api.anonymous.get(DeviceLoginDocument, { input });
+
+    const seen = { ip: '127.0.0.1', userAgent: 'node' };
+    const { id } = deviceLogin.device ?? { id: '' };
+    expect(await services.db.device.findUnique({ where: { id } })).toMatchObject(seen);
+    expect(await services.db.session.findFirst({ where: { deviceId: id } })).toMatchObject(seen);
+  });
+
+  it('keeps no secret, only its hash', async () => {
+    const { login, secret } = await newDevice();
+
+    const [row] = await services.db.$queryRaw<{ text: string }[]>`
+      SELECT row_to_json(d)::text AS text FROM devices d WHERE id = ${login.device?.id}::uuid`;
+
+    expect(row?.text).toContain('secret_hash');
+    expect(row?.text).not.toContain(secret);
+    expect(row?.text).not.toContain(Buffer.from(secret).toString('hex'));
+  });
+
+  it('finds the account again when a first login whose answer was lost is repeated', async () => {
+    const { login, ...device } = await newDevice();
+
+    const again = await logIn(device);
+
+    expect([again.user.id, again.device?.id]).toEqual([login.user.id, login.device?.id]);
+  });
+
+  it('makes one account of a hundred parallel first logins, and all succeed', async () => {
+    const device = { identifier: newIdentifier(), secret: newSecret() };
+    const before = await counts();
+
+    const logins = await Promise.all(Array.from({ length: 100 }, () => logIn(device)));
+
+    const after = await counts();
+    expect(new Set(logins.map(({ user }) => user.id)).size).toBe(1);
+    expect(after.slice(0, 3)).toEqual(before.slice(0, 3).map((count) => count + 1));
+    const deviceId = logins[0]?.device?.id ?? '';
+    expect(await services.db.session.count({ where: { deviceId, revokedAt: null } })).toBe(1);
+  });
+
+  it('makes one account of parallel first logins with a key, each with a proof of its own', async () => {
+    const [identifier, key] = [newIdentifier(), await newKey()];
+    const inputs = await Promise.all(
+      Array.from({ length: 10 }, async () => ({
+        identifier,
+        publicKey: key.publicKey,
+        proof: await prove(services, key, identifier),
+      })),
+    );
+
+    const logins = await Promise.all(inputs.map(logIn));
+
+    expect(new Set(logins.map(({ user }) => user.id)).size).toBe(1);
+  });
+
+  it('saves short code and name at registration and never later', async () => {
+    const { login, ...device } = await newDevice({ shortCode: 'FIRST', name: 'Mine', appVersion: '1' });
+
+    const again = await logIn({ ...device, shortCode: 'SECOND', name: 'Other', appVersion: '2' });
+
+    expect(login.device).toMatchObject({ shortCode: 'FIRST', name: 'Mine', appVersion: '1' });
+    expect(again.device).toMatchObject({ shortCode: 'FIRST', name: 'Mine', appVersion: '2' });
+  });
+
+  it('gives a device that was registered without a short code none later', async () => {
+    const { login, ...device } = await newDevice();
+
+    expect(login.device?.shortCode).toBeNull();
+    expect((await logIn({ ...device, shortCode: 'LATE' })).device?.shortCode).toBeNull();
+  });
+
+  it('makes no account while registration is closed, and lets known devices in', async () => {
+    const { login, ...device } = await newDevice();
+    await site({ registrationEnabled: false });
+    const before = await counts();
+
+    await expect(newDevice()).rejects.toMatchObject({ code: 'REGISTRATION_CLOSED' });
+
+    expect(await counts()).toEqual(before);
+    expect((await logIn(device)).user.id).toBe(login.user.id);
+  });
+
+  it('ends the session that the device had, and no other', async () => {
+    const { login, ...device } = await newDevice();
+    const { login: neighbour } = await newDevice();
+    const sessionOf = async (userId: string) =>
+      (await services.db.session.findFirstOrThrow({ where: { userId, revokedAt: null } })).id;
+    const [first, other] = [await sessionOf(login.user.id), await sessionOf(neighbour.user.id)];
+    expect(await findSession(services, first)).not.toBeNull();
+
+    await logIn(device);
+
+    expect(await findSession(services, first)).toBeNull();
+    expect(await findSession(services, await sessionOf(login.user.id))).not.toBeNull();
+    expect(await findSession(services, other)).not.toBeNull();
+  });
+
+  it('leaves a device one session when twenty logins of it race, and all succeed', async () => {
+    const { login, ...device } = await newDevice();
+
+    const logins = await Promise.all(Array.from({ length: 20 }, () => logIn(device)));
+
+    expect(logins).toHaveLength(20);
+    const sessions = { deviceId: login.device?.id ?? '' };
+    expect(await services.db.session.count({ where: sessions })).toBe(21);
+    expect(await services.db.session.count({ where: { ...sessions, revokedAt: null } })).toBe(1);
+  });
+
+  it.each([
+    ['an identifier that is too short', { identifier: 'seven77' }, 'input.identifier'],
+    ['one that is too long', { identifier: 'x'.repeat(129) }, 'input.identifier'],
+    ['one with a control character', { identifier: 'device\u0007-1' }, 'input.identifier'],
+    ['one beyond ASCII', { identifier: 'Gerät-12345' }, 'input.identifier'],
+    ['one that ends with a blank', { identifier: 'device-123 ' }, 'input.identifier'],
+    ['a secret with too little in it', { secret: 'x'.repeat(42) }, 'input.secret'],
+    ['a secret that is too long', { secret: 'x'.repeat(129) }, 'input.secret'],
+    ['a secret of other characters', { secret: `${'x'.repeat(43)}!` }, 'input.secret'],
+    ['an empty short code', { shortCode: ' ' }, 'input.shortCode'],
+    ['a short code of 33 characters', { shortCode: 'x'.repeat(33) }, 'input.shortCode'],
+    ['a name of 101 characters', { name: 'x'.repeat(101) }, 'input.name'],
+    ['a platform of 51 characters', { platform: 'x'.repeat(51) }, 'input.platform'],
+    ['an app version of 51 characters', { appVersion: 'x'.repeat(51) }, 'input.appVersion'],
+    ['a short code with a NUL in it', { shortCode: 'a\u0000b' }, undefined],
+    ['a proof without its key', { secret: null, proof: 'x.y.z' }, 'input.proof'],
+  ])('refuses %s and makes nothing', async (_, fields, field) => {
+    const before = await counts();
+    const input = { identifier: newIdentifier(), secret: newSecret(), ...fields };
+
+    const { extensions } = await api.anonymous.refused(DeviceLoginDocument, { input });
+
+    expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', ...(field && { field }) });
+    expect(await counts()).toEqual(before);
+  });
+
+  it.each([
+    [
+      'beside a secret',
+      async () => ({ secret: newSecret(), publicKey: (await newKey()).publicKey, proof: 'x' }),
+    ],
+    ['without a proof', async () => ({ publicKey: (await newKey()).publicKey })],
+    ['with its private half', async () => ({ publicKey: (await newKey()).privateJwk, proof: 'x' })],
+    [
+      'on another curve',
+      async () => ({ publicKey: { kty: 'EC', crv: 'P-384', x: 'A', y: 'A' }, proof: 'x' }),
+    ],
+    ['that is symmetric', async () => ({ publicKey: { kty: 'oct', k: 'AAAA' }, proof: 'x' })],
+    ['of RSA', async () => ({ publicKey: { kty: 'RSA', n: 'AQAB', e: 'AQAB' }, proof: 'x' })],
+    ['that is text', async () => ({ publicKey: 'MFkwEwYHKoZIzj0', proof: 'x' })],
+    ['that is a list', async () => ({ publicKey: [], proof: 'x' })],
+  ])('refuses a key %s', async (_, fields) => {
+    const input = { identifier: newIdentifier(), ...(await fields()) };
+
+    const { extensions } = await api.anonymous.refused(DeviceLoginDocument, { input });
+
+    expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT' });
+    expect(extensions.field).toMatch(/^input\.(publicKey|proof)/);
+  });
+});
+
+describe('logInDevice where proof is optional', () => {
+  it('lets a bare device in until it has shown something, and needs that from then on', async () => {
+    await site({ deviceLoginProof: 'OPTIONAL' });
+    const identifier = newIdentifier();
+    const secret = newSecret();
+    const bare = await logIn({ identifier });
+
+    expect((await logIn({ identifier })).user.id).toBe(bare.user.id);
+    expect((await logIn({ identifier, secret })).user.id).toBe(bare.user.id);
+
+    await expect(logIn({ identifier })).rejects.toMatchObject({ code: 'DEVICE_PROOF_REQUIRED' });
+    await expect(logIn({ identifier, secret: newSecret() })).rejects.toMatchObject({
+      code: 'DEVICE_PROOF_INVALID',
+    });
+    await site({ deviceLoginProof: 'REQUIRED' });
+    expect((await logIn({ identifier, secret })).user.id).toBe(bare.user.id);
+  });
+
+  it('lets a bare device take the first key it brings', async () => {
+    await site({ deviceLoginProof: 'OPTIONAL' });
+    const [identifier, key] = [newIdentifier(), await newKey('EdDSA')];
+    const bare = await logIn({ identifier });
+
+    const proof = await prove(services, key, identifier);
+    const login = await logIn({ identifier, publicKey: key.publicKey, proof });
+
+    expect(login.user.id).toBe(bare.user.id);
+    await expect(logIn({ identifier })).rejects.toMatchObject({ code: 'DEVICE_PROOF_REQUIRED' });
+    await expect(logIn({ identifier, secret: newSecret() })).rejects.toMatchObject({
+      code: 'DEVICE_PROOF_INVALID',
+    });
+  });
+
+  it('lets one of ten racing secrets be the one of a bare device', async () => {
+    await site({ deviceLoginProof: 'OPTIONAL' });
+    const identifier = newIdentifier();
+    await logIn({ identifier });
+    const secrets = Array.from({ length: 10 }, newSecret);
+
+    const results = await Promise.allSettled(secrets.map((secret) => logIn({ identifier, secret })));
+
+    const winners = secrets.filter((_, index) => results[index]?.status === 'fulfilled');
+    expect(winners).toHaveLength(1);
+    await expect(logIn({ identifier, secret: winners[0] })).resolves.toBeDefined();
+  });
+
+  it('asks a bare device for proof as soon as the site requires it', async () => {
+    await site({ deviceLoginProof: 'OPTIONAL' });
+    const identifier = newIdentifier();
+    const bare = await logIn({ identifier });
+    await site({ deviceLoginProof: 'REQUIRED' });
+
+    await expect(logIn({ identifier })).rejects.toMatchObject({ code: 'DEVICE_PROOF_REQUIRED' });
+    expect((await logIn({ identifier, secret: newSecret() })).user.id).toBe(bare.user.id);
+  });
+});
+
+describe('logInDevice with limits', () => {
+  it('makes sixty accounts an hour for one /64 network, and lets its known devices in after that', async () => {
+    const limited = await createTestServices({ rateLimits: true });
+    const network = Array.from({ length: 4 }, () => randomInt(0x1000, 0xffff).toString(16)).join(':');
+    const from = (ip: string, device: Input) =>
+      inRequestScope({ requestId: randomUUID(), ip, userAgent: null }, () => logInDevice(limited, device));
+    const device = () => ({ identifier: newIdentifier(), secret: newSecret() });
+    const devices = Array.from({ length: 60 }, device);
+    await Promise.all(devices.map((one, host) => from(`${network}::${host.toString(16)}`, one)));
+
+    await expect(from(`${network}:ffff::1`, device())).rejects.toMatchObject({
+      code: 'RATE_LIMITED',
+      details: {
+        retryAfterSeconds: expect.toSatisfy((seconds: number) => seconds > 3_500 && seconds <= 3_600),
+      },
+    });
+
+    expect(await limited.db.user.count()).toBe(60);
+    await from(`${network}::1`, devices[0] ?? device());
+    await from(`192.0.2.${randomInt(1, 255)}`, device());
+    expect(await limited.db.user.count()).toBe(61);
+    await limited.close();
+  });
+});

@@ -1,0 +1,252 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
+import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
+import { inRequestScope } from '../../../../src/platform/request-scope.ts';
+import { LoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
+import { startTestApi, type TestApi } from '../../../support/api.ts';
+import type { Answer } from '../../../support/client.ts';
+import { buildIdentity, unique } from '../../../support/factories.ts';
+
+const PASSWORD = 'correct horse battery staple';
+const WRONG = 'wrong horse battery staple';
+
+let api: TestApi;
+let throttled: TestApi;
+let passwordHash: string;
+beforeAll(async () => {
+  [api, throttled, passwordHash] = await Promise.all([
+    startTestApi(),
+    startTestApi({ rateLimits: true, env: { TRUST_PROXY: '1' } }),
+    hashPassword(PASSWORD),
+  ]);
+});
+afterAll(() => Promise.all([api.close(), throttled.close()]));
+
+/** A new account; `enabled: false` closes it for logins. */
+async function newAccount({ services: { db } } = api, { enabled = true, value = newAddress() } = {}) {
+  const { userId } = await buildIdentity(db, { type: 'EMAIL', value, passwordHash });
+  await db.user.update({ where: { id: userId }, data: { enabled } });
+  return { userId, email: value };
+}
+
+const newAddress = () => `${unique('user')}@example.test`;
+const withoutId = ({ data, errors, status }: Answer<unknown>) => ({
+  status,
+  data,
+  errors: errors?.map(({ extensions: { requestId, ...extensions }, ...error }) => ({ ...error, extensions })),
+});
+
+describe('logIn', () => {
+  it('starts a session without a device, from the address and program that asked', async () => {
+    const { email, userId } = await newAccount();
+
+    const { login } = await api.anonymous.get(LoginDocument, { input: { email, password: PASSWORD } });
+
+    const me = await api.anonymous.as(login.accessToken).get(ViewerDocument);
+    expect(login).toMatchObject({ device: null, user: { id: userId, email } });
+    expect(me.viewer).toMatchObject({ id: userId, sessions: [{ current: true, device: null }] });
+    expect(await api.services.db.session.findMany({ where: { userId } })).toMatchObject([
+      { ip: '127.0.0.1', userAgent: 'node', deviceId: null },
+    ]);
+  });
+
+  it('takes the address in any case and with blanks around it', async () => {
+    const { email, userId } = await newAccount();
+
+    const login = await logIn(api.services, { email: ` ${email.toUpperCase()} `, password: PASSWORD });
+
+    expect(login.user.id).toBe(userId);
+  });
+
+  it('takes an address without a dot', async () => {
+    const { userId } = await newAccount(api, { value: 'admin@localhost' });
+
+    const login = await logIn(api.services, { email: 'admin@localhost', password: PASSWORD });
+
+    expect(login.user.id).toBe(userId);
+  });
+
+  it('says the same for an unknown address and a wrong password, of a disabled account too', async () => {
+    const { email } = await newAccount();
+    const disabled = await newAccount(api, { enabled: false });
+    const ask = (address: string, password: string) =>
+      api.anonymous.ask(LoginDocument, { input: { email: address, password } });
+
+    const answers = await Promise.all([
+      ask(email, WRONG),
+      ask(disabled.email, WRONG),
+      ask(newAddress(), WRONG),
+      ask(newAddress(), PASSWORD),
+    ]);
+
+    expect(answers[0]?.errors?.[0]?.extensions.code).toBe('INVALID_CREDENTIALS');
+    for (const answer of answers) {
+      expect(withoutId(answer)).toEqual(withoutId(answers[0] as Answer<unknown>));
+      expect(Object.keys(answer.errors?.[0]?.extensions ?? {})).toEqual(['code', 'requestId', 'retryable']);
+    }
+  });
+
+  it('takes as long for an unknown address as for a wrong password', async () => {
+    const { email } = await newAccount();
+    const known: number[] = [];
+    const unknown: number[] = [];
+
+    for (let round = 0; round < 6; round += 1) {
+      known.push(await timeOf(email));
+      unknown.push(await timeOf(newAddress()));
+    }
+
+    const ratio = Math.min(...unknown) / Math.min(...known);
+    expect(ratio).toBeGreaterThan(0.5);
+    expect(ratio).toBeLessThan(2);
+  });
+
+  it('tells that an account is disabled or closed only to somebody who knows the password', async () => {
+    const disabled = await newAccount(api, { enabled: false });
+    const closed = await newAccount();
+    await api.services.db.user.update({ where: { id: closed.userId }, data: { deletedAt: new Date() } });
+
+    for (const { email, userId } of [disabled, closed]) {
+      await expect(logIn(api.services, { email, password: PASSWORD })).rejects.toMatchObject({
+        code: 'ACCOUNT_DISABLED',
+      });
+      await expect(logIn(api.services, { email, password: WRONG })).rejects.toMatchObject({
+        code: 'INVALID_CREDENTIALS',
+      });
+      expect(await api.services.db.session.count({ where: { userId } })).toBe(0);
+    }
+  });
+
+  it('starts no session of an account that is being disabled at that moment', async () => {
+    const { db } = api.services;
+    const { email, userId } = await newAccount();
+
+    const late = await db.$transaction(async (tx) => {
+      await tx.user.update({ where: { id: userId }, data: { enabled: false } });
+      const login = logIn(api.services, { email, password: PASSWORD });
+      login.catch(() => {});
+      await vi.waitFor(
+        async () =>
+          expect(
+            await db.$queryRaw<unknown[]>`
+              SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          ).toHaveLength(1),
+        { timeout: 2_500 },
+      );
+      return { login };
+    });
+
+    await expect(late.login).rejects.toMatchObject({ code: 'ACCOUNT_DISABLED' });
+    expect(await db.session.count({ where: { userId } })).toBe(0);
+  });
+
+  it.each([
+    ['no address', { email: 'nobody', password: PASSWORD }, 'input.email'],
+    ['an address with blanks in it', { email: 'a b@example.test', password: PASSWORD }, 'input.email'],
+    ['an address that is too long', { email: `${'a'.repeat(250)}@b.de`, password: PASSWORD }, 'input.email'],
+    ['an empty password', { email: 'a@b.de', password: '' }, 'input.password'],
+    ['a password that is too long to hash', { email: 'a@b.de', password: 'x'.repeat(129) }, 'input.password'],
+  ])('refuses %s and names the field', async (_, input, field) => {
+    await expect(logIn(api.services, input)).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+      details: { field },
+    });
+  });
+
+  it('does not take the name of a device for an address', async () => {
+    const { value } = await buildIdentity(api.services.db, { value: 'device@example.test' });
+
+    await expect(logIn(api.services, { email: value, password: PASSWORD })).rejects.toMatchObject({
+      code: 'INVALID_CREDENTIALS',
+    });
+  });
+});
+
+describe('logIn with limits', () => {
+  const network = () => Array.from({ length: 4 }, () => randomInt(0x1000, 0xffff).toString(16)).join(':');
+  const address = () => `${network()}::1`;
+
+  /** Through HTTP, as if from that address. */
+  async function ask(email: string, password: string, from: string) {
+    const response = await fetch(`${throttled.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-forwarded-for': from },
+      body: JSON.stringify({ query: LoginDocument.toString(), variables: { input: { email, password } } }),
+    });
+    const { errors } = (await response.json()) as Answer<unknown>;
+    return { retryAfter: response.headers.get('retry-after'), error: errors?.[0]?.extensions };
+  }
+
+  it.each([
+    ['a known account', async () => (await newAccount(throttled)).email],
+    ['an unknown one', async () => newAddress()],
+  ])(
+    'refuses the eleventh try at %s, the right password included, and says when to come again',
+    async (_, of) => {
+      const email = await of();
+      for (let wrong = 0; wrong < 10; wrong += 1) {
+        expect((await ask(email, WRONG, address())).error?.code).toBe('INVALID_CREDENTIALS');
+      }
+
+      const { error, retryAfter } = await ask(email.toUpperCase(), PASSWORD, address());
+
+      expect(error).toMatchObject({ code: 'RATE_LIMITED', retryable: true });
+      expect(error?.retryAfterSeconds).toSatisfy((seconds: number) => seconds > 500 && seconds <= 600);
+      expect(retryAfter).toBe(String(error?.retryAfterSeconds));
+    },
+  );
+
+  it('does not count right passwords', async () => {
+    const { email } = await newAccount(throttled);
+    const scope = { requestId: randomUUID(), ip: address(), userAgent: null };
+
+    for (let login = 0; login < 12; login += 1) {
+      await inRequestScope(scope, () => logIn(throttled.services, { email, password: PASSWORD }));
+    }
+
+    expect(await throttled.services.redis.keys(`rate:wrong-password*${email}`)).toEqual([]);
+  });
+
+  it('does not let a burst of guesses at one account find the password', async () => {
+    const { email } = await newAccount(throttled);
+    const guesses = [...Array.from({ length: 29 }, (_, index) => `${WRONG} ${index}`), PASSWORD];
+    const scope = { requestId: randomUUID(), ip: address(), userAgent: null };
+
+    const results = await Promise.allSettled(
+      guesses.map((password) => inRequestScope(scope, () => logIn(throttled.services, { email, password }))),
+    );
+
+    const codes = results.map((result) => (result.status === 'rejected' ? result.reason.code : 'FOUND'));
+    expect(codes).not.toContain('FOUND');
+    expect(codes.at(-1)).toBe('RATE_LIMITED');
+  });
+
+  it('refuses an address after a hundred wrong passwords, at whatever accounts', async () => {
+    const { email } = await newAccount(throttled);
+    const { email: other } = await newAccount(throttled);
+    const net = network();
+    const from = (host: string) => ({ requestId: randomUUID(), ip: `${net}::${host}`, userAgent: null });
+    await throttled.services.redis.set(`rate:wrong-password-from:${net}::/64`, 99, 'EX', 600);
+
+    const guess = inRequestScope(from('1'), () => logIn(throttled.services, { email, password: WRONG }));
+    await expect(guess).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
+
+    const login = inRequestScope(from('2'), () =>
+      logIn(throttled.services, { email: other, password: PASSWORD }),
+    );
+    await expect(login).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    const elsewhere = { requestId: randomUUID(), ip: address(), userAgent: null };
+    const allowed = inRequestScope(elsewhere, () =>
+      logIn(throttled.services, { email: other, password: PASSWORD }),
+    );
+    expect((await allowed).user.id).toBeTypeOf('string');
+  });
+});
+
+async function timeOf(email: string): Promise<number> {
+  const start = performance.now();
+  await logIn(api.services, { email, password: WRONG }).catch(() => {});
+  return performance.now() - start;
+}

@@ -1,0 +1,100 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/subscription.events.ts';
+import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
+import { activateOrders } from '../../../../src/modules/redemption/activate/activate-orders.ts';
+import {
+  DeleteAccountDocument,
+  RegisterDocument,
+  RotateSubscriptionCredentialsDocument,
+  UnbindDeviceDocument,
+} from '../../../generated/graphql.ts';
+import { startTestApi, type TestApi } from '../../../support/api.ts';
+import {
+  buildBatch,
+  buildCode,
+  buildOrder,
+  buildPlan,
+  buildSubscription,
+  unique,
+} from '../../../support/factories.ts';
+import { anotherDevice, newDevice } from '../../../support/household.ts';
+import { joiningWith, newInstallation } from '../../../support/joining.ts';
+
+let api: TestApi;
+let db: TestApi['services']['db'];
+let planId: string;
+
+beforeAll(async () => {
+  api = await startTestApi();
+  db = api.services.db;
+  planId = (await buildPlan(db)).id;
+});
+afterEach(() => offerTrial(null));
+afterAll(() => api?.close());
+
+/** What changes whom servers let in, and is to begin only once all else is there. */
+const changes: Record<string, () => Promise<() => Promise<unknown>>> = {
+  'an activation': async () => {
+    const { id: batchId } = await buildBatch(db, { planId });
+    const { id: codeId } = await buildCode(db, { batchId });
+    const { id } = await buildOrder(db, { codeId });
+    return () => activateOrders(api.services, [id]);
+  },
+  'a trial of a new device': async () => {
+    await offerTrial(planId);
+    return () => logInDevice(api.services, newInstallation());
+  },
+  'a trial of a new address': async () => {
+    await offerTrial(planId);
+    const input = { email: `${unique('new')}@example.test`, password: 'correct horse battery' };
+    return () => api.anonymous.get(RegisterDocument, { input });
+  },
+  'a rotated credential': async () => {
+    const phone = await newDevice(api);
+    const { id } = await buildSubscription(db, { planId, userId: phone.userId });
+    return () => phone.get(RotateSubscriptionCredentialsDocument, { id });
+  },
+  'a device that takes the credentials with it': async () => {
+    const phone = await newDevice(api);
+    const tablet = await anotherDevice(phone);
+    await buildSubscription(db, { planId, userId: phone.userId });
+    return () => phone.get(UnbindDeviceDocument, { id: tablet.deviceId, rotateCredentials: true });
+  },
+  'a closed account': async () => {
+    const phone = await newDevice(api);
+    await buildSubscription(db, { planId, userId: phone.userId });
+    return () => phone.get(DeleteAccountDocument, {});
+  },
+  'a merge': async () => {
+    const { newApp, joinAnyhow } = joiningWith(api.services);
+    const [app, owner] = [await newApp(), await newApp()];
+    await buildSubscription(db, { planId, userId: app.userId });
+    return () => joinAnyhow(app, owner.userId);
+  },
+};
+
+const offerTrial = (trialPlanId: string | null) =>
+  db.siteSettings.update({
+    where: { id: 1 },
+    data: {
+      trialPlanId,
+      trialUnitTime: trialPlanId === null ? null : 'DAY',
+      trialQuantity: trialPlanId === null ? null : 3,
+    },
+  });
+
+// The poll would tell them too, two seconds late.
+describe('the agents of a plan’s servers are woken by', () => {
+  it.each(Object.entries(changes))('%s', async (_what, prepare) => {
+    const change = await prepare();
+    const woken: string[] = [];
+    const stop = api.services.pubSub.onWake((topic, ids) => {
+      if (topic === PLAN_USERS_CHANGED) woken.push(...ids);
+    });
+
+    await change();
+
+    stop();
+    expect(woken).toContain(planId);
+  });
+});

@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  AuditLogDocument,
+  CreateNodeDocument,
+  type CreateNodeInput,
+  DeleteNodeDocument,
+  NodesDocument,
+  UpdateNodeDocument,
+  type UpdateNodeInput,
+} from '../../../generated/graphql.ts';
+import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
+import { buildNode, buildServer, unique } from '../../../support/factories.ts';
+import { CANARY, GOOD, good } from '../../../support/node-configs.ts';
+
+let api: TestApi;
+let admin: TestUser;
+let serverId: string;
+beforeAll(async () => {
+  api = await startTestApi();
+  admin = await api.newAdmin();
+  serverId = (await buildServer(api.services.db, { address: 'fra1.example' })).id;
+});
+afterAll(() => api?.close());
+
+const input = (fields: Partial<CreateNodeInput> = {}): CreateNodeInput => ({
+  serverId,
+  name: unique('Node'),
+  protocol: 'SHADOWSOCKS',
+  port: 8388,
+  clientConfig: { method: 'aes-256-gcm' },
+  ...fields,
+});
+const create = async (fields: Partial<CreateNodeInput> = {}) =>
+  (await admin.get(CreateNodeDocument, { input: input(fields) })).createNode;
+const update = async (id: string, fields: UpdateNodeInput) =>
+  (await admin.get(UpdateNodeDocument, { id, input: fields })).updateNode;
+const stored = (id: string) => api.services.db.node.findUniqueOrThrow({ where: { id } });
+
+const BAD_FIELDS: [string, Partial<CreateNodeInput>, string][] = [
+  ['an empty name', { name: ' ' }, 'input.name'],
+  ['a name of 101 characters', { name: 'x'.repeat(101) }, 'input.name'],
+  ['an address that is none', { address: 'http://x' }, 'input.address'],
+  ['port 0', { port: 0 }, 'input.port'],
+  ['port 65536', { port: 65_536 }, 'input.port'],
+  ['an empty tag', { tags: ['eu', ' '] }, 'input.tags.1'],
+  ['101 tags', { tags: Array.from({ length: 101 }, (_, tag) => `tag-${tag}`) }, 'input.tags'],
+  ['a negative ratio', { ratio: -1 }, 'input.ratio'],
+  ['a ratio of five decimals', { ratio: 1.000_01 }, 'input.ratio'],
+  ['a tiny ratio', { ratio: 1e-7 }, 'input.ratio'],
+  ['a ratio of 100000', { ratio: 100_000 }, 'input.ratio'],
+  ['an unknown key', { clientConfig: { method: 'aes-256-gcm', key: 1 } }, 'input.clientConfig.key'],
+];
+
+describe('createNode', () => {
+  it('adds a node with what is left out at its defaults, at the address of its server', async () => {
+    const fields = input({ name: `  ${unique('Node')} ` });
+
+    const { createNode: node } = await admin.get(CreateNodeDocument, { input: fields });
+
+    expect(node).toEqual({
+      id: expect.any(String),
+      server: { id: serverId, address: 'fra1.example' },
+      name: fields.name.trim(),
+      protocol: 'SHADOWSOCKS',
+      address: 'fra1.example',
+      port: 8388,
+      tags: [],
+      ratio: 1,
+      enabled: true,
+      sort: 0,
+      clientConfig: { method: 'aes-256-gcm', serverKey: null },
+      version: 1,
+    });
+  });
+
+  it.each(GOOD)('stores both parts of $name', async ({ name: _, ...example }) => {
+    const { id } = await create(example);
+
+    const { clientConfig, serverConfig } = await stored(id);
+    const { flow, ...rest } = example.clientConfig;
+    expect(clientConfig).toMatchObject({ ...rest, ...(flow ? { flow } : {}) });
+    if (example.serverConfig) expect(serverConfig).toMatchObject(example.serverConfig);
+    else expect(serverConfig).toBeNull();
+  });
+
+  it.each(['0', '0.1', '1.5', '0.0001', '99999.9999'])('keeps a ratio of %s exactly', async (ratio) => {
+    const { id, ratio: told } = await create({ ratio: Number(ratio) });
+
+    expect(told).toBe(Number(ratio));
+    expect((await stored(id)).ratio.toString()).toBe(ratio);
+  });
+
+  it.each(BAD_FIELDS)('refuses %s and names the field', async (_, fields, field) => {
+    const before = await api.services.db.node.count();
+
+    const { extensions } = await admin.refused(CreateNodeDocument, { input: input(fields) });
+
+    expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field });
+    expect(await api.services.db.node.count()).toBe(before);
+  });
+
+  it.each<[string, () => Promise<string> | string]>([
+    ['does not exist', () => randomUUID()],
+    ['is none', () => 'server-1'],
+    ['is deleted', async () => (await buildServer(api.services.db, { deletedAt: new Date() })).id],
+  ])('says NOT_FOUND for a server that %s', async (_, id) => {
+    const { extensions } = await admin.refused(CreateNodeDocument, {
+      input: input({ serverId: await id() }),
+    });
+
+    expect(extensions).toMatchObject({ code: 'NOT_FOUND', field: 'input.serverId' });
+  });
+});
+
+describe('updateNode', () => {
+  it('changes what is given and leaves the rest, and goes up a version', async () => {
+    const { name: _, ...reality } = good('VLESS with Reality');
+    const before = await create({ ...reality, ratio: 1.5, tags: ['eu'], sort: 3 });
+    const { serverConfig } = await stored(before.id);
+
+    const after = await update(before.id, { version: 1, port: 8443, tags: ['us', ' us '], enabled: null });
+
+    expect(after).toEqual({ ...before, port: 8443, tags: ['us'], version: 2 });
+    expect((await stored(before.id)).serverConfig).toEqual(serverConfig);
+  });
+
+  it('gives a node an address of its own, and takes it away', async () => {
+    const { id } = await create();
+
+    expect((await update(id, { address: '192.0.2.7' })).address).toBe('192.0.2.7');
+    expect((await update(id, { name: 'Other' })).address).toBe('192.0.2.7');
+    expect((await update(id, { address: null })).address).toBe('fra1.example');
+  });
+
+  it('refuses an older version, and takes the last writer without one', async () => {
+    const { id } = await create();
+    await update(id, { version: 1, name: 'First' });
+
+    const refusal = await admin.refused(UpdateNodeDocument, { id, input: { version: 1, name: 'Second' } });
+
+    expect(refusal.extensions).toMatchObject({ code: 'EDIT_CONFLICT', retryable: true });
+    expect((await stored(id)).name).toBe('First');
+    expect(await update(id, { name: 'Third' })).toMatchObject({ name: 'Third', version: 3 });
+  });
+
+  it('lets one of ten who edit the same version through', async () => {
+    const { id } = await create();
+
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, sort) =>
+        admin.ask(UpdateNodeDocument, { id, input: { version: 1, sort } }),
+      ),
+    );
+
+    const codes = answers.map(({ errors }) => errors?.[0]?.extensions.code ?? 'ok').sort();
+    expect(codes).toEqual([...Array(9).fill('EDIT_CONFLICT'), 'ok']);
+    expect((await stored(id)).version).toBe(2);
+  });
+
+  it('takes another protocol with a config that fits it, and refuses it without', async () => {
+    const { name: _, ...reality } = good('VLESS with Reality');
+    const { id } = await create(reality);
+    const refused = async (fields: UpdateNodeInput) =>
+      (await admin.refused(UpdateNodeDocument, { id, input: fields })).extensions.field;
+
+    expect(await refused({ protocol: 'TROJAN' })).toMatch(/^input\.clientConfig\./);
+    expect(await refused({ protocol: 'TROJAN', clientConfig: {} })).toMatch(/^input\.serverConfig/);
+    expect(await update(id, { protocol: 'TROJAN', clientConfig: {}, serverConfig: null })).toMatchObject({
+      protocol: 'TROJAN',
+      clientConfig: { network: 'tcp' },
+    });
+    expect((await stored(id)).serverConfig).toBeNull();
+  });
+
+  it('refuses half of a pair that no longer fits the other half', async () => {
+    const { name: _, ...reality } = good('VLESS with Reality');
+    const { id } = await create(reality);
+    const input = { clientConfig: { ...reality.clientConfig, shortId: 'ffff' } };
+
+    const { extensions } = await admin.refused(UpdateNodeDocument, { id, input });
+
+    expect(extensions.field).toBe('input.serverConfig.shortIds');
+  });
+
+  it.each(BAD_FIELDS)('refuses %s and names the field', async (_, fields, field) => {
+    const { id } = await create();
+
+    const { extensions } = await admin.refused(UpdateNodeDocument, { id, input: fields as UpdateNodeInput });
+
+    expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field });
+    expect((await stored(id)).version).toBe(1);
+  });
+});
+
+describe('deleteNode', () => {
+  it('answers with the node as it was, and it is there no more', async () => {
+    const node = await create();
+
+    expect((await admin.get(DeleteNodeDocument, { id: node.id })).deleteNode).toEqual(node);
+
+    for (const again of [
+      admin.refused(DeleteNodeDocument, { id: node.id }),
+      admin.refused(UpdateNodeDocument, { id: node.id, input: { name: 'x' } }),
+    ]) {
+      expect((await again).extensions.code).toBe('NOT_FOUND');
+    }
+    const { nodes } = await admin.get(NodesDocument, { filter: { serverId }, first: 100 });
+    expect(nodes?.nodes.map(({ id }) => id)).not.toContain(node.id);
+  });
+});
+
+describe('nodes', () => {
+  it('lists them by server, tag, protocol and whether they are enabled, the newest first', async () => {
+    const { db } = api.services;
+    const { id: other } = await buildServer(db);
+    const tagged = await buildNode(db, { serverId: other, tags: ['eu', 'fast'] });
+    const vmess = await buildNode(db, {
+      serverId: other,
+      protocol: 'VMESS',
+      clientConfig: { security: 'auto' },
+    });
+    const off = await buildNode(db, { serverId: other, enabled: false });
+    const ids = async (filter: object) => {
+      const { nodes } = await admin.get(NodesDocument, { filter: { serverId: other, ...filter } });
+      expect(nodes?.totalCount).toBe(nodes?.nodes.length);
+      return nodes?.nodes.map(({ id }) => id);
+    };
+
+    expect(await ids({})).toEqual([off.id, vmess.id, tagged.id]);
+    expect(await ids({ tag: ' fast ' })).toEqual([tagged.id]);
+    expect(await ids({ protocol: 'VMESS' })).toEqual([vmess.id]);
+    expect(await ids({ enabled: false })).toEqual([off.id]);
+  });
+});
+
+describe('the audit log', () => {
+  it.each(GOOD.filter(({ serverConfig }) => serverConfig))(
+    'tells who changed a node of $name, and none of its secrets',
+    async ({ name: _, ...example }) => {
+      const { id } = await create(example);
+      await update(id, { port: 1234 });
+      await admin.get(DeleteNodeDocument, { id });
+
+      const { auditLog } = await admin.get(AuditLogDocument, { filter: { targetId: id } });
+
+      const entries = auditLog?.nodes ?? [];
+      expect(entries.map(({ action }) => action)).toEqual(['deleteNode', 'updateNode', 'createNode']);
+      expect(entries[1]).toMatchObject({
+        actorId: admin.userId,
+        before: { port: 8388, version: 1 },
+        after: { port: 1234, version: 2 },
+      });
+      const text = JSON.stringify(entries);
+      const secrets = [CANARY, example.serverConfig?.privateKey, example.clientConfig.obfsPassword];
+      for (const secret of secrets)
+        if (secret) expect(text).not.toContain(JSON.stringify(secret).slice(1, -1));
+      expect(text).toContain('(secret)');
+    },
+  );
+});

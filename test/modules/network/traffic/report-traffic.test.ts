@@ -1,0 +1,323 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/subscription.events.ts';
+import { USER_CHANGED } from '../../../../src/modules/kernel/user.events.ts';
+import type { RunningServices } from '../../../../src/platform/services.ts';
+import {
+  buildNode,
+  buildPlan,
+  buildPlanNode,
+  buildSubscription,
+  inDays,
+} from '../../../support/factories.ts';
+import { refusalOf } from '../../../support/redeeming.ts';
+import { entryOf, listening, site } from '../../../support/reporting.ts';
+import { createTestServices } from '../../../support/services.ts';
+
+let services: RunningServices;
+beforeAll(async () => {
+  services = await createTestServices();
+});
+afterAll(() => services.close());
+
+const present = (id: string) => services.db.userSubscription.findUniqueOrThrow({ where: { id } });
+async function counters(id: string) {
+  const { upload, download } = await present(id);
+  return [upload, download];
+}
+
+describe('reportTraffic', () => {
+  it('adds what each user has sent and received to the counters of his subscription', async () => {
+    const { report, nodeId, ids } = await site(services, {
+      count: 2,
+      subscription: { upload: 5n, download: 7n },
+    });
+    const [one = '', other = ''] = ids;
+
+    const receipt = await report([entryOf(nodeId, one, 10n, 20n), entryOf(nodeId, other, 30n, 40n)]);
+
+    expect(receipt).toEqual({ applied: true, refused: [], refusals: [] });
+    expect(await counters(one)).toEqual([15n, 27n]);
+    expect(await counters(other)).toEqual([35n, 47n]);
+  });
+
+  it('tells the servers nothing, and leaves the version, when only counters change', async () => {
+    const { report, entry, subscriptionId } = await site(services);
+    const before = await present(subscriptionId);
+    const woken = listening(services);
+
+    await report([entry(10n)]);
+
+    expect(await present(subscriptionId)).toEqual({ ...before, upload: 10n });
+    expect(woken).toEqual([]);
+  });
+
+  it.each<[string, number | string, bigint[], bigint]>([
+    ['by a half', 1.5, [3n], 5n],
+    ['and a half is rounded up', 0.5, [1n], 1n],
+    ['what is less is rounded down', '0.4999', [1n], 0n],
+    ['rounded once, not entry by entry', 0.5, [1n, 1n, 1n], 2n],
+    ['to nothing', 0, [1_000n], 0n],
+    ['exactly, beyond what a double can count', '1.0001', [90_071_992_547_409_930n], 90_080_999_746_664_671n],
+    ['by the largest ratio', '99999.9999', [10_000n], 999_999_999n],
+  ])('multiplies with the ratio of the node, %s', async (_, ratio, uploads, expected) => {
+    const { report, entry, subscriptionId } = await site(services, { ratio });
+
+    await report(uploads.map((upload) => entry(upload)));
+
+    expect((await counters(subscriptionId))[0]).toBe(expected);
+  });
+
+  it('adds up several entries of one user, of one node and of several with ratios of their own', async () => {
+    const { report, entry, serverId, planId, subscriptionId } = await site(services, { ratio: 0.5 });
+    const { id: double } = await buildNode(services.db, { serverId, ratio: 2 });
+    await buildPlanNode(services.db, { planId, nodeId: double });
+
+    await report([entry(1n, 2n), entry(2n, 2n), entryOf(double, subscriptionId, 100n, 1n)]);
+
+    // 0.5 + 1 + 200, and 1 + 1 + 2.
+    expect(await counters(subscriptionId)).toEqual([202n, 4n]);
+  });
+
+  it('knows the node of a plan by its tags, too, and one that was switched off or deleted since', async () => {
+    const { report, serverId } = await site(services);
+    const { id: nodeId } = await buildNode(services.db, {
+      ...{ serverId, tags: ['eu', 'fast'], enabled: false, deletedAt: inDays(0) },
+    });
+    const { id: planId } = await buildPlan(services.db, { nodeTags: ['us', 'fast'] });
+    const { id } = await buildSubscription(services.db, { planId });
+
+    expect(await report([entryOf(nodeId, id, 9n)])).toMatchObject({ applied: true, refused: [] });
+
+    expect(await counters(id)).toEqual([9n, 0n]);
+  });
+
+  it('takes ids in capital letters, and an empty report', async () => {
+    const { report, entry, subscriptionId } = await site(services);
+    const { nodeId, ...rest } = entry(3n);
+
+    const shouted = { ...rest, nodeId: nodeId.toUpperCase(), subscriptionId: subscriptionId.toUpperCase() };
+    expect(await report([shouted])).toEqual({ applied: true, refused: [], refusals: [] });
+    expect(await report([])).toMatchObject({ applied: true });
+
+    expect(await counters(subscriptionId)).toEqual([3n, 0n]);
+  });
+});
+
+describe('a report that comes again', () => {
+  it('is not counted again, and is answered with the same refusals', async () => {
+    const { report, entry, nodeId, subscriptionId } = await site(services);
+    const { id: foreign, planId } = await buildSubscription(services.db);
+    const entries = [entry(10n, 20n), entryOf(nodeId, foreign)];
+    const first = await report(entries, { sequence: 7n });
+    // By now it would not be refused any more.
+    await buildPlanNode(services.db, { planId, nodeId });
+
+    const again = await report(entries, { sequence: 7n });
+
+    expect(first).toMatchObject({ applied: true, refused: [foreign] });
+    expect(again).toEqual({ ...first, applied: false });
+    expect(await counters(subscriptionId)).toEqual([10n, 20n]);
+    expect(await counters(foreign)).toEqual([0n, 0n]);
+  });
+
+  it('ten times at once counts once, and everybody is told the refusals', async () => {
+    const { report, entry, nodeId, subscriptionId } = await site(services);
+    const stranger = randomUUID();
+    const entries = [entry(10n), entryOf(nodeId, stranger)];
+
+    const receipts = await Promise.all(Array.from({ length: 10 }, () => report(entries, { sequence: 0n })));
+
+    expect(receipts.filter(({ applied }) => applied)).toHaveLength(1);
+    expect(receipts.map(({ refused }) => refused)).toEqual(Array.from({ length: 10 }, () => [stranger]));
+    expect(await counters(subscriptionId)).toEqual([10n, 0n]);
+  });
+
+  it('is another one in another run of the agent, with another number in any order, and from another server', async () => {
+    const { report, entry, bootId, subscriptionId } = await site(services);
+    const elsewhere = await site(services);
+
+    for (const sequence of [9n, 2n, 5n, 9_223_372_036_854_775_807n]) {
+      expect(await report([entry()], { sequence })).toMatchObject({ applied: true });
+    }
+    expect(await report([entry()], { sequence: 9n, bootId: randomUUID() })).toMatchObject({ applied: true });
+    expect(await elsewhere.report([elsewhere.entry()], { sequence: 9n, bootId })).toMatchObject({
+      applied: true,
+    });
+
+    expect(await counters(subscriptionId)).toEqual([5n, 0n]);
+    expect(await counters(elsewhere.subscriptionId)).toEqual([1n, 0n]);
+  });
+});
+
+describe('an entry that does not count', () => {
+  it('is named with its reason, and the rest counts', async () => {
+    const { report, entry, nodeId, subscriptionId } = await site(services);
+    const other = await site(services);
+    const unknown = randomUUID();
+    const before = await present(other.subscriptionId);
+
+    const receipt = await report([
+      entry(1n),
+      entryOf(other.nodeId, subscriptionId, 10n),
+      entryOf(nodeId, other.subscriptionId, 100n),
+      entryOf(other.nodeId, other.subscriptionId, 1_000n),
+      entryOf(nodeId, unknown, 1n),
+      entryOf(unknown, subscriptionId, 10_000n),
+      entryOf('no id', subscriptionId, 10_000n),
+      entryOf(nodeId, 'no id', 1n),
+      entry(-1n, 100_000n),
+      entry(100_000n, -1n),
+      entry(2n),
+    ]);
+
+    expect(await counters(subscriptionId)).toEqual([3n, 0n]);
+    expect(await present(other.subscriptionId)).toEqual(before);
+    expect(receipt.refused).toEqual([subscriptionId, other.subscriptionId, unknown, 'no id']);
+    expect(receipt.refusals.map(({ index, reason }) => `${index} ${reason}`)).toEqual([
+      ...[1, 2, 3, 4, 5, 6, 7].map((index) => `${index} FOREIGN`),
+      '8 NEGATIVE',
+      '9 NEGATIVE',
+    ]);
+    expect(receipt.refusals[1]).toEqual({
+      index: 2,
+      nodeId,
+      subscriptionId: other.subscriptionId,
+      reason: 'FOREIGN',
+    });
+  });
+
+  it.each<[string, bigint, bigint]>([
+    ['one counter', 9_223_372_036_854_775_807n, 0n],
+    ['the sum of both', 4_611_686_018_427_387_904n, 4_611_686_018_427_387_904n],
+  ])(
+    'is one by which %s would overflow; it stays as it is, and the others count',
+    async (_, upload, download) => {
+      const { report, nodeId, ids } = await site(services, { count: 2, subscription: { upload: 1n } });
+      const [full = '', other = ''] = ids;
+
+      const receipt = await report([entryOf(nodeId, full, upload, download), entryOf(nodeId, other, 4n)]);
+
+      expect(receipt).toMatchObject({ applied: true, refused: [full] });
+      expect(receipt.refusals).toMatchObject([{ index: 0, reason: 'OVERFLOW' }]);
+      expect(await counters(full)).toEqual([1n, 0n]);
+      expect(await counters(other)).toEqual([5n, 0n]);
+    },
+  );
+
+  it('may be filled to the last byte', async () => {
+    const { report, entry, subscriptionId } = await site(services, { subscription: { upload: 1n } });
+
+    expect(await report([entry(9_223_372_036_854_775_806n)])).toMatchObject({ refused: [] });
+
+    expect(await counters(subscriptionId)).toEqual([9_223_372_036_854_775_807n, 0n]);
+  });
+});
+
+describe('a report that is refused as a whole', () => {
+  it.each<[string, (entry: ReturnType<typeof entryOf>) => object, string]>([
+    ['5,001 entries', (entry) => ({ entries: Array.from({ length: 5_001 }, () => entry) }), 'input.entries'],
+    ['a negative number', () => ({ sequence: -1n }), 'input.sequence'],
+    ['a run that is no UUID', () => ({ bootId: 'monday' }), 'input.bootId'],
+  ])('for %s changes nothing, and its number can be used again', async (_, fault, field) => {
+    const { report, entry, subscriptionId } = await site(services);
+    const [wrong, right] = [entry(1_000n), entry(1n)];
+    const { entries = [wrong], ...place } = fault(wrong) as { entries?: (typeof wrong)[] };
+
+    const refusal = await refusalOf(report(entries, { sequence: 1n, ...place }));
+
+    expect(refusal).toMatchObject({ code: 'BAD_USER_INPUT', details: { field } });
+    expect(await report([right], { sequence: 1n })).toMatchObject({ applied: true });
+    expect(await counters(subscriptionId)).toEqual([1n, 0n]);
+  });
+});
+
+describe('a subscription whose traffic is used up', () => {
+  it('is EXHAUSTED from the very byte on, leaves the lists of the servers, and its user is told', async () => {
+    const { report, entry, subscriptionId, userId, planId } = await site(services, {
+      subscription: { trafficLimit: 100n, upload: 50n },
+    });
+    await report([entry(9n, 40n)]);
+    const before = await present(subscriptionId);
+    const woken = listening(services);
+
+    await report([entry(0n, 1n)]);
+
+    expect(before.status).toBe('ACTIVE');
+    const after = await present(subscriptionId);
+    expect(after).toMatchObject({
+      status: 'EXHAUSTED',
+      upload: 59n,
+      download: 41n,
+      version: before.version + 1,
+    });
+    expect(after.revision).toBeGreaterThan(before.revision);
+    expect(woken).toEqual([`${PLAN_USERS_CHANGED} ${planId}`, `${USER_CHANGED} ${userId}`]);
+  });
+
+  it('is counted on without being told again', async () => {
+    const { report, entry, subscriptionId } = await site(services, {
+      subscription: { trafficLimit: 100n, upload: 100n, status: 'EXHAUSTED' },
+    });
+    const before = await present(subscriptionId);
+    const woken = listening(services);
+
+    await report([entry(5n)]);
+
+    expect(await present(subscriptionId)).toEqual({ ...before, upload: 105n });
+    expect(woken).toEqual([]);
+  });
+
+  it.each<['STOPPED' | 'EXPIRED']>([['STOPPED'], ['EXPIRED']])('stays %s', async (status) => {
+    const { report, entry, subscriptionId } = await site(services, {
+      subscription: { trafficLimit: 100n, status },
+    });
+
+    await report([entry(500n)]);
+
+    expect(await present(subscriptionId)).toMatchObject({ status, upload: 500n });
+  });
+
+  it('beside nine others is the only one that is told', async () => {
+    const { report, nodeId, ids, users } = await site(services, {
+      count: 10,
+      subscription: { trafficLimit: 100n },
+    });
+    const woken = listening(services);
+
+    await report(ids.map((id, place) => entryOf(nodeId, id, place === 3 ? 100n : 1n)));
+
+    expect(woken.filter((wake) => wake.startsWith(`${USER_CHANGED} `))).toEqual([
+      `${USER_CHANGED} ${users[3]}`,
+    ]);
+  });
+});
+
+describe('reports at once', () => {
+  it('of the same subscriptions lose nothing', async () => {
+    const { report, nodeId, ids } = await site(services, { count: 5 });
+
+    await Promise.all(Array.from({ length: 20 }, () => report(ids.map((id) => entryOf(nodeId, id, 1n, 2n)))));
+
+    for (const id of ids) expect(await counters(id)).toEqual([20n, 40n]);
+  });
+
+  it('of the same subscriptions in opposite order never get in each other’s way', async () => {
+    const { report, nodeId, ids } = await site(services, { count: 100 });
+    const entries = ids.map((id) => entryOf(nodeId, id));
+    const retried = vi.spyOn(services.log, 'warn');
+
+    for (let round = 0; round < 10; round++) {
+      await Promise.all([
+        report(entries),
+        report(entries.toReversed()),
+        report(entries),
+        report(entries.toReversed()),
+      ]);
+    }
+
+    expect(retried.mock.calls).toEqual([]);
+    retried.mockRestore();
+    for (const id of ids) expect(await counters(id)).toEqual([40n, 0n]);
+  });
+});

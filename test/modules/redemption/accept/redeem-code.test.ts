@@ -1,0 +1,378 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Order } from '../../../../src/generated/prisma/client.ts';
+import { closeOrders } from '../../../../src/modules/redemption/accept/close-orders.ts';
+import { redeemCode } from '../../../../src/modules/redemption/accept/redeem-code.ts';
+import { activateOrders } from '../../../../src/modules/redemption/activate/activate-orders.ts';
+import { sealCode } from '../../../../src/modules/redemption/code/code-vault.ts';
+import { newCode } from '../../../support/codes.ts';
+import { buildPlan, buildSubscription, inDays } from '../../../support/factories.ts';
+import { checkInvariants } from '../../../support/invariants.ts';
+import { armed, type Redeeming, refusalOf, startRedeeming, tally } from '../../../support/redeeming.ts';
+
+let r: Redeeming;
+beforeAll(async () => {
+  r = await startRedeeming();
+});
+afterEach(async () => {
+  expect(await checkInvariants(r.services.db)).toEqual([]);
+});
+afterAll(() => r.close());
+
+/** FAILED, as the worker would have made it, with its use given back. */
+async function failOrder({ id, codeId }: { id: string; codeId: string }): Promise<void> {
+  const { db } = r.services;
+  await db.order.update({
+    where: { id },
+    data: {
+      status: 'FAILED',
+      failureCode: 'ACTIVATION_FAILED',
+      finishedAt: inDays(0),
+      nextAttemptAt: null,
+      isNew: false,
+    },
+  });
+  await db.redemptionCode.update({ where: { id: codeId }, data: { reservedCount: { decrement: 1 } } });
+}
+
+describe('redeemCode', () => {
+  it('reserves one use, and keeps in the order all that its activation needs', async () => {
+    const { db } = r.services;
+    const plan = await buildPlan(db, { trafficLimit: 9_007_199_254_740_993n, resetCycle: 'MONTHLY_FIRST' });
+    const { id, batchId, code } = await newCode(r.services, {
+      batch: { planId: plan.id, unitTime: 'QUARTER', quantity: 2 },
+    });
+    const userId = await r.user();
+
+    const order = await r.redeem(userId, code);
+
+    expect(order).toMatchObject({
+      ...{
+        status: 'PAID',
+        type: 'REDEMPTION',
+        isNew: true,
+        redeemedById: userId,
+        userId,
+        codeId: id,
+        batchId,
+      },
+      ...{ planId: plan.id, unitTime: 'QUARTER', quantity: 2, trafficLimit: 9_007_199_254_740_993n },
+      ...{ resetCycle: 'MONTHLY_FIRST', codeHint: code.slice(-4), attempts: 0 },
+    });
+    expect(order.orderNo).toMatch(/^T[0-9A-HJKMNP-TV-Z]{15}$/);
+    expect(Number(order.nextAttemptAt) - Number(order.createdAt)).toBe(5_000);
+    expect(await r.order(order)).toEqual(order);
+    expect(await r.uses(id)).toEqual({ usedCount: 0, reservedCount: 1 });
+  });
+
+  it('caches the order for two hours at most, until it has ended, and queues it', async () => {
+    const { redis } = r.services;
+    const { code } = await newCode(r.services);
+
+    const order = await r.redeem(await r.user(), code);
+
+    const key = `redemption_order:${order.orderNo}`;
+    expect(JSON.parse((await redis.get(key)) ?? '')).toMatchObject({ id: order.id, planId: order.planId });
+    expect(await redis.ttl(key)).toBeGreaterThan(7_190);
+    expect(await redis.ttl(key)).toBeLessThanOrEqual(7_200);
+    await r.activate(order);
+    expect(await redis.exists(key)).toBe(0);
+  });
+
+  it('finds one code in whatever way it is typed', async () => {
+    const { lookup } = sealCode(r.services, '0011ABCD0011');
+    const code = '0011-ABCD-0011';
+    await newCode(r.services, { code: { lookup: Uint8Array.from(lookup) } });
+    const userId = await r.user();
+
+    const first = await r.redeem(userId, code);
+
+    const spaced = ` ${code.toLowerCase().replaceAll('-', ' ')} `;
+    expect((await r.redeem(userId, spaced)).id).toBe(first.id);
+    expect((await r.redeem(userId, 'oOiLabcdO0Il')).id).toBe(first.id);
+  });
+
+  it('asked again answers with the order while it is PAID, and tells its id once it is FINISHED', async () => {
+    const { id, code } = await newCode(r.services, { code: { maxUses: null } });
+    const userId = await r.user();
+    const order = await r.redeem(userId, code);
+
+    expect(await r.redeem(userId, code)).toEqual({ ...order, isPromised: true });
+    await r.activate(order);
+
+    const refusal = await refusalOf(r.redeem(userId, code));
+    expect(refusal).toMatchObject({ code: 'CODE_ALREADY_REDEEMED', details: { orderId: order.id } });
+    expect(await r.uses(id)).toEqual({ usedCount: 1, reservedCount: 0 });
+  });
+
+  it('makes a new order after one that has FAILED or was CLOSED, and that one is new again', async () => {
+    const { code } = await newCode(r.services);
+    const userId = await r.user();
+
+    const failed = await r.redeem(userId, code);
+    await failOrder(failed);
+    const closed = await r.redeem(userId, code);
+    await closeOrders(r.services, [closed.id]);
+    const third = await r.redeem(userId, code);
+
+    expect(new Set([failed.id, closed.id, third.id]).size).toBe(3);
+    expect([failed.isNew, closed.isNew, third.isNew]).toEqual([true, true, true]);
+  });
+
+  it('says isNew of the first order that counts, and of no later one', async () => {
+    const userId = await r.user();
+    const [one, two] = [await newCode(r.services), await newCode(r.services)];
+
+    expect((await r.redeem(userId, one.code)).isNew).toBe(true);
+    expect((await r.redeem(userId, two.code)).isNew).toBe(false);
+  });
+
+  it('is refused to an account that is switched off', async () => {
+    const { code } = await newCode(r.services);
+    const userId = await r.user();
+    await r.services.db.user.update({ where: { id: userId }, data: { enabled: false } });
+
+    expect((await refusalOf(r.redeem(userId, code))).code).toBe('UNAUTHENTICATED');
+  });
+});
+
+describe('an idempotency key', () => {
+  it('answers with the same order in whatever status it is by now', async () => {
+    const { code } = await newCode(r.services);
+    const userId = await r.user();
+
+    const paid = await r.redeem(userId, code, 'key');
+
+    expect(await r.redeem(userId, code, 'key')).toEqual({ ...paid, isPromised: true });
+    await r.activate(paid);
+    expect(await r.redeem(userId, code, 'key')).toMatchObject({ id: paid.id, status: 'FINISHED' });
+    const other = await newCode(r.services);
+    const failed = await r.redeem(userId, other.code, 'of a failure');
+    await failOrder(failed);
+    expect(await r.redeem(userId, other.code, 'of a failure')).toMatchObject({
+      id: failed.id,
+      status: 'FAILED',
+    });
+  });
+
+  it('is let go of when the order is CLOSED', async () => {
+    const { code } = await newCode(r.services);
+    const userId = await r.user();
+    const closed = await r.redeem(userId, code, 'key');
+    await closeOrders(r.services, [closed.id]);
+
+    const again = await r.redeem(userId, code, 'key');
+
+    expect(again).toMatchObject({ status: 'PAID', idempotencyKey: 'key' });
+    expect(again.id).not.toBe(closed.id);
+  });
+
+  it('belongs to one code, and to one user', async () => {
+    const [one, other] = [await newCode(r.services, { code: { maxUses: 2 } }), await newCode(r.services)];
+    const userId = await r.user();
+    await r.redeem(userId, one.code, 'key');
+
+    expect((await refusalOf(r.redeem(userId, other.code, 'key'))).code).toBe('IDEMPOTENCY_KEY_REUSED');
+    expect((await refusalOf(r.redeem(userId, '0000-0000-0000-0000', 'key'))).code).toBe(
+      'IDEMPOTENCY_KEY_REUSED',
+    );
+    expect(await r.redeem(await r.user(), one.code, 'key')).toMatchObject({ status: 'PAID' });
+    expect(await r.uses(other.id)).toEqual({ usedCount: 0, reservedCount: 0 });
+  });
+
+  it('used for two codes at once lets one of them through', async () => {
+    const codes = await Promise.all(Array.from({ length: 5 }, () => newCode(r.services)));
+    const userId = await r.user();
+
+    const counts = await tally(codes.map(({ code }) => r.redeem(userId, code, 'key')));
+
+    expect(counts).toEqual({ OK: 1, IDEMPOTENCY_KEY_REUSED: 4 });
+  });
+
+  it.each([
+    ['no character', ''],
+    ['65 characters', 'k'.repeat(65)],
+  ])('of %s is bad input', async (_, key) => {
+    const { code } = await newCode(r.services);
+
+    const refusal = await refusalOf(r.redeem(await r.user(), code, key));
+
+    expect(refusal).toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'input.idempotencyKey' } });
+  });
+
+  it('of 64 characters will do', async () => {
+    const { code } = await newCode(r.services);
+    expect((await r.redeem(await r.user(), code, 'k'.repeat(64))).status).toBe('PAID');
+  });
+
+  it('answers with the order also when that was activated between the look at the key and the decision', async () => {
+    const withoutLock = await startRedeeming({ lock: false });
+    try {
+      const { code } = await newCode(withoutLock.services, { code: { maxUses: null } });
+      const userId = await withoutLock.user();
+      const { services } = withoutLock;
+      let late: Promise<Order> | undefined;
+      // The second call looks for the key while the first is not committed, and joins the queue for the next batch.
+      armed('acceptOrders.beforeCommit', async () => {
+        if (late) return;
+        await new Promise<void>((joined) => {
+          const add: typeof services.acceptances.add = (wish) => {
+            joined();
+            return services.acceptances.add(wish);
+          };
+          const acceptances = { ...services.acceptances, add };
+          const input = { code, idempotencyKey: 'key' };
+          late = redeemCode({ ...services, acceptances }, { userId, input });
+        });
+      });
+      armed('acceptOrders.afterCommit', async () => {
+        const paid = await withoutLock.services.db.order.findMany({ where: { status: 'PAID' } });
+        await activateOrders(
+          withoutLock.services,
+          paid.map(({ id }) => id),
+        );
+      });
+
+      const first = await withoutLock.redeem(userId, code, 'key');
+
+      expect(await late).toMatchObject({ id: first.id, status: 'FINISHED' });
+    } finally {
+      await withoutLock.close();
+    }
+  });
+});
+
+describe('a code that may not be redeemed', () => {
+  type Code = Awaited<ReturnType<typeof newCode>> & { planId: string };
+  const faults: [string, string, (code: Code) => Promise<unknown>][] = [
+    [
+      'a deleted code',
+      'CODE_NOT_FOUND',
+      ({ id }) => r.services.db.redemptionCode.update({ where: { id }, data: { deletedAt: inDays(0) } }),
+    ],
+    [
+      'a code of a deleted batch',
+      'CODE_NOT_FOUND',
+      ({ batchId: id }) =>
+        r.services.db.redemptionBatch.update({ where: { id }, data: { deletedAt: inDays(0) } }),
+    ],
+    [
+      'a code that is switched off',
+      'CODE_DISABLED',
+      ({ id }) => r.services.db.redemptionCode.update({ where: { id }, data: { enabled: false } }),
+    ],
+    [
+      'a code whose batch is switched off',
+      'CODE_DISABLED',
+      ({ batchId: id }) => r.services.db.redemptionBatch.update({ where: { id }, data: { enabled: false } }),
+    ],
+    [
+      'a code that is too old',
+      'CODE_EXPIRED',
+      ({ id }) => r.services.db.redemptionCode.update({ where: { id }, data: { expiresAt: inDays(-1) } }),
+    ],
+    [
+      'a code whose last use is promised',
+      'CODE_EXHAUSTED',
+      async ({ code }) => r.redeem(await r.user(), code),
+    ],
+    [
+      'a code whose last use is used',
+      'CODE_EXHAUSTED',
+      async ({ code }) => r.activate(await r.redeem(await r.user(), code)),
+    ],
+    [
+      'a code of a plan that was withdrawn',
+      'PLAN_NOT_AVAILABLE',
+      ({ planId: id }) => r.services.db.plan.update({ where: { id }, data: { status: 'WITHDRAWN' } }),
+    ],
+    [
+      'a code of a deleted plan',
+      'PLAN_NOT_AVAILABLE',
+      ({ planId: id }) => r.services.db.plan.update({ where: { id }, data: { deletedAt: inDays(0) } }),
+    ],
+    [
+      'a code of a plan whose quota is 0',
+      'QUOTA_EXCEEDED',
+      ({ planId: id }) => r.services.db.plan.update({ where: { id }, data: { quota: 0 } }),
+    ],
+  ];
+  const code = async (): Promise<Code> => {
+    const { id: planId } = await buildPlan(r.services.db);
+    return { ...(await newCode(r.services, { batch: { planId } })), planId };
+  };
+
+  it.each(faults)('%s is %s, and nothing is written', async (_, refusal, makeFault) => {
+    const faulty = await code();
+    await makeFault(faulty);
+    const [userId, before] = [await r.user(), await r.uses(faulty.id)];
+
+    expect((await refusalOf(r.redeem(userId, faulty.code))).code).toBe(refusal);
+
+    expect(await r.services.db.order.count({ where: { userId } })).toBe(0);
+    expect(await r.uses(faulty.id)).toEqual(before);
+  });
+
+  it('tells the first reason that applies', async () => {
+    const { db } = r.services;
+    const faulty = await code();
+    const { id } = faulty;
+    const userId = await r.user();
+    await r.redeem(await r.user(), faulty.code);
+    await db.redemptionCode.update({ where: { id }, data: { enabled: false, expiresAt: inDays(-1) } });
+    await db.plan.update({ where: { id: faulty.planId }, data: { status: 'WITHDRAWN', quota: 0 } });
+
+    const told: string[] = [];
+    for (const mend of [
+      () => db.redemptionCode.update({ where: { id }, data: { enabled: true } }),
+      () => db.redemptionCode.update({ where: { id }, data: { expiresAt: null } }),
+      () => db.redemptionCode.update({ where: { id }, data: { maxUses: 2 } }),
+      () => db.plan.update({ where: { id: faulty.planId }, data: { status: 'ON_SALE' } }),
+      () => db.plan.update({ where: { id: faulty.planId }, data: { quota: 1 } }),
+    ]) {
+      told.push((await refusalOf(r.redeem(userId, faulty.code))).code);
+      await mend();
+    }
+
+    expect(told).toEqual([
+      'CODE_DISABLED',
+      'CODE_EXPIRED',
+      'CODE_EXHAUSTED',
+      'PLAN_NOT_AVAILABLE',
+      'QUOTA_EXCEEDED',
+    ]);
+    expect((await r.redeem(userId, faulty.code)).status).toBe('PAID');
+  });
+
+  it('is not one of a plan that is only hidden', async () => {
+    const hidden = await code();
+    await r.services.db.plan.update({ where: { id: hidden.planId }, data: { status: 'HIDDEN' } });
+    expect((await r.redeem(await r.user(), hidden.code)).status).toBe('PAID');
+  });
+});
+
+describe('a quota', () => {
+  it('counts every subscription of the plan that there ever was, and lets a live one be extended', async () => {
+    const { db } = r.services;
+    const { id: planId } = await buildPlan(db, { quota: 1 });
+    const { code } = await newCode(r.services, { batch: { planId }, code: { maxUses: null } });
+    const [had, has] = [await r.user(), await r.user()];
+    const past = await buildSubscription(db, {
+      userId: had,
+      planId,
+      startsAt: inDays(-30),
+      expiresAt: inDays(-1),
+    });
+    const live = await buildSubscription(db, { userId: has, planId, status: 'EXHAUSTED', trafficLimit: 1n });
+
+    expect((await refusalOf(r.redeem(had, code))).code).toBe('QUOTA_EXCEEDED');
+    const order = await r.redeem(has, code);
+    await r.activate(order);
+
+    expect(await r.order(order)).toMatchObject({ status: 'FINISHED', subscriptionId: live.id });
+    await db.userSubscription.update({
+      where: { id: past.id },
+      data: { status: 'STOPPED', expiresAt: inDays(9) },
+    });
+    expect((await refusalOf(r.redeem(had, code))).code).toBe('QUOTA_EXCEEDED');
+  });
+});

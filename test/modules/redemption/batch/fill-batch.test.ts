@@ -1,0 +1,196 @@
+import { setImmediate } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createBatchFiller, refillBatch } from '../../../../src/modules/redemption/batch/batch-filler.ts';
+import { createRedemptionCodes } from '../../../../src/modules/redemption/batch/create-redemption-codes.ts';
+import { addCodes, CODES_AT_A_TIME, fillBatch } from '../../../../src/modules/redemption/batch/fill-batch.ts';
+import { drawCodes } from '../../../../src/modules/redemption/batch/seal-codes.ts';
+import type { RunningServices } from '../../../../src/platform/services.ts';
+import { startWorker } from '../../../../src/worker.ts';
+import { buildBatch, buildPlan, inDays } from '../../../support/factories.ts';
+import { armed, eventually } from '../../../support/redeeming.ts';
+import { createTestServices } from '../../../support/services.ts';
+
+let services: RunningServices;
+beforeAll(async () => {
+  services = await createTestServices();
+});
+afterAll(() => services.close());
+
+const create = async (count: number) =>
+  createRedemptionCodes(services, {
+    actorId: null,
+    input: {
+      ...{ planId: (await buildPlan(services.db)).id, unitTime: 'MONTH', quantity: 1, maxUses: 1 },
+      count,
+    },
+  });
+/** A batch without codes, that nobody has taken up yet. */
+const unfinished = (count: number) => buildBatch(services.db, { count, created: 0 });
+const fill = (batchId: string) => fillBatch(services, { batchId, isStopping: () => false });
+
+async function codesOf(batchId: string) {
+  const [row] = await services.db.$queryRaw<[{ created: number; codes: number; distinct: number }]>`
+    SELECT created, (SELECT count(*)::int FROM redemption_codes WHERE batch_id = b.id) AS codes,
+      (SELECT count(DISTINCT lookup)::int FROM redemption_codes WHERE batch_id = b.id) AS distinct
+    FROM redemption_batches b WHERE id = ${batchId}::uuid`;
+  return row;
+}
+const full = (count: number) => ({ created: count, codes: count, distinct: count });
+
+describe('createRedemptionCodes of more than 10,000', () => {
+  it('makes 10,000 at once and the others by a job, 50,000 without a duplicate', async () => {
+    const batch = await create(50_000);
+    expect(batch).toMatchObject({ count: 50_000, created: 10_000 });
+    expect(await codesOf(batch.id)).toEqual(full(10_000));
+
+    const worker = startWorker(services, { BATCH_SIZE: 128 });
+    onTestFinished(() => worker.stop());
+
+    await eventually(async () => (await codesOf(batch.id)).created === 50_000, 60_000);
+    expect(await codesOf(batch.id)).toEqual(full(50_000));
+  }, 90_000);
+
+  it('makes a batch that is filled later, when the queue cannot be reached', async () => {
+    const jobs = { ...services.jobs, add: () => Promise.reject(new Error('Redis is away')) };
+    const input = { planId: (await buildPlan(services.db)).id, unitTime: 'DAY', quantity: 1 } as const;
+
+    const batch = await createRedemptionCodes(
+      { ...services, jobs },
+      { actorId: null, input: { ...input, count: 10_500 } },
+    );
+    await services.db.redemptionBatch.update({ where: { id: batch.id }, data: { nextFillAt: inDays(-1) } });
+    await refillBatch({ ...services, filler: createBatchFiller(services) });
+
+    expect(await codesOf(batch.id)).toEqual(full(10_500));
+  });
+});
+
+describe('fillBatch', () => {
+  it('makes exactly as many as are wanted, delivered four times at once', async () => {
+    const { id } = await unfinished(5_300);
+
+    await Promise.all([fill(id), fill(id), fill(id), fill(id)]);
+
+    expect(await codesOf(id)).toEqual(full(5_300));
+  });
+
+  it('makes nothing when it is delivered again', async () => {
+    const { id } = await unfinished(10);
+    await fill(id);
+
+    await fill(id);
+
+    expect(await codesOf(id)).toEqual(full(10));
+  });
+
+  it('counts no code that was not kept', async () => {
+    const { id } = await unfinished(2_000);
+    let times = 0;
+    const disarm = armed('fillBatch.beforeCommit', () => {
+      times += 1;
+      if (times === 2) throw new Error('a fault of the test');
+    });
+
+    await expect(fill(id)).rejects.toThrow('a fault of the test');
+
+    expect(await codesOf(id)).toEqual(full(CODES_AT_A_TIME));
+    disarm();
+    await fill(id);
+    expect(await codesOf(id)).toEqual(full(2_000));
+  });
+
+  it('stops between two steps when the batch is deleted, or the process stops', async () => {
+    const [deleted, left] = [await unfinished(3_000), await unfinished(3_000)];
+    let steps = 0;
+    await fillBatch(services, { batchId: left.id, isStopping: () => steps++ === 1 });
+    await services.db.redemptionBatch.update({ where: { id: deleted.id }, data: { deletedAt: inDays(0) } });
+    await fill(deleted.id);
+
+    expect(await codesOf(left.id)).toEqual(full(CODES_AT_A_TIME));
+    expect(await codesOf(deleted.id)).toEqual(full(0));
+  });
+});
+
+describe('addCodes', () => {
+  it('leaves out a code that is there already, and counts what it has added', async () => {
+    const [first, second] = [await unfinished(3), await unfinished(4)];
+    const drawn = await drawCodes(services, 3);
+    expect(await addCodes(services, { batchId: first.id, drawn })).toBe(false);
+    const [fresh] = await drawCodes(services, 1);
+    if (!fresh) throw new Error('nothing was drawn');
+
+    const isMore = await addCodes(services, { batchId: second.id, drawn: [...drawn, fresh, fresh] });
+
+    expect(isMore).toBe(true);
+    expect(await codesOf(second.id)).toEqual(full(1));
+    await fill(second.id);
+    expect(await codesOf(second.id)).toEqual(full(4));
+  });
+});
+
+describe('drawCodes', () => {
+  it('lets others be answered meanwhile', async () => {
+    let turns = 0;
+    let isDone = false;
+    const others = (async () => {
+      for (; !isDone; turns++) await setImmediate();
+    })();
+
+    await drawCodes(services, 2_000);
+    isDone = true;
+    await others;
+
+    expect(turns).toBeGreaterThanOrEqual(9);
+  });
+});
+
+describe('refillBatch', () => {
+  it('takes up what nobody has taken a step for, the longest waiting first, and nothing else', async () => {
+    await services.db.redemptionBatch.updateMany({ data: { nextFillAt: inDays(1) } });
+    const due = async (overrides: Parameters<typeof buildBatch>[1] = {}) =>
+      (await buildBatch(services.db, { count: 2, created: 0, nextFillAt: inDays(-1), ...overrides })).id;
+    const later = await due();
+    const first = await due({ nextFillAt: inDays(-2) });
+    await due({ nextFillAt: inDays(1) });
+    await due({ deletedAt: inDays(0) });
+    await due({ created: 2 });
+    const filler = createBatchFiller(services);
+
+    const taken = [];
+    for (let id = await refillBatch({ ...services, filler }); id; ) {
+      taken.push(id);
+      id = await refillBatch({ ...services, filler });
+    }
+
+    expect(taken).toEqual([first, later]);
+    expect(await codesOf(first)).toEqual(full(2));
+  });
+
+  it('leaves a batch to whoever has taken it up', async () => {
+    await services.db.redemptionBatch.updateMany({ data: { nextFillAt: inDays(1) } });
+    const { id } = await buildBatch(services.db, { count: 2, created: 0, nextFillAt: inDays(-1) });
+    const filled: string[] = [];
+    const filler = { fill: async (batchId: string) => void filled.push(batchId), stop: async () => {} };
+
+    const taken = await Promise.all([1, 2, 3].map(() => refillBatch({ ...services, filler })));
+
+    expect(taken.filter(Boolean)).toEqual([id]);
+    expect(filled).toEqual([id]);
+  });
+});
+
+describe('a filler', () => {
+  it('fills a batch once at a time in a process, whoever asks, and stops with its steps', async () => {
+    const { id } = await unfinished(50_000);
+    const filler = createBatchFiller(services);
+    const [one, two] = [filler.fill(id), filler.fill(id)];
+    expect(one).toBe(two);
+    await eventually(async () => (await codesOf(id)).created > 0);
+
+    await filler.stop();
+
+    const { created } = await codesOf(id);
+    expect(created).toBeLessThan(50_000);
+    expect(await codesOf(id)).toEqual(full(created));
+  });
+});

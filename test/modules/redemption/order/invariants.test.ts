@@ -1,0 +1,69 @@
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { newCode } from '../../../support/codes.ts';
+import { inDays } from '../../../support/factories.ts';
+import { checkInvariants } from '../../../support/invariants.ts';
+import { type Redeeming, startRedeeming } from '../../../support/redeeming.ts';
+
+// Whether the check that other tests rely on would see it.
+
+const open: Redeeming[] = [];
+let r: Redeeming;
+let orderId: string;
+beforeEach(async () => {
+  r = await startRedeeming();
+  open.push(r);
+  const userId = await r.user();
+  const order = await r.redeem(userId, (await newCode(r.services, { batch: { unitTime: 'DAY' } })).code);
+  await r.activate(order);
+  orderId = order.id;
+});
+afterAll(() => Promise.all(open.map((redeeming) => redeeming.close())));
+
+const sql = (statement: string) => r.services.db.$executeRawUnsafe(statement);
+
+describe('checkInvariants', () => {
+  it('finds nothing where all is well', async () => {
+    expect(await checkInvariants(r.services.db)).toEqual([]);
+  });
+
+  it.each([
+    ['a code is used as often', `UPDATE redemption_codes SET used_count = 0`],
+    ['a code is reserved as often', `UPDATE redemption_codes SET max_uses = 2, reserved_count = 1`],
+    ['exactly the FINISHED orders have a record', `DELETE FROM redemptions`],
+    [
+      'a subscription lasts as long',
+      `UPDATE user_subscriptions SET expires_at = expires_at + interval '1 day'`,
+    ],
+    ['a subscription lasts as long', `UPDATE user_subscriptions SET expires_at = starts_at`],
+    ['nobody has had a plan more often', `UPDATE plans SET quota = 0`],
+    [
+      'no code is promised or redeemed more often',
+      `ALTER TABLE redemption_codes DROP CONSTRAINT redemption_codes_within_max_uses_check;
+       UPDATE redemption_codes SET reserved_count = 1`,
+    ],
+  ])('finds what breaks "%s"', async (name, statements) => {
+    for (const statement of statements.split(';')) await sql(statement);
+
+    expect(await checkInvariants(r.services.db)).toContainEqual(expect.stringContaining(name));
+  });
+
+  it('finds an order that nobody activates', async () => {
+    const order = await r.redeem(await r.user(), (await newCode(r.services)).code);
+    await r.services.db.order.update({ where: { id: order.id }, data: { createdAt: inDays(-1) } });
+
+    expect(await checkInvariants(r.services.db)).toEqual([
+      `no order is PAID for longer than a minute: ${order.id}`,
+    ]);
+  });
+
+  it('finds two new orders of a user', async () => {
+    const { redeemedById } = await r.order({ id: orderId });
+    const second = await r.redeem(redeemedById, (await newCode(r.services)).code);
+    await sql('DROP INDEX orders_one_new_key');
+    await r.services.db.order.update({ where: { id: second.id }, data: { isNew: true } });
+
+    expect(await checkInvariants(r.services.db)).toEqual([
+      `one order of a user is new at most: ${redeemedById}`,
+    ]);
+  });
+});

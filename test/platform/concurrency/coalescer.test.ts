@@ -1,0 +1,251 @@
+import { describe, expect, it, vi } from 'vitest';
+import { type BatcherOptions, createBatcher } from '../../../src/platform/concurrency/coalescer.ts';
+
+class Overloaded extends Error {}
+class Outage extends Error {}
+const overloaded = () => new Overloaded();
+const fulfilled = (items: number[]): PromiseSettledResult<number>[] =>
+  items.map((value) => ({ status: 'fulfilled', value: value * 10 }));
+
+/** A run that ends when it is told to. */
+function heldBatcher(options: Partial<BatcherOptions<number, number>> = {}) {
+  const runs: { items: number[]; end: () => void; fail: (error: Error) => void }[] = [];
+  const run = (items: number[]) =>
+    new Promise<PromiseSettledResult<number>[]>((resolve, reject) => {
+      runs.push({ items, end: () => resolve(fulfilled(items)), fail: reject });
+    });
+  const batcher = createBatcher<number, number>({ run, overloaded, ...options });
+  /** Waits for the n-th run, from 0. */
+  const nth = (index: number) =>
+    vi.waitFor(() => {
+      const found = runs[index];
+      if (!found) throw new Error(`There is no run ${index} yet.`);
+      return found;
+    });
+  return { batcher, runs, nth };
+}
+
+const outcomeOf = (promise: Promise<unknown>) => promise.catch((error: unknown) => error);
+
+describe('createBatcher', () => {
+  it('works at once when it is idle, with what came in the same moment', async () => {
+    const run = vi.fn(async (items: number[]) => fulfilled(items));
+    const batcher = createBatcher({ run, overloaded });
+
+    expect(await Promise.all([batcher.add(1), batcher.add(2)])).toEqual([10, 20]);
+    expect(await batcher.add(3)).toBe(30);
+    expect(run.mock.calls).toEqual([[[1, 2]], [[3]]]);
+  });
+
+  it('gathers what comes while it works, and does it together, never two runs at a time', async () => {
+    const { batcher, runs, nth } = heldBatcher();
+    const first = batcher.add(1);
+    const held = await nth(0);
+    const later = [2, 3, 4].map((item) => batcher.add(item));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(runs).toHaveLength(1);
+
+    held.end();
+    const next = await nth(1);
+    next.end();
+
+    expect(next.items).toEqual([2, 3, 4]);
+    expect(await Promise.all([first, ...later])).toEqual([10, 20, 30, 40]);
+  });
+
+  it('takes at most maxSize at a time, in order', async () => {
+    const sizes: number[][] = [];
+    const batcher = createBatcher({
+      run: async (items: number[]) => {
+        sizes.push(items);
+        return fulfilled(items);
+      },
+      overloaded,
+      maxSize: 2,
+    });
+
+    await Promise.all([1, 2, 3, 4, 5].map((item) => batcher.add(item)));
+
+    expect(sizes).toEqual([[1, 2], [3, 4], [5]]);
+  });
+
+  it('gives each item its own outcome', async () => {
+    const batcher = createBatcher<number, number>({
+      run: async (items) =>
+        items.map((value) =>
+          value === 2 ? { status: 'rejected', reason: new Error('two') } : { status: 'fulfilled', value },
+        ),
+      overloaded,
+    });
+
+    const [one, two, three] = await Promise.allSettled([1, 2, 3].map((item) => batcher.add(item)));
+
+    expect(one).toMatchObject({ value: 1 });
+    expect(two).toMatchObject({ reason: { message: 'two' } });
+    expect(three).toMatchObject({ value: 3 });
+  });
+
+  it('finds the bad one of a batch that fails as a whole, and lets only that one fail', async () => {
+    const run = vi.fn(async (items: number[]) => {
+      if (items.includes(3)) throw new Error('three');
+      return fulfilled(items);
+    });
+    const batcher = createBatcher({ run, overloaded });
+
+    const outcomes = await Promise.all([1, 2, 3, 4].map((item) => outcomeOf(batcher.add(item))));
+
+    expect(outcomes).toEqual([10, 20, new Error('three'), 40]);
+    expect(await batcher.add(5)).toBe(50);
+  });
+
+  it('fails all at once when the error is not about any one of them', async () => {
+    const run = vi.fn(async (): Promise<PromiseSettledResult<number>[]> => {
+      throw new Outage();
+    });
+    const batcher = createBatcher({ run, overloaded, failTogether: (error) => error instanceof Outage });
+
+    const outcomes = await Promise.all([1, 2, 3].map((item) => outcomeOf(batcher.add(item))));
+
+    expect(outcomes.every((outcome) => outcome instanceof Outage)).toBe(true);
+    expect(run).toHaveBeenCalledTimes(1);
+  });
+
+  it('stops trying one by one when an outage begins meanwhile', async () => {
+    const run = vi.fn(async (items: number[]) => {
+      if (items.length > 1) throw new Error('one of them');
+      if (items[0] === 2) throw new Outage();
+      return fulfilled(items);
+    });
+    const batcher = createBatcher({ run, overloaded, failTogether: (error) => error instanceof Outage });
+
+    const outcomes = await Promise.all([1, 2, 3, 4].map((item) => outcomeOf(batcher.add(item))));
+
+    expect(outcomes[0]).toBe(10);
+    expect(outcomes.slice(1).every((outcome) => outcome instanceof Outage)).toBe(true);
+    expect(run).toHaveBeenCalledTimes(3);
+  });
+
+  it('does nothing twice when outcomes are missing', async () => {
+    const run = vi.fn(async () => fulfilled([1]));
+    const batcher = createBatcher<number, number>({ run, overloaded });
+
+    const outcomes = await Promise.all([1, 2].map((item) => outcomeOf(batcher.add(item))));
+
+    expect(outcomes).toEqual([10, expect.any(Error)]);
+    expect(run).toHaveBeenCalledTimes(1);
+  });
+
+  it('refuses at once what is more than may wait', async () => {
+    const { batcher, nth } = heldBatcher({ maxWaiting: 3 });
+    const first = batcher.add(0);
+    const held = await nth(0);
+    const waiting = [1, 2, 3].map((item) => batcher.add(item));
+
+    await expect(batcher.add(4)).rejects.toThrow(Overloaded);
+
+    held.end();
+    (await nth(1)).end();
+    expect(await Promise.all([first, ...waiting])).toEqual([0, 10, 20, 30]);
+    const again = batcher.add(5);
+    (await nth(2)).end();
+    expect(await again).toBe(50);
+  });
+
+  it('refuses at once what would wait for too long, judged by the runs before', async () => {
+    let runs = 0;
+    const run = async (items: number[]) => {
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      runs += 1;
+      return fulfilled(items);
+    };
+    const batcher = createBatcher({ run, overloaded, maxSize: 1, maxWaitMs: 100 });
+    for (const item of [1, 2, 3, 4, 5, 6, 7, 8]) await batcher.add(item);
+
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, async (_, item) => {
+        const outcome = await outcomeOf(batcher.add(item));
+        return { refused: outcome instanceof Overloaded, runs };
+      }),
+    );
+
+    const refused = outcomes.filter((outcome) => outcome.refused);
+    // About 38 ms each: the first begins at once, the third after 76 ms, the fourth would after 114.
+    expect(refused.length).toBeGreaterThanOrEqual(16);
+    expect(refused.length).toBeLessThanOrEqual(19);
+    expect(Math.max(...refused.map((refusal) => refusal.runs))).toBe(8);
+    expect(await batcher.add(100)).toBe(1_000);
+  });
+
+  it('expects a run that takes longer than usual to take as long again', async () => {
+    const { batcher, nth } = heldBatcher({ maxWaitMs: 120 });
+    const usual = batcher.add(1);
+    (await nth(0)).end();
+    await usual;
+    const hanging = batcher.add(2);
+    const held = await nth(1);
+    await new Promise((resolve) => setTimeout(resolve, 130));
+
+    const startedAt = performance.now();
+    const outcome = await outcomeOf(batcher.add(3));
+
+    expect(outcome).toBeInstanceOf(Overloaded);
+    expect(performance.now() - startedAt).toBeLessThan(100);
+    held.end();
+    expect(await hanging).toBe(20);
+  });
+
+  it('refuses who has waited for too long, even while a run hangs', async () => {
+    const { batcher, runs, nth } = heldBatcher({ maxWaitMs: 60 });
+    const hanging = batcher.add(1);
+    const held = await nth(0);
+
+    const startedAt = performance.now();
+    const outcome = await outcomeOf(batcher.add(2));
+
+    expect(outcome).toBeInstanceOf(Overloaded);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(55);
+    held.end();
+    expect(await hanging).toBe(10);
+    await batcher.drain();
+    expect(runs).toHaveLength(1);
+  });
+
+  it('drains: settles when nothing waits and nothing is under way', async () => {
+    const { batcher, nth } = heldBatcher();
+    const first = batcher.add(1);
+    const held = await nth(0);
+    const second = batcher.add(2);
+    let drained = false;
+    const drain = batcher.drain().then(() => {
+      drained = true;
+    });
+
+    held.end();
+    const next = await nth(1);
+    expect(drained).toBe(false);
+    next.end();
+    await drain;
+
+    expect(await Promise.all([first, second])).toEqual([10, 20]);
+    await expect(batcher.drain()).resolves.toBeUndefined();
+  });
+
+  it('goes on after an error, and answers everyone, with hundreds at a time', async () => {
+    let at = 0;
+    const run = async (items: number[]) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (at++ % 3 === 1 && items.length > 1) throw new Error('as a whole');
+      return fulfilled(items);
+    };
+    const batcher = createBatcher({ run, overloaded, maxSize: 7 });
+
+    const results = await Promise.all(
+      Array.from({ length: 500 }, async (_, item) => {
+        if (item % 5 === 0) await new Promise((resolve) => setTimeout(resolve, item % 20));
+        return batcher.add(item);
+      }),
+    );
+
+    expect(results).toEqual(Array.from({ length: 500 }, (_, item) => item * 10));
+  });
+});

@@ -1,0 +1,39 @@
+import { createServer } from 'node:http';
+import { GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql';
+import { serveWebsockets } from '../../../dist/src/platform/graphql/websocket.js';
+import { createLogger } from '../../../dist/src/platform/logger.js';
+
+// Our websocket transport with a subscription that always has more: as many messages of 4 KiB as one asks for.
+const filling = 'x'.repeat(4_096);
+const server = createServer();
+serveWebsockets(server, {
+  schema: new GraphQLSchema({
+    query: new GraphQLObjectType({ name: 'Query', fields: { a: { type: GraphQLString } } }),
+    subscription: new GraphQLObjectType({
+      name: 'Subscription',
+      fields: {
+        flood: {
+          type: new GraphQLNonNull(GraphQLString),
+          args: { count: { type: new GraphQLNonNull(GraphQLInt) } },
+          subscribe: async function* (_, { count }) {
+            for (let place = 0; place < count; place++) yield `${place} ${filling}`;
+          },
+          resolve: (value) => value,
+        },
+      },
+    }),
+  }),
+  log: createLogger('error'),
+  path: '/graphql',
+  isAllowedOrigin: () => true,
+  addressOf: () => '192.0.2.1',
+  originOf: () => undefined,
+  seal: (channel) => ({ ...channel, isSealed: () => false }),
+  isCounted: false,
+  isShared: async () => false,
+  connect: async () => ({ context: () => ({}), closed: () => {} }),
+});
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`Tessera is ready. GraphQL http://127.0.0.1:${server.address().port}/graphql\n`);
+});
+process.on('SIGTERM', () => process.exit(0));

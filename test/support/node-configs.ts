@@ -1,0 +1,174 @@
+import { generateKeyPairSync } from 'node:crypto';
+import type { Protocol } from '../../src/generated/prisma/client.ts';
+
+/** Both halves of a key of Reality, as base64url. */
+export function realityKeys() {
+  const { x: publicKey = '', d: privateKey = '' } = generateKeyPairSync('x25519').privateKey.export({
+    format: 'jwk',
+  });
+  return { publicKey, privateKey };
+}
+
+/** Nobody could mistake it for anything else where it has leaked to. */
+export const CANARY = 'CANARYthatMustNeverLeaveTheServer';
+export const PEM = {
+  certificate: `-----BEGIN CERTIFICATE-----\n${CANARY}\n-----END CERTIFICATE-----\n`,
+  privateKey: `-----BEGIN PRIVATE KEY-----\n${CANARY}\n-----END PRIVATE KEY-----\n`,
+};
+
+const { publicKey, privateKey } = realityKeys();
+const REALITY = { security: 'reality', serverName: 'www.example.com', publicKey, shortId: '0123abcd' };
+
+interface Example {
+  name: string;
+  protocol: Protocol;
+  clientConfig: Record<string, unknown>;
+  serverConfig?: Record<string, unknown> | null;
+}
+
+/** What nodes of each protocol are told. */
+export const GOOD: Example[] = [
+  {
+    name: 'Shadowsocks',
+    protocol: 'SHADOWSOCKS',
+    clientConfig: { method: 'aes-256-gcm' },
+    serverConfig: { listen: '::' },
+  },
+  {
+    name: 'Shadowsocks of 2022',
+    protocol: 'SHADOWSOCKS',
+    clientConfig: { method: '2022-blake3-aes-128-gcm', serverKey: Buffer.alloc(16, 7).toString('base64') },
+  },
+  { name: 'VMess', protocol: 'VMESS', clientConfig: { security: 'auto' } },
+  {
+    name: 'VMess over a websocket under TLS',
+    protocol: 'VMESS',
+    clientConfig: {
+      ...{ security: 'zero', tls: true, serverName: 'a.example', alpn: ['http/1.1'] },
+      ...{ network: 'ws', path: '/in?ed=2048', host: 'cdn.example' },
+    },
+    serverConfig: PEM,
+  },
+  { name: 'VLESS', protocol: 'VLESS', clientConfig: { security: 'none', flow: '' } },
+  {
+    name: 'VLESS under TLS',
+    protocol: 'VLESS',
+    clientConfig: {
+      security: 'tls',
+      flow: 'xtls-rprx-vision',
+      serverName: 'a.example',
+      fingerprint: 'chrome',
+    },
+    serverConfig: PEM,
+  },
+  {
+    name: 'VLESS over gRPC',
+    protocol: 'VLESS',
+    clientConfig: { security: 'tls', network: 'grpc', serviceName: 'in' },
+    serverConfig: null,
+  },
+  {
+    name: 'VLESS with Reality',
+    protocol: 'VLESS',
+    clientConfig: { ...REALITY, flow: 'xtls-rprx-vision' },
+    serverConfig: { privateKey, shortIds: ['0123abcd', ''], destination: 'www.example.com:443' },
+  },
+  {
+    name: 'Trojan',
+    protocol: 'TROJAN',
+    clientConfig: { serverName: 'a.example', alpn: ['h2', 'http/1.1'] },
+    serverConfig: { ...PEM, listen: '192.0.2.1' },
+  },
+  {
+    name: 'Hysteria2',
+    protocol: 'HYSTERIA2',
+    clientConfig: {
+      ...{ serverName: 'a.example', obfs: 'salamander', obfsPassword: 'for all of them' },
+      ...{ ports: '443,20000-30000', upMbps: 100, downMbps: 500, certificateSha256: 'ab'.repeat(32) },
+    },
+    serverConfig: { ...PEM, masquerade: 'https://www.example.com' },
+  },
+];
+
+export const good = (name: string): Example => {
+  const found = GOOD.find((example) => example.name === name);
+  if (!found) throw new Error(`there is no example ${name}`);
+  return found;
+};
+
+type Parts = Partial<Pick<Example, 'clientConfig' | 'serverConfig'>>;
+
+/** What is changed of an example, and the key that is then at fault. */
+export const BAD: [example: string, changes: Parts, field: string][] = [
+  ['Shadowsocks', { clientConfig: { method: 'rc4-md5' } }, 'clientConfig.method'],
+  ['Shadowsocks', { clientConfig: { method: undefined } }, 'clientConfig.method'],
+  ['Shadowsocks', { clientConfig: { serverKey: 'AAAA' } }, 'clientConfig.serverKey'],
+  ['Shadowsocks', { clientConfig: { password: 'x' } }, 'clientConfig.password'],
+  ['Shadowsocks', { serverConfig: { privateKey: 'x' } }, 'serverConfig.privateKey'],
+  ['Shadowsocks', { serverConfig: { listen: 'not a host' } }, 'serverConfig.listen'],
+  ['Shadowsocks of 2022', { clientConfig: { serverKey: null } }, 'clientConfig.serverKey'],
+  [
+    'Shadowsocks of 2022',
+    { clientConfig: { serverKey: Buffer.alloc(32).toString('base64') } },
+    'clientConfig.serverKey',
+  ],
+  ['VMess', { clientConfig: { security: 'tls' } }, 'clientConfig.security'],
+  ['VMess', { clientConfig: { network: 'kcp' } }, 'clientConfig.network'],
+  ['VMess', { clientConfig: { path: '/in' } }, 'clientConfig.path'],
+  ['VMess', { clientConfig: { host: 'cdn.example' } }, 'clientConfig.host'],
+  ['VMess', { clientConfig: { serverName: 'a.example' } }, 'clientConfig.serverName'],
+  ['VMess', { clientConfig: { privateKey: 'x' } }, 'clientConfig.privateKey'],
+  ['VMess over a websocket under TLS', { clientConfig: { path: 'in' } }, 'clientConfig.path'],
+  ['VMess over a websocket under TLS', { clientConfig: { serviceName: 'in' } }, 'clientConfig.serviceName'],
+  ['VMess over a websocket under TLS', { clientConfig: { tls: 'yes' } }, 'clientConfig.tls'],
+  ['VMess over a websocket under TLS', { serverConfig: { privateKey: null } }, 'serverConfig.privateKey'],
+  ['VMess over a websocket under TLS', { serverConfig: { certificate: 'x' } }, 'serverConfig.certificate'],
+  ['VLESS', { clientConfig: { security: 'xtls' } }, 'clientConfig.security'],
+  ['VLESS', { clientConfig: { flow: 'xtls-rprx-vision' } }, 'clientConfig.flow'],
+  ['VLESS', { clientConfig: { publicKey } }, 'clientConfig.publicKey'],
+  ['VLESS', { clientConfig: { shortId: 'ab' } }, 'clientConfig.shortId'],
+  ['VLESS under TLS', { clientConfig: { fingerprint: 'netscape' } }, 'clientConfig.fingerprint'],
+  ['VLESS under TLS', { clientConfig: { privateKey } }, 'clientConfig.privateKey'],
+  ['VLESS under TLS', { serverConfig: { privateKey } }, 'serverConfig.privateKey'],
+  ['VLESS under TLS', { serverConfig: { shortIds: ['ab'] } }, 'serverConfig.shortIds'],
+  ['VLESS under TLS', { serverConfig: { destination: 'www.example.com:443' } }, 'serverConfig.destination'],
+  ['VLESS over gRPC', { clientConfig: { serviceName: null } }, 'clientConfig.serviceName'],
+  ['VLESS over gRPC', { clientConfig: { flow: 'xtls-rprx-vision' } }, 'clientConfig.flow'],
+  ['VLESS with Reality', { clientConfig: { publicKey: null } }, 'clientConfig.publicKey'],
+  ['VLESS with Reality', { clientConfig: { publicKey: 'short' } }, 'clientConfig.publicKey'],
+  ['VLESS with Reality', { clientConfig: { publicKey: realityKeys().publicKey } }, 'serverConfig.privateKey'],
+  ['VLESS with Reality', { clientConfig: { shortId: 'abc' } }, 'clientConfig.shortId'],
+  ['VLESS with Reality', { clientConfig: { shortId: null } }, 'clientConfig.shortId'],
+  ['VLESS with Reality', { clientConfig: { shortId: 'ffff' } }, 'serverConfig.shortIds'],
+  ['VLESS with Reality', { clientConfig: { serverName: null } }, 'clientConfig.serverName'],
+  ['VLESS with Reality', { clientConfig: { network: 'ws', flow: null } }, 'clientConfig.network'],
+  [
+    'VLESS with Reality',
+    { serverConfig: { privateKey: realityKeys().privateKey } },
+    'serverConfig.privateKey',
+  ],
+  ['VLESS with Reality', { serverConfig: PEM }, 'serverConfig.privateKey'],
+  ['VLESS with Reality', { serverConfig: null }, 'serverConfig.privateKey'],
+  ['VLESS with Reality', { serverConfig: { destination: 'www.example.com' } }, 'serverConfig.destination'],
+  ['Trojan', { clientConfig: { serverName: 'not a host' } }, 'clientConfig.serverName'],
+  ['Trojan', { clientConfig: { alpn: ['spdy'] } }, 'clientConfig.alpn.0'],
+  ['Trojan', { clientConfig: { password: 'x' } }, 'clientConfig.password'],
+  ['Trojan', { serverConfig: { certificate: null } }, 'serverConfig.privateKey'],
+  ['Hysteria2', { clientConfig: { obfs: 'rot13' } }, 'clientConfig.obfs'],
+  ['Hysteria2', { clientConfig: { obfsPassword: null } }, 'clientConfig.obfsPassword'],
+  ['Hysteria2', { clientConfig: { obfs: null } }, 'clientConfig.obfsPassword'],
+  ['Hysteria2', { clientConfig: { ports: '20000-70000' } }, 'clientConfig.ports'],
+  ['Hysteria2', { clientConfig: { upMbps: 0 } }, 'clientConfig.upMbps'],
+  ['Hysteria2', { clientConfig: { certificateSha256: 'ab' } }, 'clientConfig.certificateSha256'],
+  ['Hysteria2', { serverConfig: { masquerade: 'file:///etc/passwd' } }, 'serverConfig.masquerade'],
+];
+
+/** An example with some keys changed; null takes a whole part away. */
+export function changed(name: string, changes: Parts): Example {
+  const example = good(name);
+  return {
+    ...example,
+    clientConfig: { ...example.clientConfig, ...changes.clientConfig },
+    serverConfig: changes.serverConfig === null ? null : { ...example.serverConfig, ...changes.serverConfig },
+  };
+}

@@ -1,0 +1,123 @@
+import { onTestFinished } from 'vitest';
+import { createShared } from '../../src/context.ts';
+import type { Order } from '../../src/generated/prisma/client.ts';
+import { redeemCode } from '../../src/modules/redemption/accept/redeem-code.ts';
+import { activateOrders } from '../../src/modules/redemption/activate/activate-orders.ts';
+import { armCrashPoint, type Crash } from '../../src/platform/crash-points.ts';
+import { until } from '../../src/platform/embedded/processes.ts';
+import { DomainError } from '../../src/platform/errors.ts';
+import type { RunningServices, ServiceSettings } from '../../src/platform/services.ts';
+import { buildUser } from './factories.ts';
+import { createTestServices } from './services.ts';
+
+/** Redeeming without HTTP and without a worker: nothing is activated unless it is told to be. */
+export interface Redeeming {
+  services: RunningServices & ReturnType<typeof createShared>;
+  /** A new account. */
+  user(): Promise<string>;
+  redeem(userId: string, code: string, idempotencyKey?: string): Promise<Order>;
+  /** Redeeming in another process: what gathers the wishes there is its own. */
+  elsewhere(): Redeeming['redeem'];
+  activate(...orders: Pick<Order, 'id'>[]): Promise<void>;
+  /** As the database has it now. */
+  order(order: Pick<Order, 'id'>): Promise<Order>;
+  uses(codeId: string): Promise<{ usedCount: number; reservedCount: number }>;
+  close(): Promise<void>;
+}
+
+interface Settings extends Partial<ServiceSettings> {
+  lock?: boolean;
+}
+
+export async function startRedeeming({ lock = true, ...settings }: Settings = {}): Promise<Redeeming> {
+  const running = await createTestServices(settings);
+  const { db } = running;
+  const share = () => ({ ...running, ...createShared(running, { BATCH_SIZE: 128, REDEMPTION_LOCK: lock }) });
+  const redeemBy =
+    (services: ReturnType<typeof share>): Redeeming['redeem'] =>
+    (userId, code, idempotencyKey = undefined) =>
+      redeemCode(services, { userId, input: { code, idempotencyKey } });
+  const services = share();
+  return {
+    services,
+    user: async () => (await buildUser(db)).id,
+    redeem: redeemBy(services),
+    elsewhere: () => redeemBy(share()),
+    activate: (...orders) =>
+      activateOrders(
+        services,
+        orders.map(({ id }) => id),
+      ),
+    order: ({ id }) => db.order.findUniqueOrThrow({ where: { id } }),
+    uses: (id) =>
+      db.redemptionCode.findUniqueOrThrow({
+        where: { id },
+        select: { usedCount: true, reservedCount: true },
+      }),
+    close: running.close,
+  };
+}
+
+/** The refusal that came of it. */
+export async function refusalOf(work: Promise<unknown>): Promise<DomainError> {
+  const outcome = await work.catch((error: unknown) => error);
+  if (outcome instanceof DomainError) return outcome;
+  throw outcome instanceof Error ? outcome : new Error(`not refused: ${JSON.stringify(outcome)}`);
+}
+
+/** How often each came out: a refusal by its code, what succeeded as OK. */
+export async function tally(works: readonly Promise<unknown>[]): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const outcome of await Promise.allSettled(works)) {
+    const name = outcome.status === 'fulfilled' ? 'OK' : nameOf(outcome.reason);
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+const nameOf = (error: unknown) => (error instanceof DomainError ? error.code : String(error));
+
+/** Arms a crash point until the test is over, or it is disarmed. */
+export function armed(name: string, crash: Crash): () => void {
+  const disarm = armCrashPoint(name, crash);
+  onTestFinished(() => void disarm());
+  return disarm;
+}
+
+export function fails(): never {
+  throw new Error('a fault of the test');
+}
+
+/** Throws when it does not come true within the time. */
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  limitMs = 10_000,
+): Promise<void> {
+  if (!(await until(condition, limitMs))) throw new Error(`not within ${limitMs} ms: ${condition}`);
+}
+
+/**
+ * What comes of the second work, begun when the first has reached the crash point before its commit: the second waits
+ * for a lock until then, or two seconds have passed.
+ */
+export async function overlapping<Late>(
+  { db }: Pick<RunningServices, 'db'>,
+  point: string,
+  { first, second }: { first: () => Promise<unknown>; second: () => Promise<Late> },
+): Promise<Late> {
+  const isWaited = async () => {
+    const [row] = await db.$queryRaw<[{ count: bigint }]>`
+      SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    return row.count > 0n;
+  };
+  let late: Promise<Late> | undefined;
+  armed(point, async () => {
+    if (late) return;
+    late = second();
+    late.catch(() => {});
+    await eventually(isWaited, 2_000);
+  });
+  await first();
+  if (!late) throw new Error('the second was not made');
+  return late;
+}
