@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ORDER_CHANGED } from '../../src/modules/kernel/order.events.ts';
-import { USER_CHANGED } from '../../src/modules/kernel/user.events.ts';
+import { ORDER_CHANGED, USER_CHANGED } from '../../src/modules/kernel/topics.ts';
 import { newCode } from '../support/codes.ts';
 import { armed, type Redeeming, startRedeeming } from '../support/redeeming.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../src/generated/prisma/client.ts';
-import { lockUsers } from '../../src/modules/kernel/lock-users.ts';
+import { lockUsers } from '../../src/modules/kernel/locks.ts';
 import { newCode } from '../support/codes.ts';
 import { buildSession } from '../support/factories.ts';
 import { scale } from '../support/lab/profile.ts';

@@ -53,14 +53,20 @@ export const MUTANTS = [
     tx,
     acceptances.map(({ userId }) => userId),
   );
-  await lockWantedCodes(tx, acceptances);
+  await lockCodesByLookup(
+    tx,
+    acceptances.flatMap(({ lookups }) => lookups),
+  );
   const offers = await readOffers(tx, acceptances);`,
         replace: `  const offers = await readOffers(tx, acceptances);
   await lockUsers(
     tx,
     acceptances.map(({ userId }) => userId),
   );
-  await lockWantedCodes(tx, acceptances);`,
+  await lockCodesByLookup(
+    tx,
+    acceptances.flatMap(({ lookups }) => lookups),
+  );`,
       },
     ],
     tests: ['test/modules/redemption/accept/races.test.ts'],
@@ -71,7 +77,7 @@ export const MUTANTS = [
       {
         file: 'src/modules/redemption/activate/activate-orders.ts',
         find: "  await crashPoint('activateOrders.beforeCommit');\n",
-        replace: `  const { ORDER_CHANGED } = await import('../order/order.events.ts');
+        replace: `  const { ORDER_CHANGED } = await import('../../kernel/topics.ts');
   globalThis.mutant.pubSub.publish(ORDER_CHANGED, [...plan.finished, ...plan.failed].map(({ id }) => id));
   await crashPoint('activateOrders.beforeCommit');
 `,
@@ -129,9 +135,9 @@ export const MUTANTS = [
     name: 'users locked with FOR UPDATE',
     edits: [
       {
-        file: 'src/modules/kernel/lock-users.ts',
-        find: 'ORDER BY id FOR NO KEY UPDATE',
-        replace: 'ORDER BY id FOR UPDATE',
+        file: 'src/modules/kernel/locks.ts',
+        find: 'users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE',
+        replace: 'users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY id FOR UPDATE',
       },
     ],
     tests: ['test/faults/locks.test.ts'],
@@ -140,9 +146,9 @@ export const MUTANTS = [
     name: 'users locked in any order',
     edits: [
       {
-        file: 'src/modules/kernel/lock-users.ts',
-        find: 'ORDER BY id FOR NO KEY UPDATE',
-        replace: 'ORDER BY random() FOR NO KEY UPDATE',
+        file: 'src/modules/kernel/locks.ts',
+        find: 'users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE',
+        replace: 'users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY random() FOR NO KEY UPDATE',
       },
     ],
     tests: ['test/faults/locks.test.ts'],

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Redis } from 'ioredis';
 import { vi } from 'vitest';
+import { redisCommand } from '../../src/platform/embedded/redis-binary.ts';
 
 /** A redis-server of one's own, to be killed, frozen and brought back. */
 export interface RedisProcess {
@@ -23,6 +24,9 @@ export interface RedisProcess {
 }
 
 export async function startRedisProcess(): Promise<RedisProcess> {
+  const tools = resolve('.cache');
+  const named = process.env.REDIS_SERVER_BIN;
+  const [program, ...before] = await redisCommand({ named, tools, log: () => {} });
   const folder = await mkdtemp(join(tmpdir(), 'redis of a test '));
   const url = join(folder, 'redis.sock');
   let child: ChildProcess | undefined;
@@ -31,7 +35,7 @@ export async function startRedisProcess(): Promise<RedisProcess> {
     url,
     async start() {
       const args = ['--port', '0', '--unixsocket', url, '--dir', folder, '--save', '', '--appendonly', 'no'];
-      child = spawn('redis-server', args, { stdio: 'ignore' });
+      child = spawn(program, [...before, ...args], { stdio: 'ignore' });
       await vi.waitFor(() => answers(url), { timeout: 10_000, interval: 20 });
     },
     async kill() {

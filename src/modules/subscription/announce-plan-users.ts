@@ -1,5 +1,5 @@
 import type { Services } from '../../platform/services.ts';
-import { PLAN_USERS_CHANGED } from '../kernel/subscription.events.ts';
+import { announce } from '../kernel/announce.ts';
 
 /**
  * Wakes the agents of every server that has a plan of these users, after the commit that changed what they have of it.
@@ -12,8 +12,5 @@ export async function announcePlanUsers(
   const plans = await db.userSubscription
     .findMany({ where: { userId: { in: [...userIds] } }, distinct: ['planId'], select: { planId: true } })
     .catch(() => []);
-  pubSub.publish(
-    PLAN_USERS_CHANGED,
-    plans.map(({ planId }) => planId),
-  );
+  announce({ pubSub }, { planIdsOfUsers: plans.map(({ planId }) => planId) });
 }

@@ -1,9 +1,10 @@
 import type { Transaction } from '../../platform/database/database.ts';
 import { BATCH_ROWS, runInBatches } from '../../platform/jobs/job-runs.ts';
 import type { Services } from '../../platform/services.ts';
-import { PLAN_USERS_CHANGED } from '../kernel/subscription.events.ts';
-import { USER_CHANGED } from '../kernel/user.events.ts';
+import { announce } from '../kernel/announce.ts';
+import { SKIP_LOCKED } from '../kernel/locks.ts';
 import { expireSubscriptionsJob } from './expire-subscriptions.job.ts';
+import { isOverdueSql } from './subscription-status.ts';
 
 interface Expired {
   userId: string;
@@ -21,17 +22,13 @@ export function expireSubscriptions(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
   signal?: AbortSignal,
 ): Promise<number> {
-  const announce = (rows: Expired[]) => {
-    pubSub.publish(
-      PLAN_USERS_CHANGED,
-      rows.map(({ planId }) => planId),
-    );
-    pubSub.publish(
-      USER_CHANGED,
-      rows.map(({ userId }) => userId),
+  const afterCommit = (rows: Expired[]) => {
+    announce(
+      { pubSub },
+      { planIdsOfUsers: rows.map(({ planId }) => planId), userIds: rows.map(({ userId }) => userId) },
     );
   };
-  return runInBatches({ db }, { name: expireSubscriptionsJob.name, batch: expireBatch, announce }, signal);
+  return runInBatches({ db }, { name: expireSubscriptionsJob.name, batch: expireBatch, afterCommit }, signal);
 }
 
 /** What others hold is left to the next batch: it never waits, so it is in nobody's way. */
@@ -39,8 +36,8 @@ function expireBatch(tx: Transaction): Promise<Expired[]> {
   return tx.$queryRaw<Expired[]>`
     WITH due AS MATERIALIZED (
       SELECT id FROM user_subscriptions
-      WHERE status IN ('ACTIVE', 'EXHAUSTED') AND expires_at IS NOT NULL AND expires_at <= tessera_now()
-      ORDER BY expires_at LIMIT ${BATCH_ROWS} FOR NO KEY UPDATE SKIP LOCKED
+      WHERE ${isOverdueSql()}
+      ORDER BY expires_at LIMIT ${BATCH_ROWS} ${SKIP_LOCKED}
     )
     UPDATE user_subscriptions s SET status = 'EXPIRED', version = s.version + 1
     FROM due WHERE s.id = due.id

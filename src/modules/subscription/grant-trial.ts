@@ -1,8 +1,8 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import type { SiteSettings, UserSubscription } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/database/clock.ts';
 import type { Transaction } from '../../platform/database/database.ts';
 import { addUnits } from '../kernel/unit-time.ts';
+import { newCredentials } from './credentials.ts';
 import { firstReset } from './reset-cycle.ts';
 
 /**
@@ -31,8 +31,7 @@ export async function grantTrial(
       trafficLimit: plan.trafficLimit,
       resetCycle: plan.resetCycle,
       nextResetAt: firstReset(plan.resetCycle, now),
-      token: randomBytes(24).toString('base64url'),
-      credential: randomUUID(),
+      ...newCredentials(),
     },
   });
 }

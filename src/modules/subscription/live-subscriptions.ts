@@ -1,4 +1,7 @@
+import { Prisma } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database/database.ts';
+import { lockSubscriptionsWhere } from '../kernel/locks.ts';
+import { isLiveSql, isOpenSql } from './subscription-status.ts';
 
 /** Whether the user has a subscription that can be used, or could be if its traffic were not used up. */
 export async function hasLiveSubscription(
@@ -17,17 +20,14 @@ export async function lockLiveSubscriptions(
   tx: Pick<Transaction, '$queryRaw' | '$executeRaw'>,
   userId: string,
 ): Promise<string[]> {
-  await tx.$executeRaw`
-    SELECT id FROM user_subscriptions
-    WHERE user_id = ${userId}::uuid AND status IN ('ACTIVE', 'EXHAUSTED') ORDER BY id FOR NO KEY UPDATE`;
+  await lockSubscriptionsWhere(tx, Prisma.sql`user_id = ${userId}::uuid AND ${isOpenSql()}`);
   return liveSubscriptionIds(tx, userId);
 }
 
 async function liveSubscriptionIds(tx: Pick<Transaction, '$queryRaw'>, userId: string): Promise<string[]> {
   const rows = await tx.$queryRaw<{ id: string }[]>`
     SELECT id FROM user_subscriptions
-    WHERE user_id = ${userId}::uuid AND status IN ('ACTIVE', 'EXHAUSTED')
-      AND (expires_at IS NULL OR expires_at > tessera_now())
+    WHERE user_id = ${userId}::uuid AND ${isLiveSql()}
     ORDER BY id`;
   return rows.map(({ id }) => id);
 }

@@ -1,7 +1,8 @@
-import type { UserSubscription } from '../../generated/prisma/client.ts';
+import { Prisma, type UserSubscription } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database/database.ts';
 import { PlatformError } from '../../platform/errors.ts';
-import { lockUsers } from '../kernel/lock-users.ts';
+import { lockSubscriptionsWhere, lockUsers } from '../kernel/locks.ts';
+import { isOpenSql } from './subscription-status.ts';
 
 /**
  * Locks the owner of a subscription, then whatever he has open of its plan and the subscription itself.
@@ -18,11 +19,11 @@ export async function lockSubscription(
   const before = await tx.userSubscription.findUnique({ where, select: { userId: true, planId: true } });
   if (!before) throw new PlatformError('NOT_FOUND');
   await lockUsers(tx, [before.userId]);
-  await tx.$executeRaw`
-    SELECT id FROM user_subscriptions
-    WHERE user_id = ${before.userId}::uuid AND plan_id = ${before.planId}::uuid
-      AND (id = ${id}::uuid OR status IN ('ACTIVE', 'EXHAUSTED'))
-    ORDER BY id FOR NO KEY UPDATE`;
+  const { userId, planId } = before;
+  await lockSubscriptionsWhere(
+    tx,
+    Prisma.sql`user_id = ${userId}::uuid AND plan_id = ${planId}::uuid AND (id = ${id}::uuid OR ${isOpenSql()})`,
+  );
   const subscription = await tx.userSubscription.findUnique({ where });
   if (!subscription) throw new PlatformError('NOT_FOUND');
   // A merge has moved it meanwhile, and the wrong account is locked.

@@ -1,13 +1,12 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import { databaseNow } from '../../platform/database/clock.ts';
 import type { Transaction } from '../../platform/database/database.ts';
 import { toJson } from '../../platform/database/rows.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
+import { announce } from '../kernel/announce.ts';
 import type { UserCaller } from '../kernel/caller.ts';
 import { recordAudit } from '../kernel/record-audit.ts';
-import { PLAN_USERS_CHANGED } from '../kernel/subscription.events.ts';
-import { USER_CHANGED } from '../kernel/user.events.ts';
+import { newCredentials } from './credentials.ts';
 import { lockLiveSubscriptions } from './live-subscriptions.ts';
 import { lockSubscription } from './lock-subscription.ts';
 import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
@@ -41,8 +40,7 @@ export async function rotateSubscriptionCredentials(
     });
     return withPresentStatus(subscription, await databaseNow(tx));
   });
-  pubSub.publish(PLAN_USERS_CHANGED, [rotated.planId]);
-  pubSub.publish(USER_CHANGED, [rotated.userId]);
+  announce({ pubSub }, { planIdsOfUsers: [rotated.planId], userIds: [rotated.userId] });
   return rotated;
 }
 
@@ -60,8 +58,7 @@ export async function rotateCredentials(tx: Transaction, userId: string): Promis
 async function renewCredentials(tx: Transaction, ids: readonly string[]): Promise<void> {
   const rows = ids.map((id) => ({
     id,
-    token: randomBytes(24).toString('base64url'),
-    credential: randomUUID(),
+    ...newCredentials(),
   }));
   await tx.$executeRaw`
     UPDATE user_subscriptions s SET token = v.token, credential = v.credential, version = s.version + 1

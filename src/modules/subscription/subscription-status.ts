@@ -1,4 +1,4 @@
-import type { SubscriptionStatus, UserSubscription } from '../../generated/prisma/client.ts';
+import { Prisma, type SubscriptionStatus, type UserSubscription } from '../../generated/prisma/client.ts';
 
 /** What a subscription that nobody has stopped is, by its time and its traffic. */
 export function statusAfter(
@@ -18,3 +18,25 @@ export function statusAfter(
 export function isOpen({ status }: { status: SubscriptionStatus }): boolean {
   return status === 'ACTIVE' || status === 'EXHAUSTED';
 }
+
+/**
+ * The same in SQL. The statuses are part of the text, not parameters: otherwise partial indexes would not be used.
+ *
+ * @param alias of `user_subscriptions`; needed where other tables have the same columns
+ */
+export function isOpenSql(alias?: string): Prisma.Sql {
+  return Prisma.sql`${column(alias, 'status')} IN ('ACTIVE', 'EXHAUSTED')`;
+}
+
+/** Live: open, and not past its expiry. */
+export function isLiveSql(alias?: string): Prisma.Sql {
+  const expiresAt = column(alias, 'expires_at');
+  return Prisma.sql`${isOpenSql(alias)} AND (${expiresAt} IS NULL OR ${expiresAt} > tessera_now())`;
+}
+
+/** Past its expiry, although no sweep has updated its status yet. */
+export function isOverdueSql(alias?: string): Prisma.Sql {
+  return Prisma.sql`${isOpenSql(alias)} AND ${column(alias, 'expires_at')} <= tessera_now()`;
+}
+
+const column = (alias: string | undefined, name: string) => Prisma.raw(alias ? `${alias}.${name}` : name);

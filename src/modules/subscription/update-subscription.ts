@@ -6,12 +6,11 @@ import { checkVersion, EditedVersion, given } from '../../platform/database/edit
 import { PlatformError } from '../../platform/errors.ts';
 import { checkId, checkInput } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
+import { announce } from '../kernel/announce.ts';
 import { recordAudit } from '../kernel/record-audit.ts';
-import { PLAN_USERS_CHANGED } from '../kernel/subscription.events.ts';
-import { USER_CHANGED } from '../kernel/user.events.ts';
 import { lockSubscription } from './lock-subscription.ts';
 import type { SubscriptionOfPlan } from './subscription-rows.ts';
-import { isOpen, statusAfter } from './subscription-status.ts';
+import { isOpen, isOverdueSql, statusAfter } from './subscription-status.ts';
 
 const BY_HAND = 'can only be ACTIVE or STOPPED: the others follow from its time and its traffic';
 
@@ -60,8 +59,7 @@ export async function updateUserSubscription(
     });
     return after;
   });
-  pubSub.publish(PLAN_USERS_CHANGED, [updated.planId]);
-  pubSub.publish(USER_CHANGED, [updated.userId]);
+  announce({ pubSub }, { planIdsOfUsers: [updated.planId], userIds: [updated.userId] });
   return updated;
 }
 
@@ -96,7 +94,7 @@ async function makeRoom(tx: Transaction, { id, userId, planId }: UserSubscriptio
   await tx.$executeRaw`
     UPDATE user_subscriptions SET status = 'EXPIRED', version = version + 1
     WHERE user_id = ${userId}::uuid AND plan_id = ${planId}::uuid AND id <> ${id}::uuid
-      AND status IN ('ACTIVE', 'EXHAUSTED') AND expires_at <= tessera_now()`;
+      AND ${isOverdueSql()}`;
   const other = await tx.userSubscription.findFirst({
     where: { userId, planId, id: { not: id }, status: { in: ['ACTIVE', 'EXHAUSTED'] } },
     select: { id: true },

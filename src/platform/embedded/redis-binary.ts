@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EmbeddedError } from './embedded-error.ts';
 
@@ -31,8 +31,7 @@ export async function redisCommand(options: {
   }
   const system = (options.known ?? KNOWN).find((candidate) => runs([candidate]));
   if (system) return [system];
-  const place = join(tools, 'redis');
-  return unpacked(place) ?? (await unpack(place, options.log));
+  return unpacked(join(tools, 'redis')) ?? (await unpack(tools, options.log));
 }
 
 function runs([program, ...args]: RedisCommand): boolean {
@@ -56,12 +55,16 @@ function unpacked(place: string): RedisCommand | undefined {
   return runs(command) ? command : undefined;
 }
 
-async function unpack(place: string, log: (line: string) => void): Promise<RedisCommand> {
+async function unpack(tools: string, log: (line: string) => void): Promise<RedisCommand> {
+  const place = join(tools, 'redis');
   log('There is no redis-server on this machine: getting one from the packages of the system ...');
-  const draft = `${place}.${process.pid}`;
+  // Its own folder for each call: two that run concurrently would remove each other's package lists.
+  mkdirSync(tools, { recursive: true });
+  const draft = mkdtempSync(`${place}.`);
   try {
-    rmSync(draft, { recursive: true, force: true });
     await download(draft);
+    const other = unpacked(place);
+    if (other) return other;
     rmSync(place, { recursive: true, force: true });
     renameSync(draft, place);
   } catch (cause) {

@@ -11,7 +11,7 @@ export interface BatchJob<Row> {
   /** Changes up to BATCH_ROWS rows that are due so that they are due no longer; gives what it has changed. */
   batch: (tx: Transaction) => Promise<Row[]>;
   /** Tells of a batch, after its commit. */
-  announce?: (rows: Row[]) => void;
+  afterCommit?: (rows: Row[]) => void;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface BatchJob<Row> {
  */
 export async function runInBatches<Row>(
   { db }: { db: Database },
-  { name, batch, announce }: BatchJob<Row>,
+  { name, batch, afterCommit }: BatchJob<Row>,
   signal?: AbortSignal,
 ): Promise<number> {
   for (let done = 0; ; ) {
@@ -43,7 +43,7 @@ export async function runInBatches<Row>(
     });
     if (!rows) return done;
     done += rows.length;
-    announce?.(rows);
+    afterCommit?.(rows);
     if (rows.length < BATCH_ROWS || signal?.aborted) return done;
     await sleep(performance.now() - startedAt, undefined, { ...(signal && { signal }) }).catch(() => {});
   }

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { PLAN_USERS_CHANGED } from '../../../src/modules/kernel/subscription.events.ts';
-import { USER_CHANGED } from '../../../src/modules/kernel/user.events.ts';
+import { PLAN_USERS_CHANGED, USER_CHANGED } from '../../../src/modules/kernel/topics.ts';
 import { expireSubscriptions } from '../../../src/modules/subscription/expire-subscriptions.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { buildPlan, buildSubscription, inDays } from '../../support/factories.ts';

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PLAN_USERS_CHANGED } from '../../../src/modules/kernel/subscription.events.ts';
-import { USER_CHANGED } from '../../../src/modules/kernel/user.events.ts';
+import { PLAN_USERS_CHANGED, USER_CHANGED } from '../../../src/modules/kernel/topics.ts';
 import { updateUserSubscription } from '../../../src/modules/subscription/update-subscription.ts';
 import { UpdateUserSubscriptionDocument, type UpdateUserSubscriptionInput } from '../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts';

@@ -24,7 +24,7 @@ describe('runInBatches', () => {
     const done = await runInBatches(services, {
       name,
       batch: async () => rows(batches.shift() ?? 0),
-      announce: (changed) => void told.push(changed.length),
+      afterCommit: (changed) => void told.push(changed.length),
     });
 
     expect(done).toBe(2 * BATCH_ROWS + 3);
@@ -112,7 +112,7 @@ describe('runInBatches', () => {
           batches++;
           return rows(BATCH_ROWS);
         },
-        announce: () => void setTimeout(() => stopping.abort()),
+        afterCommit: () => void setTimeout(() => stopping.abort()),
       },
       stopping.signal,
     );

@@ -2,8 +2,8 @@ import type { z } from 'zod';
 import type { Plan } from '../../../generated/prisma/client.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
+import { lockNodeLists } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { lockNodeLists } from '../../network/node-list/lock-node-lists.ts';
 import { auditedPlan, checkNodes, NewPlan } from './plan-fields.ts';
 
 /**

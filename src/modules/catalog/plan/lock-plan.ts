@@ -1,5 +1,6 @@
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
+import { lockRow } from '../../kernel/locks.ts';
 import type { PlanWithNodes } from './plan-fields.ts';
 
 /**
@@ -13,7 +14,7 @@ export async function lockPlan(
   id: string,
   details: { field?: string } = {},
 ): Promise<PlanWithNodes> {
-  await tx.$executeRaw`SELECT id FROM plans WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
+  await lockRow(tx, 'plans', id);
   const plan = await tx.plan.findUnique({ where: { id, deletedAt: null }, include: { planNodes: true } });
   if (!plan) throw new PlatformError('NOT_FOUND', details);
   return plan;

@@ -4,9 +4,9 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { checkVersion, given } from '../../../platform/database/edit.ts';
 import { checkId, checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
+import { lockNodeLists } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { forgetNodeLists } from '../../network/node-list/forget-node-lists.ts';
-import { lockNodeLists } from '../../network/node-list/lock-node-lists.ts';
 import { lockPlan } from './lock-plan.ts';
 import { auditedPlan, checkNodes, PlanChanges } from './plan-fields.ts';
 

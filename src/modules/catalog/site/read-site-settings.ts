@@ -1,5 +1,6 @@
 import type { SiteSettings as SiteSettingsRow } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { lockSiteRow } from '../../kernel/locks.ts';
 
 const THE_SITE = { id: 1 };
 
@@ -19,6 +20,6 @@ export async function readSiteSettings({
 /** The settings under a lock that lasts until the transaction ends: whoever else changes them waits. */
 export async function lockSiteSettings(tx: Transaction): Promise<SiteSettingsRow> {
   const { id } = await readSiteSettings({ db: tx });
-  await tx.$executeRaw`SELECT id FROM site_settings WHERE id = ${id} FOR NO KEY UPDATE`;
+  await lockSiteRow(tx, id);
   return readSiteSettings({ db: tx });
 }

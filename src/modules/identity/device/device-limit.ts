@@ -1,5 +1,6 @@
 import type { SiteSettings } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { isLiveSql } from '../../subscription/subscription-status.ts';
 
 /**
  * How many devices an account may have: the site's default or the largest device limit of its live plans, whichever
@@ -13,8 +14,7 @@ export async function readDeviceLimit(
   const [live] = await tx.$queryRaw<[{ largest: number | null; isUnlimited: boolean | null }]>`
     SELECT max(p.device_limit) AS largest, bool_or(p.device_limit IS NULL) AS "isUnlimited"
     FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
-    WHERE s.user_id = ${userId}::uuid AND s.status IN ('ACTIVE', 'EXHAUSTED')
-      AND (s.expires_at IS NULL OR s.expires_at > tessera_now())`;
+    WHERE s.user_id = ${userId}::uuid AND ${isLiveSql('s')}`;
   if (live.isUnlimited) return null;
   return Math.max(site.deviceLimit, live.largest ?? 0);
 }

@@ -2,7 +2,7 @@ import type { Device } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
+import { lockUsers } from '../../kernel/locks.ts';
 
 /**
  * Locks the user of a device, the first of all locks, then reads the device as it is.

@@ -1,7 +1,7 @@
 import type { Device } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
+import { announce } from '../../kernel/announce.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
 import { announceEndedSessions } from '../session/announce-ended-sessions.ts';
 import { endSessions } from '../session/end-sessions.ts';
 import { lockDevice } from './lock-device.ts';
@@ -29,6 +29,6 @@ export async function setDeviceEnabled(
     return { device: changed, endedSessionIds: ended };
   });
   await announceEndedSessions(services, endedSessionIds);
-  services.pubSub.publish(USER_CHANGED, [device.userId]);
+  announce(services, { userIds: [device.userId] });
   return device;
 }

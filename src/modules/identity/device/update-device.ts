@@ -3,8 +3,8 @@ import type { Device } from '../../../generated/prisma/client.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId, checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
+import { announce } from '../../kernel/announce.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
 
 const DeviceChange = z.object({
   name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters').nullish(),
@@ -25,6 +25,6 @@ export async function updateDevice(
     data: { ...(name !== undefined && { name }) },
   });
   if (!device) throw new PlatformError('NOT_FOUND');
-  pubSub.publish(USER_CHANGED, [userId]);
+  announce({ pubSub }, { userIds: [userId] });
   return device;
 }

@@ -1,5 +1,6 @@
 import { uuidv7 } from 'uuidv7';
 import type { Services } from '../../../platform/services.ts';
+import { isLiveSql } from '../../subscription/subscription-status.ts';
 
 /** A device that is online, and the account that it is online for. */
 export interface OnlineDevice {
@@ -31,8 +32,7 @@ export async function openStays(
       FROM present CROSS JOIN LATERAL (
         SELECT CASE WHEN bool_or(p.device_limit IS NULL) THEN NULL ELSE max(p.device_limit) END AS device_limit
         FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
-        WHERE s.user_id = present.user_id AND s.status IN ('ACTIVE', 'EXHAUSTED')
-          AND (s.expires_at IS NULL OR s.expires_at > tessera_now())) l
+        WHERE s.user_id = present.user_id AND ${isLiveSql('s')}) l
     ), recent AS MATERIALIZED (
       SELECT s.id, s.device_id, s.ended_at
       FROM arriving a JOIN device_stays s ON s.device_id = a.device_id AND s.user_id = a.user_id

@@ -1,5 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { announce } from '../../kernel/announce.ts';
+import { SKIP_LOCKED } from '../../kernel/locks.ts';
 
 const STAYS_AT_ONCE = 1_000;
 
@@ -16,15 +17,12 @@ export async function endStaleStays({ db, pubSub }: Pick<Services, 'db' | 'pubSu
       WITH stale AS MATERIALIZED (
         SELECT id FROM device_stays
         WHERE ended_at IS NULL AND last_seen_at < tessera_now() - interval '25 seconds'
-        ORDER BY id LIMIT ${STAYS_AT_ONCE} FOR NO KEY UPDATE SKIP LOCKED
+        ORDER BY id LIMIT ${STAYS_AT_ONCE} ${SKIP_LOCKED}
       )
       UPDATE device_stays s SET ended_at = greatest(s.started_at, s.last_seen_at)
       FROM stale WHERE s.id = stale.id
       RETURNING s.user_id AS "userId"`;
-    pubSub.publish(
-      USER_CHANGED,
-      stays.map(({ userId }) => userId),
-    );
+    announce({ pubSub }, { userIds: stays.map(({ userId }) => userId) });
     ended += stays.length;
     if (stays.length < STAYS_AT_ONCE) return ended;
   }

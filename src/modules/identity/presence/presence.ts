@@ -2,8 +2,8 @@ import { type Batcher, createBatcher } from '../../../platform/concurrency/coale
 import { createLimit } from '../../../platform/concurrency/semaphore.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { PubSub } from '../../../platform/watch/pubsub.ts';
-import { DEVICE_DISPLACED } from '../../kernel/device.events.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { announce } from '../../kernel/announce.ts';
+import { DEVICE_DISPLACED } from '../../kernel/topics.ts';
 import type { OnlineDevice } from './device-stays.ts';
 import { type DeviceSocket, LocalDevice } from './local-device.ts';
 import { PresenceRecord, type PresenceServices } from './presence-record.ts';
@@ -102,10 +102,7 @@ class SharedPresence implements Presence {
       here.length > 0 && this.#announce(here),
       gone.length > 0 && this.#record.withdraw(gone),
     ]);
-    this.#pubSub.publish(
-      USER_CHANGED,
-      devices.map(({ userId }) => userId),
-    );
+    announce({ pubSub: this.#pubSub }, { userIds: devices.map(({ userId }) => userId) });
     return changed.map(() => undefined);
   }
 
@@ -133,7 +130,7 @@ class SharedPresence implements Presence {
   /** Closes the sockets of the displaced devices: here at once, elsewhere when the wake-up or the heartbeat comes. */
   #makeRoom(keys: readonly string[]): void {
     for (const device of this.#localOnes(keys)) this.#displace(device);
-    this.#pubSub.publish(DEVICE_DISPLACED, keys);
+    announce({ pubSub: this.#pubSub }, { displacedDevices: keys });
   }
 
   #displace(device: LocalDevice): void {

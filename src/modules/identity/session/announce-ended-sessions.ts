@@ -1,5 +1,5 @@
 import type { Services } from '../../../platform/services.ts';
-import { SESSION_ENDED } from '../../kernel/session.events.ts';
+import { announce } from '../../kernel/announce.ts';
 import { sessionKey } from './find-session.ts';
 
 /** Makes every instance forget the sessions and close their sockets. Called after the commit that ended them. */
@@ -9,5 +9,5 @@ export async function announceEndedSessions(
 ): Promise<void> {
   if (sessionIds.length === 0) return;
   await Promise.all(sessionIds.map((id) => cache.delete(sessionKey(id))));
-  pubSub.publish(SESSION_ENDED, sessionIds);
+  announce({ pubSub }, { sessionIds: sessionIds });
 }

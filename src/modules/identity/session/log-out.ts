@@ -1,6 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
+import { lockUsers } from '../../kernel/locks.ts';
 import { announceEndedSessions } from './announce-ended-sessions.ts';
 import { endSessions } from './end-sessions.ts';
 

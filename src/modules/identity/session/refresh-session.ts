@@ -5,6 +5,7 @@ import { PlatformError } from '../../../platform/errors.ts';
 import type { Limit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
+import { lockRow } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { countingWrongTries } from '../../network/server/limit-failed-attempts.ts';
 import { announceEndedSessions } from './announce-ended-sessions.ts';
@@ -46,7 +47,7 @@ async function refresh(services: RefreshServices, token: string): Promise<Login>
 
 async function rotate(tx: Transaction, parts: RefreshTokenParts): Promise<SessionWithOwner | 'REUSED'> {
   const { sessionId: id, generation } = parts;
-  await tx.$executeRaw`SELECT id FROM sessions WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
+  await lockRow(tx, 'sessions', id);
   const session = await tx.session.findUnique({ where: { id }, include: { user: true, device: true } });
   if (!session || generation > session.refreshGeneration || !parts.isGenuine(session.refreshSeed)) {
     throw new PlatformError('UNAUTHENTICATED');

@@ -2,9 +2,9 @@ import type { Device, Session } from '../../../generated/prisma/client.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
+import { announce } from '../../kernel/announce.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { lockUsers } from '../../kernel/locks.ts';
 import { announceEndedSessions } from './announce-ended-sessions.ts';
 import { endSessions } from './end-sessions.ts';
 
@@ -28,6 +28,6 @@ export async function revokeSession(
   });
   if (!session) throw new PlatformError('NOT_FOUND');
   await announceEndedSessions(services, endedSessionIds);
-  services.pubSub.publish(USER_CHANGED, [userId]);
+  announce(services, { userIds: [userId] });
   return session;
 }

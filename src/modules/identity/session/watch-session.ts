@@ -1,6 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
 import { createEndWatch, type EndWatch } from '../../../platform/watch/end-watch.ts';
-import { SESSION_ENDED } from '../../kernel/session.events.ts';
+import { SESSION_ENDED } from '../../kernel/topics.ts';
 import { SESSION_LIVES } from './find-session.ts';
 
 /** Tells, by the ids of sessions, when one has ended, or its account or device was disabled. */

@@ -5,10 +5,10 @@ import type { Services } from '../../../platform/services.ts';
 import { endStays } from '../../identity/presence/end-stays.ts';
 import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
-import { changeUses, lockCodes } from '../../redemption/code/code-uses.ts';
+import { announce } from '../../kernel/announce.ts';
+import { lockCodes, lockOrders } from '../../kernel/locks.ts';
+import { changeUses } from '../../redemption/code/code-uses.ts';
 import { announceOrders } from '../../redemption/order/announce-orders.ts';
-import { lockOrders } from '../../redemption/order/lock-orders.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { stopSubscriptions } from '../../subscription/stop-subscriptions.ts';
 
@@ -53,7 +53,7 @@ export async function announceClosedAccount(
 ): Promise<void> {
   await announceEndedSessions(services, endedSessionIds);
   await announceOrders(services, failedOrders);
-  services.pubSub.publish(USER_CHANGED, [user.id]);
+  announce(services, { userIds: [user.id] });
   if (stoppedSubscriptionIds.length > 0) await announcePlanUsers(services, [user.id]);
 }
 

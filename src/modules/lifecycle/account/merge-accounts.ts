@@ -2,14 +2,15 @@ import type { UserSubscription } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
+import { lockOrders, lockSubscriptionsOfUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { lockOrders } from '../../redemption/order/lock-orders.ts';
 import {
   bonusTraffic,
   planMoves,
   type SubscriptionMove,
   trafficLeft,
 } from '../../subscription/decide-merge.ts';
+import { isOverdueSql } from '../../subscription/subscription-status.ts';
 
 /** Which account becomes part of which. */
 export interface Merge {
@@ -53,8 +54,7 @@ export async function mergeAccounts(tx: Transaction, merge: Merge): Promise<stri
     tx,
     orders.map(({ id }) => id),
   );
-  await tx.$executeRaw`
-    SELECT id FROM user_subscriptions WHERE user_id IN (${fromId}::uuid, ${intoId}::uuid) ORDER BY id FOR NO KEY UPDATE`;
+  await lockSubscriptionsOfUsers(tx, [fromId, intoId]);
   const moves = await readMoves(tx, merge);
   await tx.order.updateMany({ where: { userId: fromId }, data: { userId: intoId } });
   await tx.redemption.updateMany({ where: { userId: fromId }, data: { userId: intoId } });
@@ -87,7 +87,7 @@ async function moveSubscriptions(
 async function sweepExpired(tx: Transaction, userIds: readonly string[]): Promise<void> {
   await tx.$executeRaw`
     UPDATE user_subscriptions SET status = 'EXPIRED', version = version + 1
-    WHERE user_id = ANY(${[...userIds]}::uuid[]) AND status IN ('ACTIVE', 'EXHAUSTED') AND expires_at <= tessera_now()`;
+    WHERE user_id = ANY(${[...userIds]}::uuid[]) AND ${isOverdueSql()}`;
 }
 
 interface Joining {

@@ -2,8 +2,8 @@ import type { User } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
+import { announce } from '../../kernel/announce.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { lockAccount, lockToShutOut } from './lock-account.ts';
 
@@ -32,7 +32,7 @@ export async function setUserEnabled(
     return { user: changed, endedSessionIds: ended };
   });
   await announceEndedSessions(services, endedSessionIds);
-  services.pubSub.publish(USER_CHANGED, [user.id]);
+  announce(services, { userIds: [user.id] });
   await announcePlanUsers(services, [user.id]);
   return user;
 }

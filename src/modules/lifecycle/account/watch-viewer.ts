@@ -1,8 +1,7 @@
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
-import { PLAN_CHANGED } from '../../kernel/plan.events.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { PLAN_CHANGED, USER_CHANGED } from '../../kernel/topics.ts';
 import { IS_HEARD_OF } from '../../network/server-online.ts';
 import { type Account, readAccount, type Wanted } from './read-account.ts';
 

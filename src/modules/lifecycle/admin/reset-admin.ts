@@ -6,9 +6,9 @@ import type { Services } from '../../../platform/services.ts';
 import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
 import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
+import { announce } from '../../kernel/announce.ts';
+import { lockUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
 import { type AdminCredentials, randomPassword } from './create-admin.ts';
 
 /**
@@ -40,7 +40,7 @@ export async function resetAdmin(
     return { userId: admin.userId, endedSessionIds: ended };
   });
   await announceEndedSessions(services, endedSessionIds);
-  services.pubSub.publish(USER_CHANGED, [userId]);
+  announce(services, { userIds: [userId] });
   return { email: value, generatedPassword: password === undefined ? chosen : null };
 }
 

@@ -16,7 +16,7 @@ import { credentialFields, seenFields } from '../../identity/device-proof/device
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
 import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
+import { lockUsers } from '../../kernel/locks.ts';
 import {
   type BindingQuestion,
   type DecisionKind,

@@ -4,7 +4,7 @@ import { checkId } from '../../../platform/input.ts';
 import type { Limit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
+import { lockUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { displayCode, randomCode } from '../../redemption/code/redemption-code.ts';
 import { hashLinkCode } from './link-code.ts';

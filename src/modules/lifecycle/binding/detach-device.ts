@@ -4,9 +4,9 @@ import type { Services } from '../../../platform/services.ts';
 import { lockDevice } from '../../identity/device/lock-device.ts';
 import { removeDevice } from '../../identity/device/remove-device.ts';
 import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
+import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { hasLiveSubscription } from '../../subscription/live-subscriptions.ts';
 import { rotateCredentials } from '../../subscription/rotate-credentials.ts';
@@ -45,7 +45,7 @@ export async function detachDevice(
   const { device, endedSessionIds, closed } = await services.db.$transaction((tx) => detach(tx, detaching));
   await announceEndedSessions(services, endedSessionIds);
   if (closed) await announceClosedAccount(services, closed);
-  services.pubSub.publish(USER_CHANGED, [device.userId]);
+  announce(services, { userIds: [device.userId] });
   if (detaching.rotateCredentials) await announcePlanUsers(services, [device.userId]);
   return device;
 }

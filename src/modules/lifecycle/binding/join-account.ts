@@ -3,7 +3,7 @@ import type { Limit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
 import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { announce } from '../../kernel/announce.ts';
 import { countingWrongTries } from '../../network/server/limit-failed-attempts.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { bindAndStartSession } from './bind-and-start-session.ts';
@@ -37,7 +37,7 @@ export async function joinAccount(
   const started = await countingWrongTries(services, counted, () =>
     askingForDecisions(services, bindWithCode),
   );
-  pubSub.publish(USER_CHANGED, started.changedUserIds);
+  announce({ pubSub }, { userIds: started.changedUserIds });
   if (started.changedUserIds.length > 1) await announcePlanUsers(services, started.changedUserIds);
   return started;
 }

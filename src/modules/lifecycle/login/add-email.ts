@@ -6,10 +6,10 @@ import { checkInput } from '../../../platform/input.ts';
 import type { Limit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
+import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
+import { lockUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
 
 const NewIdentity = z.object({ email: EmailAddress, password: NewPassword });
 
@@ -36,7 +36,7 @@ export async function addEmail(
       await recordAudit(tx, { action: 'addEmail', actorId: userId, targetId: userId });
       return tx.user.findUniqueOrThrow({ where: { id: userId } });
     });
-    pubSub.publish(USER_CHANGED, [userId]);
+    announce({ pubSub }, { userIds: [userId] });
     return user;
   } catch (error) {
     throw refusalOf(error);

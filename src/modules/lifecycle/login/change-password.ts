@@ -5,11 +5,11 @@ import type { Services } from '../../../platform/services.ts';
 import { hashPassword, NewPassword } from '../../identity/credentials/password.ts';
 import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
+import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
+import { lockUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
 import { checkCredentials } from './check-credentials.ts';
 
 const PasswordChange = z.object({
@@ -52,6 +52,6 @@ export async function changePassword(
     return ended;
   });
   await announceEndedSessions(services, endedSessionIds);
-  pubSub.publish(USER_CHANGED, [userId]);
+  announce({ pubSub }, { userIds: [userId] });
   return identity.user;
 }

@@ -9,9 +9,9 @@ import { checkAccount } from '../../identity/device-proof/check-device.ts';
 import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { issueTokens, type Login } from '../../identity/session/tokens.ts';
+import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { lockUsers } from '../../kernel/locks.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
 import { askingForDecisions } from '../binding/binding-decision.ts';
@@ -67,7 +67,7 @@ async function bindTo(services: LogInServices, identity: Identity, shown: ShownD
       return session;
     }),
   );
-  services.pubSub.publish(USER_CHANGED, bound.changedUserIds);
+  announce(services, { userIds: bound.changedUserIds });
   if (bound.changedUserIds.length > 1) await announcePlanUsers(services, bound.changedUserIds);
   return bound;
 }

@@ -7,8 +7,8 @@ import { spendChallenge } from '../../identity/device-proof/device-challenge.ts'
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
 import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
 import { startSession } from '../../identity/session/start-session.ts';
+import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
-import { PLAN_USERS_CHANGED } from '../../kernel/subscription.events.ts';
 import { grantTrial } from '../../subscription/grant-trial.ts';
 
 /** New accounts from one address. */
@@ -34,6 +34,6 @@ export async function registerDevice(
     const trial = await grantTrial(tx, { userId: user.id, site });
     return { user, device, trial, ...(await startSession(tx, { userId: user.id, deviceId: device.id })) };
   });
-  if (registered.trial) pubSub.publish(PLAN_USERS_CHANGED, [registered.trial.planId]);
+  if (registered.trial) announce({ pubSub }, { planIdsOfUsers: [registered.trial.planId] });
   return registered;
 }

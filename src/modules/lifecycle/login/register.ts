@@ -9,8 +9,8 @@ import { EmailAddress, hashPassword, NewPassword } from '../../identity/credenti
 import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { issueTokens, type Login } from '../../identity/session/tokens.ts';
+import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { grantTrial } from '../../subscription/grant-trial.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
@@ -47,7 +47,7 @@ export async function register(
         .catch(refuseTakenEmail),
     );
     await announceEndedSessions(services, made.endedSessionIds);
-    services.pubSub.publish(USER_CHANGED, made.changedUserIds);
+    announce(services, { userIds: made.changedUserIds });
     await announcePlanUsers(services, [made.user.id]);
     return issueTokens(services, made);
   });

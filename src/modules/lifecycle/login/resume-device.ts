@@ -7,7 +7,7 @@ import { credentialFields, seenFields } from '../../identity/device-proof/device
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
 import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
 import { startSession } from '../../identity/session/start-session.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
+import { lockUsers } from '../../kernel/locks.ts';
 
 /**
  * Starts a session of a device that is known, if what it shows is its own. A device that has neither secret

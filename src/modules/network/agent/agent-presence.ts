@@ -4,7 +4,7 @@ import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { createEndWatch, type EndWatch } from '../../../platform/watch/end-watch.ts';
 import type { AgentCaller } from '../../kernel/caller.ts';
-import { SERVER_TOKEN_ENDED } from '../../kernel/server.events.ts';
+import { SERVER_TOKEN_REVOKED } from '../../kernel/topics.ts';
 
 /** That an agent was heard of is written down at most so often; OFFLINE is after a minute. */
 const WRITE_EVERY_MS = 5 * SECOND_MS;
@@ -66,7 +66,7 @@ function createWrites({ db }: Pick<Services, 'db'>): Batcher<string, void> {
 function createTokenWatch({ db, ...services }: Pick<Services, 'db' | 'pubSub' | 'log'>): EndWatch {
   return createEndWatch({
     ...services,
-    topic: SERVER_TOKEN_ENDED,
+    topic: SERVER_TOKEN_REVOKED,
     findEnded: async (hashes) => {
       const rows = await db.$queryRaw<{ hash: string }[]>`
         SELECT w.hash FROM unnest(${hashes}::text[]) AS w(hash)

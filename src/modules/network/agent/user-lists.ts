@@ -3,7 +3,7 @@ import { isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
-import { PLAN_USERS_CHANGED } from '../../kernel/subscription.events.ts';
+import { PLAN_USERS_CHANGED } from '../../kernel/topics.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import { readListStates, type ServerListState } from './read-list-states.ts';
 import type { ListStates } from './read-server-users.ts';

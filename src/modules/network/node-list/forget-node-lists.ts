@@ -1,6 +1,5 @@
 import type { Services } from '../../../platform/services.ts';
-import { PLAN_CHANGED } from '../../kernel/plan.events.ts';
-import { PLAN_USERS_CHANGED } from '../../kernel/subscription.events.ts';
+import { announce } from '../../kernel/announce.ts';
 import { nodeListKey } from './node-list-cache.ts';
 
 /**
@@ -13,6 +12,5 @@ export async function forgetNodeLists(
 ): Promise<void> {
   if (planIds.length === 0) return;
   await cache.delete(...planIds.map(nodeListKey));
-  pubSub.publish(PLAN_CHANGED, planIds);
-  pubSub.publish(PLAN_USERS_CHANGED, planIds);
+  announce({ pubSub }, { planIds: planIds, planIdsOfUsers: planIds });
 }

@@ -2,9 +2,9 @@ import type { Server } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
+import { announce } from '../../kernel/announce.ts';
+import { lockNodeLists } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { SERVER_TOKEN_ENDED } from '../../kernel/server.events.ts';
-import { lockNodeLists } from '../node-list/lock-node-lists.ts';
 import { lockServer } from './lock-server.ts';
 
 /**
@@ -29,6 +29,6 @@ export async function deleteServer(
     await recordAudit(tx, { action: 'deleteServer', actorId, targetId: id, before: { name: deleted.name } });
     return deleted;
   });
-  pubSub.publish(SERVER_TOKEN_ENDED, [Buffer.from(server.tokenHash).toString('hex')]);
+  announce({ pubSub }, { revokedServerTokens: [Buffer.from(server.tokenHash).toString('hex')] });
   return server;
 }

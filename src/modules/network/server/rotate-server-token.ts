@@ -1,6 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
+import { announce } from '../../kernel/announce.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { SERVER_TOKEN_ENDED } from '../../kernel/server.events.ts';
 import type { CredentialedServer } from './create-server.ts';
 import { hashServerToken, newServerToken } from './find-agent.ts';
 import { lockServer } from './lock-server.ts';
@@ -29,6 +29,6 @@ export async function rotateServerToken(
     });
     return { before, server };
   });
-  pubSub.publish(SERVER_TOKEN_ENDED, [Buffer.from(before.tokenHash).toString('hex')]);
+  announce({ pubSub }, { revokedServerTokens: [Buffer.from(before.tokenHash).toString('hex')] });
   return { server, token };
 }

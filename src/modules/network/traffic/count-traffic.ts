@@ -1,5 +1,6 @@
 import type { Transaction } from '../../../platform/database/database.ts';
 import { toJson } from '../../../platform/database/rows.ts';
+import { lockSubscriptions } from '../../kernel/locks.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import type { TrafficEntry } from './traffic-entries.ts';
 
@@ -67,10 +68,4 @@ export async function countTraffic(tx: Transaction, entries: readonly TrafficEnt
     exhausted: rows.flatMap(({ userId, planId }) => (userId && planId ? { userId, planId } : [])),
     overflowing: new Set(rows.filter(({ userId }) => userId === null).map(({ id }) => id)),
   };
-}
-
-/** In ascending order, as everywhere: the statement that counts would meet them in its own. */
-async function lockSubscriptions(tx: Transaction, ids: readonly string[]): Promise<void> {
-  await tx.$executeRaw`
-    SELECT id FROM user_subscriptions WHERE id = ANY(${[...new Set(ids)]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
 }

@@ -1,23 +1,20 @@
-import type { Transaction } from '../../../platform/database/database.ts';
-import { BATCH_ROWS, runInBatches } from '../../../platform/jobs/job-runs.ts';
 import type { Services } from '../../../platform/services.ts';
+import { deleteExpired } from '../../kernel/delete-expired.ts';
 import { forgetTrafficReportsJob } from './forget-traffic-reports.job.ts';
 
 /**
- * Forgets which reports were applied 30 days ago or earlier. No agent sends one again after so long; it would be
+ * Deletes the keys of traffic reports 30 days after they were applied. An agent that repeats an older report has it
  * counted again.
  *
- * @returns how many were forgotten
+ * @param signal stops it after the transaction in flight
+ * @returns how many rows were deleted
  */
-export function forgetTrafficReports({ db }: Pick<Services, 'db'>, signal?: AbortSignal): Promise<number> {
-  return runInBatches({ db }, { name: forgetTrafficReportsJob.name, batch: forgetBatch }, signal);
-}
-
-function forgetBatch(tx: Transaction): Promise<{ sequence: bigint }[]> {
-  return tx.$queryRaw<{ sequence: bigint }[]>`
-    DELETE FROM traffic_reports WHERE (server_id, boot_id, sequence) IN (
-      SELECT server_id, boot_id, sequence FROM traffic_reports
-      WHERE received_at <= tessera_now() - interval '30 days'
-      ORDER BY received_at LIMIT ${BATCH_ROWS} FOR UPDATE SKIP LOCKED)
-    RETURNING sequence`;
+export function forgetTrafficReports(services: Pick<Services, 'db'>, signal?: AbortSignal): Promise<number> {
+  const { name } = forgetTrafficReportsJob;
+  const key = 'server_id, boot_id, sequence';
+  return deleteExpired(
+    services,
+    { name, table: 'traffic_reports', key, column: 'received_at', keep: '30 days' },
+    signal,
+  );
 }

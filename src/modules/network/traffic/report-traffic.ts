@@ -3,8 +3,7 @@ import { withRetry } from '../../../platform/concurrency/retry.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
-import { PLAN_USERS_CHANGED } from '../../kernel/subscription.events.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { announce } from '../../kernel/announce.ts';
 import { type Counted, countTraffic, findOwnEntries } from './count-traffic.ts';
 import { faultOf, refuse, type TrafficEntry, type TrafficRefusal, TrafficReport } from './traffic-entries.ts';
 
@@ -43,13 +42,9 @@ export async function reportTraffic(
     log,
     budgetMs: 1_000,
   });
-  pubSub.publish(
-    PLAN_USERS_CHANGED,
-    exhausted.map(({ planId }) => planId),
-  );
-  pubSub.publish(
-    USER_CHANGED,
-    exhausted.map(({ userId }) => userId),
+  announce(
+    { pubSub },
+    { planIdsOfUsers: exhausted.map(({ planId }) => planId), userIds: exhausted.map(({ userId }) => userId) },
   );
   return receipt;
 }

@@ -3,9 +3,10 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { toJson } from '../../../platform/database/rows.ts';
 import { BATCH_ROWS, runInBatches } from '../../../platform/jobs/job-runs.ts';
 import type { Services } from '../../../platform/services.ts';
-import { PLAN_USERS_CHANGED } from '../../kernel/subscription.events.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { announce } from '../../kernel/announce.ts';
+import { SKIP_LOCKED } from '../../kernel/locks.ts';
 import { nextReset } from '../../subscription/reset-cycle.ts';
+import { isOpenSql } from '../../subscription/subscription-status.ts';
 import { resetTrafficJob } from './reset-traffic.job.ts';
 
 /** A subscription whose period has ended, as it was before the reset. */
@@ -31,17 +32,16 @@ export function resetTraffic(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
   signal?: AbortSignal,
 ): Promise<number> {
-  const announce = (rows: Due[]) => {
-    pubSub.publish(
-      PLAN_USERS_CHANGED,
-      rows.filter(({ status }) => status === 'EXHAUSTED').map(({ planId }) => planId),
-    );
-    pubSub.publish(
-      USER_CHANGED,
-      rows.map(({ userId }) => userId),
+  const afterCommit = (rows: Due[]) => {
+    announce(
+      { pubSub },
+      {
+        planIdsOfUsers: rows.filter(({ status }) => status === 'EXHAUSTED').map(({ planId }) => planId),
+        userIds: rows.map(({ userId }) => userId),
+      },
     );
   };
-  return runInBatches({ db }, { name: resetTrafficJob.name, batch: resetBatch, announce }, signal);
+  return runInBatches({ db }, { name: resetTrafficJob.name, batch: resetBatch, afterCommit }, signal);
 }
 
 /** What others hold is left to the next batch: it never waits, so it is in nobody's way. */
@@ -50,8 +50,8 @@ async function resetBatch(tx: Transaction): Promise<Due[]> {
     SELECT id, user_id AS "userId", plan_id AS "planId", status::text, starts_at AS "startsAt",
       reset_cycle::text AS "resetCycle", tessera_now() AS now
     FROM user_subscriptions
-    WHERE status IN ('ACTIVE', 'EXHAUSTED') AND next_reset_at IS NOT NULL AND next_reset_at <= tessera_now()
-    ORDER BY next_reset_at LIMIT ${BATCH_ROWS} FOR NO KEY UPDATE SKIP LOCKED`;
+    WHERE ${isOpenSql()} AND next_reset_at IS NOT NULL AND next_reset_at <= tessera_now()
+    ORDER BY next_reset_at LIMIT ${BATCH_ROWS} ${SKIP_LOCKED}`;
   if (due.length === 0) return due;
   const next = due.map(({ id, resetCycle, startsAt, now }) => ({
     id,

@@ -5,7 +5,7 @@ import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { type DomainError, PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { lockUsers } from '../../kernel/lock-users.ts';
+import { lockCodesByLookup, lockUsers } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
 import { type Offer, type OfferRequest, readOffers, refusalOf } from './eligibility.ts';
@@ -48,7 +48,10 @@ async function decideAll(
     tx,
     acceptances.map(({ userId }) => userId),
   );
-  await lockWantedCodes(tx, acceptances);
+  await lockCodesByLookup(
+    tx,
+    acceptances.flatMap(({ lookups }) => lookups),
+  );
   const offers = await readOffers(tx, acceptances);
   const known = await readKnownOrders(tx, offers);
   const book = new AcceptanceBook(known);
@@ -65,14 +68,6 @@ async function decideAll(
   await recordWrongGuesses(tx, book.wrongGuessers);
   await crashPoint('acceptOrders.beforeCommit');
   return decisions;
-}
-
-async function lockWantedCodes(tx: Transaction, acceptances: readonly Acceptance[]): Promise<void> {
-  const lookups = acceptances.flatMap(({ lookups }) => lookups);
-  await tx.$executeRaw`
-    SELECT id FROM redemption_codes
-    WHERE lookup IN (SELECT decode(hex, 'hex') FROM unnest(${lookups}::text[]) AS hex) AND deleted_at IS NULL
-    ORDER BY id FOR NO KEY UPDATE`;
 }
 
 async function readKnownOrders(tx: Transaction, offers: readonly Offer[]): Promise<Map<string, Order>> {

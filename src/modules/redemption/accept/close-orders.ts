@@ -3,10 +3,9 @@ import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Services } from '../../../platform/services.ts';
-import { changeUses, lockCodes } from '../code/code-uses.ts';
+import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
+import { changeUses } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';
-import { lockOrderOwners } from '../order/lock-order-owners.ts';
-import { lockOrders } from '../order/lock-orders.ts';
 
 /**
  * Closes those of the orders that are still PAID and promised to nobody, and gives their uses back, in one transaction. An

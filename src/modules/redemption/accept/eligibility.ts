@@ -2,6 +2,7 @@ import type { OrderStatus, PlanStatus, ResetCycle, UnitTime } from '../../../gen
 import type { Transaction } from '../../../platform/database/database.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import type { GrantedSubscription } from '../../subscription/grant.ts';
+import { isLiveSql } from '../../subscription/subscription-status.ts';
 
 /** A wish to redeem a code: who, and what it may be found under. */
 export interface OfferRequest {
@@ -98,8 +99,7 @@ export async function readOffers(
       SELECT id, starts_at AS "startsAt", expires_at AS "expiresAt", traffic_limit::text AS "trafficLimit",
         upload::text, download::text, reset_cycle AS "resetCycle", next_reset_at AS "nextResetAt"
       FROM user_subscriptions
-      WHERE user_id = u.id AND plan_id = c."planId" AND status IN ('ACTIVE', 'EXHAUSTED')
-        AND (expires_at IS NULL OR expires_at > tessera_now())
+      WHERE user_id = u.id AND plan_id = c."planId" AND ${isLiveSql()}
       LIMIT 1
     ) s ON true
     ORDER BY w.place`;

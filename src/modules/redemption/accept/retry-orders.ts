@@ -4,11 +4,10 @@ import { type Transaction, violatedConstraint } from '../../../platform/database
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
+import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
-import { changeUses, lockCodes } from '../code/code-uses.ts';
-import { lockOrderOwners } from '../order/lock-order-owners.ts';
-import { lockOrders } from '../order/lock-orders.ts';
+import { changeUses } from '../code/code-uses.ts';
 import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
 import { queueOrders } from './dispatch-orders.ts';
 

@@ -1,11 +1,11 @@
-import type { Order } from '../../../generated/prisma/client.ts';
+import { type Order, Prisma } from '../../../generated/prisma/client.ts';
 import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
+import { lockOrderOwners, lockOrders, lockSubscriptionsWhere } from '../../kernel/locks.ts';
+import { isOpenSql } from '../../subscription/subscription-status.ts';
 import { announceOrders } from '../order/announce-orders.ts';
-import { lockOrderOwners } from '../order/lock-order-owners.ts';
-import { lockOrders } from '../order/lock-orders.ts';
 import { type OpenSubscription, type PaidOrder, planActivations } from './decide-activations.ts';
 import { writeActivations } from './write-activations.ts';
 
@@ -89,16 +89,12 @@ async function lockOpenSubscriptions(
   orders: readonly PaidOrder[],
 ): Promise<OpenSubscription[]> {
   const pairs = JSON.stringify(orders.map(({ userId, planId }) => ({ userId, planId })));
-  await tx.$executeRaw`
-    SELECT id FROM user_subscriptions
-    WHERE status IN ('ACTIVE', 'EXHAUSTED') AND (user_id, plan_id) IN (
-      SELECT "userId", "planId" FROM json_to_recordset(${pairs}::json) AS pair("userId" uuid, "planId" uuid))
-    ORDER BY id FOR NO KEY UPDATE`;
+  const condition = Prisma.sql`${isOpenSql()} AND (user_id, plan_id) IN (
+      SELECT "userId", "planId" FROM json_to_recordset(${pairs}::json) AS pair("userId" uuid, "planId" uuid))`;
+  await lockSubscriptionsWhere(tx, condition);
   return tx.$queryRaw<OpenSubscription[]>`
     SELECT id, user_id AS "userId", plan_id AS "planId", starts_at AS "startsAt", expires_at AS "expiresAt",
       traffic_limit AS "trafficLimit", upload, download, reset_cycle::text AS "resetCycle",
       next_reset_at AS "nextResetAt"
-    FROM user_subscriptions
-    WHERE status IN ('ACTIVE', 'EXHAUSTED') AND (user_id, plan_id) IN (
-      SELECT "userId", "planId" FROM json_to_recordset(${pairs}::json) AS pair("userId" uuid, "planId" uuid))`;
+    FROM user_subscriptions WHERE ${condition}`;
 }

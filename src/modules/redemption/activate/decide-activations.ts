@@ -1,6 +1,6 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import { uuidv7 } from 'uuidv7';
 import type { Order } from '../../../generated/prisma/client.ts';
+import { newCredentials } from '../../subscription/credentials.ts';
 import { beginSubscription, extendSubscription, type GrantedSubscription } from '../../subscription/grant.ts';
 
 /** Why an order that was accepted is not activated after all: only what must not be. */
@@ -120,8 +120,5 @@ function collect(
 ): void {
   if (!subscription) return;
   if (!isBegunHere) plan.extended.push(subscription);
-  else {
-    const token = randomBytes(24).toString('base64url');
-    plan.begun.push({ ...subscription, userId, planId, token, credential: randomUUID() });
-  }
+  else plan.begun.push({ ...subscription, userId, planId, ...newCredentials() });
 }

@@ -3,10 +3,9 @@ import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
-import { changeUses, lockCodes } from '../code/code-uses.ts';
+import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
+import { changeUses } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';
-import { lockOrderOwners } from '../order/lock-order-owners.ts';
-import { lockOrders } from '../order/lock-orders.ts';
 
 /** An activation that a bug makes fail is tried so often. */
 const MOST_ATTEMPTS = 5;

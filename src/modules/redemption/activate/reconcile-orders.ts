@@ -1,5 +1,6 @@
 import type { Batcher } from '../../../platform/concurrency/coalescer.ts';
 import type { Services } from '../../../platform/services.ts';
+import { SKIP_LOCKED } from '../../kernel/locks.ts';
 import { activateOrder } from './activate-order.ts';
 
 type ReconcileServices = Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'> & {
@@ -19,7 +20,7 @@ export async function reconcileOrders(services: ReconcileServices): Promise<numb
     UPDATE orders SET next_attempt_at = tessera_now() + interval '5 seconds'
     WHERE id IN (
       SELECT id FROM orders WHERE status = 'PAID' AND next_attempt_at <= tessera_now()
-      ORDER BY next_attempt_at LIMIT ${ORDERS_AT_ONCE} FOR NO KEY UPDATE SKIP LOCKED)
+      ORDER BY next_attempt_at LIMIT ${ORDERS_AT_ONCE} ${SKIP_LOCKED})
     RETURNING id`;
   const activated = await Promise.allSettled(due.map(({ id }) => activateOrder(services, id)));
   const failed = activated.find(({ status }) => status === 'rejected');

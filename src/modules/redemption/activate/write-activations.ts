@@ -1,6 +1,7 @@
 import type { Transaction } from '../../../platform/database/database.ts';
 import { toJson } from '../../../platform/database/rows.ts';
-import { changeUses, lockCodes } from '../code/code-uses.ts';
+import { lockCodes } from '../../kernel/locks.ts';
+import { changeUses } from '../code/code-uses.ts';
 import type { ActivationPlan } from './decide-activations.ts';
 
 /** Writes what was decided, each table in one statement, the codes last: their rows are the most wanted. */

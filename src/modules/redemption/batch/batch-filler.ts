@@ -1,3 +1,4 @@
+import { SKIP_LOCKED } from '../../kernel/locks.ts';
 import { type FillServices, fillBatch } from './fill-batch.ts';
 import { STEP_MS } from './insert-codes.ts';
 
@@ -44,7 +45,7 @@ export async function refillBatch(
     WHERE id = (
       SELECT id FROM redemption_batches
       WHERE created < count AND deleted_at IS NULL AND next_fill_at <= tessera_now()
-      ORDER BY next_fill_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+      ORDER BY next_fill_at LIMIT 1 ${SKIP_LOCKED})
     RETURNING id`;
   if (!due) return null;
   await services.filler.fill(due.id);

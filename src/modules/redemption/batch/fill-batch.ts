@@ -3,7 +3,8 @@ import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
-import { BATCH_CHANGED } from '../../kernel/code-batch.events.ts';
+import { announce } from '../../kernel/announce.ts';
+import { lockRow } from '../../kernel/locks.ts';
 import type { SealedCode } from '../code/code-vault.ts';
 import { type BatchToFill, insertCodes } from './insert-codes.ts';
 import { drawCodes } from './seal-codes.ts';
@@ -36,7 +37,7 @@ export async function fillBatch(
       addCodes(services, { batchId, drawn }),
       drawCodes(services, CODES_AT_A_TIME),
     ]);
-    services.pubSub.publish(BATCH_CHANGED, [batchId]);
+    announce(services, { batchIds: [batchId] });
     await sleep((performance.now() - startedAt) * REST);
   }
 }
@@ -65,11 +66,12 @@ async function addToBatch(tx: Transaction, batchId: string, drawn: readonly Seal
 
 /** Lets one at a time add codes to the batch; gives it as it is under the lock, nothing when it is deleted. */
 async function lockBatch(
-  tx: Pick<Transaction, '$queryRaw'>,
+  tx: Pick<Transaction, '$executeRaw' | '$queryRaw'>,
   id: string,
 ): Promise<(BatchToFill & { count: number }) | undefined> {
+  await lockRow(tx, 'redemption_batches', id);
   const [batch] = await tx.$queryRaw<(BatchToFill & { count: number })[]>`
     SELECT id, created, count, max_uses AS "maxUses", expires_at AS "expiresAt"
-    FROM redemption_batches WHERE id = ${id}::uuid AND deleted_at IS NULL FOR NO KEY UPDATE`;
+    FROM redemption_batches WHERE id = ${id}::uuid AND deleted_at IS NULL`;
   return batch;
 }

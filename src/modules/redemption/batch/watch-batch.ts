@@ -1,7 +1,7 @@
 import type { RedemptionBatch } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
-import { BATCH_CHANGED } from '../../kernel/code-batch.events.ts';
+import { BATCH_CHANGED } from '../../kernel/topics.ts';
 import { getBatch } from './get-batch.ts';
 
 /** What tells, for many batches in one query, whether any has changed. */

@@ -7,15 +7,6 @@ export interface UseChange {
   used: number;
 }
 
-/** Locks the rows of these codes, the last of all locks. It decides nothing. */
-export async function lockCodes(
-  tx: Pick<Transaction, '$executeRaw'>,
-  codeIds: readonly string[],
-): Promise<void> {
-  await tx.$executeRaw`
-    SELECT id FROM redemption_codes WHERE id = ANY(${[...codeIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
-}
-
 /** The changes of each code added up, so that its row is written once. */
 export function sumUses(changes: readonly UseChange[]): UseChange[] {
   const sums = new Map<string, UseChange>();

@@ -1,10 +1,10 @@
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { BATCH_CHANGED } from '../../kernel/code-batch.events.ts';
+import { announce } from '../../kernel/announce.ts';
+import { lockCodes } from '../../kernel/locks.ts';
 import { recordAudit, recordAuditOfEach } from '../../kernel/record-audit.ts';
 import { type CodeSelection, checkSelection } from './code-selection.ts';
-import { lockCodes } from './code-uses.ts';
 import { countCodes } from './count-codes.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function deleteRedemptionCodes(
   const selection: CodeSelection = checkSelection({ ids: ids ?? null, batchId: batchId ?? null });
   if (selection.ids) return db.$transaction((tx) => deleteCodes(tx, { actorId, ids: selection.ids }));
   const deleted = await db.$transaction((tx) => deleteBatch(tx, { actorId, id: selection.batchId }));
-  pubSub.publish(BATCH_CHANGED, [selection.batchId]);
+  announce({ pubSub }, { batchIds: [selection.batchId] });
   return deleted;
 }
 

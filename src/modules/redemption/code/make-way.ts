@@ -1,6 +1,6 @@
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
-import { lockCodes } from './code-uses.ts';
+import { lockCodes } from '../../kernel/locks.ts';
 import { lookupsOf } from './code-vault.ts';
 
 /**

@@ -1,10 +1,10 @@
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { BATCH_CHANGED } from '../../kernel/code-batch.events.ts';
+import { announce } from '../../kernel/announce.ts';
+import { lockCodes } from '../../kernel/locks.ts';
 import { recordAudit, recordAuditOfEach } from '../../kernel/record-audit.ts';
 import { type CodeSelection, checkSelection } from './code-selection.ts';
-import { lockCodes } from './code-uses.ts';
 import { countCodes } from './count-codes.ts';
 
 interface Switching {
@@ -27,7 +27,7 @@ export async function setRedemptionCodesEnabled(
   const selection: CodeSelection = checkSelection({ ids: ids ?? null, batchId: batchId ?? null });
   if (selection.ids) return services.db.$transaction((tx) => switchCodes(tx, selection.ids, switching));
   const changed = await services.db.$transaction((tx) => switchBatch(tx, selection.batchId, switching));
-  services.pubSub.publish(BATCH_CHANGED, [selection.batchId]);
+  announce(services, { batchIds: [selection.batchId] });
   return changed;
 }
 

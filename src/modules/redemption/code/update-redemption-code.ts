@@ -6,8 +6,8 @@ import { checkVersion, EditedVersion, given } from '../../../platform/database/e
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId, checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
+import { lockCodes } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { lockCodes } from './code-uses.ts';
 import type { CodeOfBatch } from './list-redemption-codes.ts';
 
 const CodeUpdate = z.object({

@@ -1,9 +1,7 @@
 import type { Order } from '../../../generated/prisma/client.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Services } from '../../../platform/services.ts';
-import { ORDER_CHANGED } from '../../kernel/order.events.ts';
-import { PLAN_USERS_CHANGED } from '../../kernel/subscription.events.ts';
-import { USER_CHANGED } from '../../kernel/user.events.ts';
+import { announce } from '../../kernel/announce.ts';
 import { forgetCachedOrders } from './order-cache.ts';
 
 /**
@@ -18,16 +16,9 @@ export async function announceOrders(
   await crashPoint('announceOrders.beforeCache');
   await forgetCachedOrders(services, orders);
   await crashPoint('announceOrders.beforePublish');
-  services.pubSub.publish(
-    ORDER_CHANGED,
-    orders.map(({ id }) => id),
-  );
-  services.pubSub.publish(
-    USER_CHANGED,
-    orders.map(({ userId }) => userId),
-  );
-  services.pubSub.publish(
-    PLAN_USERS_CHANGED,
-    orders.map(({ planId }) => planId),
-  );
+  announce(services, {
+    orderIds: orders.map(({ id }) => id),
+    userIds: orders.map(({ userId }) => userId),
+    planIdsOfUsers: orders.map(({ planId }) => planId),
+  });
 }

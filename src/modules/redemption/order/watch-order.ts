@@ -4,7 +4,7 @@ import { checkId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
-import { ORDER_CHANGED } from '../../kernel/order.events.ts';
+import { ORDER_CHANGED } from '../../kernel/topics.ts';
 import type { WatchedOrder } from './read-watched-orders.ts';
 
 /** What tells, for many orders in one query, whether any has changed. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { endStaleStays } from '../../../../src/modules/identity/presence/end-stale-stays.ts';
-import { USER_CHANGED } from '../../../../src/modules/kernel/user.events.ts';
+import { USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildDeviceStay } from '../../../support/factories.ts';
 import { createTestServices } from '../../../support/services.ts';

@@ -2,8 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { Prisma } from '../../../../src/generated/prisma/client.ts';
 import type { OnlineDevice } from '../../../../src/modules/identity/presence/device-stays.ts';
 import { createPresence, type Presence } from '../../../../src/modules/identity/presence/presence.ts';
-import { DEVICE_DISPLACED } from '../../../../src/modules/kernel/device.events.ts';
-import { USER_CHANGED } from '../../../../src/modules/kernel/user.events.ts';
+import { DEVICE_DISPLACED, USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import { createRedis } from '../../../../src/platform/redis/redis.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import type { PubSub } from '../../../../src/platform/watch/pubsub.ts';

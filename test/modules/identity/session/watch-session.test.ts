@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createSessionWatch } from '../../../../src/modules/identity/session/watch-session.ts';
-import { SESSION_ENDED } from '../../../../src/modules/kernel/session.events.ts';
+import { SESSION_ENDED } from '../../../../src/modules/kernel/topics.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import type { EndWatch } from '../../../../src/platform/watch/end-watch.ts';
 import type { PubSub } from '../../../../src/platform/watch/pubsub.ts';

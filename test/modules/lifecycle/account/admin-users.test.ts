@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/subscription.events.ts';
-import { USER_CHANGED } from '../../../../src/modules/kernel/user.events.ts';
+import { PLAN_USERS_CHANGED, USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import { deleteAccount } from '../../../../src/modules/lifecycle/account/delete-account.ts';
 import { deleteUser } from '../../../../src/modules/lifecycle/account/delete-user.ts';
 import { setUserEnabled } from '../../../../src/modules/lifecycle/account/set-user-enabled.ts';

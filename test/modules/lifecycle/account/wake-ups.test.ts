@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
-import { USER_CHANGED } from '../../../../src/modules/kernel/user.events.ts';
+import { USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import {
   ChangePasswordDocument,
   DeleteAccountDocument,

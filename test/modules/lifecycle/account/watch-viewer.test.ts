@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { USER_CHANGED } from '../../../../src/modules/kernel/user.events.ts';
+import { USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import { type AccountFragment, ViewerChangedDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
 import { buildDevice, buildSubscription, unique } from '../../../support/factories.ts';

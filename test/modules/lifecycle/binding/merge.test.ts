@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Prisma, UserSubscription } from '../../../../src/generated/prisma/client.ts';
 import { findSession } from '../../../../src/modules/identity/session/find-session.ts';
-import { lockUsers } from '../../../../src/modules/kernel/lock-users.ts';
+import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
 import { mergeAccounts } from '../../../../src/modules/lifecycle/account/merge-accounts.ts';
 import { previewRedemption } from '../../../../src/modules/redemption/accept/preview-redemption.ts';
 import type { Transaction } from '../../../../src/platform/database/database.ts';

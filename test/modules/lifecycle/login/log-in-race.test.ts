@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
-import { lockUsers } from '../../../../src/modules/kernel/lock-users.ts';
+import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildIdentity, buildUser, unique } from '../../../support/factories.ts';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/subscription.events.ts';
+import { PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { activateOrders } from '../../../../src/modules/redemption/activate/activate-orders.ts';
 import {

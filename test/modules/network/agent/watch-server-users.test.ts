@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/subscription.events.ts';
+import { PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import { createUserLists } from '../../../../src/modules/network/agent/user-lists.ts';
 import { watchServerUsers } from '../../../../src/modules/network/agent/watch-server-users.ts';
 import { activateOrders } from '../../../../src/modules/redemption/activate/activate-orders.ts';

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { updatePlan } from '../../../../src/modules/catalog/plan/update-plan.ts';
-import { PLAN_CHANGED } from '../../../../src/modules/kernel/plan.events.ts';
-import { PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/subscription.events.ts';
+import { PLAN_CHANGED, PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import { readAccount } from '../../../../src/modules/lifecycle/account/read-account.ts';
 import { deleteNode } from '../../../../src/modules/network/node/delete-node.ts';
 import { updateNode } from '../../../../src/modules/network/node/update-node.ts';

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/subscription.events.ts';
-import { USER_CHANGED } from '../../../../src/modules/kernel/user.events.ts';
+import { PLAN_USERS_CHANGED, USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import {
   buildNode,

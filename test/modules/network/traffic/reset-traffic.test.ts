@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { lockUsers } from '../../../../src/modules/kernel/lock-users.ts';
-import { PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/subscription.events.ts';
-import { USER_CHANGED } from '../../../../src/modules/kernel/user.events.ts';
+import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
+import { PLAN_USERS_CHANGED, USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import { mergeAccounts } from '../../../../src/modules/lifecycle/account/merge-accounts.ts';
 import { resetTraffic } from '../../../../src/modules/network/traffic/reset-traffic.ts';
 import { nextReset } from '../../../../src/modules/subscription/reset-cycle.ts';

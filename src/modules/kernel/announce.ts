@@ -1,0 +1,51 @@
+import type { Services } from '../../platform/services.ts';
+import {
+  BATCH_CHANGED,
+  DEVICE_DISPLACED,
+  ORDER_CHANGED,
+  PLAN_CHANGED,
+  PLAN_USERS_CHANGED,
+  SERVER_TOKEN_REVOKED,
+  SESSION_ENDED,
+  USER_CHANGED,
+} from './topics.ts';
+
+/** What a transaction changed, as the ids that watchers subscribe to. */
+export interface Changes {
+  batchIds?: readonly string[];
+  /** `<user id>:<device id>`. */
+  displacedDevices?: readonly string[];
+  orderIds?: readonly string[];
+  /** Plans whose content or nodes changed. */
+  planIds?: readonly string[];
+  /** Plans whose set of admitted users changed. */
+  planIdsOfUsers?: readonly string[];
+  /** SHA-256 hashes, in hex. */
+  revokedServerTokens?: readonly string[];
+  sessionIds?: readonly string[];
+  userIds?: readonly string[];
+}
+
+/** In the order of publication: sockets of ended sessions close before their users are told anything else. */
+const TOPICS = [
+  ['sessionIds', SESSION_ENDED],
+  ['revokedServerTokens', SERVER_TOKEN_REVOKED],
+  ['displacedDevices', DEVICE_DISPLACED],
+  ['orderIds', ORDER_CHANGED],
+  ['batchIds', BATCH_CHANGED],
+  ['planIds', PLAN_CHANGED],
+  ['planIdsOfUsers', PLAN_USERS_CHANGED],
+  ['userIds', USER_CHANGED],
+] as const satisfies readonly (readonly [keyof Changes, string])[];
+
+/**
+ * Wakes everything that watches what changed, on every instance. Call it after the commit, and after clearing caches.
+ *
+ * The only caller of `publish`. Messages carry ids and no data: watchers read the current state from PostgreSQL.
+ */
+export function announce({ pubSub }: Pick<Services, 'pubSub'>, changes: Changes): void {
+  for (const [key, topic] of TOPICS) {
+    const ids = changes[key];
+    if (ids && ids.length > 0) pubSub.publish(topic, ids);
+  }
+}

@@ -1,0 +1,94 @@
+import { Prisma } from '../../generated/prisma/client.ts';
+import type { Transaction } from '../../platform/database/database.ts';
+
+/*
+ * The lock order. Every transaction takes row locks in this order, and within a table by ascending id:
+ *
+ *   node lists (advisory) · users · orders · user subscriptions · batches · codes
+ *
+ * Rows of sites, plans, servers, nodes, ads and sessions are each locked alone, after the node lists.
+ *
+ * A lock decides nothing: the locking statement may return rows as they were before it waited, so decisions are made on
+ * what the next statement reads. FOR NO KEY UPDATE does not conflict with foreign-key checks; plain FOR UPDATE on a
+ * referenced row deadlocks with them.
+ */
+
+type Locking = Pick<Transaction, '$executeRaw'>;
+
+/**
+ * Serializes changes of what decides node lists: nodes, nodes and tags of plans, addresses of servers. Triggers take it
+ * too, but only after row locks; taking it first prevents that deadlock.
+ */
+export async function lockNodeLists(tx: Locking): Promise<void> {
+  await tx.$executeRaw`SELECT tessera_lock_node_lists()`;
+}
+
+export async function lockUsers(tx: Locking, userIds: readonly string[]): Promise<void> {
+  await tx.$executeRaw`
+    SELECT id FROM users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+}
+
+/**
+ * Locks the users who own these orders. Until the orders are locked too, a merge may give one to another user: compare
+ * the owners again then.
+ *
+ * @returns the ids of the locked users
+ */
+export async function lockOrderOwners(
+  tx: Pick<Transaction, '$queryRaw'>,
+  orderIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const owners = await tx.$queryRaw<{ id: string }[]>`
+    SELECT id FROM users WHERE id IN (SELECT user_id FROM orders WHERE id = ANY(${[...orderIds]}::uuid[]))
+    ORDER BY id FOR NO KEY UPDATE`;
+  return new Set(owners.map(({ id }) => id));
+}
+
+export async function lockOrders(tx: Locking, orderIds: readonly string[]): Promise<void> {
+  await tx.$executeRaw`
+    SELECT id FROM orders WHERE id = ANY(${[...orderIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+}
+
+export async function lockSubscriptions(tx: Locking, ids: readonly string[]): Promise<void> {
+  await lockSubscriptionsWhere(tx, Prisma.sql`id = ANY(${[...new Set(ids)]}::uuid[])`);
+}
+
+/** Locks all subscriptions of these users, expired and stopped ones included. */
+export async function lockSubscriptionsOfUsers(tx: Locking, userIds: readonly string[]): Promise<void> {
+  await lockSubscriptionsWhere(tx, Prisma.sql`user_id = ANY(${[...userIds]}::uuid[])`);
+}
+
+/** @param condition over the columns of `user_subscriptions` */
+export async function lockSubscriptionsWhere(tx: Locking, condition: Prisma.Sql): Promise<void> {
+  await tx.$executeRaw`SELECT id FROM user_subscriptions WHERE ${condition} ORDER BY id FOR NO KEY UPDATE`;
+}
+
+export async function lockCodes(tx: Locking, codeIds: readonly string[]): Promise<void> {
+  await tx.$executeRaw`
+    SELECT id FROM redemption_codes WHERE id = ANY(${[...codeIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+}
+
+/** @param lookups keyed hashes of codes, in hex */
+export async function lockCodesByLookup(tx: Locking, lookups: readonly string[]): Promise<void> {
+  await tx.$executeRaw`
+    SELECT id FROM redemption_codes
+    WHERE lookup IN (SELECT decode(hex, 'hex') FROM unnest(${[...lookups]}::text[]) AS hex) AND deleted_at IS NULL
+    ORDER BY id FOR NO KEY UPDATE`;
+}
+
+/** Tables whose rows are locked one at a time. */
+type SingleRowTable = 'ads' | 'nodes' | 'plans' | 'redemption_batches' | 'servers' | 'sessions';
+
+export async function lockRow(tx: Locking, table: SingleRowTable, id: string): Promise<void> {
+  await tx.$executeRaw`SELECT id FROM ${Prisma.raw(table)} WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
+}
+
+export async function lockSiteRow(tx: Locking, id: number): Promise<void> {
+  await tx.$executeRaw`SELECT id FROM site_settings WHERE id = ${id} FOR NO KEY UPDATE`;
+}
+
+/**
+ * Ends a subquery that claims rows that are due. Rows that another transaction holds are skipped, so sweeps never wait
+ * and any number of workers can run one.
+ */
+export const SKIP_LOCKED = Prisma.sql`FOR NO KEY UPDATE SKIP LOCKED`;

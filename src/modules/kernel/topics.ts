@@ -1,0 +1,16 @@
+/** Codes were added to a batch, or it was enabled, disabled or deleted. Ids are batch ids. */
+export const BATCH_CHANGED = 'redemption-batch-changed';
+/** Another device came online in place of this one. Ids are `<user id>:<device id>`. */
+export const DEVICE_DISPLACED = 'device-displaced';
+/** The status of an order changed. Ids are order ids. */
+export const ORDER_CHANGED = 'order-changed';
+/** What apps show of a plan changed, including its nodes. Ids are plan ids. */
+export const PLAN_CHANGED = 'plan-changed';
+/** The users that agents must let in for a plan may have changed. Ids are plan ids. */
+export const PLAN_USERS_CHANGED = 'plan-users-changed';
+/** A server token was revoked. Ids are the SHA-256 hashes of tokens, in hex. */
+export const SERVER_TOKEN_REVOKED = 'server-token-ended';
+/** A session was revoked or expired. Ids are session ids. */
+export const SESSION_ENDED = 'session-ended';
+/** Anything that belongs to an account changed: the user, subscriptions, devices, sessions. Ids are user ids. */
+export const USER_CHANGED = 'user-changed';
