@@ -9,7 +9,7 @@ import { createUserLists, type UserLists } from './modules/network/agent/user-li
 import { createServerStates, type ServerStates } from './modules/network/server/read-server-states.ts';
 import { createStatistics, type Statistics } from './modules/operations/statistics/read-statistics.ts';
 import { watchedStatistics } from './modules/operations/statistics/watch-statistics.ts';
-import { createOrderBatchers, type OrderBatchers } from './modules/redemption/accept/order-coalescers.ts';
+import { createOrderCoalescers, type OrderCoalescers } from './modules/redemption/accept/order-coalescers.ts';
 import { type BatchReads, createBatchReads } from './modules/redemption/batch/batch-reads.ts';
 import { watchedBatches } from './modules/redemption/batch/watch-batch.ts';
 import { createPropagations, type Propagations } from './modules/redemption/order/propagation.ts';
@@ -20,7 +20,7 @@ import type { EndWatch } from './platform/watch/end-watch.ts';
 import type { WatchKind } from './platform/watch/watch-kind.ts';
 
 /** What a process has once, and all of its requests share. */
-export interface Shared extends OrderBatchers, UserLists, BatchReads {
+export interface Shared extends OrderCoalescers, UserLists, BatchReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
   watchedBatches: WatchKind;
@@ -50,7 +50,7 @@ export function createShared(
   { BATCH_SIZE, REDEMPTION_LOCK, RATE_LIMITS = true }: ProcessSettings,
 ): Shared {
   return {
-    ...createOrderBatchers(services, { maxSize: BATCH_SIZE }),
+    ...createOrderCoalescers(services, { maxSize: BATCH_SIZE }),
     ...createUserLists(services),
     ...createBatchReads(services),
     watchedOrders: watchedOrders(services),

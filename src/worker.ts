@@ -1,8 +1,8 @@
 import { endStaleStays } from './modules/identity/presence/end-stale-stays.ts';
-import { forgetExpiredJob } from './modules/identity/session/forget-expired.job.ts';
-import { forgetExpired } from './modules/identity/session/forget-expired.ts';
-import { forgetTrafficReportsJob } from './modules/network/traffic/forget-traffic-reports.job.ts';
-import { forgetTrafficReports } from './modules/network/traffic/forget-traffic-reports.ts';
+import { forgetExpiredJob } from './modules/identity/session/delete-expired-logins.job.ts';
+import { deleteExpiredLogins } from './modules/identity/session/delete-expired-logins.ts';
+import { forgetTrafficReportsJob } from './modules/network/traffic/delete-old-traffic-reports.job.ts';
+import { deleteOldTrafficReports } from './modules/network/traffic/delete-old-traffic-reports.ts';
 import { resetTrafficJob } from './modules/network/traffic/reset-traffic.job.ts';
 import { resetTraffic } from './modules/network/traffic/reset-traffic.ts';
 import { activateOrderJob } from './modules/redemption/accept/activate-order.job.ts';
@@ -44,8 +44,8 @@ export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: numb
   const repeated = startRepeatedJobs(services, [
     [expireSubscriptionsJob, (signal) => expireSubscriptions(services, signal)],
     [resetTrafficJob, (signal) => resetTraffic(services, signal)],
-    [forgetExpiredJob, (signal) => forgetExpired(services, signal)],
-    [forgetTrafficReportsJob, (signal) => forgetTrafficReports(services, signal)],
+    [forgetExpiredJob, (signal) => deleteExpiredLogins(services, signal)],
+    [forgetTrafficReportsJob, (signal) => deleteOldTrafficReports(services, signal)],
   ]);
   return {
     stop: async () => {

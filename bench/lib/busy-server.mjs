@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { acceptCrowds } from '../../dist/src/platform/http/accept-crowds.js';
+import { acceptOnManyHandles } from '../../dist/src/platform/http/many-handles.js';
 
 // A server of its own process: what it does for each request keeps its event loop busy for so long.
 const WORK_MS = 5;
@@ -10,6 +10,6 @@ const server = createServer((_request, response) => {
   response.end();
 });
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, async () => {
-  if (process.argv[2] === 'crowds') await acceptCrowds(server, console);
+  if (process.argv[2] === 'crowds') await acceptOnManyHandles(server, console);
   process.send(`http://127.0.0.1:${server.address().port}`);
 });

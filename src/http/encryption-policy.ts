@@ -25,7 +25,7 @@ export const DEVICE_FIELDS: Readonly<Record<string, Rule>> = {
 };
 
 /** Decides what must not come in clear once the site wants devices to encrypt. */
-export interface DeviceTraffic {
+export interface EncryptionPolicy {
   /** @throws TransportEncryptionError for a device's session in clear where that must not be */
   ensureMaySpeakClear: (caller: Caller) => Promise<void>;
   /** @throws TransportEncryptionError for an operation in clear that is a device's, where that must not be */
@@ -33,10 +33,10 @@ export interface DeviceTraffic {
 }
 
 /** Everything of devices, and of nobody else: logins by e-mail, agents and public queries are never asked to encrypt. */
-export function createDeviceTraffic(
+export function createEncryptionPolicy(
   services: Needed,
   { schema, refusalOfClear }: Pick<TransportEncryption, 'refusalOfClear'> & { schema: GraphQLSchema },
-): DeviceTraffic {
+): EncryptionPolicy {
   const ensureClear = async () => {
     const refusal = await refusalOfClear();
     if (refusal) throw refusal;

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import { type Caller, isAdmin } from '../modules/kernel/caller.ts';
 import { authenticate } from '../modules/lifecycle/login/authenticate.ts';
 import { isServerToken } from '../modules/network/server/find-agent.ts';
-import { createLimit, type Limit } from '../platform/concurrency/semaphore.ts';
+import { createSemaphore, type Semaphore } from '../platform/concurrency/semaphore.ts';
 import { DomainError, PlatformError } from '../platform/errors.ts';
 import { createApolloServer } from '../platform/graphql/apollo.ts';
 import { answerConditionally } from '../platform/graphql/conditional-get.ts';
@@ -54,7 +54,7 @@ export async function serveGraphqlHttp(
     },
   });
   const answerWithin =
-    (limit: Limit): RouteHandlerMethod =>
+    (limit: Semaphore): RouteHandlerMethod =>
     (request, reply) =>
       limit(() =>
         inRequestScope(scopeOf(request, config), async () =>
@@ -81,7 +81,7 @@ export async function serveGraphqlHttp(
 
 /** A body has been read by then: whoever sends slowly takes nobody's place. */
 const createRequestLimit = () =>
-  createLimit(LIMITS.requests, {
+  createSemaphore(LIMITS.requests, {
     crowdedMs: LIMITS.requestsCrowdedMs,
     maxWaitMs: LIMITS.requestWaitMs,
     overloaded: () => new PlatformError('SERVICE_UNAVAILABLE', OVERLOADED),

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { requiresEncryption } from '../modules/catalog/site/requires-encryption.ts';
 import { createSharedRead } from '../platform/concurrency/shared-read.ts';
 import { createTransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
-import { createDeviceTraffic } from './encryption-policy.ts';
+import { createEncryptionPolicy } from './encryption-policy.ts';
 import { serveGraphqlHttp } from './graphql-http.ts';
 import type { GraphqlSettings } from './graphql-settings.ts';
 import { serveGraphqlSockets } from './graphql-sockets.ts';
@@ -20,7 +20,7 @@ export async function serveGraphql(
   const encryption = createTransportEncryption(services, {
     isRequired: createSharedRead(() => requiresEncryption(services)),
   });
-  const deviceTraffic = createDeviceTraffic(services, { schema, ...encryption });
+  const deviceTraffic = createEncryptionPolicy(services, { schema, ...encryption });
   const closeHttp = await serveGraphqlHttp(app, settings, { encryption, deviceTraffic });
   const sockets = serveGraphqlSockets(app.server, settings, { encryption, deviceTraffic });
   return async () => {

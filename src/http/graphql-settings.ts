@@ -5,7 +5,7 @@ import { type Caller, isAdmin } from '../modules/kernel/caller.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Services } from '../platform/services.ts';
 import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
-import type { DeviceTraffic } from './encryption-policy.ts';
+import type { EncryptionPolicy } from './encryption-policy.ts';
 
 /** What both transports of GraphQL are served with. */
 export interface GraphqlSettings {
@@ -19,7 +19,7 @@ export interface GraphqlSettings {
 /** What decides whether a message had to be encrypted. */
 export interface Encryption {
   encryption: TransportEncryption;
-  deviceTraffic: DeviceTraffic;
+  deviceTraffic: EncryptionPolicy;
 }
 
 /** Whether the caller may look at the schema itself. */

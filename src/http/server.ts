@@ -16,7 +16,7 @@ import { isOutage } from '../platform/database/database.ts';
 import { DomainError, PlatformError } from '../platform/errors.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
 import { maskError } from '../platform/graphql/mask-error.ts';
-import { acceptCrowds } from '../platform/http/accept-crowds.ts';
+import { acceptOnManyHandles } from '../platform/http/many-handles.ts';
 import { watchQuietConnections } from '../platform/http/quiet-connections.ts';
 import { readPublicKeys } from '../platform/keys/key-pairs.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
@@ -67,7 +67,7 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   }
   // A crowd that comes at once waits in line; with the default of 511 some of it is reset.
   const url = await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
-  const stopAccepting = graphql && (await acceptCrowds(app.server, services.log));
+  const stopAccepting = graphql && (await acceptOnManyHandles(app.server, services.log));
   return {
     url,
     announceShutdown: () => {

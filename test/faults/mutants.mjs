@@ -57,8 +57,8 @@ export const MUTANTS = [
     tx,
     acceptances.flatMap(({ lookups }) => lookups),
   );
-  const offers = await readOffers(tx, acceptances);`,
-        replace: `  const offers = await readOffers(tx, acceptances);
+  const offers = await readEligibility(tx, acceptances);`,
+        replace: `  const offers = await readEligibility(tx, acceptances);
   await lockUsers(
     tx,
     acceptances.map(({ userId }) => userId),
@@ -96,8 +96,8 @@ export const MUTANTS = [
       {
         file: 'src/modules/redemption/activate/activate-orders.ts',
         find: "  await crashPoint('activateOrders.beforeCommit');\n",
-        replace: `  const { forgetCachedOrders } = await import('../order/order-cache.ts');
-  await forgetCachedOrders(globalThis.mutant, [...plan.finished, ...plan.failed]);
+        replace: `  const { evictCachedOrders } = await import('../order/order-cache.ts');
+  await evictCachedOrders(globalThis.mutant, [...plan.finished, ...plan.failed]);
   await crashPoint('activateOrders.beforeCommit');
 `,
       },

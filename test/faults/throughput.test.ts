@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLimit } from '../../src/platform/concurrency/semaphore.ts';
+import { createSemaphore } from '../../src/platform/concurrency/semaphore.ts';
 import { newCode } from '../support/codes.ts';
 import { checkInvariants } from '../support/invariants.ts';
 import { figures } from '../support/lab/figures.ts';
@@ -116,13 +116,13 @@ describe.runIf(isLong)('the database alone', () => {
         for (let turn = 0; turn < orders; turn++) users.push(await user());
 
         const accepting = performance.now();
-        const accept = createLimit(250);
+        const accept = createSemaphore(250);
         await Promise.all(users.map((userId) => accept(() => redeem(userId, code))));
         const accepts = orders / secondsSince(accepting);
 
         const paid = await services.db.order.findMany({ where: { status: 'PAID' }, select: { id: true } });
         const delivering = performance.now();
-        const deliver = createLimit(20);
+        const deliver = createSemaphore(20);
         const jobs = Array.from({ length: deliveries }, () => paid).flat();
         await Promise.all(jobs.map((order) => deliver(() => activate(order))));
         const delivered = (orders * deliveries) / secondsSince(delivering);

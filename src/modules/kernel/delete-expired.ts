@@ -1,5 +1,5 @@
 import { Prisma } from '../../generated/prisma/client.ts';
-import { BATCH_ROWS, runInBatches } from '../../platform/jobs/job-runs.ts';
+import { runSweep, SWEEP_ROWS } from '../../platform/jobs/sweep.ts';
 import type { Services } from '../../platform/services.ts';
 
 /** Where expired rows are, and how they are recognized. All of it is SQL of ours, never input. */
@@ -27,14 +27,14 @@ export function deleteExpired(
   signal?: AbortSignal,
 ): Promise<number> {
   const [table, key, column] = [rows.table, rows.key, rows.column].map((text) => Prisma.raw(text));
-  return runInBatches(
+  return runSweep(
     { db },
     {
       name,
       batch: (tx) => tx.$queryRaw<object[]>`
         DELETE FROM ${table} WHERE (${key}) IN (
           SELECT ${key} FROM ${table} WHERE ${column} <= tessera_now() - ${rows.keep}::interval
-          ORDER BY ${column} LIMIT ${BATCH_ROWS} FOR UPDATE SKIP LOCKED)
+          ORDER BY ${column} LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)
         RETURNING ${column}`,
     },
     signal,

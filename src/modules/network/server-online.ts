@@ -5,9 +5,9 @@ import { SECOND_MS } from '../../platform/database/clock.ts';
 const HEARD_OF_MS = 60 * SECOND_MS;
 
 /** Whether the agent of a server was heard of lately, by PostgreSQL's clock: the server is online then. */
-export function isHeardOf(lastSeenAt: Date | null, now: Date): boolean {
+export function isOnline(lastSeenAt: Date | null, now: Date): boolean {
   return lastSeenAt !== null && now.getTime() - lastSeenAt.getTime() < HEARD_OF_MS;
 }
 
 /** The same of server `s`, for a query that asks it of many. */
-export const IS_HEARD_OF = Prisma.sql`s.last_seen_at > tessera_now() - ${HEARD_OF_MS} * interval '1 millisecond'`;
+export const IS_ONLINE_SQL = Prisma.sql`s.last_seen_at > tessera_now() - ${HEARD_OF_MS} * interval '1 millisecond'`;

@@ -18,7 +18,7 @@ export interface SubscriptionMove {
  * @param sharedPlanIds plans that both accounts have from one and the same code: the better of the two counts then,
  *   not the sum, or a code for several users would be worth more to one person with several accounts
  */
-export function planMoves({
+export function decideMoves({
   from,
   into,
   sharedPlanIds,

@@ -1,5 +1,5 @@
 import type { Transaction } from '../../platform/database/database.ts';
-import { BATCH_ROWS, runInBatches } from '../../platform/jobs/job-runs.ts';
+import { runSweep, SWEEP_ROWS } from '../../platform/jobs/sweep.ts';
 import type { Services } from '../../platform/services.ts';
 import { announce } from '../kernel/announce.ts';
 import { SKIP_LOCKED } from '../kernel/locks.ts';
@@ -28,7 +28,7 @@ export function expireSubscriptions(
       { planIdsOfUsers: rows.map(({ planId }) => planId), userIds: rows.map(({ userId }) => userId) },
     );
   };
-  return runInBatches({ db }, { name: expireSubscriptionsJob.name, batch: expireBatch, afterCommit }, signal);
+  return runSweep({ db }, { name: expireSubscriptionsJob.name, batch: expireBatch, afterCommit }, signal);
 }
 
 /** What others hold is left to the next batch: it never waits, so it is in nobody's way. */
@@ -37,7 +37,7 @@ function expireBatch(tx: Transaction): Promise<Expired[]> {
     WITH due AS MATERIALIZED (
       SELECT id FROM user_subscriptions
       WHERE ${isOverdueSql()}
-      ORDER BY expires_at LIMIT ${BATCH_ROWS} ${SKIP_LOCKED}
+      ORDER BY expires_at LIMIT ${SWEEP_ROWS} ${SKIP_LOCKED}
     )
     UPDATE user_subscriptions s SET status = 'EXPIRED', version = s.version + 1
     FROM due WHERE s.id = due.id

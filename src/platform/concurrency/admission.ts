@@ -1,7 +1,7 @@
 import { outsideRequestScope } from '../request-scope.ts';
 
 /** Lets work that may use up an allowance begin only while what is under way cannot use up more than is left of it. */
-export interface Turns {
+export interface Admission {
   /**
    * Does the work once it is its turn; until then it waits.
    *
@@ -11,11 +11,11 @@ export interface Turns {
 }
 
 /** Costs one look at the allowance for all who wait at the same time. */
-export function createTurns(): Turns {
-  const doors = new Map<string, Door>();
+export function createAdmission(): Admission {
+  const doors = new Map<string, AdmissionQueue>();
   return {
     take: async (key, left, work) => {
-      const door = doors.get(key) ?? new Door();
+      const door = doors.get(key) ?? new AdmissionQueue();
       doors.set(key, door);
       try {
         await door.enter(left);
@@ -27,7 +27,7 @@ export function createTurns(): Turns {
   };
 }
 
-class Door {
+class AdmissionQueue {
   readonly #waiting: { resolve: () => void; reject: (reason: unknown) => void }[] = [];
   #inside = 0;
   #isOpening = false;

@@ -1,7 +1,7 @@
 import { outsideRequestScope } from '../request-scope.ts';
 
 /** Gathers what arrives while it works, and does it together. */
-export interface Batcher<Item, Result> {
+export interface Coalescer<Item, Result> {
   /**
    * Does the item with whatever else has gathered; as its result, or the error that is this item's own.
    * Rejected with `overloaded()` when too many wait, or when it would wait, or has waited, for too long.
@@ -12,7 +12,7 @@ export interface Batcher<Item, Result> {
 }
 
 /** How a batcher works and what it may take on. */
-export interface BatcherOptions<Item, Result> {
+export interface CoalescerOptions<Item, Result> {
   /**
    * Does all the items, one outcome each in the order of the items. When it throws, nothing of it may have been done,
    * or doing it again must be safe: the items are then tried one by one, so that only the bad one fails.
@@ -34,8 +34,10 @@ export interface BatcherOptions<Item, Result> {
  * Batches naturally: an idle batcher works at once, without a timer; what arrives meanwhile goes together into the
  * next run. So the batches are as large as the load, and latency stays at two runs.
  */
-export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result>): Batcher<Item, Result> {
-  return new NaturalBatcher(options);
+export function createCoalescer<Item, Result>(
+  options: CoalescerOptions<Item, Result>,
+): Coalescer<Item, Result> {
+  return new GroupCoalescer(options);
 }
 
 interface Entry<Item, Result> {
@@ -48,15 +50,15 @@ interface Entry<Item, Result> {
 /** How much the latest run counts in the average duration. */
 const SMOOTHING = 0.3;
 
-class NaturalBatcher<Item, Result> implements Batcher<Item, Result> {
-  readonly #options: Required<BatcherOptions<Item, Result>>;
+class GroupCoalescer<Item, Result> implements Coalescer<Item, Result> {
+  readonly #options: Required<CoalescerOptions<Item, Result>>;
   readonly #waiting: Entry<Item, Result>[] = [];
   #working: Promise<void> | undefined;
   #runStartedAt: number | undefined;
   #averageMs = 0;
   #expiry: NodeJS.Timeout | undefined;
 
-  constructor(options: BatcherOptions<Item, Result>) {
+  constructor(options: CoalescerOptions<Item, Result>) {
     this.#options = {
       maxSize: 128,
       maxWaiting: 5_000,

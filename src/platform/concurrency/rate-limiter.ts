@@ -5,7 +5,7 @@ export interface Rate {
 }
 
 /** Counts events of many, each for himself, in this process alone. */
-export interface Meters {
+export interface KeyedRateLimiter {
   /** Counts one event of this key. @returns 0, or the seconds after which the next one is allowed */
   take(key: string): number;
 }
@@ -14,7 +14,10 @@ export interface Meters {
 const KEPT_KEYS = 50_000;
 
 /** @param now milliseconds that only grow */
-export function createMeters(rate: Rate, now: () => number = () => performance.now()): Meters {
+export function createKeyedRateLimiter(
+  rate: Rate,
+  now: () => number = () => performance.now(),
+): KeyedRateLimiter {
   const busyUntil = new Map<string, number>();
   return {
     take: (key) => {
@@ -30,7 +33,7 @@ export function createMeters(rate: Rate, now: () => number = () => performance.n
 }
 
 /** Counts the events of one. @returns whether this one is allowed */
-export function createMeter(rate: Rate, now: () => number = () => performance.now()): () => boolean {
+export function createRateLimiter(rate: Rate, now: () => number = () => performance.now()): () => boolean {
   let busyUntil: number | undefined;
   return () => {
     const { until, waitMs } = count(rate, busyUntil, now());

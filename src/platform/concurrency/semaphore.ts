@@ -1,8 +1,8 @@
 /** Runs what it is given, so many at a time and first come first served; passes on results and errors. */
-export type Limit = <T>(work: () => Promise<T>) => Promise<T>;
+export type Semaphore = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** For how long anybody waits for his turn. */
-export interface Patience {
+export interface QueueLimits {
   /** When the first in line has waited for longer than this, nobody joins it any more. */
   crowdedMs: number;
   /** Longest wait in line. */
@@ -17,8 +17,8 @@ export interface Patience {
  *   is refused at once: how long the first in line has waited tells whether more comes than gets done, without a guess
  *   at how fast that is (CoDel, RFC 8289, does so for packets).
  */
-export function createLimit(atOnce: number, patience?: Patience): Limit {
-  const line = new Line(patience);
+export function createSemaphore(atOnce: number, patience?: QueueLimits): Semaphore {
+  const line = new WaitQueue(patience);
   let running = 0;
   return async (work) => {
     if (running < atOnce) running += 1;
@@ -38,12 +38,12 @@ interface Waiting {
   turnAway: (reason: Error) => void;
 }
 
-class Line {
-  readonly #patience: Patience | undefined;
+class WaitQueue {
+  readonly #patience: QueueLimits | undefined;
   readonly #waiting: Waiting[] = [];
   #expiry: NodeJS.Timeout | undefined;
 
-  constructor(patience: Patience | undefined) {
+  constructor(patience: QueueLimits | undefined) {
     this.#patience = patience;
   }
 

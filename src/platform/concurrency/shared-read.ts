@@ -1,11 +1,11 @@
-import { createBatcher } from './coalescer.ts';
+import { createCoalescer } from './coalescer.ts';
 
 /**
  * Reads once for all who ask at the same time, and keeps nothing: whoever asks gets what was read after he had asked.
  * Alone, he has it read at once.
  */
 export function createSharedRead<Result>(read: () => Promise<Result>): () => Promise<Result> {
-  const reads = createBatcher<undefined, Result>({
+  const reads = createCoalescer<undefined, Result>({
     run: async (asked) => {
       const value = await read();
       return asked.map(() => ({ status: 'fulfilled', value }));

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { GraphQLSchema } from 'graphql';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { createMeter } from '../concurrency/rate-limiter.ts';
+import { createRateLimiter } from '../concurrency/rate-limiter.ts';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
 import type { Channel, SealableChannel } from '../transport-encryption/sealed-socket.ts';
@@ -103,7 +103,7 @@ function channelOf(
   scope: RequestScope,
   { log, isCounted }: Pick<WebsocketSettings, 'log' | 'isCounted'>,
 ): Channel {
-  const mayGoOn = isCounted ? createMeter(LIMITS.socketMessages) : () => true;
+  const mayGoOn = isCounted ? createRateLimiter(LIMITS.socketMessages) : () => true;
   return {
     send: (message) => send(socket, message),
     close: (code, reason) => socket.close(code, reason),

@@ -4,7 +4,7 @@ import { PlatformError } from '../errors.ts';
 import type { Redis } from './redis.ts';
 
 /** How many events are allowed per key, in a window that begins with the first of them. */
-export interface Limit {
+export interface RateLimit {
   /** Stands in the keys; limits of one name count together. */
   name: string;
   points: number;
@@ -14,16 +14,16 @@ export interface Limit {
 /** Counts events, for all processes together. */
 export interface RateLimits {
   /** Counts one event. @throws PlatformError RATE_LIMITED when it is one too many */
-  consume(limit: Limit, key: string): Promise<void>;
+  consume(limit: RateLimit, key: string): Promise<void>;
   /**
    * Counts nothing.
    *
    * @returns how many events at once are surely allowed now
    * @throws PlatformError RATE_LIMITED when none is
    */
-  ensure(limit: Limit, key: string): Promise<number>;
+  ensure(limit: RateLimit, key: string): Promise<number>;
   /** Counts one event and refuses nothing: for what turned out to be wrong. */
-  penalty(limit: Limit, key: string): Promise<void>;
+  penalty(limit: RateLimit, key: string): Promise<void>;
 }
 
 /**
@@ -73,7 +73,7 @@ const UNLIMITED: RateLimits = {
   penalty: async () => {},
 };
 
-function createLimiters(redis: Redis): (limit: Limit) => RateLimiterRedis {
+function createLimiters(redis: Redis): (limit: RateLimit) => RateLimiterRedis {
   const limiters = new Map<string, RateLimiterRedis>();
   return ({ name, points, durationSeconds }) => {
     const known = limiters.get(name);

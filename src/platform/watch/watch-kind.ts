@@ -1,4 +1,4 @@
-import type { Limit } from '../concurrency/semaphore.ts';
+import type { Semaphore } from '../concurrency/semaphore.ts';
 import type { Logger } from '../logger.ts';
 import { WatchStream } from './watch-stream.ts';
 
@@ -30,7 +30,7 @@ interface WatchKindOptions extends KindOptions {
   pollMs: number;
   log: Pick<Logger, 'warn'>;
   isTransient(error: unknown): boolean;
-  limit: Limit;
+  limit: Semaphore;
 }
 
 interface Watched {

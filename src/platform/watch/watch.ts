@@ -1,4 +1,4 @@
-import { createLimit } from '../concurrency/semaphore.ts';
+import { createSemaphore } from '../concurrency/semaphore.ts';
 import type { Logger } from '../logger.ts';
 import type { PubSub } from './pubsub.ts';
 import { type KindOptions, WatchKind } from './watch-kind.ts';
@@ -23,7 +23,7 @@ export interface Watcher {
 
 export function createWatcher({ pubSub, maxReads = 16, ...options }: WatcherOptions): Watcher {
   const kinds = new Set<WatchKind>();
-  const limit = createLimit(maxReads);
+  const limit = createSemaphore(maxReads);
   const stopListening = [
     pubSub.onWake((topic, ids) => {
       for (const kind of kinds) {
@@ -42,7 +42,7 @@ export function createWatcher({ pubSub, maxReads = 16, ...options }: WatcherOpti
         isTransient: () => false,
         ...options,
         ...kindOptions,
-        limit: kindOptions.maxReads ? createLimit(kindOptions.maxReads) : limit,
+        limit: kindOptions.maxReads ? createSemaphore(kindOptions.maxReads) : limit,
       });
       kinds.add(kind);
       return kind;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createTurns } from '../../../src/platform/concurrency/admission.ts';
+import { createAdmission } from '../../../src/platform/concurrency/admission.ts';
 
 /** Work that uses up an allowance when it ends, and notes how much was under way at once. */
 function allowanceOf(points: number) {
@@ -25,7 +25,7 @@ function allowanceOf(points: number) {
 describe('take', () => {
   it('never does more than is left, however many come at once', async () => {
     for (let round = 0; round < 20; round++) {
-      const turns = createTurns();
+      const turns = createAdmission();
       const { state, left, use } = allowanceOf(7);
       const outcomes = await Promise.allSettled(
         Array.from({ length: 40 }, async (_, place) => {
@@ -40,7 +40,7 @@ describe('take', () => {
   });
 
   it('lets everybody through where nothing is used up, so many at once', async () => {
-    const turns = createTurns();
+    const turns = createAdmission();
     const { state, left } = allowanceOf(3);
     let most = 0;
     let underWay = 0;
@@ -56,7 +56,7 @@ describe('take', () => {
   });
 
   it('does not let one key wait for another, and goes on after work that fails', async () => {
-    const turns = createTurns();
+    const turns = createAdmission();
     const one = async () => 1;
     const stuck = turns.take('stuck', one, () => sleep(10_000, undefined, { ref: false }));
     await expect(turns.take('key', one, () => Promise.reject(new Error('failed')))).rejects.toThrow('failed');

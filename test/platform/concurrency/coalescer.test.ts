@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { type BatcherOptions, createBatcher } from '../../../src/platform/concurrency/coalescer.ts';
+import { type CoalescerOptions, createCoalescer } from '../../../src/platform/concurrency/coalescer.ts';
 
 class Overloaded extends Error {}
 class Outage extends Error {}
@@ -8,13 +8,13 @@ const fulfilled = (items: number[]): PromiseSettledResult<number>[] =>
   items.map((value) => ({ status: 'fulfilled', value: value * 10 }));
 
 /** A run that ends when it is told to. */
-function heldBatcher(options: Partial<BatcherOptions<number, number>> = {}) {
+function heldBatcher(options: Partial<CoalescerOptions<number, number>> = {}) {
   const runs: { items: number[]; end: () => void; fail: (error: Error) => void }[] = [];
   const run = (items: number[]) =>
     new Promise<PromiseSettledResult<number>[]>((resolve, reject) => {
       runs.push({ items, end: () => resolve(fulfilled(items)), fail: reject });
     });
-  const batcher = createBatcher<number, number>({ run, overloaded, ...options });
+  const batcher = createCoalescer<number, number>({ run, overloaded, ...options });
   /** Waits for the n-th run, from 0. */
   const nth = (index: number) =>
     vi.waitFor(() => {
@@ -30,7 +30,7 @@ const outcomeOf = (promise: Promise<unknown>) => promise.catch((error: unknown) 
 describe('createBatcher', () => {
   it('works at once when it is idle, with what came in the same moment', async () => {
     const run = vi.fn(async (items: number[]) => fulfilled(items));
-    const batcher = createBatcher({ run, overloaded });
+    const batcher = createCoalescer({ run, overloaded });
 
     expect(await Promise.all([batcher.add(1), batcher.add(2)])).toEqual([10, 20]);
     expect(await batcher.add(3)).toBe(30);
@@ -55,7 +55,7 @@ describe('createBatcher', () => {
 
   it('takes at most maxSize at a time, in order', async () => {
     const sizes: number[][] = [];
-    const batcher = createBatcher({
+    const batcher = createCoalescer({
       run: async (items: number[]) => {
         sizes.push(items);
         return fulfilled(items);
@@ -70,7 +70,7 @@ describe('createBatcher', () => {
   });
 
   it('gives each item its own outcome', async () => {
-    const batcher = createBatcher<number, number>({
+    const batcher = createCoalescer<number, number>({
       run: async (items) =>
         items.map((value) =>
           value === 2 ? { status: 'rejected', reason: new Error('two') } : { status: 'fulfilled', value },
@@ -90,7 +90,7 @@ describe('createBatcher', () => {
       if (items.includes(3)) throw new Error('three');
       return fulfilled(items);
     });
-    const batcher = createBatcher({ run, overloaded });
+    const batcher = createCoalescer({ run, overloaded });
 
     const outcomes = await Promise.all([1, 2, 3, 4].map((item) => outcomeOf(batcher.add(item))));
 
@@ -102,7 +102,7 @@ describe('createBatcher', () => {
     const run = vi.fn(async (): Promise<PromiseSettledResult<number>[]> => {
       throw new Outage();
     });
-    const batcher = createBatcher({ run, overloaded, failTogether: (error) => error instanceof Outage });
+    const batcher = createCoalescer({ run, overloaded, failTogether: (error) => error instanceof Outage });
 
     const outcomes = await Promise.all([1, 2, 3].map((item) => outcomeOf(batcher.add(item))));
 
@@ -116,7 +116,7 @@ describe('createBatcher', () => {
       if (items[0] === 2) throw new Outage();
       return fulfilled(items);
     });
-    const batcher = createBatcher({ run, overloaded, failTogether: (error) => error instanceof Outage });
+    const batcher = createCoalescer({ run, overloaded, failTogether: (error) => error instanceof Outage });
 
     const outcomes = await Promise.all([1, 2, 3, 4].map((item) => outcomeOf(batcher.add(item))));
 
@@ -127,7 +127,7 @@ describe('createBatcher', () => {
 
   it('does nothing twice when outcomes are missing', async () => {
     const run = vi.fn(async () => fulfilled([1]));
-    const batcher = createBatcher<number, number>({ run, overloaded });
+    const batcher = createCoalescer<number, number>({ run, overloaded });
 
     const outcomes = await Promise.all([1, 2].map((item) => outcomeOf(batcher.add(item))));
 
@@ -158,7 +158,7 @@ describe('createBatcher', () => {
       runs += 1;
       return fulfilled(items);
     };
-    const batcher = createBatcher({ run, overloaded, maxSize: 1, maxWaitMs: 100 });
+    const batcher = createCoalescer({ run, overloaded, maxSize: 1, maxWaitMs: 100 });
     for (const item of [1, 2, 3, 4, 5, 6, 7, 8]) await batcher.add(item);
 
     const outcomes = await Promise.all(
@@ -237,7 +237,7 @@ describe('createBatcher', () => {
       if (at++ % 3 === 1 && items.length > 1) throw new Error('as a whole');
       return fulfilled(items);
     };
-    const batcher = createBatcher({ run, overloaded, maxSize: 7 });
+    const batcher = createCoalescer({ run, overloaded, maxSize: 7 });
 
     const results = await Promise.all(
       Array.from({ length: 500 }, async (_, item) => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createBatcher } from '../../../src/platform/concurrency/coalescer.ts';
+import { createCoalescer } from '../../../src/platform/concurrency/coalescer.ts';
 import { type Deadline, withinDeadline } from '../../../src/platform/concurrency/deadline.ts';
 import { type Database, isOutage } from '../../../src/platform/database/database.ts';
 import { createApolloServer } from '../../../src/platform/graphql/apollo.ts';
@@ -139,7 +139,7 @@ describe('SQL of a request that is over its deadline', () => {
 
 describe('a batch that a late request has begun', () => {
   it('goes on for the others', async () => {
-    const batcher = createBatcher({
+    const batcher = createCoalescer({
       run: async (names: string[]) => {
         await nap(0.05);
         return names.map((value) => ({ status: 'fulfilled' as const, value }));

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { createMeter, createMeters } from '../../../src/platform/concurrency/rate-limiter.ts';
+import { createKeyedRateLimiter, createRateLimiter } from '../../../src/platform/concurrency/rate-limiter.ts';
 
 const rate = { burst: 5, perSecond: 10 };
 
 describe('createMeters', () => {
   it('allows a burst, then so many a second, and says how long to wait', () => {
     let now = 1_000;
-    const { take } = createMeters(rate, () => now);
+    const { take } = createKeyedRateLimiter(rate, () => now);
     const taken = (times: number) => Array.from({ length: times }, () => take('key'));
 
     expect(taken(7)).toEqual([0, 0, 0, 0, 0, 1, 1]);
@@ -17,14 +17,14 @@ describe('createMeters', () => {
   });
 
   it('counts each key for itself', () => {
-    const { take } = createMeters(rate, () => 0);
+    const { take } = createKeyedRateLimiter(rate, () => 0);
     for (let times = 0; times < 9; times++) take('one');
 
     expect([take('one'), take('other')]).toEqual([1, 0]);
   });
 
   it('keeps a bounded number of keys, and forgets those that came longest ago', () => {
-    const { take } = createMeters({ burst: 1, perSecond: 1 }, () => 0);
+    const { take } = createKeyedRateLimiter({ burst: 1, perSecond: 1 }, () => 0);
     take('first');
     for (let key = 0; key < 49_999; key++) take(`key ${key}`);
     expect(take('first')).toBe(1);
@@ -37,7 +37,7 @@ describe('createMeters', () => {
 describe('createMeter', () => {
   it('counts the events of one', () => {
     let now = 0;
-    const mayGoOn = createMeter(rate, () => now);
+    const mayGoOn = createRateLimiter(rate, () => now);
 
     expect(Array.from({ length: 6 }, () => mayGoOn())).toEqual([true, true, true, true, true, false]);
     now += 100;

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createLimit } from '../../../src/platform/concurrency/semaphore.ts';
+import { createSemaphore } from '../../../src/platform/concurrency/semaphore.ts';
 import { createGate } from '../../support/gate.ts';
 
 describe('createLimit', () => {
   it('never runs more at once, whenever they come, and lets each have its turn in order', async () => {
-    const limit = createLimit(2);
+    const limit = createSemaphore(2);
     const begun: number[] = [];
     let running = 0;
     let mostRunning = 0;
@@ -30,7 +30,7 @@ describe('createLimit', () => {
   });
 
   it('passes errors on and frees the place', async () => {
-    const limit = createLimit(1);
+    const limit = createSemaphore(1);
     const failing = limit(() => Promise.reject(new Error('broken')));
     const next = limit(async () => 'fine');
 
@@ -44,7 +44,7 @@ describe('createLimit with patience', () => {
 
   /** A limit of one, and its place is taken. */
   function taken() {
-    const limit = createLimit(1, patience);
+    const limit = createSemaphore(1, patience);
     const { passed, pass } = createGate();
     return { limit, taking: limit(() => passed), leave: pass };
   }

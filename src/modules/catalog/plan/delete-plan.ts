@@ -4,7 +4,7 @@ import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { forgetNodeLists } from '../../network/node-list/forget-node-lists.ts';
+import { invalidateNodeLists } from '../../network/node-list/invalidate-node-lists.ts';
 import { lockPlan } from './lock-plan.ts';
 import { auditedPlan } from './plan-fields.ts';
 
@@ -34,6 +34,6 @@ export async function deletePlan(
     });
     return before;
   });
-  await forgetNodeLists(services, [planId]);
+  await invalidateNodeLists(services, [planId]);
   return plan;
 }

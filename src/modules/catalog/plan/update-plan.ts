@@ -6,7 +6,7 @@ import { checkId, checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockNodeLists } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { forgetNodeLists } from '../../network/node-list/forget-node-lists.ts';
+import { invalidateNodeLists } from '../../network/node-list/invalidate-node-lists.ts';
 import { lockPlan } from './lock-plan.ts';
 import { auditedPlan, checkNodes, PlanChanges } from './plan-fields.ts';
 
@@ -42,7 +42,7 @@ export async function updatePlan(
     });
     return after;
   });
-  await forgetNodeLists(services, [planId]);
+  await invalidateNodeLists(services, [planId]);
   return plan;
 }
 

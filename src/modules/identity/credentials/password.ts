@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { hash, verify } from '@node-rs/argon2';
 import { z } from 'zod';
-import { createLimit } from '../../../platform/concurrency/semaphore.ts';
+import { createSemaphore } from '../../../platform/concurrency/semaphore.ts';
 
 /** Argon2id with the memory and passes that OWASP's password storage sheet names first. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
 /** A hash keeps a core busy for tens of milliseconds: one per core at a time, or nothing else is answered. */
-const oneForEachCore = createLimit(availableParallelism());
+const oneForEachCore = createSemaphore(availableParallelism());
 
 /** A password that somebody chooses. */
 export const NewPassword = z

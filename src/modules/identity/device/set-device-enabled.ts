@@ -2,8 +2,8 @@ import type { Device } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { announceEndedSessions } from '../session/announce-ended-sessions.ts';
 import { endSessions } from '../session/end-sessions.ts';
+import { invalidateSessions } from '../session/invalidate-sessions.ts';
 import { lockDevice } from './lock-device.ts';
 
 /**
@@ -28,7 +28,7 @@ export async function setDeviceEnabled(
     });
     return { device: changed, endedSessionIds: ended };
   });
-  await announceEndedSessions(services, endedSessionIds);
+  await invalidateSessions(services, endedSessionIds);
   announce(services, { userIds: [device.userId] });
   return device;
 }

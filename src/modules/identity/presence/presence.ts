@@ -1,5 +1,5 @@
-import { type Batcher, createBatcher } from '../../../platform/concurrency/coalescer.ts';
-import { createLimit } from '../../../platform/concurrency/semaphore.ts';
+import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
+import { createSemaphore } from '../../../platform/concurrency/semaphore.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { PubSub } from '../../../platform/watch/pubsub.ts';
 import { announce } from '../../kernel/announce.ts';
@@ -37,10 +37,10 @@ class SharedPresence implements Presence {
   readonly #pubSub: PubSub;
   readonly #record: PresenceRecord;
   readonly #local = new Map<string, LocalDevice>();
-  readonly #changes: Batcher<OnlineDevice, undefined>;
-  readonly #questions: Batcher<OnlineDevice, boolean>;
+  readonly #changes: Coalescer<OnlineDevice, undefined>;
+  readonly #questions: Coalescer<OnlineDevice, boolean>;
   /** Changes and heartbeats take turns, or a heartbeat would bring back who has just left. */
-  readonly #inTurn = createLimit(1);
+  readonly #inTurn = createSemaphore(1);
   #timer: NodeJS.Timeout | undefined;
   #isBeating = false;
   #isClosed = false;
@@ -175,8 +175,8 @@ const keyOf = ({ userId, deviceId }: OnlineDevice) => `${userId}:${deviceId}`;
 
 function batcher<Result>(
   work: (devices: OnlineDevice[]) => Promise<Result[]>,
-): Batcher<OnlineDevice, Result> {
-  return createBatcher({
+): Coalescer<OnlineDevice, Result> {
+  return createCoalescer({
     maxSize: DEVICES_AT_ONCE,
     maxWaiting: Number.POSITIVE_INFINITY,
     overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Prisma } from '../../../generated/prisma/client.ts';
-import { type Batcher, createBatcher } from '../../../platform/concurrency/coalescer.ts';
+import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { type Database, isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -48,12 +48,12 @@ export function readLiveSession({ db }: Pick<Services, 'db'>, sessionId: string)
 export const SESSION_LIVES = Prisma.sql`s.revoked_at IS NULL AND s.expires_at > tessera_now()
   AND u.enabled AND u.deleted_at IS NULL AND d.enabled IS NOT FALSE`;
 
-type SessionReads = Batcher<string, UserCaller | null>;
+type SessionReads = Coalescer<string, UserCaller | null>;
 
 const readsOf = new WeakMap<Database, SessionReads>();
 
 const createReads = (db: Database): SessionReads =>
-  createBatcher({
+  createCoalescer({
     run: (sessionIds: string[]) => readLiveSessions(db, sessionIds),
     maxSize: 500,
     maxWaiting: Number.POSITIVE_INFINITY,

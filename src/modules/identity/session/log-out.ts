@@ -1,8 +1,8 @@
 import type { Services } from '../../../platform/services.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { lockUsers } from '../../kernel/locks.ts';
-import { announceEndedSessions } from './announce-ended-sessions.ts';
 import { endSessions } from './end-sessions.ts';
+import { invalidateSessions } from './invalidate-sessions.ts';
 
 /**
  * Ends the caller's session, or all of his.
@@ -17,6 +17,6 @@ export async function logOut(
     await lockUsers(tx, [caller.userId]);
     return endSessions(tx, { userId: caller.userId, ...(!everywhere && { id: caller.sessionId }) });
   });
-  await announceEndedSessions(services, endedSessionIds);
+  await invalidateSessions(services, endedSessionIds);
   return endedSessionIds;
 }

@@ -2,13 +2,13 @@ import type { Device, Session, User } from '../../../generated/prisma/client.ts'
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
-import type { Limit } from '../../../platform/redis/rate-limit.ts';
+import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import { lockRow } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { countingWrongTries } from '../../network/server/limit-failed-attempts.ts';
-import { announceEndedSessions } from './announce-ended-sessions.ts';
+import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
+import { invalidateSessions } from './invalidate-sessions.ts';
 import { type RefreshTokenParts, readRefreshToken } from './refresh-token.ts';
 import { SESSION_MS } from './start-session.ts';
 import { issueTokens, type Login } from './tokens.ts';
@@ -16,7 +16,7 @@ import { issueTokens, type Login } from './tokens.ts';
 type RefreshServices = Pick<Services, 'db' | 'secrets' | 'signingKeys' | 'cache' | 'pubSub' | 'rateLimits'>;
 
 /** Nobody guesses 256 bits; this keeps those who try from costing us anything. */
-const WRONG_REFRESH_TOKENS: Limit = { name: 'wrong-refresh-token', points: 100, durationSeconds: 600 };
+const WRONG_REFRESH_TOKENS: RateLimit = { name: 'wrong-refresh-token', points: 100, durationSeconds: 600 };
 
 type SessionWithOwner = Session & { user: User; device: Device | null };
 
@@ -31,7 +31,7 @@ type SessionWithOwner = Session & { user: User; device: Device | null };
  */
 export function refreshSession(services: RefreshServices, token: string): Promise<Login> {
   const counted = { limit: WRONG_REFRESH_TOKENS, refusal: 'UNAUTHENTICATED' };
-  return countingWrongTries(services, counted, () => refresh(services, token));
+  return limitFailedAttempts(services, counted, () => refresh(services, token));
 }
 
 async function refresh(services: RefreshServices, token: string): Promise<Login> {
@@ -39,7 +39,7 @@ async function refresh(services: RefreshServices, token: string): Promise<Login>
   if (!parts) throw new PlatformError('UNAUTHENTICATED');
   const session = await services.db.$transaction((tx) => rotate(tx, parts));
   if (session === 'REUSED') {
-    await announceEndedSessions(services, [parts.sessionId]);
+    await invalidateSessions(services, [parts.sessionId]);
     throw new AuthError('SESSION_REVOKED');
   }
   return issueTokens(services, { session, user: session.user, device: session.device });

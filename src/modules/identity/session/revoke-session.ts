@@ -5,8 +5,8 @@ import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { lockUsers } from '../../kernel/locks.ts';
-import { announceEndedSessions } from './announce-ended-sessions.ts';
 import { endSessions } from './end-sessions.ts';
+import { invalidateSessions } from './invalidate-sessions.ts';
 
 /**
  * Ends one of the caller's own sessions, and closes its sockets. One that has ended already stays as it is.
@@ -27,7 +27,7 @@ export async function revokeSession(
     };
   });
   if (!session) throw new PlatformError('NOT_FOUND');
-  await announceEndedSessions(services, endedSessionIds);
+  await invalidateSessions(services, endedSessionIds);
   announce(services, { userIds: [userId] });
   return session;
 }

@@ -3,8 +3,8 @@ import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
 import { endStays } from '../../identity/presence/end-stays.ts';
-import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
+import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
 import { lockCodes, lockOrders } from '../../kernel/locks.ts';
 import { changeUses } from '../../redemption/code/code-uses.ts';
@@ -51,7 +51,7 @@ export async function announceClosedAccount(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
   { user, endedSessionIds, failedOrders, stoppedSubscriptionIds }: ClosedAccount,
 ): Promise<void> {
-  await announceEndedSessions(services, endedSessionIds);
+  await invalidateSessions(services, endedSessionIds);
   await announceOrders(services, failedOrders);
   announce(services, { userIds: [user.id] });
   if (stoppedSubscriptionIds.length > 0) await announcePlanUsers(services, [user.id]);

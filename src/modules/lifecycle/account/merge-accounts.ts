@@ -6,7 +6,7 @@ import { lockOrders, lockSubscriptionsOfUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import {
   bonusTraffic,
-  planMoves,
+  decideMoves,
   type SubscriptionMove,
   trafficLeft,
 } from '../../subscription/decide-merge.ts';
@@ -31,7 +31,7 @@ export async function readMoves(
       WHERE a.user_id = ${fromId}::uuid AND b.user_id = ${intoId}::uuid`,
     await databaseNow(tx),
   ];
-  return planMoves({ from, into, sharedPlanIds: new Set(shared.map(({ planId }) => planId)), now });
+  return decideMoves({ from, into, sharedPlanIds: new Set(shared.map(({ planId }) => planId)), now });
 }
 
 function readOpen(tx: Pick<Transaction, 'userSubscription'>, userId: string): Promise<UserSubscription[]> {

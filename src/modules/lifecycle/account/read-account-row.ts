@@ -1,6 +1,6 @@
 import { Prisma, type User } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import { IS_HEARD_OF } from '../../network/server-online.ts';
+import { IS_ONLINE_SQL } from '../../network/server-online.ts';
 import {
   PLAN_COLUMNS,
   type PlanRow,
@@ -36,7 +36,7 @@ export async function readAccountRow(
       u.deleted_at AS "deletedAt", u.created_at AS "createdAt",
       ${counts ? DEVICE_COUNT : Prisma.sql`0`} AS "deviceCount",
       CASE WHEN ${nodes} AND row_number() OVER (ORDER BY s.id DESC) = 1 THEN
-        ARRAY(SELECT s.id FROM servers s WHERE s.deleted_at IS NULL AND ${IS_HEARD_OF})
+        ARRAY(SELECT s.id FROM servers s WHERE s.deleted_at IS NULL AND ${IS_ONLINE_SQL})
       END AS "heardOf",
       ${SUBSCRIPTION_COLUMNS}, ${PLAN_COLUMNS}
     FROM users u LEFT JOIN user_subscriptions s ON s.user_id = u.id LEFT JOIN plans p ON p.id = s.plan_id

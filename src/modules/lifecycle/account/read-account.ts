@@ -4,7 +4,11 @@ import type { Page, PageArguments } from '../../../platform/database/page.ts';
 import { DomainError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { listDevices } from '../../identity/device/list-devices.ts';
-import { keepNodeLists, presentLists, recallNodeLists } from '../../network/node-list/node-list-cache.ts';
+import {
+  cacheNodeLists,
+  presentLists,
+  readCachedNodeLists,
+} from '../../network/node-list/node-list-cache.ts';
 import type { NodeList } from '../../network/node-list/read-node-lists.ts';
 import {
   completeLists,
@@ -113,7 +117,7 @@ const KEEP_HINT_SECONDS = 600;
 
 async function recallLists(services: AccountServices, userId: string): Promise<NodeList[]> {
   const planIds = await services.cache.get(hintKey(userId));
-  return Array.isArray(planIds) ? recallNodeLists(services, planIds.map(String)) : [];
+  return Array.isArray(planIds) ? readCachedNodeLists(services, planIds.map(String)) : [];
 }
 
 /** After the transaction, in which there is nothing but the database. */
@@ -123,6 +127,6 @@ async function keepLists(
   { planIds, read }: Snapshot,
 ): Promise<void> {
   if (read.length === 0) return;
-  await keepNodeLists(services, read);
+  await cacheNodeLists(services, read);
   await services.cache.set(hintKey(userId), planIds, KEEP_HINT_SECONDS);
 }

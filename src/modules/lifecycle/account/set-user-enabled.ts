@@ -1,7 +1,7 @@
 import type { User } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
-import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
+import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
@@ -31,7 +31,7 @@ export async function setUserEnabled(
     });
     return { user: changed, endedSessionIds: ended };
   });
-  await announceEndedSessions(services, endedSessionIds);
+  await invalidateSessions(services, endedSessionIds);
   announce(services, { userIds: [user.id] });
   await announcePlanUsers(services, [user.id]);
   return user;

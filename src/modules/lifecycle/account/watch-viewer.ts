@@ -2,7 +2,7 @@ import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
 import { PLAN_CHANGED, USER_CHANGED } from '../../kernel/topics.ts';
-import { IS_HEARD_OF } from '../../network/server-online.ts';
+import { IS_ONLINE_SQL } from '../../network/server-online.ts';
 import { type Account, readAccount, type Wanted } from './read-account.ts';
 
 /** Over how long the apps are told of a change that concerns many of them at once. */
@@ -25,7 +25,7 @@ export function watchedUsers({ db, watcher }: Pick<Services, 'db' | 'watcher'>):
               EXISTS (SELECT FROM device_stays t WHERE t.device_id = d.id AND t.ended_at IS NULL)), ',' ORDER BY d.id)
             FROM devices d WHERE d.user_id = u.id),
           (SELECT md5(string_agg(s.id::text, ',' ORDER BY s.id)) FROM servers s
-            WHERE s.deleted_at IS NULL AND ${IS_HEARD_OF})) AS fingerprint
+            WHERE s.deleted_at IS NULL AND ${IS_ONLINE_SQL})) AS fingerprint
         FROM users u WHERE u.id = ANY(${ids}::uuid[])`;
       return new Map(rows.map(({ id, fingerprint }) => [id, fingerprint]));
     },

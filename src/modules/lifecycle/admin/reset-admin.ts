@@ -4,8 +4,8 @@ import { PlatformError } from '../../../platform/errors.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
-import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
+import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
@@ -39,7 +39,7 @@ export async function resetAdmin(
     });
     return { userId: admin.userId, endedSessionIds: ended };
   });
-  await announceEndedSessions(services, endedSessionIds);
+  await invalidateSessions(services, endedSessionIds);
   announce(services, { userIds: [userId] });
   return { email: value, generatedPassword: password === undefined ? chosen : null };
 }

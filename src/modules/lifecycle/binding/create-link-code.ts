@@ -1,7 +1,7 @@
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
-import type { Limit } from '../../../platform/redis/rate-limit.ts';
+import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { lockUsers } from '../../kernel/locks.ts';
@@ -13,7 +13,7 @@ const OWN_MS = 600 * SECOND_MS;
 const FROM_ADMIN_MS = 86_400 * SECOND_MS;
 
 /** Each leaves a row and a line in the audit log. */
-const NEW_LINK_CODES: Limit = { name: 'new-link-code', points: 60, durationSeconds: 3_600 };
+const NEW_LINK_CODES: RateLimit = { name: 'new-link-code', points: 60, durationSeconds: 3_600 };
 
 /** A code with which another device joins an account; it is shown this once. */
 export interface NewLinkCode {

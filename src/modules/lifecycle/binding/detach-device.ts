@@ -3,7 +3,7 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockDevice } from '../../identity/device/lock-device.ts';
 import { removeDevice } from '../../identity/device/remove-device.ts';
-import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
+import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
@@ -43,7 +43,7 @@ export async function detachDevice(
   detaching: Detaching,
 ): Promise<Device> {
   const { device, endedSessionIds, closed } = await services.db.$transaction((tx) => detach(tx, detaching));
-  await announceEndedSessions(services, endedSessionIds);
+  await invalidateSessions(services, endedSessionIds);
   if (closed) await announceClosedAccount(services, closed);
   announce(services, { userIds: [device.userId] });
   if (detaching.rotateCredentials) await announcePlanUsers(services, [device.userId]);

@@ -1,17 +1,17 @@
 import type { SiteSettings } from '../../../generated/prisma/client.ts';
-import type { Limit } from '../../../platform/redis/rate-limit.ts';
+import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
 import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
 import { announce } from '../../kernel/announce.ts';
-import { countingWrongTries } from '../../network/server/limit-failed-attempts.ts';
+import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { bindAndStartSession } from './bind-and-start-session.ts';
 import { askingForDecisions } from './binding-decision.ts';
 import { findLinkCode, spendLinkCode } from './link-code.ts';
 
 /** A link code has 80 random bits and lives for minutes; this keeps guessers from costing us anything. */
-const WRONG_LINK_CODES: Limit = { name: 'wrong-link-code', points: 20, durationSeconds: 600 };
+const WRONG_LINK_CODES: RateLimit = { name: 'wrong-link-code', points: 20, durationSeconds: 600 };
 
 /**
  * Logs a device in to the account whose link code it has. The code is used up only when the device is bound.
@@ -34,7 +34,7 @@ export async function joinAccount(
       await spendLinkCode(tx, secrets, join.linkCode);
       return bound;
     });
-  const started = await countingWrongTries(services, counted, () =>
+  const started = await limitFailedAttempts(services, counted, () =>
     askingForDecisions(services, bindWithCode),
   );
   announce({ pubSub }, { userIds: started.changedUserIds });

@@ -1,11 +1,11 @@
 import type { Device } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
-import type { Limit } from '../../../platform/redis/rate-limit.ts';
+import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { readDeviceLimit } from '../../identity/device/device-limit.ts';
-import { countingWrongTries } from '../../network/server/limit-failed-attempts.ts';
+import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import type { SubscriptionMove } from '../../subscription/decide-merge.ts';
 import { readMoves } from '../account/merge-accounts.ts';
 import { type BindingQuestion, readDecision } from './binding-decision.ts';
@@ -20,7 +20,7 @@ export interface PendingBinding {
 }
 
 /** Nobody guesses 256 bits; this keeps those who try from costing us anything. */
-const WRONG_TOKENS: Limit = { name: 'wrong-confirmation-token', points: 100, durationSeconds: 600 };
+const WRONG_TOKENS: RateLimit = { name: 'wrong-confirmation-token', points: 100, durationSeconds: 600 };
 
 /**
  * Shows what DEVICE_LIMIT_REACHED or DEVICE_BOUND_ELSEWHERE ask to decide, to whoever has the token: the devices to
@@ -34,7 +34,7 @@ export function getPendingBinding(
   token: string,
 ): Promise<PendingBinding> {
   const counted = { limit: WRONG_TOKENS, refusal: 'NOT_FOUND' };
-  return countingWrongTries(services, counted, () => readPendingBinding(services, token));
+  return limitFailedAttempts(services, counted, () => readPendingBinding(services, token));
 }
 
 async function readPendingBinding(services: Pick<Services, 'db'>, token: string): Promise<PendingBinding> {

@@ -3,7 +3,7 @@ import type { User } from '../../../generated/prisma/client.ts';
 import { violatedConstraint } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkInput } from '../../../platform/input.ts';
-import type { Limit } from '../../../platform/redis/rate-limit.ts';
+import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
 import { announce } from '../../kernel/announce.ts';
@@ -14,7 +14,7 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 const NewIdentity = z.object({ email: EmailAddress, password: NewPassword });
 
 /** Whether an address is taken is told here; nobody needs to know it of many. */
-const ADDED_EMAILS: Limit = { name: 'added-email', points: 10, durationSeconds: 3_600 };
+const ADDED_EMAILS: RateLimit = { name: 'added-email', points: 10, durationSeconds: 3_600 };
 
 /**
  * Gives an account an e-mail address and a password to log in by. Audited.

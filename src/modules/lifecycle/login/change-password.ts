@@ -3,8 +3,8 @@ import type { User } from '../../../generated/prisma/client.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { hashPassword, NewPassword } from '../../identity/credentials/password.ts';
-import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
+import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
@@ -51,7 +51,7 @@ export async function changePassword(
     });
     return ended;
   });
-  await announceEndedSessions(services, endedSessionIds);
+  await invalidateSessions(services, endedSessionIds);
   announce({ pubSub }, { userIds: [userId] });
   return identity.user;
 }

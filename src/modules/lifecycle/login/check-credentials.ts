@@ -1,13 +1,13 @@
 import type { Identity, User } from '../../../generated/prisma/client.ts';
-import { addressKey, type Limit, type RateLimits } from '../../../platform/redis/rate-limit.ts';
+import { addressKey, type RateLimit, type RateLimits } from '../../../platform/redis/rate-limit.ts';
 import { requestScope } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 import { isPassword } from '../../identity/credentials/password.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 
 /** Wrong passwords, per account name and per address. */
-const WRONG_PASSWORDS: Limit = { name: 'wrong-password', points: 10, durationSeconds: 600 };
-const WRONG_PASSWORDS_FROM: Limit = { name: 'wrong-password-from', points: 100, durationSeconds: 600 };
+const WRONG_PASSWORDS: RateLimit = { name: 'wrong-password', points: 10, durationSeconds: 600 };
+const WRONG_PASSWORDS_FROM: RateLimit = { name: 'wrong-password-from', points: 100, durationSeconds: 600 };
 
 /**
  * Who logs in by this address, if it is his password. Wrong ones are counted, wherever they are tried.

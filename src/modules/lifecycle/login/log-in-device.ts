@@ -2,17 +2,17 @@ import type { z } from 'zod';
 import type { Device } from '../../../generated/prisma/client.ts';
 import { violatedConstraint } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
-import type { Limit } from '../../../platform/redis/rate-limit.ts';
+import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { hasCredential } from '../../identity/device-proof/check-device.ts';
 import { DeviceLogin } from '../../identity/device-proof/device-login.ts';
 import { showProof } from '../../identity/device-proof/device-proof.ts';
-import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
+import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { issueTokens, type Login } from '../../identity/session/tokens.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { countingWrongTries } from '../../network/server/limit-failed-attempts.ts';
+import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import { joinAccount } from '../binding/join-account.ts';
 import { registerDevice } from './register-device.ts';
 import { resumeDevice } from './resume-device.ts';
@@ -41,7 +41,7 @@ export async function logInDevice(
     const started = login.linkCode
       ? await joinAccount(services, { login, proof, site, linkCode: login.linkCode })
       : await logInAlone(services, { login, proof, site });
-    await announceEndedSessions(services, started.endedSessionIds);
+    await invalidateSessions(services, started.endedSessionIds);
     return issueTokens(services, started);
   });
 }
@@ -82,7 +82,7 @@ async function registerUnlessKnown(
 }
 
 /** From one address. Not by identifier: whoever knows one could lock its device out. */
-const WRONG_PROOFS: Limit = { name: 'wrong-device-proof', points: 100, durationSeconds: 600 };
+const WRONG_PROOFS: RateLimit = { name: 'wrong-device-proof', points: 100, durationSeconds: 600 };
 
 /**
  * Somebody who knows an identifier and not its secret is worth a line in the audit log, and has only so many tries.
@@ -96,7 +96,7 @@ export function auditingWrongProofs<Result>(
 ): Promise<Result> {
   const { db } = services;
   const counted = { limit: WRONG_PROOFS, refusal: 'DEVICE_PROOF_INVALID' };
-  return countingWrongTries(services, counted, async () => {
+  return limitFailedAttempts(services, counted, async () => {
     try {
       return await work();
     } catch (error) {

@@ -6,7 +6,7 @@ import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { EmailAddress } from '../../identity/credentials/password.ts';
 import { checkAccount } from '../../identity/device-proof/check-device.ts';
-import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
+import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { issueTokens, type Login } from '../../identity/session/tokens.ts';
 import { announce } from '../../kernel/announce.ts';
@@ -40,7 +40,7 @@ export async function logIn(services: LogInServices, input: z.input<typeof Crede
   const identity = await checkCredentials(services, { email, password });
   return showDevice(services, device, async (shown) => {
     const started = shown ? await bindTo(services, identity, shown) : await startAlone(services, identity);
-    await announceEndedSessions(services, started.endedSessionIds);
+    await invalidateSessions(services, started.endedSessionIds);
     return issueTokens(services, started);
   });
 }

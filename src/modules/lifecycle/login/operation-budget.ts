@@ -1,4 +1,4 @@
-import { createMeters, type Rate } from '../../../platform/concurrency/rate-limiter.ts';
+import { createKeyedRateLimiter, type Rate } from '../../../platform/concurrency/rate-limiter.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { addressKey } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -28,9 +28,9 @@ export function createOperationBudget(
   { enabled }: { enabled: boolean },
 ): OperationBudget {
   if (!enabled) return { spendRequest: async () => {}, spend: () => {} };
-  const addresses = createMeters(OPERATION_RATES.address);
-  const users = createMeters(OPERATION_RATES.user);
-  const agents = createMeters(OPERATION_RATES.agent);
+  const addresses = createKeyedRateLimiter(OPERATION_RATES.address);
+  const users = createKeyedRateLimiter(OPERATION_RATES.user);
+  const agents = createKeyedRateLimiter(OPERATION_RATES.agent);
   return {
     spendRequest: async (ip) => {
       const seconds = addresses.take(addressKey(ip));

@@ -1,5 +1,5 @@
 import type { SiteSettings } from '../../../generated/prisma/client.ts';
-import { addressKey, type Limit } from '../../../platform/redis/rate-limit.ts';
+import { addressKey, type RateLimit } from '../../../platform/redis/rate-limit.ts';
 import { requestScope } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 import { createDevice } from '../../identity/device/create-device.ts';
@@ -12,7 +12,7 @@ import { AuthError } from '../../kernel/auth.errors.ts';
 import { grantTrial } from '../../subscription/grant-trial.ts';
 
 /** New accounts from one address. */
-export const NEW_USERS: Limit = { name: 'new-user', points: 60, durationSeconds: 3_600 };
+export const NEW_USERS: RateLimit = { name: 'new-user', points: 60, durationSeconds: 3_600 };
 
 /**
  * Makes user, identity, device, session and the trial subscription, in one transaction: all or nothing.

@@ -6,7 +6,7 @@ import { requestScope } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
-import { announceEndedSessions } from '../../identity/session/announce-ended-sessions.ts';
+import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { issueTokens, type Login } from '../../identity/session/tokens.ts';
 import { announce } from '../../kernel/announce.ts';
@@ -46,7 +46,7 @@ export async function register(
         .$transaction((tx) => makeAccount(tx, { email, passwordHash, shown, site }))
         .catch(refuseTakenEmail),
     );
-    await announceEndedSessions(services, made.endedSessionIds);
+    await invalidateSessions(services, made.endedSessionIds);
     announce(services, { userIds: made.changedUserIds });
     await announcePlanUsers(services, [made.user.id]);
     return issueTokens(services, made);

@@ -1,4 +1,4 @@
-import { type Batcher, createBatcher } from '../../../platform/concurrency/coalescer.ts';
+import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -48,8 +48,8 @@ export function createAgentPresence(services: Pick<Services, 'db' | 'pubSub' | '
   };
 }
 
-function createWrites({ db }: Pick<Services, 'db'>): Batcher<string, void> {
-  return createBatcher<string, void>({
+function createWrites({ db }: Pick<Services, 'db'>): Coalescer<string, void> {
+  return createCoalescer<string, void>({
     run: async (serverIds) => {
       await db.$executeRaw`
         UPDATE servers SET last_seen_at = tessera_now()

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Prisma } from '../../../generated/prisma/client.ts';
-import type { Batcher } from '../../../platform/concurrency/coalescer.ts';
+import type { Coalescer } from '../../../platform/concurrency/coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import {
@@ -37,7 +37,7 @@ export interface UserDelta {
 }
 
 /** The states of lists, those that are asked for at once in one query. */
-export type ListStates = Batcher<string, ServerListState | null>;
+export type ListStates = Coalescer<string, ServerListState | null>;
 
 /** How long the first part of a list may be held up by transactions that have not ended. */
 const LONGEST_WAIT_MS = 2_000;

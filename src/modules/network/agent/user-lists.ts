@@ -1,4 +1,4 @@
-import { createBatcher } from '../../../platform/concurrency/coalescer.ts';
+import { createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -26,7 +26,7 @@ type Known = Map<string, { planIds: ReadonlySet<string>; fullListRevision: bigin
 export function createUserLists(services: Pick<Services, 'db' | 'pubSub' | 'watcher' | 'log'>): UserLists {
   const { watcher } = services;
   const known: Known = new Map();
-  const listStates: ListStates = createBatcher({
+  const listStates: ListStates = createCoalescer({
     run: async (serverIds: string[]) => {
       const states = await readListStates(services, serverIds);
       for (const [place, id] of serverIds.entries()) remember(known, id, states[place]);

@@ -11,7 +11,7 @@ export const nodeListKey = (planId: string) => `node_list:1:${planId}`;
 const CachedList = z.object({ version: z.number(), nodes: z.array(z.custom<ListedNode>()) });
 
 /** The lists that Redis has of these plans, of whatever version; none while it is away. */
-export async function recallNodeLists(
+export async function readCachedNodeLists(
   { cache }: Pick<Services, 'cache'>,
   planIds: readonly string[],
 ): Promise<NodeList[]> {
@@ -25,7 +25,7 @@ export async function recallNodeLists(
 }
 
 /** Keeps lists that were read from PostgreSQL. One that is old by now is harmless: its version says so. */
-export async function keepNodeLists(
+export async function cacheNodeLists(
   { cache }: Pick<Services, 'cache'>,
   lists: readonly NodeList[],
 ): Promise<void> {

@@ -1,10 +1,10 @@
-import { type Batcher, createBatcher } from '../../../platform/concurrency/coalescer.ts';
+import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { type Database, isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { SubscriptionOfPlan } from '../../subscription/subscription-rows.ts';
-import { IS_HEARD_OF } from '../server-online.ts';
-import { keepNodeLists, presentLists, recallNodeLists } from './node-list-cache.ts';
+import { IS_ONLINE_SQL } from '../server-online.ts';
+import { cacheNodeLists, presentLists, readCachedNodeLists } from './node-list-cache.ts';
 import { type ListedNode, type NodeList, readNodeLists, type VersionedPlan } from './read-node-lists.ts';
 
 /** A node as the owner of a subscription sees it. */
@@ -48,10 +48,10 @@ export async function listSubscriptionNodes(
   return nodesOf(subscription, await reads.add(subscription.plan));
 }
 
-const readsOf = new WeakMap<Database, Batcher<VersionedPlan, Listing>>();
+const readsOf = new WeakMap<Database, Coalescer<VersionedPlan, Listing>>();
 
-const createReads = (services: ListServices): Batcher<VersionedPlan, Listing> =>
-  createBatcher({
+const createReads = (services: ListServices): Coalescer<VersionedPlan, Listing> =>
+  createCoalescer({
     run: (plans: VersionedPlan[]) => readListings(services, plans),
     maxWaiting: Number.POSITIVE_INFINITY,
     overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
@@ -63,10 +63,10 @@ async function readListings(
   plans: readonly VersionedPlan[],
 ): Promise<PromiseSettledResult<Listing>[]> {
   const ids = [...new Set(plans.map(({ id }) => id))];
-  const cached = presentLists(await recallNodeLists(services, ids), plans);
+  const cached = presentLists(await readCachedNodeLists(services, ids), plans);
   const { lists, read } = await completeLists(services.db, { planIds: ids, cached }, services);
   const heardOf = new Set(await heardOfServers(services.db));
-  await keepNodeLists(services, read);
+  await cacheNodeLists(services, read);
   return plans.map(({ id }) => ({ status: 'fulfilled', value: { nodes: lists.get(id) ?? [], heardOf } }));
 }
 
@@ -85,6 +85,6 @@ export async function completeLists(
 async function heardOfServers(db: Pick<Database, '$queryRaw'>): Promise<string[]> {
   const rows = await db.$queryRaw<
     { id: string }[]
-  >`SELECT s.id FROM servers s WHERE s.deleted_at IS NULL AND ${IS_HEARD_OF}`;
+  >`SELECT s.id FROM servers s WHERE s.deleted_at IS NULL AND ${IS_ONLINE_SQL}`;
   return rows.map(({ id }) => id);
 }

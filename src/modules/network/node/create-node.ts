@@ -6,7 +6,7 @@ import { checkId, checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockNodeLists } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { invalidateNodeLists } from '../node-list/invalidate-node-lists.ts';
 import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
 import { checkNodeConfig } from '../protocols/node-config.ts';
 import { storedConfig } from '../protocols/stored-config.ts';
@@ -31,7 +31,7 @@ export async function createNode(
     await recordAudit(tx, { action: 'createNode', actorId, targetId: node.id, after: auditedNode(node) });
     return { node, planIds: await plansOfNodes(tx, [node.id]) };
   });
-  await forgetNodeLists(services, planIds);
+  await invalidateNodeLists(services, planIds);
   return node;
 }
 

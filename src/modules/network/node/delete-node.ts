@@ -3,7 +3,7 @@ import { databaseNow } from '../../../platform/database/clock.ts';
 import { checkId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { invalidateNodeLists } from '../node-list/invalidate-node-lists.ts';
 import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
 import { lockNode } from './lock-node.ts';
 import { auditedNode } from './node-fields.ts';
@@ -25,6 +25,6 @@ export async function deleteNode(
     await recordAudit(tx, { action: 'deleteNode', actorId, targetId: nodeId, before: auditedNode(node) });
     return { node, planIds: await plansOfNodes(tx, [nodeId]) };
   });
-  await forgetNodeLists(services, planIds);
+  await invalidateNodeLists(services, planIds);
   return node;
 }

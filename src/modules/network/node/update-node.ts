@@ -5,7 +5,7 @@ import { checkVersion, given } from '../../../platform/database/edit.ts';
 import { checkId, checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { invalidateNodeLists } from '../node-list/invalidate-node-lists.ts';
 import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
 import { checkNodeConfig } from '../protocols/node-config.ts';
 import { storedConfig } from '../protocols/stored-config.ts';
@@ -42,7 +42,7 @@ export async function updateNode(
     const planIds = new Set([...plansBefore, ...(await plansOfNodes(tx, [nodeId]))]);
     return { node: after, planIds: [...planIds] };
   });
-  await forgetNodeLists(services, planIds);
+  await invalidateNodeLists(services, planIds);
   return node;
 }
 

@@ -1,5 +1,5 @@
 import { DomainError } from '../../../platform/errors.ts';
-import type { Limit } from '../../../platform/redis/rate-limit.ts';
+import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { countedAddress } from './own-addresses.ts';
 
@@ -8,9 +8,9 @@ import { countedAddress } from './own-addresses.ts';
  *
  * @throws PlatformError RATE_LIMITED
  */
-export async function countingWrongTries<Result>(
+export async function limitFailedAttempts<Result>(
   services: Pick<Services, 'db' | 'rateLimits'>,
-  { limit, refusal }: { limit: Limit; refusal: string },
+  { limit, refusal }: { limit: RateLimit; refusal: string },
   work: () => Promise<Result>,
 ): Promise<Result> {
   const address = await countedAddress(services);

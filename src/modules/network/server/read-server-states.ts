@@ -1,9 +1,9 @@
-import { type Batcher, createBatcher } from '../../../platform/concurrency/coalescer.ts';
+import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
-import { IS_HEARD_OF } from '../server-online.ts';
+import { IS_ONLINE_SQL } from '../server-online.ts';
 
 /** How a server is doing, and how far its agent is behind. */
 export interface ServerState {
@@ -18,10 +18,10 @@ export interface ServerState {
 const LATE_SECONDS = 10;
 
 /** By the ids of servers. */
-export type ServerStates = Batcher<string, ServerState>;
+export type ServerStates = Coalescer<string, ServerState>;
 
 export function createServerStates(services: Pick<Services, 'db'>): ServerStates {
-  return createBatcher({
+  return createCoalescer({
     run: (serverIds: string[]) => readServerStates(services, serverIds),
     maxSize: 500,
     maxWaiting: Number.POSITIVE_INFINITY,
@@ -63,7 +63,7 @@ export async function readServerStates(
         WHERE plan_id = l.plan_id AND (revision, tessera_bucket(id)) > (a.revision, a.bucket)
         ORDER BY revision, tessera_bucket(id) LIMIT 1000) s
       GROUP BY a.id)
-    SELECT s.id, coalesce(${IS_HEARD_OF}, false) AS "isOnline",
+    SELECT s.id, coalesce(${IS_ONLINE_SQL}, false) AS "isOnline",
       extract(epoch FROM tessera_now()
         - CASE WHEN s.is_new THEN s.full_list_at
           ELSE least(p.since, CASE WHEN s.is_renewed THEN s.full_list_at END) END)::float8 AS "lagSeconds",

@@ -5,7 +5,7 @@ import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockNodeLists } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
-import { forgetNodeLists } from '../node-list/forget-node-lists.ts';
+import { invalidateNodeLists } from '../node-list/invalidate-node-lists.ts';
 import { plansOfServer } from '../node-list/plans-of-nodes.ts';
 import { lockServer } from './lock-server.ts';
 import { auditedServer, serverFields } from './server-fields.ts';
@@ -46,7 +46,7 @@ export async function updateServer(
     });
     return { server, planIds: await plansOfServer(tx, id) };
   });
-  await forgetNodeLists(services, planIds);
+  await invalidateNodeLists(services, planIds);
   return server;
 }
 

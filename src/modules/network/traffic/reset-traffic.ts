@@ -1,7 +1,7 @@
 import type { ResetCycle, SubscriptionStatus } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { toJson } from '../../../platform/database/rows.ts';
-import { BATCH_ROWS, runInBatches } from '../../../platform/jobs/job-runs.ts';
+import { runSweep, SWEEP_ROWS } from '../../../platform/jobs/sweep.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
 import { SKIP_LOCKED } from '../../kernel/locks.ts';
@@ -41,7 +41,7 @@ export function resetTraffic(
       },
     );
   };
-  return runInBatches({ db }, { name: resetTrafficJob.name, batch: resetBatch, afterCommit }, signal);
+  return runSweep({ db }, { name: resetTrafficJob.name, batch: resetBatch, afterCommit }, signal);
 }
 
 /** What others hold is left to the next batch: it never waits, so it is in nobody's way. */
@@ -51,7 +51,7 @@ async function resetBatch(tx: Transaction): Promise<Due[]> {
       reset_cycle::text AS "resetCycle", tessera_now() AS now
     FROM user_subscriptions
     WHERE ${isOpenSql()} AND next_reset_at IS NOT NULL AND next_reset_at <= tessera_now()
-    ORDER BY next_reset_at LIMIT ${BATCH_ROWS} ${SKIP_LOCKED}`;
+    ORDER BY next_reset_at LIMIT ${SWEEP_ROWS} ${SKIP_LOCKED}`;
   if (due.length === 0) return due;
   const next = due.map(({ id, resetCycle, startsAt, now }) => ({
     id,

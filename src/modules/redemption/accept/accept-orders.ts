@@ -8,18 +8,18 @@ import type { Services } from '../../../platform/services.ts';
 import { lockCodesByLookup, lockUsers } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
-import { type Offer, type OfferRequest, readOffers, refusalOf } from './eligibility.ts';
+import { type Eligibility, type EligibilityRequest, readEligibility, refusalOf } from './eligibility.ts';
 import { insertOrders } from './insert-orders.ts';
 import { newOrderNo } from './order-number.ts';
 import { dailyRefusal, recordWrongGuesses } from './wrong-guesses.ts';
 
 /** A wish to have a code's plan, to be decided. */
-export interface Acceptance extends OfferRequest {
+export interface RedemptionRequest extends EligibilityRequest {
   idempotencyKey: string | null;
 }
 
 /** A wish that was granted: a new order, or the one that is on its way already. */
-export interface Accepted {
+export interface AcceptedOrder {
   order: Order;
   isNewOrder: boolean;
 }
@@ -33,8 +33,8 @@ export interface Accepted {
  */
 export async function acceptOrders(
   { db, log }: Pick<Services, 'db' | 'log'>,
-  acceptances: readonly Acceptance[],
-): Promise<PromiseSettledResult<Accepted>[]> {
+  acceptances: readonly RedemptionRequest[],
+): Promise<PromiseSettledResult<AcceptedOrder>[]> {
   const decisions = await withRetry(() => db.$transaction((tx) => decideAll(tx, acceptances)), { log });
   await crashPoint('acceptOrders.afterCommit');
   return decisions;
@@ -42,8 +42,8 @@ export async function acceptOrders(
 
 async function decideAll(
   tx: Transaction,
-  acceptances: readonly Acceptance[],
-): Promise<PromiseSettledResult<Accepted>[]> {
+  acceptances: readonly RedemptionRequest[],
+): Promise<PromiseSettledResult<AcceptedOrder>[]> {
   await lockUsers(
     tx,
     acceptances.map(({ userId }) => userId),
@@ -52,9 +52,9 @@ async function decideAll(
     tx,
     acceptances.flatMap(({ lookups }) => lookups),
   );
-  const offers = await readOffers(tx, acceptances);
+  const offers = await readEligibility(tx, acceptances);
   const known = await readKnownOrders(tx, offers);
-  const book = new AcceptanceBook(known);
+  const book = new GroupDecisions(known);
   const decisions = acceptances.map((acceptance, place) => {
     const offer = offers[place];
     if (!offer) throw new Error('there are fewer offers than wishes');
@@ -70,7 +70,7 @@ async function decideAll(
   return decisions;
 }
 
-async function readKnownOrders(tx: Transaction, offers: readonly Offer[]): Promise<Map<string, Order>> {
+async function readKnownOrders(tx: Transaction, offers: readonly Eligibility[]): Promise<Map<string, Order>> {
   const ids = offers.flatMap(({ orderId, orderStatus }) =>
     orderId !== null && orderStatus === 'PAID' ? [orderId] : [],
   );
@@ -80,7 +80,7 @@ async function readKnownOrders(tx: Transaction, offers: readonly Offer[]): Promi
 }
 
 /** What one batch has given away so far: a later wish in it sees what an earlier one got. */
-class AcceptanceBook {
+class GroupDecisions {
   readonly orders: Order[] = [];
   readonly wrongGuessers: string[] = [];
   readonly #reserved = new Map<string, number>();
@@ -89,7 +89,7 @@ class AcceptanceBook {
 
   constructor(private readonly known: ReadonlyMap<string, Order>) {}
 
-  decide(acceptance: Acceptance, offer: Offer): PromiseSettledResult<Accepted> {
+  decide(acceptance: RedemptionRequest, offer: Eligibility): PromiseSettledResult<AcceptedOrder> {
     const onItsWay = this.#find(acceptance, offer);
     if (onItsWay) return fulfilled({ order: onItsWay, isNewOrder: false });
     const refusal = this.#refuse(acceptance, offer);
@@ -97,12 +97,12 @@ class AcceptanceBook {
     return fulfilled({ order: this.#accept(acceptance, offer), isNewOrder: true });
   }
 
-  #find({ userId }: Acceptance, { codeId, orderId }: Offer): Order | undefined {
+  #find({ userId }: RedemptionRequest, { codeId, orderId }: Eligibility): Order | undefined {
     if (orderId !== null) return this.known.get(orderId);
     return this.#byUserAndCode.get(`${userId}:${codeId}`);
   }
 
-  #refuse({ userId }: Acceptance, offer: Offer): DomainError | null {
+  #refuse({ userId }: RedemptionRequest, offer: Eligibility): DomainError | null {
     if (!offer.userIsActive) return new PlatformError('UNAUTHENTICATED');
     const guesses = offer.wrongGuesses + this.wrongGuessers.filter((guesser) => guesser === userId).length;
     const tooMany = dailyRefusal(guesses, offer.now);
@@ -113,7 +113,7 @@ class AcceptanceBook {
     return refusal;
   }
 
-  #accept({ userId, idempotencyKey }: Acceptance, offer: Offer): Order {
+  #accept({ userId, idempotencyKey }: RedemptionRequest, offer: Eligibility): Order {
     const codeId = offer.codeId ?? '';
     const order = newOrder(offer, {
       userId,
@@ -129,12 +129,15 @@ class AcceptanceBook {
   }
 }
 
-const fulfilled = (value: Accepted): PromiseFulfilledResult<Accepted> => ({ status: 'fulfilled', value });
+const fulfilled = (value: AcceptedOrder): PromiseFulfilledResult<AcceptedOrder> => ({
+  status: 'fulfilled',
+  value,
+});
 const rejected = (reason: DomainError): PromiseRejectedResult => ({ status: 'rejected', reason });
 
 /** The order holds all that its activation needs: what the code or the plan become afterwards does not matter. */
 function newOrder(
-  { now, batchId, planId, unitTime, quantity, trafficLimit, resetCycle, hint }: Offer,
+  { now, batchId, planId, unitTime, quantity, trafficLimit, resetCycle, hint }: Eligibility,
   { userId, ...wish }: { userId: string; codeId: string; idempotencyKey: string | null; isNew: boolean },
 ): Order {
   return {

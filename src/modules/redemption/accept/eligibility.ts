@@ -5,14 +5,14 @@ import type { GrantedSubscription } from '../../subscription/grant.ts';
 import { isLiveSql } from '../../subscription/subscription-status.ts';
 
 /** A wish to redeem a code: who, and what it may be found under. */
-export interface OfferRequest {
+export interface EligibilityRequest {
   userId: string;
   /** Hexadecimal digits; the hash under the present key, then under the previous one. */
   lookups: readonly string[];
 }
 
 /** All that decides whether this user may redeem this code, as the database has it at this moment. */
-export interface Offer {
+export interface Eligibility {
   now: Date;
   /** Whether the account may be used at all. */
   userIsActive: boolean;
@@ -53,14 +53,14 @@ export interface Offer {
  * Its form makes PostgreSQL look up each user, whatever its statistics say: an EXISTS may read all orders into a hash,
  * a join without LIMIT all subscriptions of a plan.
  */
-export async function readOffers(
+export async function readEligibility(
   tx: Pick<Transaction, '$queryRaw'>,
-  requests: readonly OfferRequest[],
-): Promise<Offer[]> {
+  requests: readonly EligibilityRequest[],
+): Promise<Eligibility[]> {
   const wishes = JSON.stringify(
     requests.map(({ userId, lookups: [lookup, before] }, place) => ({ place, userId, lookup, before })),
   );
-  const rows = await tx.$queryRaw<OfferRow[]>`
+  const rows = await tx.$queryRaw<EligibilityRow[]>`
     SELECT tessera_now() AS now,
       coalesce(u.enabled AND u.deleted_at IS NULL, false) AS "userIsActive",
       coalesce(g.count, 0) AS "wrongGuesses",
@@ -106,7 +106,7 @@ export async function readOffers(
   return rows.map(({ live, ...facts }) => ({ ...facts, live: live && parseLive(live) }));
 }
 
-type OfferRow = Omit<Offer, 'live'> & { live: LiveJson | null };
+type EligibilityRow = Omit<Eligibility, 'live'> & { live: LiveJson | null };
 
 /** JSON has neither dates nor 64-bit integers. */
 interface LiveJson {
@@ -139,7 +139,7 @@ function parseLive({ id, resetCycle, ...live }: LiveJson): GrantedSubscription {
  *
  * Quota stops new subscriptions only: extending a live one is always allowed.
  */
-export function refusalOf(offer: Offer): InstanceType<typeof RedemptionError> | null {
+export function refusalOf(offer: Eligibility): InstanceType<typeof RedemptionError> | null {
   if (offer.codeId === null) return new RedemptionError('CODE_NOT_FOUND');
   if (offer.orderId !== null) return new RedemptionError('CODE_ALREADY_REDEEMED', { orderId: offer.orderId });
   if (!offer.codeIsEnabled) return new RedemptionError('CODE_DISABLED');
@@ -151,6 +151,6 @@ export function refusalOf(offer: Offer): InstanceType<typeof RedemptionError> | 
   return null;
 }
 
-function isOverQuota({ live, quota, subscriptionsEver }: Offer): boolean {
+function isOverQuota({ live, quota, subscriptionsEver }: Eligibility): boolean {
   return live === null && quota !== null && subscriptionsEver >= quota;
 }

@@ -1,18 +1,18 @@
 import type { Order } from '../../../generated/prisma/client.ts';
-import { type Batcher, createBatcher } from '../../../platform/concurrency/coalescer.ts';
+import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readWatchedOrders, type WatchedOrder } from '../order/read-watched-orders.ts';
-import { type Acceptance, type Accepted, acceptOrders } from './accept-orders.ts';
+import { type AcceptedOrder, acceptOrders, type RedemptionRequest } from './accept-orders.ts';
 import { dispatchOrders } from './dispatch-orders.ts';
 
 /** Gathers what many requests want at once, so that a transaction is paid for once. */
-export interface OrderBatchers {
-  acceptances: Batcher<Acceptance, Accepted>;
-  dispatches: Batcher<Order, Order>;
+export interface OrderCoalescers {
+  acceptances: Coalescer<RedemptionRequest, AcceptedOrder>;
+  dispatches: Coalescer<Order, Order>;
   /** Reads orders by their ids, in lower case. */
-  orderReads: Batcher<string, WatchedOrder | null>;
+  orderReads: Coalescer<string, WatchedOrder | null>;
 }
 
 /** Who would wait longer than this is told at once to come again. */
@@ -22,7 +22,7 @@ const LONGEST_WAIT_MS = 3_000;
 const READS_AT_ONCE = 500;
 
 /** @param maxSize most orders in one transaction */
-export function createOrderBatchers(services: Services, { maxSize }: { maxSize: number }): OrderBatchers {
+export function createOrderCoalescers(services: Services, { maxSize }: { maxSize: number }): OrderCoalescers {
   const limits = {
     maxSize,
     maxWaitMs: LONGEST_WAIT_MS,
@@ -30,9 +30,12 @@ export function createOrderBatchers(services: Services, { maxSize }: { maxSize: 
     failTogether: isOutage,
   };
   return {
-    acceptances: createBatcher({ ...limits, run: (wishes: Acceptance[]) => acceptOrders(services, wishes) }),
-    dispatches: createBatcher({ ...limits, run: (orders: Order[]) => dispatchOrders(services, orders) }),
-    orderReads: createBatcher({
+    acceptances: createCoalescer({
+      ...limits,
+      run: (wishes: RedemptionRequest[]) => acceptOrders(services, wishes),
+    }),
+    dispatches: createCoalescer({ ...limits, run: (orders: Order[]) => dispatchOrders(services, orders) }),
+    orderReads: createCoalescer({
       run: (ids: string[]) => readWatchedOrders(services, ids),
       maxSize: READS_AT_ONCE,
       // Whoever watches waits for as long as it takes.

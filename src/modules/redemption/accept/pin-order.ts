@@ -7,7 +7,7 @@ import type { Services } from '../../../platform/services.ts';
  *
  * @returns the order as it is by now; null when it was closed before
  */
-export async function promiseOrder({ db }: Pick<Services, 'db'>, order: Order): Promise<Order | null> {
+export async function pinOrder({ db }: Pick<Services, 'db'>, order: Order): Promise<Order | null> {
   if (order.status !== 'PAID' || order.isPromised) return order;
   const { id } = order;
   const [promised] = await db.order.updateManyAndReturn({

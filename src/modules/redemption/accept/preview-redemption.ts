@@ -3,8 +3,8 @@ import type { Services } from '../../../platform/services.ts';
 import { beginSubscription, extendSubscription } from '../../subscription/grant.ts';
 import { lookupsOf } from '../code/code-vault.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
-import { type Offer, readOffers, refusalOf } from './eligibility.ts';
-import { dailyRefusal, guess, penalizeGuess, recordWrongGuesses } from './wrong-guesses.ts';
+import { type Eligibility, readEligibility, refusalOf } from './eligibility.ts';
+import { dailyRefusal, limitWrongGuesses, penalizeGuess, recordWrongGuesses } from './wrong-guesses.ts';
 
 /** What redeeming a code would do. */
 export interface RedemptionPreview {
@@ -30,7 +30,7 @@ export async function previewRedemption(
   { userId, typed }: { userId: string; typed: string },
 ): Promise<RedemptionPreview> {
   const code = normalizeCode(typed, 'code');
-  const offer = await guess(services, userId, () => findOffer(services, userId, code));
+  const offer = await limitWrongGuesses(services, userId, () => findOffer(services, userId, code));
   const plan = await services.db.plan.findUniqueOrThrow({ where: { id: offer.planId } });
   return { plan, ...outcomeOf(offer) };
 }
@@ -39,8 +39,8 @@ async function findOffer(
   services: Pick<Services, 'db' | 'rateLimits' | 'secrets'>,
   userId: string,
   code: string,
-): Promise<Offer> {
-  const [offer] = await readOffers(services.db, [{ userId, lookups: lookupsOf(services, code) }]);
+): Promise<Eligibility> {
+  const [offer] = await readEligibility(services.db, [{ userId, lookups: lookupsOf(services, code) }]);
   if (!offer) throw new Error('there is no offer for the wish');
   const refusal = dailyRefusal(offer.wrongGuesses, offer.now) ?? refusalOf(offer);
   if (refusal?.code === 'CODE_NOT_FOUND') await countWrongGuess(services, userId);
@@ -53,7 +53,7 @@ async function countWrongGuess(services: Pick<Services, 'db' | 'rateLimits'>, us
   await penalizeGuess(services, userId);
 }
 
-function outcomeOf(offer: Offer): Omit<RedemptionPreview, 'plan'> {
+function outcomeOf(offer: Eligibility): Omit<RedemptionPreview, 'plan'> {
   const { live, unitTime, quantity, now } = offer;
   const after = live ? extendSubscription(live, offer, now) : beginSubscription('', offer, now);
   const { startsAt, expiresAt, trafficLimit } = after;

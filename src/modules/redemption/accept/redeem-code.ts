@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Order } from '../../../generated/prisma/client.ts';
-import type { Batcher } from '../../../platform/concurrency/coalescer.ts';
+import type { Coalescer } from '../../../platform/concurrency/coalescer.ts';
 import { violatedConstraint } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkInput } from '../../../platform/input.ts';
@@ -9,9 +9,9 @@ import type { Services } from '../../../platform/services.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import { lookupsOf } from '../code/code-vault.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
-import type { Acceptance, Accepted } from './accept-orders.ts';
-import { promiseOrder } from './pin-order.ts';
-import { guess, penalizeGuess } from './wrong-guesses.ts';
+import type { AcceptedOrder, RedemptionRequest } from './accept-orders.ts';
+import { pinOrder } from './pin-order.ts';
+import { limitWrongGuesses, penalizeGuess } from './wrong-guesses.ts';
 
 const RedeemInput = z.object({
   code: z.string(),
@@ -20,8 +20,8 @@ const RedeemInput = z.object({
 
 /** What redeeming needs: beside the services, what gathers the wishes of many users into few transactions. */
 export type RedeemServices = Pick<Services, 'db' | 'log' | 'rateLimits' | 'redis' | 'secrets'> & {
-  acceptances: Batcher<Acceptance, Accepted>;
-  dispatches: Batcher<Order, Order>;
+  acceptances: Coalescer<RedemptionRequest, AcceptedOrder>;
+  dispatches: Coalescer<Order, Order>;
   /** False in tests only: what must hold, holds without the lock. */
   redemptionLock: boolean;
 };
@@ -49,7 +49,9 @@ export async function redeemCode(
   const wish: Wish = { userId, code: normalizeCode(typed, 'input.code'), idempotencyKey };
   const known = await findByKey(services, wish);
   if (known) return known;
-  return guess(services, userId, () => withRedemptionLock(services, wish, () => accept(services, wish)));
+  return limitWrongGuesses(services, userId, () =>
+    withRedemptionLock(services, wish, () => accept(services, wish)),
+  );
 }
 
 /** The order of an earlier call with the same key; null when there was none, or it was closed. */
@@ -66,7 +68,7 @@ async function findByKey(
   if (!found) return null;
   if (!lookupsOf(services, code).includes(found.lookup)) throw new RedemptionError('IDEMPOTENCY_KEY_REUSED');
   const order = await services.db.order.findUnique({ where: { id: found.id, status: { not: 'CLOSED' } } });
-  return order && promiseOrder(services, order);
+  return order && pinOrder(services, order);
 }
 
 /** The lock saves others the trouble of trying; whether a code may be redeemed is decided without it. */
@@ -98,7 +100,7 @@ async function accept(services: RedeemServices, wish: Wish): Promise<Order> {
 
 /** Answers with the order of another call. */
 async function joinOrder(services: RedeemServices, order: Order): Promise<Order> {
-  const joined = await promiseOrder(services, order);
+  const joined = await pinOrder(services, order);
   if (!joined) throw new PlatformError('SERVICE_UNAVAILABLE');
   return joined;
 }

@@ -1,21 +1,21 @@
-import { createTurns } from '../../../platform/concurrency/admission.ts';
+import { createAdmission } from '../../../platform/concurrency/admission.ts';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
-import type { Limit } from '../../../platform/redis/rate-limit.ts';
+import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { countedAddress } from '../../network/server/own-addresses.ts';
 
 /** A wrong guess is an answer CODE_NOT_FOUND, and nothing else. */
-const BY_USER: Limit = { name: 'wrong-code', points: 10, durationSeconds: 600 };
-const BY_ADDRESS: Limit = { name: 'wrong-code-from', points: 100, durationSeconds: 600 };
+const BY_USER: RateLimit = { name: 'wrong-code', points: 10, durationSeconds: 600 };
+const BY_ADDRESS: RateLimit = { name: 'wrong-code-from', points: 100, durationSeconds: 600 };
 
 /** Kept in PostgreSQL, which a flushed Redis does not make forget. */
 const WRONG_GUESSES_A_DAY = 100;
 
 type GuessServices = Pick<Services, 'db' | 'rateLimits'>;
 
-const turns = createTurns();
+const turns = createAdmission();
 
 /**
  * Evaluates a guess while the user, and his address, may be wrong once more. Of many at once no more are under way
@@ -23,7 +23,7 @@ const turns = createTurns();
  *
  * @throws PlatformError RATE_LIMITED when the user, or his address, has guessed wrong too often lately
  */
-export async function guess<Result>(
+export async function limitWrongGuesses<Result>(
   services: GuessServices,
   userId: string,
   evaluate: () => Promise<Result>,

@@ -1,4 +1,4 @@
-import { type Batcher, createBatcher } from '../../../platform/concurrency/coalescer.ts';
+import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -15,8 +15,8 @@ type ActivateServices = Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'>;
 export function createActivations(
   services: ActivateServices,
   { maxSize }: { maxSize: number },
-): Batcher<string, void> {
-  return createBatcher<string, void>({
+): Coalescer<string, void> {
+  return createCoalescer<string, void>({
     maxSize,
     run: async (orderIds) => {
       await activateOrders(services, [...new Set(orderIds)]);
@@ -34,7 +34,7 @@ export function createActivations(
  *   has done so five times
  */
 export async function activateOrder(
-  services: ActivateServices & { activations: Batcher<string, void> },
+  services: ActivateServices & { activations: Coalescer<string, void> },
   orderId: string,
 ): Promise<void> {
   try {

@@ -6,7 +6,7 @@ import type { Services } from '../../../platform/services.ts';
 import { lockOrderOwners, lockOrders, lockSubscriptionsWhere } from '../../kernel/locks.ts';
 import { isOpenSql } from '../../subscription/subscription-status.ts';
 import { announceOrders } from '../order/announce-orders.ts';
-import { type OpenSubscription, type PaidOrder, planActivations } from './decide-activations.ts';
+import { decideActivations, type OpenSubscription, type PaidOrder } from './decide-activations.ts';
 import { writeActivations } from './write-activations.ts';
 
 type ActivateServices = Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'>;
@@ -57,7 +57,7 @@ async function activateAll(tx: Transaction, orderIds: readonly string[]): Promis
   if (!first) return [];
   await crashPoint('activateOrders.afterLocks');
   const open = await lockOpenSubscriptions(tx, orders);
-  const plan = planActivations(orders, open, first.now);
+  const plan = decideActivations(orders, open, first.now);
   await writeActivations(tx, plan);
   await crashPoint('activateOrders.beforeCommit');
   return [...plan.finished, ...plan.failed];

@@ -26,7 +26,7 @@ export interface PaidOrder extends Order {
 export type OpenSubscription = GrantedSubscription & { userId: string; planId: string };
 
 /** What a batch of activations will write. */
-export interface ActivationPlan {
+export interface ActivationDecisions {
   now: Date;
   /** Ids of subscriptions that make room for new ones. */
   expired: string[];
@@ -47,12 +47,12 @@ interface Slot {
  * Decides what becomes of the orders, in the order of their ids: of two orders of one user and plan the second
  * builds on what the first has made.
  */
-export function planActivations(
+export function decideActivations(
   orders: readonly PaidOrder[],
   open: readonly OpenSubscription[],
   now: Date,
-): ActivationPlan {
-  const plan: ActivationPlan = { now, expired: [], begun: [], extended: [], finished: [], failed: [] };
+): ActivationDecisions {
+  const plan: ActivationDecisions = { now, expired: [], begun: [], extended: [], finished: [], failed: [] };
   const slots = openSlots(open, plan);
   const redeemed = new Set<string>();
   const changed = new Map<string, { order: PaidOrder; slot: Slot }>();
@@ -81,7 +81,7 @@ export function planActivations(
   return plan;
 }
 
-function openSlots(open: readonly OpenSubscription[], plan: ActivationPlan): Map<string, Slot> {
+function openSlots(open: readonly OpenSubscription[], plan: ActivationDecisions): Map<string, Slot> {
   const slots = new Map<string, Slot>();
   for (const subscription of open) {
     if (subscription.expiresAt !== null && subscription.expiresAt <= plan.now)
@@ -114,7 +114,7 @@ function grantTo({ subscription, ...slot }: Slot, order: PaidOrder, now: Date): 
 }
 
 function collect(
-  plan: ActivationPlan,
+  plan: ActivationDecisions,
   { userId, planId }: PaidOrder,
   { subscription, isBegunHere }: Slot,
 ): void {

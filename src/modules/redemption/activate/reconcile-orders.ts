@@ -1,10 +1,10 @@
-import type { Batcher } from '../../../platform/concurrency/coalescer.ts';
+import type { Coalescer } from '../../../platform/concurrency/coalescer.ts';
 import type { Services } from '../../../platform/services.ts';
 import { SKIP_LOCKED } from '../../kernel/locks.ts';
 import { activateOrder } from './activate-order.ts';
 
 type ReconcileServices = Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'> & {
-  activations: Batcher<string, void>;
+  activations: Coalescer<string, void>;
 };
 
 const ORDERS_AT_ONCE = 1_000;

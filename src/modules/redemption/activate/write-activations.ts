@@ -2,10 +2,10 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { toJson } from '../../../platform/database/rows.ts';
 import { lockCodes } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
-import type { ActivationPlan } from './decide-activations.ts';
+import type { ActivationDecisions } from './decide-activations.ts';
 
 /** Writes what was decided, each table in one statement, the codes last: their rows are the most wanted. */
-export async function writeActivations(tx: Transaction, plan: ActivationPlan): Promise<void> {
+export async function writeActivations(tx: Transaction, plan: ActivationDecisions): Promise<void> {
   await expireSubscriptions(tx, plan);
   await beginSubscriptions(tx, plan);
   await extendSubscriptions(tx, plan);
@@ -22,13 +22,13 @@ export async function writeActivations(tx: Transaction, plan: ActivationPlan): P
   await changeUses(tx, uses);
 }
 
-async function expireSubscriptions(tx: Transaction, { expired }: ActivationPlan): Promise<void> {
+async function expireSubscriptions(tx: Transaction, { expired }: ActivationDecisions): Promise<void> {
   if (expired.length === 0) return;
   await tx.$executeRaw`
     UPDATE user_subscriptions SET status = 'EXPIRED', version = version + 1 WHERE id = ANY(${expired}::uuid[])`;
 }
 
-async function beginSubscriptions(tx: Transaction, { begun }: ActivationPlan): Promise<void> {
+async function beginSubscriptions(tx: Transaction, { begun }: ActivationDecisions): Promise<void> {
   if (begun.length === 0) return;
   await tx.$executeRaw`
     INSERT INTO user_subscriptions (id, user_id, plan_id, starts_at, expires_at, traffic_limit, reset_cycle,
@@ -40,7 +40,7 @@ async function beginSubscriptions(tx: Transaction, { begun }: ActivationPlan): P
 }
 
 /** Only what the grant changes: token and credential stay, or the customer's apps would stop working. */
-async function extendSubscriptions(tx: Transaction, { extended }: ActivationPlan): Promise<void> {
+async function extendSubscriptions(tx: Transaction, { extended }: ActivationDecisions): Promise<void> {
   if (extended.length === 0) return;
   await tx.$executeRaw`
     UPDATE user_subscriptions s
@@ -52,7 +52,7 @@ async function extendSubscriptions(tx: Transaction, { extended }: ActivationPlan
     WHERE s.id = v.id`;
 }
 
-async function endOrders(tx: Transaction, { now, finished, failed }: ActivationPlan): Promise<void> {
+async function endOrders(tx: Transaction, { now, finished, failed }: ActivationDecisions): Promise<void> {
   const ends = [
     ...finished.map(({ id, subscriptionId }) => ({ id, status: 'FINISHED', subscriptionId })),
     ...failed.map(({ id, failureCode }) => ({ id, status: 'FAILED', failureCode })),
@@ -68,7 +68,7 @@ async function endOrders(tx: Transaction, { now, finished, failed }: ActivationP
   if (ended !== ends.length) throw new Error('an order has changed under its lock');
 }
 
-async function recordRedemptions(tx: Transaction, { now, finished }: ActivationPlan): Promise<void> {
+async function recordRedemptions(tx: Transaction, { now, finished }: ActivationDecisions): Promise<void> {
   if (finished.length === 0) return;
   const records = finished.map((order) => ({
     ...{ redemptionId: order.redemptionId, id: order.id, codeId: order.codeId, batchId: order.batchId },

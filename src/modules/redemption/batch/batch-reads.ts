@@ -1,4 +1,4 @@
-import { type Batcher, createBatcher } from '../../../platform/concurrency/coalescer.ts';
+import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -8,8 +8,8 @@ import { type CsvWish, makeCsvTokens } from './csv-link.ts';
 /** Gathers what a page of batches asks for each of them, so that it is one query. */
 export interface BatchReads {
   /** By the ids of batches. */
-  batchTotals: Batcher<string, BatchTotals>;
-  csvTokens: Batcher<CsvWish, string>;
+  batchTotals: Coalescer<string, BatchTotals>;
+  csvTokens: Coalescer<CsvWish, string>;
 }
 
 /** As many as a page has. */
@@ -22,7 +22,7 @@ export function createBatchReads(services: Pick<Services, 'db' | 'secrets'>): Ba
     failTogether: isOutage,
   };
   return {
-    batchTotals: createBatcher({ ...limits, run: (ids: string[]) => readBatchTotals(services.db, ids) }),
-    csvTokens: createBatcher({ ...limits, run: (wishes: CsvWish[]) => makeCsvTokens(services, wishes) }),
+    batchTotals: createCoalescer({ ...limits, run: (ids: string[]) => readBatchTotals(services.db, ids) }),
+    csvTokens: createCoalescer({ ...limits, run: (wishes: CsvWish[]) => makeCsvTokens(services, wishes) }),
   };
 }

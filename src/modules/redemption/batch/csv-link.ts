@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RedemptionBatch } from '../../../generated/prisma/client.ts';
-import type { Batcher } from '../../../platform/concurrency/coalescer.ts';
+import type { Coalescer } from '../../../platform/concurrency/coalescer.ts';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { DecryptionError, type Secrets } from '../../../platform/keys/secrets.ts';
@@ -52,7 +52,7 @@ export async function csvUrl(
     caller,
     request,
     csvTokens,
-  }: { caller: Caller; request: RequestScope; csvTokens: Batcher<CsvWish, string> },
+  }: { caller: Caller; request: RequestScope; csvTokens: Coalescer<CsvWish, string> },
   { id, count, created, deletedAt }: RedemptionBatch,
 ): Promise<string | null> {
   const isAdmin = caller.kind === 'user' && caller.role === 'ADMIN';

@@ -2,7 +2,7 @@ import type { Order } from '../../../generated/prisma/client.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
-import { forgetCachedOrders } from './order-cache.ts';
+import { evictCachedOrders } from './order-cache.ts';
 
 /**
  * Clears what was cached of orders that have come to their end, then wakes who watches them or their owners, and the
@@ -14,7 +14,7 @@ export async function announceOrders(
 ): Promise<void> {
   if (orders.length === 0) return;
   await crashPoint('announceOrders.beforeCache');
-  await forgetCachedOrders(services, orders);
+  await evictCachedOrders(services, orders);
   await crashPoint('announceOrders.beforePublish');
   announce(services, {
     orderIds: orders.map(({ id }) => id),

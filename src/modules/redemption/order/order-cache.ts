@@ -18,7 +18,7 @@ export async function cacheOrders(
 }
 
 /** Forgets orders that have come to their end; what cannot be forgotten now ends by itself. */
-export async function forgetCachedOrders(
+export async function evictCachedOrders(
   { cache }: Pick<Services, 'cache'>,
   orders: readonly Pick<Order, 'orderNo'>[],
 ): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Batcher, createBatcher } from '../../../platform/concurrency/coalescer.ts';
+import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -14,10 +14,10 @@ export interface PropagationCounts {
 }
 
 /** By the ids of orders; null for one that is not FINISHED. */
-export type Propagations = Batcher<string, PropagationCounts | null>;
+export type Propagations = Coalescer<string, PropagationCounts | null>;
 
 export function createPropagations(services: Pick<Services, 'db'>): Propagations {
-  return createBatcher({
+  return createCoalescer({
     run: (orderIds: string[]) => readPropagations(services, orderIds),
     maxSize: 500,
     maxWaiting: Number.POSITIVE_INFINITY,

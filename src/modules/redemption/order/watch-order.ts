@@ -1,4 +1,4 @@
-import type { Batcher } from '../../../platform/concurrency/coalescer.ts';
+import type { Coalescer } from '../../../platform/concurrency/coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -27,7 +27,7 @@ export function watchedOrders({ db, watcher }: Pick<Services, 'db' | 'watcher'>)
  * @throws PlatformError NOT_FOUND as `getOrder` does
  */
 export function watchOrder(
-  services: { orderReads: Batcher<string, WatchedOrder | null>; watchedOrders: WatchKind },
+  services: { orderReads: Coalescer<string, WatchedOrder | null>; watchedOrders: WatchKind },
   { caller, id }: { caller: UserCaller; id: string },
 ): Promise<AsyncIterable<WatchedOrder>> {
   const { orderReads, watchedOrders } = services;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activateOrders } from '../../../../src/modules/redemption/activate/activate-orders.ts';
-import { createLimit } from '../../../../src/platform/concurrency/semaphore.ts';
+import { createSemaphore } from '../../../../src/platform/concurrency/semaphore.ts';
 import {
   createDatabase,
   type Database,
@@ -355,7 +355,7 @@ describe('no commit is skipped', () => {
       poolSize: 30,
       log: { warn: () => {} },
     });
-    const limit = createLimit(30);
+    const limit = createSemaphore(30);
     const memory = await new AgentMemory().sync(agent);
     let isOver = false;
     const reading = (async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { plansOfNodes, plansOfServer } from '../../../../src/modules/network/node-list/plans-of-nodes.ts';
-import { isHeardOf } from '../../../../src/modules/network/server-online.ts';
+import { isOnline } from '../../../../src/modules/network/server-online.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildNode, buildPlan, buildPlanNode, buildServer } from '../../../support/factories.ts';
 import { createTestServices } from '../../../support/services.ts';
@@ -42,6 +42,6 @@ describe('isHeardOf', () => {
     ['2026-01-31T11:59:00.000Z', false],
     ['2026-01-31T12:00:01.000Z', true],
   ] as const)('of an agent that was last heard at %s is %s at noon', (at, expected) => {
-    expect(isHeardOf(at === null ? null : new Date(at), now)).toBe(expected);
+    expect(isOnline(at === null ? null : new Date(at), now)).toBe(expected);
   });
 });

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { acceptCrowds } from '../../../src/platform/http/accept-crowds.ts';
+import { acceptOnManyHandles } from '../../../src/platform/http/many-handles.ts';
 
 const CLIENTS = 40;
 const log = { warn: (...told: unknown[]) => expect(told).toBe('nothing to warn of') };
@@ -40,7 +40,7 @@ describe('acceptCrowds', () => {
   it('accepts many in one turn of the event loop, where a server by itself accepts one', async () => {
     const alone = await listening();
     const crowded = await listening();
-    await acceptCrowds(crowded.server, log).then(onTestFinished);
+    await acceptOnManyHandles(crowded.server, log).then(onTestFinished);
 
     expect(await mostInOneTurn(alone)).toBe(1);
     expect(await mostInOneTurn(crowded)).toBeGreaterThan(8);
@@ -54,7 +54,7 @@ describe('acceptCrowds', () => {
       response.setHeader('connection', 'close').end('here');
       done += 1;
     });
-    const stop = await acceptCrowds(server, log);
+    const stop = await acceptOnManyHandles(server, log);
     const ask = async () => {
       const request = get(`http://127.0.0.1:${port}`, { agent: false });
       const [response] = await once(request, 'response');

@@ -25,7 +25,10 @@ const SEND_BACK = `
  * @returns stops accepting by the further handles; settles once the connections that came by them have ended, for which
  *   `server.close()` does not wait
  */
-export async function acceptCrowds(server: Server, log: Pick<Logger, 'warn'>): Promise<() => Promise<void>> {
+export async function acceptOnManyHandles(
+  server: Server,
+  log: Pick<Logger, 'warn'>,
+): Promise<() => Promise<void>> {
   const handles: Server[] = [];
   const helper = spawn(process.execPath, ['-e', SEND_BACK], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   helper.on('message', (_message, handle) => {

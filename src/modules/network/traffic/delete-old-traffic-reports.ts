@@ -1,6 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
 import { deleteExpired } from '../../kernel/delete-expired.ts';
-import { forgetTrafficReportsJob } from './forget-traffic-reports.job.ts';
+import { forgetTrafficReportsJob } from './delete-old-traffic-reports.job.ts';
 
 /**
  * Deletes the keys of traffic reports 30 days after they were applied. An agent that repeats an older report has it
@@ -9,7 +9,10 @@ import { forgetTrafficReportsJob } from './forget-traffic-reports.job.ts';
  * @param signal stops it after the transaction in flight
  * @returns how many rows were deleted
  */
-export function forgetTrafficReports(services: Pick<Services, 'db'>, signal?: AbortSignal): Promise<number> {
+export function deleteOldTrafficReports(
+  services: Pick<Services, 'db'>,
+  signal?: AbortSignal,
+): Promise<number> {
   const { name } = forgetTrafficReportsJob;
   const key = 'server_id, boot_id, sequence';
   return deleteExpired(

@@ -11,7 +11,10 @@ const TABLES = ['sessions', 'link_codes', 'pending_bindings'] as const;
  * @param signal stops it after the transaction in flight
  * @returns how many rows were deleted
  */
-export async function forgetExpired(services: Pick<Services, 'db'>, signal?: AbortSignal): Promise<number> {
+export async function deleteExpiredLogins(
+  services: Pick<Services, 'db'>,
+  signal?: AbortSignal,
+): Promise<number> {
   let deleted = 0;
   for (const table of TABLES) {
     const name = `forget-${table.replace('_', '-')}`;

@@ -3,7 +3,7 @@ import { announce } from '../../kernel/announce.ts';
 import { sessionKey } from './find-session.ts';
 
 /** Makes every instance forget the sessions and close their sockets. Called after the commit that ended them. */
-export async function announceEndedSessions(
+export async function invalidateSessions(
   { cache, pubSub }: Pick<Services, 'cache' | 'pubSub'>,
   sessionIds: readonly string[],
 ): Promise<void> {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { forgetExpired } from '../../../../src/modules/identity/session/forget-expired.ts';
+import { deleteExpiredLogins } from '../../../../src/modules/identity/session/delete-expired-logins.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildLinkCode, buildPendingBinding, buildSession, inDays } from '../../../support/factories.ts';
 import { createTestServices } from '../../../support/services.ts';
@@ -19,7 +19,7 @@ describe('forgetExpired', () => {
     }
     await buildSession(db, { expiresAt: inDays(1), revokedAt: inDays(-60) });
 
-    expect(await forgetExpired(services)).toBe(3);
+    expect(await deleteExpiredLogins(services)).toBe(3);
 
     expect(await db.session.count()).toBe(2);
     expect(await db.linkCode.count()).toBe(1);
@@ -30,6 +30,6 @@ describe('forgetExpired', () => {
       'forget-pending-bindings',
       'forget-sessions',
     ]);
-    expect(await forgetExpired(services)).toBe(0);
+    expect(await deleteExpiredLogins(services)).toBe(0);
   });
 });

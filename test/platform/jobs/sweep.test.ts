@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { BATCH_ROWS, runInBatches } from '../../../src/platform/jobs/job-runs.ts';
+import { runSweep, SWEEP_ROWS } from '../../../src/platform/jobs/sweep.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { createTestServices } from '../../support/services.ts';
 
@@ -18,42 +18,42 @@ const rows = (count: number) => Array.from({ length: count }, (_, row) => row);
 
 describe('runInBatches', () => {
   it('goes on while batches are full, and tells of each after its commit', async () => {
-    const batches = [BATCH_ROWS, BATCH_ROWS, 3, BATCH_ROWS];
+    const batches = [SWEEP_ROWS, SWEEP_ROWS, 3, SWEEP_ROWS];
     const told: number[] = [];
 
-    const done = await runInBatches(services, {
+    const done = await runSweep(services, {
       name,
       batch: async () => rows(batches.shift() ?? 0),
       afterCommit: (changed) => void told.push(changed.length),
     });
 
-    expect(done).toBe(2 * BATCH_ROWS + 3);
-    expect(told).toEqual([BATCH_ROWS, BATCH_ROWS, 3]);
+    expect(done).toBe(2 * SWEEP_ROWS + 3);
+    expect(told).toEqual([SWEEP_ROWS, SWEEP_ROWS, 3]);
     expect(await noted()).toMatchObject({ progress: { done, finished: true } });
   });
 
   it('writes down how far it has come with each batch, or neither', async () => {
     let batches = 0;
-    const run = runInBatches(services, {
+    const run = runSweep(services, {
       name,
       batch: async (tx) => {
         if (++batches === 3) throw new Error('a fault of the test');
         await tx.user.create({ data: {} });
-        return rows(BATCH_ROWS);
+        return rows(SWEEP_ROWS);
       },
     });
 
     await expect(run).rejects.toThrow('a fault of the test');
 
-    expect(await noted()).toMatchObject({ progress: { done: 2 * BATCH_ROWS, finished: false } });
+    expect(await noted()).toMatchObject({ progress: { done: 2 * SWEEP_ROWS, finished: false } });
     expect(await services.db.user.count()).toBe(2);
   });
 
   it('leaves what the last run has done when it finds nothing, and writes that it has looked every ten seconds', async () => {
-    const idle = () => runInBatches(services, { name, batch: async () => [] });
+    const idle = () => runSweep(services, { name, batch: async () => [] });
     await idle();
     expect(await noted()).toMatchObject({ lastRunAt: expect.any(Date), progress: null });
-    await runInBatches(services, { name, batch: async () => rows(3) });
+    await runSweep(services, { name, batch: async () => rows(3) });
     const before = await noted();
 
     await idle();
@@ -69,9 +69,9 @@ describe('runInBatches', () => {
 
   it('leaves a job alone that another run is at, and not another job', async () => {
     let within: number[] = [];
-    const other = (of: string) => runInBatches(services, { name: of, batch: async () => rows(1) });
+    const other = (of: string) => runSweep(services, { name: of, batch: async () => rows(1) });
 
-    await runInBatches(services, {
+    await runSweep(services, {
       name,
       batch: async () => {
         within = [await other(name), await other('another')];
@@ -89,10 +89,10 @@ describe('runInBatches', () => {
       const from = performance.now();
       await services.db.$queryRaw`SELECT pg_sleep(0.05)::text`;
       working.push([from, performance.now()]);
-      return rows(working.length < 3 ? BATCH_ROWS : 0);
+      return rows(working.length < 3 ? SWEEP_ROWS : 0);
     };
 
-    await runInBatches(services, { name, batch });
+    await runSweep(services, { name, batch });
 
     for (const [place, [from]] of working.entries()) {
       const before = working[place - 1];
@@ -104,13 +104,13 @@ describe('runInBatches', () => {
     const stopping = new AbortController();
     let batches = 0;
 
-    const done = await runInBatches(
+    const done = await runSweep(
       services,
       {
         name,
         batch: async () => {
           batches++;
-          return rows(BATCH_ROWS);
+          return rows(SWEEP_ROWS);
         },
         afterCommit: () => void setTimeout(() => stopping.abort()),
       },
@@ -118,7 +118,7 @@ describe('runInBatches', () => {
     );
 
     expect(batches).toBeLessThanOrEqual(2);
-    expect(done).toBe(batches * BATCH_ROWS);
+    expect(done).toBe(batches * SWEEP_ROWS);
     expect(await noted()).toMatchObject({ progress: { done, finished: false } });
   });
 });

@@ -6,7 +6,7 @@ import { nodeListKey } from './node-list-cache.ts';
  * Clears the cached lists of nodes of these plans, then wakes the apps of their users and the agents of their servers.
  * After the commit of whatever has changed a plan, a node or the place of a server.
  */
-export async function forgetNodeLists(
+export async function invalidateNodeLists(
   { cache, pubSub }: Pick<Services, 'cache' | 'pubSub'>,
   planIds: readonly string[],
 ): Promise<void> {

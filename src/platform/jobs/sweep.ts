@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database, Transaction } from '../database/database.ts';
 
 /** Rows that one transaction of a bulk change touches at most, so that nobody waits for its locks for long. */
-export const BATCH_ROWS = 1_000;
+export const SWEEP_ROWS = 1_000;
 
 /** A job that goes through what is due, batch by batch. */
-export interface BatchJob<Row> {
+export interface Sweep<Row> {
   /** Its name in `job_runs`. */
   name: string;
   /** Changes up to BATCH_ROWS rows that are due so that they are due no longer; gives what it has changed. */
@@ -25,9 +25,9 @@ export interface BatchJob<Row> {
  * @param signal ends the run after the batch that is under way
  * @returns how many rows this run has changed
  */
-export async function runInBatches<Row>(
+export async function runSweep<Row>(
   { db }: { db: Database },
-  { name, batch, afterCommit }: BatchJob<Row>,
+  { name, batch, afterCommit }: Sweep<Row>,
   signal?: AbortSignal,
 ): Promise<number> {
   for (let done = 0; ; ) {
@@ -37,14 +37,14 @@ export async function runInBatches<Row>(
       const changed = await batch(tx);
       await noteRun(tx, name, {
         done: done + changed.length,
-        finished: changed.length < BATCH_ROWS,
+        finished: changed.length < SWEEP_ROWS,
       });
       return changed;
     });
     if (!rows) return done;
     done += rows.length;
     afterCommit?.(rows);
-    if (rows.length < BATCH_ROWS || signal?.aborted) return done;
+    if (rows.length < SWEEP_ROWS || signal?.aborted) return done;
     await sleep(performance.now() - startedAt, undefined, { ...(signal && { signal }) }).catch(() => {});
   }
 }

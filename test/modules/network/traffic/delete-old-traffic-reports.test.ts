@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { forgetTrafficReports } from '../../../../src/modules/network/traffic/forget-traffic-reports.ts';
+import { deleteOldTrafficReports } from '../../../../src/modules/network/traffic/delete-old-traffic-reports.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildServer, buildTrafficReport, inDays } from '../../../support/factories.ts';
 import { createTestServices } from '../../../support/services.ts';
@@ -19,9 +19,9 @@ describe('forgetTrafficReports', () => {
       SELECT ${serverId}::uuid, gen_random_uuid(), n, now() - interval '30 days' FROM generate_series(1, 1500) AS n`;
     const kept = await buildTrafficReport(db, { serverId, receivedAt: inDays(-29.9) });
 
-    expect(await forgetTrafficReports(services)).toBe(1_500);
+    expect(await deleteOldTrafficReports(services)).toBe(1_500);
 
     expect(await db.trafficReport.findMany()).toEqual([kept]);
-    expect(await forgetTrafficReports(services)).toBe(0);
+    expect(await deleteOldTrafficReports(services)).toBe(0);
   });
 });
