@@ -1,33 +1,89 @@
-/** The arrows of docs/ARCHITECTURE.md, as rules. */
+/** The arrows of docs/ARCHITECTURE.md, as rules. The folders are checked by .dependency-cruiser-folders.cjs. */
+
+/** The folders of src/modules, lowest first: a folder imports only from folders above it in this list, and from itself. */
+const ORDER = [
+  'kernel',
+  'subscription',
+  'network',
+  'network/protocols',
+  'network/node-list',
+  'network/server',
+  'network/node',
+  'network/agent',
+  'network/traffic',
+  'catalog/plan',
+  'catalog/site',
+  'catalog/ad',
+  'redemption/code',
+  'redemption/batch',
+  'redemption/order',
+  'redemption/accept',
+  'redemption/activate',
+  'identity/credentials',
+  'identity/session',
+  'identity/presence',
+  'identity/device-proof',
+  'identity/device',
+  'lifecycle/account',
+  'lifecycle/binding',
+  'lifecycle/login',
+  'lifecycle/admin',
+  'operations/statistics',
+  'operations/audit',
+];
+
+const RING = '\\.(resolver|admin-resolver|types)\\.ts$';
+const filesOf = (folder) => `^src/modules/${folder}/[^/]+$`;
+
+const moduleOrder = ORDER.slice(0, -1).map((folder, place) => ({
+  name: `order-of-contexts: ${folder}`,
+  comment: 'A context imports only from those before it. GraphQL types and resolvers are an outer ring.',
+  severity: 'error',
+  from: { path: filesOf(folder), pathNot: RING },
+  to: { path: ORDER.slice(place + 1).map(filesOf) },
+}));
+
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    ...moduleOrder,
     {
-      name: 'platform-knows-no-module',
-      comment: 'The platform knows no word of the glossary.',
+      name: 'every-folder-has-a-place',
+      comment: 'A new folder of src/modules is added to ORDER.',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/modules/', pathNot: ORDER.map(filesOf) },
+    },
+    {
+      name: 'graphql-is-the-outer-ring',
+      comment: 'Only resolvers, types and what assembles the schema import resolvers and types.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: [RING, '^src/schema\\.ts$'] },
+      to: { path: `^src/modules/.*${RING}` },
+    },
+    {
+      name: 'graphql-only-in-the-ring',
+      comment: 'Verbs and rules do not know that they are called through GraphQL.',
+      severity: 'error',
+      from: { path: '^src/modules', pathNot: [RING, '^src/modules/kernel/access\\.ts$'] },
+      to: { path: ['^node_modules/(graphql|type-graphql|graphql-ws|@apollo)/', '^src/platform/graphql/'] },
+    },
+    {
+      name: 'modules-stand-below-the-process',
+      comment: 'Only resolvers may know the context that the process makes for them.',
+      severity: 'error',
+      from: { path: '^src/modules', pathNot: [RING, '^src/modules/kernel/access\\.ts$'] },
+      to: { path: ['^src/[^/]+\\.ts$', '^src/http/', '^src/cli/'] },
+    },
+    {
+      name: 'platform-imports-no-module',
       severity: 'error',
       from: { path: '^src/platform' },
       to: { path: ['^src/modules', '^src/http/', '^src/cli/', '^src/[^/]+\\.ts$'] },
     },
     {
-      name: 'graphql-only-at-the-doors',
-      comment: 'Verbs and rules do not know that they are called through GraphQL.',
-      severity: 'error',
-      from: {
-        path: '^src/modules',
-        pathNot: '\\.(resolver|admin-resolver|types)\\.ts$|^src/modules/kernel/access\\.ts$',
-      },
-      to: { path: ['^node_modules/(graphql|type-graphql|graphql-ws|@apollo)/', '^src/platform/graphql/'] },
-    },
-    {
-      name: 'nobody-imports-a-resolver',
-      severity: 'error',
-      from: { path: '^src/modules' },
-      to: { path: '\\.(resolver|admin-resolver)\\.ts$' },
-    },
-    {
       name: 'the-playground-stands-alone',
-      comment: 'It runs in a browser, and talks to the server as anybody would.',
+      comment: 'It runs in a browser, and uses the public API like any client.',
       severity: 'error',
       from: { path: '^src/playground/' },
       to: { path: '^src/', pathNot: '^src/playground/' },
@@ -39,7 +95,7 @@ module.exports = {
       to: { path: '^src/playground/' },
     },
     {
-      name: 'only-platform-connects',
+      name: 'only-the-platform-connects',
       severity: 'error',
       from: { path: '^src', pathNot: '^src/platform' },
       to: { path: '^node_modules/(ioredis|bull|pg|@prisma/adapter-pg|@prisma/schema-engine-wasm)/' },

@@ -6,28 +6,28 @@ import { RedemptionError } from './modules/kernel/redemption.errors.ts';
 import { PlatformError } from './platform/errors.ts';
 import { TransportEncryptionError } from './platform/transport-encryption/transport-encryption.errors.ts';
 
-/** Every refusal there is, with the sentence that people get. */
-export const ERROR_MESSAGES = {
-  ...PlatformError.messages,
-  ...AuthError.messages,
-  ...DeviceError.messages,
-  ...RedemptionError.messages,
-  ...OrderError.messages,
-  ...TransportEncryptionError.messages,
-} satisfies Record<string, string>;
+/** Every refusal the service gives, by code. */
+export const REFUSALS = {
+  ...PlatformError.table,
+  ...AuthError.table,
+  ...DeviceError.table,
+  ...RedemptionError.table,
+  ...OrderError.table,
+  ...TransportEncryptionError.table,
+};
 
 /** Each code by its own name. */
-export type ErrorCodeName = keyof typeof ERROR_MESSAGES;
+export type ErrorCodeName = keyof typeof REFUSALS;
 
 /** The enum of the schema: clients get the codes from it. */
-export const ErrorCode = Object.fromEntries(Object.keys(ERROR_MESSAGES).map((code) => [code, code])) as {
+export const ErrorCode = Object.fromEntries(Object.keys(REFUSALS).map((code) => [code, code])) as {
   [Code in ErrorCodeName]: Code;
 };
 
 registerEnumType(ErrorCode, {
   name: 'ErrorCode',
-  description: 'What `extensions.code` of an error can be. Switch on it; the message is for people.',
+  description: 'The values of `extensions.code`. Clients switch on the code; the message is for people.',
   valuesConfig: Object.fromEntries(
-    Object.entries(ERROR_MESSAGES).map(([code, description]) => [code, { description }]),
+    Object.entries(REFUSALS).map(([code, { message }]) => [code, { description: message }]),
   ),
 });

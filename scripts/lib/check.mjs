@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { findProse } from './prose.mjs';
 import { root, run } from './steps.mjs';
 
 const bin = (path) => join(root, 'node_modules', path);
@@ -17,6 +18,11 @@ const CHECKS = [
     args: ['--noEmit', '-p', 'src/playground/tsconfig.json'],
   },
   { title: 'layers', program: bin('dependency-cruiser/bin/dependency-cruise.mjs'), args: ['src'] },
+  {
+    title: 'folders',
+    program: bin('dependency-cruiser/bin/dependency-cruise.mjs'),
+    args: ['--config', '.dependency-cruiser-folders.cjs', 'src'],
+  },
   { title: 'unused code', program: bin('knip/bin/knip.js'), args: [] },
 ];
 
@@ -37,6 +43,8 @@ export async function check() {
     }
   };
   await Promise.all([lane(), lane()]);
+  const startedAt = performance.now();
+  if (!report('English', startedAt, findProse())) failed.push('English');
   return failed;
 }
 
@@ -47,11 +55,16 @@ const CODEGEN = {
 };
 
 async function passes({ title, program, args }) {
-  const begun = Date.now();
+  const startedAt = performance.now();
   const { code, output } = await run(program, args);
-  const took = `${((Date.now() - begun) / 1000).toFixed(1)} s`;
+  return report(title, startedAt, code === 0 ? [] : [output.trim()]);
+}
+
+function report(title, startedAt, findings) {
+  const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+  const isPassed = findings.length === 0;
   console.log(
-    code === 0 ? `  ok      ${title} (${took})` : `  FAILED  ${title} (${took})\n${output.trim()}\n`,
+    isPassed ? `  ok      ${title} (${took})` : `  FAILED  ${title} (${took})\n${findings.join('\n')}\n`,
   );
-  return code === 0;
+  return isPassed;
 }

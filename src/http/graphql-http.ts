@@ -140,6 +140,6 @@ function refusedRequest(error: unknown): GraphQLError {
 function statusOf(error: unknown): { status: number; headers?: HeaderMap } {
   if (!(error instanceof DomainError)) return { status: 503 };
   const seconds = error.details.retryAfterSeconds;
-  if (seconds === undefined) return { status: 400 };
-  return { status: 429, headers: new HeaderMap([['retry-after', String(seconds)]]) };
+  const headers = seconds === undefined ? [] : [['retry-after', String(seconds)] as const];
+  return { status: error.status, headers: new HeaderMap(headers) };
 }

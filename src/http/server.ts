@@ -164,6 +164,6 @@ function answerErrors(
 }
 
 function statusOf(error: FastifyError): number {
-  if (error instanceof DomainError) return error.code === 'SERVICE_UNAVAILABLE' ? 503 : 400;
+  if (error instanceof DomainError) return error.status;
   return error.statusCode ?? (isOutage(error) || isRedisAway(error) ? 503 : 500);
 }

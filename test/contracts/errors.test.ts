@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { isEnumType } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { ERROR_MESSAGES } from '../../src/error-codes.ts';
-import { RETRYABLE } from '../../src/platform/errors.ts';
+import { REFUSALS } from '../../src/error-codes.ts';
 import { createSchema } from '../../src/schema.ts';
 
 interface Row {
@@ -38,9 +37,7 @@ async function definedCodes(): Promise<string[]> {
 }
 
 function codesOf(exported: unknown): string[] {
-  return typeof exported === 'function' && 'messages' in exported
-    ? Object.keys(exported.messages as Record<string, string>)
-    : [];
+  return typeof exported === 'function' && 'table' in exported ? Object.keys(exported.table as object) : [];
 }
 
 describe('docs/errors.md', () => {
@@ -49,7 +46,7 @@ describe('docs/errors.md', () => {
       documentedCodes()
         .map(({ code }) => code)
         .sort(),
-    ).toEqual(Object.keys(ERROR_MESSAGES).sort());
+    ).toEqual(Object.keys(REFUSALS).sort());
   });
 
   it('says when each is given, what to do, whether to retry, and the status', () => {
@@ -64,7 +61,12 @@ describe('docs/errors.md', () => {
   it('agrees with the service on what may simply be sent again', () => {
     const retryable = documentedCodes().filter((row) => row.retryable === 'yes');
 
-    expect(retryable.map(({ code }) => code).sort()).toEqual([...RETRYABLE].sort());
+    expect(retryable.map(({ code }) => code).sort()).toEqual(
+      Object.entries<{ retryable?: boolean }>(REFUSALS)
+        .filter(([, refusal]) => refusal.retryable)
+        .map(([code]) => code)
+        .sort(),
+    );
   });
 
   it('tells each key that extensions may have', () => {
@@ -91,7 +93,7 @@ describe('ErrorCode', () => {
     const values = isEnumType(type) ? type.getValues() : [];
 
     expect(Object.fromEntries(values.map(({ name, description }) => [name, description]))).toEqual(
-      ERROR_MESSAGES,
+      Object.fromEntries(Object.entries(REFUSALS).map(([code, { message }]) => [code, message])),
     );
   });
 
@@ -99,6 +101,6 @@ describe('ErrorCode', () => {
     const defined = await definedCodes();
 
     expect(defined.filter((code, index) => defined.indexOf(code) !== index)).toEqual([]);
-    expect([...defined].sort()).toEqual(Object.keys(ERROR_MESSAGES).sort());
+    expect([...defined].sort()).toEqual(Object.keys(REFUSALS).sort());
   });
 });

@@ -1,9 +1,9 @@
 import { type GraphQLField, getNamedType, getNullableType, isEnumType, isObjectType } from 'graphql';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { paginate } from '../../src/platform/database/page.ts';
 import { policyOf } from '../../src/platform/graphql/policy.ts';
 import { createSecrets } from '../../src/platform/keys/secrets.ts';
+import { paginate } from '../../src/platform/pagination/page.ts';
 import { createSchema } from '../../src/schema.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { post } from '../support/client.ts';

@@ -136,8 +136,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'src/modules/kernel/locks.ts',
-        find: 'users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE',
-        replace: 'users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY id FOR UPDATE',
+        find: `users WHERE id = ANY(\${[...userIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`,
+        replace: `users WHERE id = ANY(\${[...userIds]}::uuid[]) ORDER BY id FOR UPDATE`,
       },
     ],
     tests: ['test/faults/locks.test.ts'],
@@ -147,8 +147,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'src/modules/kernel/locks.ts',
-        find: 'users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE',
-        replace: 'users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY random() FOR NO KEY UPDATE',
+        find: `users WHERE id = ANY(\${[...userIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`,
+        replace: `users WHERE id = ANY(\${[...userIds]}::uuid[]) ORDER BY random() FOR NO KEY UPDATE`,
       },
     ],
     tests: ['test/faults/locks.test.ts'],

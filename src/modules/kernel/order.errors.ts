@@ -1,5 +1,5 @@
 import { defineErrors } from '../../platform/errors.ts';
 
-export const OrderError = defineErrors({
-  ACTIVATION_FAILED: 'The order could not be activated. The code was not used up.',
+export const OrderError = defineErrors('OrderError', {
+  ACTIVATION_FAILED: { message: 'The order could not be activated. The code was not used up.' },
 });

@@ -1,13 +1,13 @@
 import { defineErrors } from '../../platform/errors.ts';
 
-export const RedemptionError = defineErrors({
-  REDEMPTION_IN_PROGRESS: 'This code is being redeemed by you at this moment.',
-  CODE_NOT_FOUND: 'No code matches what you entered.',
-  CODE_DISABLED: 'This code is switched off.',
-  CODE_EXPIRED: 'This code is too old.',
-  CODE_EXHAUSTED: 'This code has no uses left.',
-  CODE_ALREADY_REDEEMED: 'You have already redeemed this code.',
-  PLAN_NOT_AVAILABLE: 'The plan of this code is not available any more.',
-  QUOTA_EXCEEDED: 'You have had this plan as often as it may be had.',
-  IDEMPOTENCY_KEY_REUSED: 'This idempotency key was used with another code.',
+export const RedemptionError = defineErrors('RedemptionError', {
+  REDEMPTION_IN_PROGRESS: { message: 'You are already redeeming this code. Try again.', retryable: true },
+  CODE_NOT_FOUND: { message: 'This code does not exist.' },
+  CODE_DISABLED: { message: 'This code is disabled.' },
+  CODE_EXPIRED: { message: 'This code has expired.' },
+  CODE_EXHAUSTED: { message: 'This code has no uses left.' },
+  CODE_ALREADY_REDEEMED: { message: 'You have already redeemed this code.' },
+  PLAN_NOT_AVAILABLE: { message: 'The plan of this code is no longer available.' },
+  QUOTA_EXCEEDED: { message: 'You have reached the limit for this plan.' },
+  IDEMPOTENCY_KEY_REUSED: { message: 'This idempotency key was used with another code.' },
 });

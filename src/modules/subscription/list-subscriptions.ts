@@ -1,7 +1,7 @@
 import type { Prisma, SubscriptionStatus } from '../../generated/prisma/client.ts';
 import { databaseNow } from '../../platform/database/clock.ts';
-import { type Page, type PageArguments, paginate, type Sort } from '../../platform/database/page.ts';
 import { checkId } from '../../platform/input.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../platform/pagination/page.ts';
 import type { Services } from '../../platform/services.ts';
 import {
   PLAN_COLUMNS,

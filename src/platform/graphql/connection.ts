@@ -1,5 +1,5 @@
 import { ArgsType, type ClassType, Field, Int, ObjectType } from 'type-graphql';
-import type { Page, PageArguments } from '../database/page.ts';
+import type { Page, PageArguments } from '../pagination/page.ts';
 
 /** Where a page lies within its list. */
 @ObjectType({ description: 'Where a page lies within its list.' })

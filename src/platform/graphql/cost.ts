@@ -13,7 +13,7 @@ import {
   type SelectionNode,
 } from 'graphql';
 import { type ComplexityEstimator, getComplexity } from 'graphql-query-complexity';
-import { PAGE_SIZE } from '../database/page.ts';
+import { PAGE_SIZE } from '../pagination/page.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
 

@@ -1,6 +1,6 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { isOutage } from '../database/database.ts';
-import { DomainError, type ErrorDetails, PlatformError, RETRYABLE } from '../errors.ts';
+import { DomainError, type ErrorDetails, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { isRedisAway } from '../redis/redis.ts';
 import { requestScope } from '../request-scope.ts';
@@ -34,7 +34,7 @@ export function maskError(
     extensions: {
       code: refusal.code,
       requestId: requestScope()?.requestId ?? '',
-      retryable: RETRYABLE.has(refusal.code),
+      retryable: refusal.retryable,
       ...refusal.details,
     },
   };
@@ -83,7 +83,9 @@ function requestFault(error: GraphQLError): DomainError {
     // GraphQL's own words, which look like SQL to whoever watches for it.
     .replace('must select only one top level field', 'must have only one root field');
   const isHidden = requestScope()?.hidesSchema === true;
-  return new DomainError(requestFaultCode(error), isHidden ? withoutNames(sentence, error) : sentence);
+  return new PlatformError(requestFaultCode(error), {
+    message: isHidden ? withoutNames(sentence, error) : sentence,
+  });
 }
 
 /** Only the names that stand in the document are repeated: whoever may not read the schema cannot guess it either. */
@@ -95,8 +97,12 @@ function withoutNames(sentence: string, { source }: GraphQLError): string {
 }
 
 /** HTTP-level faults of Apollo (no query, wrong JSON types) carry BAD_REQUEST: they are bad input. */
-function requestFaultCode({ message, extensions }: GraphQLError): string {
+function requestFaultCode({ message, extensions }: GraphQLError): keyof typeof PlatformError.table {
   if (/^Syntax Error: Document contains more tha\w /.test(message)) return 'OPERATION_TOO_COMPLEX';
   const code = extensions[REASON] ?? extensions.code;
-  return typeof code === 'string' && code in PlatformError.messages ? code : 'BAD_USER_INPUT';
+  return isPlatformCode(code) ? code : 'BAD_USER_INPUT';
+}
+
+function isPlatformCode(code: unknown): code is keyof typeof PlatformError.table {
+  return typeof code === 'string' && Object.hasOwn(PlatformError.table, code);
 }

@@ -7,7 +7,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { createRateLimiter } from '../concurrency/rate-limiter.ts';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
-import type { Channel, SealableChannel } from '../transport-encryption/sealed-socket.ts';
+import type { Channel, SealableChannel } from './channel.ts';
 import { createHandshakes, type HandshakeSettings, refuseHandshake } from './handshake.ts';
 import { LIMITS } from './limits.ts';
 import type { SocketPlace } from './socket-places.ts';

@@ -1,24 +1,11 @@
 import { z } from 'zod';
+import type { Channel, SealableChannel } from '../graphql/channel.ts';
 import { SocketRefusal } from '../graphql/socket-protocol.ts';
 import { orInvalid } from './jwe.ts';
 import { refusalTime } from './refusal-time.ts';
 import { createSocketSeal, type SocketSeal } from './socket-seal.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 import type { TransportEncryption } from './transport-encryption.ts';
-
-/** What messages travel through, as graphql-ws wants it. */
-export interface Channel {
-  send: (message: string) => Promise<void> | void;
-  close: (code?: number, reason?: string) => Promise<void> | void;
-  /** `handle` rejects with SocketRefusal when the channel is to be closed. */
-  onMessage: (handle: (message: string) => Promise<void>) => void;
-}
-
-/** A channel that is encrypted when its client has begun so. */
-export interface SealableChannel extends Channel {
-  /** Settled by the first message. */
-  isSealed: () => boolean;
-}
 
 interface SealSettings {
   open: TransportEncryption['open'];

@@ -1,6 +1,6 @@
 import { defineErrors } from '../errors.ts';
 
-export const TransportEncryptionError = defineErrors({
-  SECRET_IS_EMPTY: 'Device encryption is switched on, but there is no transport key yet.',
-  INVALID_CIPHERTEXT: 'The message could not be opened.',
+export const TransportEncryptionError = defineErrors('TransportEncryptionError', {
+  SECRET_IS_EMPTY: { message: 'Device encryption is enabled, but no transport key exists yet.' },
+  INVALID_CIPHERTEXT: { message: 'The message could not be decrypted.' },
 });

@@ -74,7 +74,7 @@ describe('process', () => {
   it('never tries a refusal again', async () => {
     const jobs = await join();
     const refusing = vi.fn(async () => {
-      throw new DomainError('ACCOUNT_DISABLED', 'no');
+      throw new DomainError('ACCOUNT_DISABLED', { message: 'no' });
     });
     jobs.process(greet, refusing);
 

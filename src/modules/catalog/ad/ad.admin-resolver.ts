@@ -1,7 +1,7 @@
 import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
 import type { z } from 'zod';
-import type { Page } from '../../../platform/database/page.ts';
 import { PageArgs } from '../../../platform/graphql/connection.ts';
+import type { Page } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 import { AdminOnly, CurrentUser } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';

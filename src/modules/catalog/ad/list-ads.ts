@@ -1,6 +1,6 @@
 import type { Ad, Prisma } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
-import { type Page, type PageArguments, paginate } from '../../../platform/database/page.ts';
+import { type Page, type PageArguments, paginate } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
 type ListServices = Pick<Services, 'db' | 'secrets'>;

@@ -1,5 +1,5 @@
 import type { Plan } from '../../../generated/prisma/client.ts';
-import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/database/page.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
 /** What is on sale, the oldest first. */

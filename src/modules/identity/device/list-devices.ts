@@ -2,8 +2,8 @@ import type { Device, Prisma } from '../../../generated/prisma/client.ts';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { literally } from '../../../platform/database/like.ts';
-import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/database/page.ts';
 import { checkId } from '../../../platform/input.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
 type DeviceSort = Sort<{ lastSeenAt: Date | null }>;

@@ -1,6 +1,6 @@
 import type { Prisma, User } from '../../../generated/prisma/client.ts';
 import { literally } from '../../../platform/database/like.ts';
-import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/database/page.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
 /** Which accounts; what is left out does not matter. */

@@ -1,7 +1,7 @@
 import type { Device, User } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import type { Page, PageArguments } from '../../../platform/database/page.ts';
 import { DomainError } from '../../../platform/errors.ts';
+import type { Page, PageArguments } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 import { listDevices } from '../../identity/device/list-devices.ts';
 import {

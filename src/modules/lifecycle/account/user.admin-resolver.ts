@@ -1,7 +1,7 @@
 import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
 import type { Context } from '../../../context.ts';
-import type { Page } from '../../../platform/database/page.ts';
 import { PageArgs } from '../../../platform/graphql/connection.ts';
+import type { Page } from '../../../platform/pagination/page.ts';
 import { AdminOnly, CurrentUser } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { deleteUser } from './delete-user.ts';

@@ -1,8 +1,8 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../../context.ts';
 import type { Device as DeviceRow } from '../../../generated/prisma/client.ts';
-import type { Page } from '../../../platform/database/page.ts';
 import { PageArgs } from '../../../platform/graphql/connection.ts';
+import type { Page } from '../../../platform/pagination/page.ts';
 import { Device, DeviceConnection, DeviceFilter, DeviceOrderBy } from '../../identity/device/device.types.ts';
 import { kickDevice } from '../../identity/device/kick-device.ts';
 import { listDevices } from '../../identity/device/list-devices.ts';

@@ -1,5 +1,5 @@
 import type { Server } from '../../../generated/prisma/client.ts';
-import { type Page, type PageArguments, paginate } from '../../../platform/database/page.ts';
+import { type Page, type PageArguments, paginate } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
 /** The servers there are, the newest first. */

@@ -1,8 +1,8 @@
 import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
 import type { Context } from '../../../context.ts';
 import type { Server as ServerRow } from '../../../generated/prisma/client.ts';
-import type { Page } from '../../../platform/database/page.ts';
 import { PageArgs } from '../../../platform/graphql/connection.ts';
+import type { Page } from '../../../platform/pagination/page.ts';
 import { AdminOnly, CurrentUser } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { createServer } from './create-server.ts';

@@ -1,6 +1,6 @@
 import type { AuditEntry, Prisma } from '../../../generated/prisma/client.ts';
-import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/database/page.ts';
 import { checkId } from '../../../platform/input.ts';
+import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
 interface Filter {

@@ -1,8 +1,8 @@
 import { Arg, Args, Ctx, ID, Query, Resolver, Root, Subscription } from 'type-graphql';
 import type { Context } from '../../../context.ts';
 import type { RedemptionBatch as BatchRow } from '../../../generated/prisma/client.ts';
-import type { Page } from '../../../platform/database/page.ts';
 import { PageArgs } from '../../../platform/graphql/connection.ts';
+import type { Page } from '../../../platform/pagination/page.ts';
 import { AdminOnly } from '../../kernel/access.ts';
 import { RedemptionBatch, RedemptionBatchConnection } from './code-batch.types.ts';
 import { listBatches } from './list-batches.ts';

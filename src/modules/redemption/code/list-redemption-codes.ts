@@ -1,7 +1,7 @@
 import type { Plan, Prisma, RedemptionBatch, RedemptionCode } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
-import { type Page, type PageArguments, paginate } from '../../../platform/database/page.ts';
 import { checkId } from '../../../platform/input.ts';
+import { type Page, type PageArguments, paginate } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lookupsOf } from './code-vault.ts';
 import { normalizeCode } from './redemption-code.ts';

@@ -1,6 +1,6 @@
 import type { Prisma, Redemption } from '../../../generated/prisma/client.ts';
-import { type Page, type PageArguments, paginate } from '../../../platform/database/page.ts';
 import { checkId } from '../../../platform/input.ts';
+import { type Page, type PageArguments, paginate } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
 /** Which records; what is left out does not matter. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
-import { checkPage, type List, paginate, type Window } from '../../../src/platform/database/page.ts';
 import { createSecrets } from '../../../src/platform/keys/secrets.ts';
+import { checkPage, type List, paginate, type Window } from '../../../src/platform/pagination/page.ts';
 
 const secrets = createSecrets({ secretKey: randomBytes(32).toString('hex') });
 const id = (number: number) => `019a0000-0000-7000-8000-${String(number).padStart(12, '0')}`;
