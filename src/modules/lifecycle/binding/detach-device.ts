@@ -2,7 +2,7 @@ import type { Device, Prisma } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockDevice } from '../../identity/device/lock-device.ts';
-import { removeDevice } from '../../identity/device/remove-device.ts';
+import { removeDevice } from '../../identity/device/delete-device-rows.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';

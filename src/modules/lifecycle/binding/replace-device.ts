@@ -1,6 +1,6 @@
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
-import { removeDevice } from '../../identity/device/remove-device.ts';
+import { removeDevice } from '../../identity/device/delete-device-rows.ts';
 
 /**
  * Removes a device of an account to make room for another one. The caller holds the lock on the user.
