@@ -1,5 +1,10 @@
 import type { Config } from './config.ts';
 import { createPresence, type Presence } from './modules/identity/presence/presence.ts';
+import {
+  type AccessTokenVerifier,
+  createAccessTokenVerifier,
+} from './modules/identity/session/access-token.ts';
+import { createSessionReads, type SessionReads } from './modules/identity/session/find-session.ts';
 import { createSessionWatch } from './modules/identity/session/watch-session.ts';
 import type { Caller } from './modules/kernel/caller.ts';
 import { watchedUsers } from './modules/lifecycle/account/watch-viewer.ts';
@@ -20,7 +25,7 @@ import type { EndWatch } from './platform/watch/end-watch.ts';
 import type { WatchKind } from './platform/watch/watch-kind.ts';
 
 /** What a process has once, and all of its requests share. */
-export interface Shared extends OrderCoalescers, UserLists, BatchReads {
+export interface Shared extends OrderCoalescers, UserLists, BatchReads, AccessTokenVerifier, SessionReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
   watchedBatches: WatchKind;
@@ -53,6 +58,8 @@ export function createShared(
     ...createOrderCoalescers(services, { maxSize: BATCH_SIZE }),
     ...createUserLists(services),
     ...createBatchReads(services),
+    ...createAccessTokenVerifier(services),
+    ...createSessionReads(services),
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),
     watchedBatches: watchedBatches(services),

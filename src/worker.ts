@@ -1,5 +1,5 @@
 import { endStaleStays } from './modules/identity/presence/end-stale-stays.ts';
-import { forgetExpiredJob } from './modules/identity/session/delete-expired-logins.job.ts';
+import { deleteExpiredLoginsJob } from './modules/identity/session/delete-expired-logins.job.ts';
 import { deleteExpiredLogins } from './modules/identity/session/delete-expired-logins.ts';
 import { forgetTrafficReportsJob } from './modules/network/traffic/delete-old-traffic-reports.job.ts';
 import { deleteOldTrafficReports } from './modules/network/traffic/delete-old-traffic-reports.ts';
@@ -44,7 +44,7 @@ export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: numb
   const repeated = startRepeatedJobs(services, [
     [expireSubscriptionsJob, (signal) => expireSubscriptions(services, signal)],
     [resetTrafficJob, (signal) => resetTraffic(services, signal)],
-    [forgetExpiredJob, (signal) => deleteExpiredLogins(services, signal)],
+    [deleteExpiredLoginsJob, (signal) => deleteExpiredLogins(services, signal)],
     [forgetTrafficReportsJob, (signal) => deleteOldTrafficReports(services, signal)],
   ]);
   return {

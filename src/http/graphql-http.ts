@@ -115,7 +115,7 @@ async function identify(
 ): Promise<Caller> {
   try {
     await shared.operationBudget.spendRequest(scopeOf(request, config).ip);
-    const caller = await authenticate(services, request.headers.authorization);
+    const caller = await authenticate({ ...services, ...shared }, request.headers.authorization);
     if (!isSealed(request)) await ensureMaySpeakClear(caller);
     const scope = requestScope();
     if (scope) scope.hidesSchema = !mayIntrospect(caller, config);

@@ -35,7 +35,7 @@ export function serveGraphqlSockets(
   const watchClear = createClearSocketWatch({ ...encryption, log: services.log });
   const takePlace = createPlaces(config);
   const connect: WebsocketSettings['connect'] = async ({ params, scope, isSealed }, close) => {
-    const caller = await admit(services, params.authorization);
+    const caller = await admit({ ...services, ...shared }, params.authorization);
     scope.hidesSchema = !mayIntrospect(caller, config);
     if (!isSealed) await orClose(deviceTraffic.ensureMaySpeakClear(caller));
     const leaves = await enter(takePlace(caller), () => holdOpen(shared, caller, close));
@@ -115,7 +115,7 @@ async function holdUser(
   close: Close,
 ): Promise<Leave> {
   const displaced = () => close(4409, 'DEVICE_DISPLACED');
-  const leave = deviceId === null ? () => {} : await presence.arrive({ userId, deviceId }, { displaced });
+  const leave = deviceId === null ? () => {} : await presence.connect({ userId, deviceId }, { displaced });
   const stopWatching = sessionWatch.watch(sessionId, () => {
     // A client that does not answer the close is gone all the same.
     leave();
@@ -128,7 +128,7 @@ async function holdUser(
 }
 
 /** graphql-ws clients come again with a new token after 4403, and stop after 4401. */
-async function admit(services: Services, authorization: unknown): Promise<Caller> {
+async function admit(services: Services & Shared, authorization: unknown): Promise<Caller> {
   const caller = await authenticate(services, typeof authorization === 'string' ? authorization : undefined);
   if (caller.kind !== 'anonymous') return caller;
   if (caller.refusedToken === 'EXPIRED')

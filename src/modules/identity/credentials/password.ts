@@ -3,19 +3,22 @@ import { hash, verify } from '@node-rs/argon2';
 import { z } from 'zod';
 import { createSemaphore } from '../../../platform/concurrency/semaphore.ts';
 
-/** Argon2id with the memory and passes that OWASP's password storage sheet names first. */
+/** Argon2id parameters: the first option of OWASP's Password Storage Cheat Sheet. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
-/** A hash keeps a core busy for tens of milliseconds: one per core at a time, or nothing else is answered. */
-const oneForEachCore = createSemaphore(availableParallelism());
+/**
+ * One hash takes a core for tens of milliseconds. More hashes than cores would starve the event
+ * loop.
+ */
+const hashing = createSemaphore(availableParallelism());
 
-/** A password that somebody chooses. */
+/** Rules for new passwords. Existing passwords are not checked against them on login. */
 export const NewPassword = z
   .string()
   .min(8, 'must have at least 8 characters')
   .max(128, 'must have at most 128 characters');
 
-/** An e-mail address as it is stored: in lower case. */
+/** Normalizes an e-mail address to the form in which it is stored: trimmed and in lower case. */
 export const EmailAddress = z
   .string()
   .trim()
@@ -23,16 +26,16 @@ export const EmailAddress = z
   .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
   .toLowerCase();
 
-export const hashPassword = (password: string): Promise<string> => oneForEachCore(() => hash(password, COST));
+export const hashPassword = (password: string): Promise<string> => hashing(() => hash(password, COST));
 
-/** Somebody unknown costs as much as somebody known: the time does not tell who has an account. */
-const nobody = hashPassword('');
+/** Verified for unknown users, so that response times do not reveal which accounts exist. */
+const dummyHash = hashPassword('');
 
-/** Whether it is the password of that hash; without a hash it takes as long, and is not. */
+/** Verifies a password. Without a hash it returns false, after the same time. */
 export async function isPassword(
   password: string,
   passwordHash: string | null | undefined,
 ): Promise<boolean> {
-  const matches = await oneForEachCore(async () => verify(passwordHash ?? (await nobody), password));
+  const matches = await hashing(async () => verify(passwordHash ?? (await dummyHash), password));
   return matches && passwordHash != null;
 }

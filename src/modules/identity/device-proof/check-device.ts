@@ -2,26 +2,29 @@ import type { Device, User } from '../../../generated/prisma/client.ts';
 import { equalSecrets } from '../../../platform/keys/secrets.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
-import type { ShownProof } from './device-proof.ts';
+import type { PresentedCredential } from './device-proof.ts';
 
-/** Whether the device has shown a secret or a key at some time, and so must show it from then on. */
+/**
+ * Whether the device has registered a secret or a key, which it must then present on every login.
+ */
 export const hasCredential = ({ secretHash, keyThumbprint }: Device) =>
   secretHash !== null || keyThumbprint !== null;
 
 /**
- * A device that has neither secret nor key so far takes the first it brings.
+ * Checks a presented credential against the registered one. A device without a credential accepts
+ * any: the caller registers the first one it presents.
  *
  * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID
  */
-export function checkProof(device: Device, proof: ShownProof | null): void {
+export function checkCredential(device: Device, presented: PresentedCredential | null): void {
   if (!hasCredential(device)) return;
-  if (!proof) throw new DeviceError('DEVICE_PROOF_REQUIRED');
-  if (!isOwn(device, proof)) throw new DeviceError('DEVICE_PROOF_INVALID');
+  if (!presented) throw new DeviceError('DEVICE_PROOF_REQUIRED');
+  if (!matches(device, presented)) throw new DeviceError('DEVICE_PROOF_INVALID');
 }
 
-function isOwn({ secretHash, keyThumbprint }: Device, proof: ShownProof): boolean {
-  if (proof.kind === 'key') return keyThumbprint === proof.keyThumbprint;
-  return secretHash !== null && equalSecrets(secretHash, proof.secretHash);
+function matches({ secretHash, keyThumbprint }: Device, presented: PresentedCredential): boolean {
+  if (presented.kind === 'key') return keyThumbprint === presented.keyThumbprint;
+  return secretHash !== null && equalSecrets(secretHash, presented.secretHash);
 }
 
 /** @throws AuthError ACCOUNT_DISABLED */

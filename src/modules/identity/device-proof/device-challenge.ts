@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
@@ -6,7 +7,14 @@ import type { Secrets } from '../../../platform/keys/secrets.ts';
 import { spendNonce } from '../../../platform/keys/spent-nonces.ts';
 import type { Services } from '../../../platform/services.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
-import { DeviceIdentifier } from './device-identifier.ts';
+
+/**
+ * The app's stable name for its installation: 8 to 128 printable ASCII characters, no space at
+ * either end. Not a secret.
+ */
+export const DeviceIdentifier = z
+  .string()
+  .regex(/^[\x21-\x7e]([\x20-\x7e]{6,126})[\x21-\x7e]$/, 'must have 8 to 128 printable characters');
 
 const PURPOSE = 'device-challenge';
 const CHALLENGE_MS = 60 * SECOND_MS;
@@ -14,22 +22,24 @@ const TIME_BYTES = 8;
 const RANDOM_BYTES = 16;
 const MAC_BYTES = 32;
 
-/** What a device signs to log in with its key. */
-export interface DeviceChallenge {
+/** A nonce that a device signs to prove possession of its private key. */
+export interface IssuedChallenge {
   nonce: string;
   expiresAt: Date;
 }
 
 /**
- * Makes a challenge for a device with this identifier, known or not. Nothing is stored: the nonce carries
- * its end, random bytes and a keyed hash over both and the identifier, as base64url.
+ * Issues a challenge for an identifier, whether or not a device is registered under it.
+ *
+ * Stateless: the nonce is base64url of its expiry, random bytes, and a MAC over both and the
+ * identifier.
  *
  * @throws PlatformError BAD_USER_INPUT
  */
 export async function createDeviceChallenge(
   { db, secrets }: Pick<Services, 'db' | 'secrets'>,
   { identifier }: { identifier: string },
-): Promise<DeviceChallenge> {
+): Promise<IssuedChallenge> {
   checkInput(DeviceIdentifier, identifier, 'identifier');
   const expiresAt = new Date((await databaseNow(db)).getTime() + CHALLENGE_MS);
   const time = Buffer.alloc(TIME_BYTES);
@@ -38,29 +48,32 @@ export async function createDeviceChallenge(
   return { nonce: Buffer.concat([head, macOf(secrets, head, identifier)]).toString('base64url'), expiresAt };
 }
 
-/** When the nonce ends; undefined when we did not make it for this identifier. */
-export function challengeEnd(secrets: Secrets, nonce: string, identifier: string): Date | undefined {
+/** Returns the expiry of a nonce; undefined if its MAC does not verify for this identifier. */
+export function readChallengeExpiry(secrets: Secrets, nonce: string, identifier: string): Date | undefined {
   const bytes = Buffer.from(nonce, 'base64url');
   if (bytes.length !== TIME_BYTES + RANDOM_BYTES + MAC_BYTES) return undefined;
   const head = bytes.subarray(0, TIME_BYTES + RANDOM_BYTES);
-  const isOurs = secrets.verifyMac(PURPOSE, signed(head, identifier), bytes.subarray(head.length));
-  return isOurs ? new Date(Number(bytes.readBigUInt64BE(0))) : undefined;
+  const isValid = secrets.verifyMac(PURPOSE, macInput(head, identifier), bytes.subarray(head.length));
+  return isValid ? new Date(Number(bytes.readBigUInt64BE(0))) : undefined;
 }
 
 /**
- * Uses a nonce up, in the transaction of the login that it allows.
+ * Marks a nonce as used, in the transaction of the login that it authorizes.
  *
- * @throws DeviceError DEVICE_PROOF_INVALID when it is too old, or was used before
+ * @throws DeviceError DEVICE_PROOF_INVALID if the nonce has expired or was used before
  */
 export async function spendChallenge(
   tx: Pick<Transaction, '$executeRaw'>,
-  { nonce, endsAt }: { nonce: string; endsAt: Date },
+  { nonce, nonceExpiresAt }: { nonce: string; nonceExpiresAt: Date },
 ): Promise<void> {
-  const isSpent = await spendNonce(tx, { nonce: Buffer.from(nonce, 'base64url'), endsAt });
+  const isSpent = await spendNonce(tx, {
+    nonce: Buffer.from(nonce, 'base64url'),
+    endsAt: nonceExpiresAt,
+  });
   if (!isSpent) throw new DeviceError('DEVICE_PROOF_INVALID');
 }
 
-const signed = (head: Buffer, identifier: string) => Buffer.concat([head, Buffer.from(identifier)]);
+const macInput = (head: Buffer, identifier: string) => Buffer.concat([head, Buffer.from(identifier)]);
 
 const macOf = (secrets: Secrets, head: Buffer, identifier: string) =>
-  secrets.mac(PURPOSE, signed(head, identifier));
+  secrets.mac(PURPOSE, macInput(head, identifier));

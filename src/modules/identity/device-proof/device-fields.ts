@@ -1,10 +1,13 @@
 import type { Prisma } from '../../../generated/prisma/client.ts';
 import { requestScope } from '../../../platform/request-scope.ts';
 import type { DeviceLogin } from './device-login.ts';
-import type { ShownProof } from './device-proof.ts';
+import type { PresentedCredential } from './device-proof.ts';
 
-/** What every login tells anew; address and user agent are the connection's, never the input's. */
-export function seenFields({ platform, appVersion }: DeviceLogin) {
+/**
+ * Columns that each login overwrites. Address and user agent come from the connection, never from
+ * the input.
+ */
+export function lastLoginColumns({ platform, appVersion }: DeviceLogin) {
   const scope = requestScope();
   return {
     ...(platform && { platform }),
@@ -14,11 +17,14 @@ export function seenFields({ platform, appVersion }: DeviceLogin) {
   };
 }
 
-/** What is kept of a proof, to hold the next one against. */
-export function credentialFields(proof: ShownProof | null) {
-  if (proof?.kind === 'secret') return { secretHash: proof.secretHash };
-  if (proof?.kind === 'key') {
-    return { publicKey: proof.publicKey as Prisma.InputJsonObject, keyThumbprint: proof.keyThumbprint };
+/** Columns that register a presented credential, to compare later logins with. */
+export function credentialColumns(presented: PresentedCredential | null) {
+  if (presented?.kind === 'secret') return { secretHash: presented.secretHash };
+  if (presented?.kind === 'key') {
+    return {
+      publicKey: presented.publicKey as Prisma.InputJsonObject,
+      keyThumbprint: presented.keyThumbprint,
+    };
   }
   return {};
 }

@@ -1,25 +1,25 @@
 import { z } from 'zod';
 import { checkId } from '../../../platform/input.ts';
-import { DeviceIdentifier } from './device-identifier.ts';
-import { DevicePublicKey } from './device-proof.ts';
+import { DeviceIdentifier } from './device-challenge.ts';
+import { DevicePublicKeySchema } from './device-proof.ts';
 
-const label = (longest: number) =>
+const label = (maxLength: number) =>
   z
     .string()
     .trim()
     .min(1, 'must not be empty')
-    .max(longest, `must have at most ${longest} characters`)
+    .max(maxLength, `must have at most ${maxLength} characters`)
     .nullish();
 
-/** What a device sends to log in. */
-export const DeviceLogin = z
+/** Validates the input of a device login. */
+export const DeviceLoginSchema = z
   .object({
     identifier: DeviceIdentifier,
     secret: z
       .string()
       .regex(/^[A-Za-z0-9_-]{43,128}$/, 'must be 43 to 128 base64url characters (256 random bits or more)')
       .nullish(),
-    publicKey: DevicePublicKey.nullish(),
+    publicKey: DevicePublicKeySchema.nullish(),
     proof: z.string().max(4_096, 'must have at most 4096 characters').nullish(),
     shortCode: label(32),
     name: label(100),
@@ -34,11 +34,11 @@ export const DeviceLogin = z
   })
   .refine(({ secret, publicKey }) => !(secret && publicKey), {
     path: ['publicKey'],
-    message: 'must not come beside a secret: a device has one or the other',
+    message: 'must not be combined with a secret: a device has one or the other',
   })
   .refine(({ publicKey, proof }) => Boolean(publicKey) === Boolean(proof), {
     path: ['proof'],
-    message: 'must come together with publicKey',
+    message: 'must be given exactly when publicKey is given',
   });
 
-export type DeviceLogin = z.output<typeof DeviceLogin>;
+export type DeviceLogin = z.output<typeof DeviceLoginSchema>;

@@ -5,31 +5,40 @@ import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Secrets } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
-import { challengeEnd } from './device-challenge.ts';
+import { readChallengeExpiry } from './device-challenge.ts';
 
-/** What a device has shown of itself, checked as far as that goes without knowing the device. */
-export type ShownProof = ShownSecret | ShownKey;
+/**
+ * A credential presented in a login. A key is already proven to be in the sender's possession;
+ * whether the credential is the one registered for the device, `checkCredential` decides.
+ */
+export type PresentedCredential = PresentedSecret | PresentedKey;
 
-export interface ShownSecret {
+export interface PresentedSecret {
   kind: 'secret';
-  /** SHA-256 of the secret, which has 256 random bits. */
+  /** SHA-256. A slow hash is not needed: secrets have at least 256 random bits. */
   secretHash: Uint8Array<ArrayBuffer>;
 }
 
-export interface ShownKey {
+export interface PresentedKey {
   kind: 'key';
   publicKey: JWK;
-  /** RFC 7638, base64url. */
+  /** JWK thumbprint (RFC 7638), base64url. */
   keyThumbprint: string;
-  /** To be spent in the transaction of the login. */
+  /**
+   * The challenge that was signed. `spendChallenge` must mark it as used in the transaction of the
+   * login.
+   */
   nonce: string;
-  endsAt: Date;
+  nonceExpiresAt: Date;
 }
 
 const coordinate = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes as base64url');
 
-/** A P-256 or Ed25519 public key as a JWK. Members that do not make the key are dropped; a private one is refused. */
-export const DevicePublicKey = z
+/**
+ * A P-256 or Ed25519 public key as a JWK. Members that are not part of the key are dropped. A JWK
+ * with a private member is rejected, so that an app notices when it leaks its private key.
+ */
+export const DevicePublicKeySchema = z
   .looseObject({})
   .refine((jwk) => !('d' in jwk), 'must not have the private member `d`')
   .pipe(
@@ -42,10 +51,11 @@ export const DevicePublicKey = z
     ),
   );
 
-export type DevicePublicKey = z.output<typeof DevicePublicKey>;
+export type DevicePublicKey = z.output<typeof DevicePublicKeySchema>;
 
 const PROOF_TYPE = 'device-proof+jwt';
-const PROOF_SECONDS = 120;
+/** The greatest difference between `iat` and PostgreSQL's clock, in either direction. */
+const MAX_SKEW_SECONDS = 120;
 
 const Claims = z.object({
   nonce: z.string(),
@@ -55,39 +65,40 @@ const Claims = z.object({
 });
 
 /**
- * What the device shows of itself in a login; null when it shows nothing.
+ * Reads the credential that a login presents; null if it presents none.
  *
  * @throws DeviceError DEVICE_PROOF_INVALID
  */
-export async function showProof(
+export async function verifyCredential(
   { db, secrets }: Pick<Services, 'db' | 'secrets'>,
-  { identifier, secret, publicKey, proof }: ShownFields,
-): Promise<ShownProof | null> {
-  if (secret) return showSecret(secret);
+  { identifier, secret, publicKey, proof }: CredentialInput,
+): Promise<PresentedCredential | null> {
+  if (secret) return hashSecret(secret);
   if (!publicKey || !proof) return null;
-  return showKey(secrets, { identifier, publicKey, proof, now: await databaseNow(db) });
+  return verifyKeyProof(secrets, { identifier, publicKey, proof, now: await databaseNow(db) });
 }
 
-/** The fields of a login that prove something. */
-interface ShownFields {
+/** The part of a device login that carries a credential. */
+interface CredentialInput {
   identifier: string;
   secret?: string | null | undefined;
   publicKey?: DevicePublicKey | null | undefined;
   proof?: string | null | undefined;
 }
 
-export function showSecret(secret: string): ShownSecret {
+export function hashSecret(secret: string): PresentedSecret {
   return { kind: 'secret', secretHash: Uint8Array.from(createHash('sha256').update(secret).digest()) };
 }
 
 /**
- * Checks that whoever sent the proof holds the private half of the key, and made it for this login.
+ * Verifies a proof of possession: that the sender holds the private key and signed an unexpired
+ * challenge for this identifier.
  *
- * @param proof compact JWS, header `{alg: ES256 | EdDSA, typ: "device-proof+jwt"}`,
- *   claims `nonce` of `deviceChallenge`, `sub` the identifier, `aud` "deviceLogin", `iat`
+ * @param proof compact JWS with header `{alg: ES256 | EdDSA, typ: "device-proof+jwt"}`, and claims
+ *   `nonce` (from `deviceChallenge`), `sub` (the identifier), `aud` ("deviceLogin"), `iat`
  * @throws DeviceError DEVICE_PROOF_INVALID
  */
-export async function showKey(
+export async function verifyKeyProof(
   secrets: Secrets,
   {
     identifier,
@@ -95,16 +106,17 @@ export async function showKey(
     proof,
     now,
   }: { identifier: string; publicKey: DevicePublicKey; proof: string; now: Date },
-): Promise<ShownKey> {
+): Promise<PresentedKey> {
   try {
     const alg = publicKey.kty === 'EC' ? 'ES256' : 'EdDSA';
     const { payload, protectedHeader } = await compactVerify(proof, await importJWK(publicKey, alg), {
       algorithms: [alg],
     });
     const claims = Claims.parse(JSON.parse(new TextDecoder().decode(payload)));
-    const endsAt = challengeEnd(secrets, claims.nonce, identifier);
-    const age = now.getTime() / 1_000 - claims.iat;
-    const isFresh = endsAt !== undefined && endsAt > now && Math.abs(age) <= PROOF_SECONDS;
+    const nonceExpiresAt = readChallengeExpiry(secrets, claims.nonce, identifier);
+    const ageSeconds = now.getTime() / 1_000 - claims.iat;
+    const isFresh =
+      nonceExpiresAt !== undefined && nonceExpiresAt > now && Math.abs(ageSeconds) <= MAX_SKEW_SECONDS;
     if (!isFresh || protectedHeader.typ !== PROOF_TYPE || claims.sub !== identifier) {
       throw new DeviceError('DEVICE_PROOF_INVALID');
     }
@@ -113,15 +125,18 @@ export async function showKey(
       publicKey,
       keyThumbprint: await calculateJwkThumbprint(publicKey),
       nonce: claims.nonce,
-      endsAt,
+      nonceExpiresAt,
     };
   } catch (error) {
-    throw isFaultOfProof(error) ? new DeviceError('DEVICE_PROOF_INVALID') : error;
+    throw isInvalidProof(error) ? new DeviceError('DEVICE_PROOF_INVALID') : error;
   }
 }
 
-/** WebCrypto throws a DOMException for a point that is not on the curve. */
-function isFaultOfProof(error: unknown): boolean {
+/**
+ * Whether the client's input caused the error. WebCrypto throws a DOMException for a point off the
+ * curve.
+ */
+function isInvalidProof(error: unknown): boolean {
   return (
     error instanceof errors.JOSEError ||
     error instanceof z.ZodError ||

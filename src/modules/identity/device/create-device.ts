@@ -1,14 +1,21 @@
 import type { Device } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import { credentialFields, seenFields } from '../device-proof/device-fields.ts';
+import { credentialColumns, lastLoginColumns } from '../device-proof/device-fields.ts';
 import type { DeviceLogin } from '../device-proof/device-login.ts';
-import type { ShownProof } from '../device-proof/device-proof.ts';
+import type { PresentedCredential } from '../device-proof/device-proof.ts';
 
-/** Makes a device and its identity for an account. The unique key on identities lets an identifier in once. */
+/**
+ * Creates a device and its identity. A concurrent registration of the same identifier violates
+ * `identities_type_value_key`.
+ */
 export async function createDevice(
   tx: Transaction,
-  { userId, login, proof }: { userId: string; login: DeviceLogin; proof: ShownProof | null },
+  {
+    userId,
+    login,
+    credential,
+  }: { userId: string; login: DeviceLogin; credential: PresentedCredential | null },
 ): Promise<Device> {
   const identity = await tx.identity.create({ data: { userId, type: 'DEVICE', value: login.identifier } });
   return tx.device.create({
@@ -18,8 +25,8 @@ export async function createDevice(
       shortCode: login.shortCode ?? null,
       name: login.name ?? null,
       lastSeenAt: await databaseNow(tx),
-      ...seenFields(login),
-      ...credentialFields(proof),
+      ...lastLoginColumns(login),
+      ...credentialColumns(credential),
     },
   });
 }

@@ -1,14 +1,19 @@
 import type { Device } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import { endStays } from '../presence/end-stays.ts';
+import { endStaysOfUnboundDevices } from '../presence/device-stays.ts';
 
 /**
- * Removes a device with its identity and its sessions, and nobody else's; its stays remain, ended. The caller holds the
- * lock on its user, and has decided that the account keeps another identity or is closed.
+ * Deletes the rows of a device: the device, its identity and its sessions. Its presence intervals
+ * end and are kept for statistics. Low-level: unbinding, replacing and deleting a device call it
+ * after deciding that they may.
  *
- * @returns the ids of the sessions that lived until now: after the commit, `announceEndedSessions` closes their sockets
+ * The caller has locked the user, and has made sure that the account keeps another identity or is
+ * closed.
+ *
+ * @returns the ids of the sessions that were live; pass them to `invalidateSessions` after the
+ *   commit
  */
-export async function removeDevice(
+export async function deleteDeviceRows(
   tx: Transaction,
   { id, identityId }: Pick<Device, 'id' | 'identityId'>,
 ): Promise<string[]> {
@@ -16,7 +21,7 @@ export async function removeDevice(
     where: { deviceId: id, revokedAt: null },
     select: { id: true },
   });
-  await endStays(tx, [id]);
+  await endStaysOfUnboundDevices(tx, [id]);
   await tx.identity.delete({ where: { id: identityId } });
   return sessions.map((session) => session.id);
 }

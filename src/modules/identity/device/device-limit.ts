@@ -3,8 +3,8 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { isLiveSql } from '../../subscription/subscription-status.ts';
 
 /**
- * How many devices an account may have: the site's default or the largest device limit of its live plans, whichever
- * is larger. Null is unlimited.
+ * Reads how many devices an account may have: the larger of the site's default and the largest
+ * device limit among its live subscriptions. Null means unlimited.
  */
 export async function readDeviceLimit(
   tx: Pick<Transaction, '$queryRaw'>,

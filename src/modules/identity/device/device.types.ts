@@ -7,146 +7,192 @@ import { DEVICE_SORTS } from './list-devices.ts';
 
 type DeviceFields = Omit<DeviceRow, 'userId' | 'identityId' | 'secretHash' | 'publicKey' | 'keyThumbprint'>;
 
-@ObjectType({ description: 'One installation of an app.' })
+@ObjectType({ description: 'An installation of an app, bound to one account.' })
 export class Device implements DeviceFields {
-  @Field(() => ID, { description: 'UUID.' })
+  @Field(() => ID, {
+    description: 'The UUID of the device. It stays the same when the device moves to another account.',
+  })
   id!: string;
 
-  @Field(() => String, { nullable: true, description: 'The label that the app gave it at registration.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The label that the app chose at registration; null if it chose none.',
+  })
   shortCode!: string | null;
 
-  @Field(() => String, { nullable: true, description: 'What its owner calls it.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The name that users see; null if the device has none. Change it with updateDevice.',
+  })
   name!: string | null;
 
-  @Field(() => String, { nullable: true, description: 'The system it runs, in the words of the app.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The operating system, as the app reported it; null if it never did.',
+  })
   platform!: string | null;
 
-  @Field(() => String, { nullable: true, description: 'The version of the app at the last login.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The app version, as the app last reported it; null if it never did.',
+  })
   appVersion!: string | null;
 
-  @Field(() => String, { nullable: true, description: 'The address of the last login.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The IP address of the last login; null if it is unknown.',
+  })
   ip!: string | null;
 
-  @Field(() => String, { nullable: true, description: 'The program of the last login, in its own words.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The User-Agent header of the last login; null if it had none.',
+  })
   userAgent!: string | null;
 
-  @Field(() => Boolean, { description: 'Whether it may log in.' })
+  @Field(() => Boolean, {
+    description: 'Whether the device may log in. Disabling a device also ends its session.',
+  })
   enabled!: boolean;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When it last logged in.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the device last logged in; null if it never did.',
+  })
   lastSeenAt!: Date | null;
 
-  @Field(() => DateTimeScalar, { description: 'When it was registered.' })
+  @Field(() => DateTimeScalar, { description: 'When the device registered.' })
   createdAt!: Date;
 }
 
 export const DeviceConnection = Connection(Device, 'Device');
 
 export const DeviceOrderBy = OrderBy('Device', DEVICE_SORTS, {
-  CREATED_AT_DESC: 'The newest first.',
-  CREATED_AT_ASC: 'The oldest first.',
-  LAST_SEEN_AT_DESC: 'What logged in last comes first; what never did comes last.',
-  LAST_SEEN_AT_ASC: 'What logged in longest ago comes first; what never did comes last.',
+  CREATED_AT_DESC: 'Newest first.',
+  CREATED_AT_ASC: 'Oldest first.',
+  LAST_SEEN_AT_DESC: 'Most recent login first; devices without a login last.',
+  LAST_SEEN_AT_ASC: 'Least recent login first; devices without a login last.',
 });
 
-@ObjectType({ description: 'What a device signs to log in with its key.' })
+@ObjectType({ description: 'A nonce that a device signs to prove possession of its private key.' })
 export class DeviceChallenge {
-  @Field(() => String, { description: 'To be put into the proof; good once.' })
+  @Field(() => String, { description: 'The value of the `nonce` claim of the proof. It can be used once.' })
   nonce!: string;
 
-  @Field(() => DateTimeScalar, { description: 'When the nonce ends: a minute from now.' })
+  @Field(() => DateTimeScalar, { description: 'When the nonce expires, 60 seconds after it was issued.' })
   expiresAt!: Date;
 }
 
 @InputType({
   description:
-    'How a device logs in. Before its first login the app makes either a secret or a key pair, and keeps it.',
+    'The identity of a device and the credential that proves it: a secret or a key pair, which the app generates before its first login and keeps.',
 })
 export class DeviceLoginInput {
   @Field(() => String, {
     description:
-      'What the app calls this installation: stable, 8-128 printable characters. A name, not a secret.',
+      'The stable name of this installation, 8-128 printable ASCII characters. It is not a secret.',
   })
   identifier!: string;
 
-  @Field(() => String, { nullable: true, description: '43 or more base64url characters (256 random bits).' })
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'The secret of the device, 43-128 base64url characters (at least 256 random bits). Mutually exclusive with `publicKey`.',
+  })
   secret?: string | null;
 
   @Field(() => JsonScalar, {
     nullable: true,
-    description: 'Instead of a secret: the public key as a JWK (P-256 or Ed25519).',
+    description:
+      'The public key of the device as a JWK (P-256 or Ed25519). Requires `proof`; mutually exclusive with `secret`.',
   })
   publicKey?: unknown;
 
   @Field(() => String, {
     nullable: true,
     description:
-      'With publicKey: a compact JWS with header `{alg: ES256 | EdDSA, typ: "device-proof+jwt"}` and claims `nonce` (from deviceChallenge), `sub` (the identifier), `aud` ("deviceLogin"), `iat`.',
+      'The proof of possession of the private key: a compact JWS with header `{alg: ES256 | EdDSA, typ: "device-proof+jwt"}` and claims `nonce` (from deviceChallenge), `sub` (the identifier), `aud` ("deviceLogin"), `iat`.',
   })
   proof?: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'A label, 1-32 characters, saved at registration only.',
+    description: 'A label of 1-32 characters, for support. Saved at registration and ignored later.',
   })
   shortCode?: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'What to call the device, saved at registration only.',
+    description:
+      'The name of the device, 1-100 characters. Saved at registration; later change it with updateDevice.',
   })
   name?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'The system it runs.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The operating system, 1-50 characters. If absent, the stored value is kept.',
+  })
   platform?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'The version of the app.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The app version, 1-50 characters. If absent, the stored value is kept.',
+  })
   appVersion?: string | null;
 
   @Field(() => String, {
     nullable: true,
     description:
-      'A code of createLinkCode: the device joins that account, and may replace a secret or key that it has lost. For deviceLogin alone.',
+      'A code from createLinkCode. The device joins that account, and may register a new secret or key in place of a lost one. Accepted by deviceLogin only.',
   })
   linkCode?: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'What came with DEVICE_BOUND_ELSEWHERE or DEVICE_LIMIT_REACHED: the answer is yes.',
+    description:
+      'The token from a DEVICE_BOUND_ELSEWHERE or DEVICE_LIMIT_REACHED error. Sending it confirms the binding.',
   })
   confirmationToken?: string | null;
 
   @Field(() => ID, {
     nullable: true,
     description:
-      'With the confirmationToken of DEVICE_LIMIT_REACHED: the device of the account that makes room.',
+      'The device of the account to replace. Requires the confirmationToken of a DEVICE_LIMIT_REACHED error.',
   })
   replaceDeviceId?: string | null;
 }
 
-@InputType({ description: 'What changes of a device; what is absent stays.' })
+@InputType({ description: 'Changes to a device. Absent fields stay unchanged.' })
 export class UpdateDeviceInput {
   @Field(() => String, {
     nullable: true,
-    description: 'What to call it, 1-100 characters; null takes its name away.',
+    description: 'The new name, 1-100 characters; null removes the name.',
   })
   name?: string | null;
 }
 
-@InputType({ description: 'Which devices; what is left out does not matter.' })
+@InputType({
+  description: 'Conditions for devices, combined with AND. Absent and null fields match every device.',
+})
 export class DeviceFilter {
-  @Field(() => String, { nullable: true, description: 'Whose short code is exactly this.' })
+  @Field(() => String, { nullable: true, description: 'Matches the short code exactly.' })
   shortCode?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'Whose short code begins like this.' })
+  @Field(() => String, { nullable: true, description: 'Matches short codes that start with this text.' })
   shortCodePrefix?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'The one that calls itself this.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Matches the device that registered with this identifier.',
+  })
   identifier?: string | null;
 
-  @Field(() => ID, { nullable: true, description: 'Those of this account.' })
+  @Field(() => ID, { nullable: true, description: 'Matches devices of this user.' })
   userId?: string | null;
 
-  @Field(() => Boolean, { nullable: true, description: 'Those that are online, or those that are not.' })
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Matches devices that are online (true) or offline (false). May lag by 30 seconds.',
+  })
   online?: boolean | null;
 }

@@ -7,7 +7,8 @@ import { invalidateSessions } from '../session/invalidate-sessions.ts';
 import { lockDevice } from './lock-device.ts';
 
 /**
- * Ends the session of a device, and closes its sockets. It may log in again. Audited.
+ * Revokes the session of a device and closes its sockets. The device stays bound and enabled, and
+ * may log in again immediately. Audited.
  *
  * @throws PlatformError NOT_FOUND
  */

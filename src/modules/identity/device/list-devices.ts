@@ -8,7 +8,7 @@ import type { Services } from '../../../platform/services.ts';
 
 type DeviceSort = Sort<{ lastSeenAt: Date | null }>;
 
-/** Which devices; what is left out does not matter. */
+/** Conditions are combined with AND; absent and null ones match every device. */
 export interface DeviceListFilter {
   shortCode?: string | null;
   shortCodePrefix?: string | null;
@@ -17,7 +17,7 @@ export interface DeviceListFilter {
   online?: boolean | null;
 }
 
-/** How devices can be sorted. */
+/** The values of `DeviceOrderBy`. */
 export const DEVICE_SORTS = {
   CREATED_AT_DESC: { order: 'desc' },
   CREATED_AT_ASC: { order: 'asc' },
@@ -25,17 +25,20 @@ export const DEVICE_SORTS = {
   LAST_SEEN_AT_ASC: { order: 'asc', by: { column: 'lastSeenAt', isNullable: true } },
 } satisfies Record<string, DeviceSort>;
 
-/** The database, or a transaction: a page that belongs to more than itself. */
+/** Accepts a transaction too, for pages that must be consistent with other reads. */
 type DeviceServices = Pick<Services, 'secrets'> & { db: Pick<Transaction, 'device' | '$queryRaw'> };
 
-/** An open stay that nobody has confirmed for so long is over, although nobody has written it down yet. */
-const STAY_CONFIRMED_MS = 30 * SECOND_MS;
+/**
+ * An open presence interval counts as online if a heartbeat confirmed it this recently. Older ones
+ * are left over from an instance that crashed, and wait for the sweep to end them.
+ */
+const CONFIRMED_WITHIN_SECONDS = 30;
 
 /**
- * Devices, the newest first unless they are sorted otherwise.
+ * Lists devices, by default the newest first.
  *
- * Who is online is taken from the recorded stays, so that pages and counts fit together; after a process has died they
- * may be half a minute late.
+ * The `online` filter reads recorded presence intervals, so that pages and counts agree. After an
+ * instance crashes it may lag by up to 30 s.
  */
 export async function listDevices(
   services: DeviceServices,
@@ -55,7 +58,16 @@ export async function listDevices(
   });
 }
 
-/** Short codes are kept without spaces around them. */
+/** Counts the devices that `listDevices` lists with the filter `{ online: true }`. */
+export async function countOnlineDevices({ db }: Pick<Services, 'db'>): Promise<number> {
+  const [{ count }] = await db.$queryRaw<[{ count: number }]>`
+    SELECT count(*)::int AS count FROM device_stays
+    WHERE ended_at IS NULL AND device_id IS NOT NULL
+      AND last_seen_at > tessera_now() - make_interval(secs => ${CONFIRMED_WITHIN_SECONDS})`;
+  return count;
+}
+
+/** Short codes are stored trimmed. */
 function byLabel({ shortCode, shortCodePrefix }: DeviceListFilter): Prisma.DeviceWhereInput {
   return {
     ...(shortCode && { shortCode: shortCode.trim() }),
@@ -75,7 +87,7 @@ async function byPresence(
   { online }: DeviceListFilter,
 ): Promise<Prisma.DeviceWhereInput> {
   if (online == null) return {};
-  const confirmedSince = new Date((await databaseNow(db)).getTime() - STAY_CONFIRMED_MS);
+  const confirmedSince = new Date((await databaseNow(db)).getTime() - CONFIRMED_WITHIN_SECONDS * SECOND_MS);
   const open = { endedAt: null, lastSeenAt: { gt: confirmedSince } };
   return { stays: online ? { some: open } : { none: open } };
 }

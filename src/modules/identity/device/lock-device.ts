@@ -5,10 +5,11 @@ import { checkId } from '../../../platform/input.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 
 /**
- * Locks the user of a device, the first of all locks, then reads the device as it is.
+ * Locks the user of a device, as the lock order demands, then reads the device.
  *
- * @param ownerId when given, only his
- * @throws PlatformError NOT_FOUND; SERVICE_UNAVAILABLE when the device went to another account at this very moment
+ * @param ownerId restricts the lookup to devices of this user
+ * @throws PlatformError NOT_FOUND; SERVICE_UNAVAILABLE (retryable) if the device moved to another
+ *   account between the lookup and the lock
  */
 export async function lockDevice(
   tx: Transaction,

@@ -7,7 +7,8 @@ import { invalidateSessions } from '../session/invalidate-sessions.ts';
 import { lockDevice } from './lock-device.ts';
 
 /**
- * Lets a device log in, or not: disabling it ends its session and closes its sockets. Audited.
+ * Enables or disables logins of a device. Disabling also revokes its session and closes its
+ * sockets; the device stays bound to its account. Audited.
  *
  * @throws PlatformError NOT_FOUND
  */

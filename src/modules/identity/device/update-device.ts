@@ -11,9 +11,10 @@ const DeviceChange = z.object({
 });
 
 /**
- * Changes what the caller calls a device of his own. Null takes the name away; what is absent stays.
+ * Updates one of the caller's devices. A null name removes the name; an absent one leaves it
+ * unchanged.
  *
- * @throws PlatformError BAD_USER_INPUT; NOT_FOUND, the same for a device of somebody else as for none
+ * @throws PlatformError BAD_USER_INPUT; NOT_FOUND, also for a device of another user
  */
 export async function updateDevice(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,

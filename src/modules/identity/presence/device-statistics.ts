@@ -1,29 +1,36 @@
 import { sqlState, type Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 
-/** When the devices of an account were online. */
-export interface DeviceStatistics {
-  /** Seven, today last; `date` as `YYYY-MM-DD`. */
+/**
+ * When the devices of an account were online. The GraphQL type `DeviceStatistics` documents the
+ * fields.
+ */
+export interface StayStatistics {
+  /** Seven days, ending today; `date` as `YYYY-MM-DD`. */
   days: { date: string; hours: number }[];
   longestStaySeconds: number;
   currentStreakDays: number;
   longestStreakDays: number;
 }
 
-/** So that it costs the same whatever an account has done: for five busy devices the stays of about a year. */
-const LATEST_STAYS = 10_000;
+/**
+ * Bounds the cost of the query. Five busy devices produce about this many presence intervals in a
+ * year.
+ */
+const MAX_STAYS = 10_000;
 
 /**
- * Counts the stays of all devices of the account, those it has lost included, by the calendar days of the time zone.
- * Devices that were online at the same time count once. A day may have 23 or 25 hours.
+ * Computes presence statistics over all devices of an account, including devices that it no longer
+ * has. Days are calendar days in the time zone, so one may have 23 or 25 hours. Time when several
+ * devices were online counts once.
  *
- * @param timeZone of the IANA database, as `Europe/Berlin`
- * @throws PlatformError BAD_USER_INPUT for an unknown time zone
+ * @param timeZone IANA name, such as `Europe/Berlin`
+ * @throws PlatformError BAD_USER_INPUT if the time zone is unknown
  */
 export async function deviceStatistics(
   { db }: { db: Pick<Transaction, '$queryRaw'> },
   { userId, timeZone = 'UTC' }: { userId: string; timeZone?: string | undefined },
-): Promise<DeviceStatistics> {
+): Promise<StayStatistics> {
   if (!isTimeZone(timeZone)) throw unknownTimeZone();
   try {
     const [statistics] = await readStatistics({ db }, { userId, timeZone });
@@ -37,11 +44,14 @@ export async function deviceStatistics(
 const INVALID_PARAMETER_VALUE = '22023';
 
 function unknownTimeZone() {
-  const message = 'timeZone: not a time zone of the IANA database, as Europe/Berlin';
+  const message = 'timeZone: must be an IANA time zone such as Europe/Berlin';
   return new PlatformError('BAD_USER_INPUT', { field: 'timeZone', message });
 }
 
-/** PostgreSQL would take offsets too, with the sign of POSIX: what `+01:00` says would lie in the west. */
+/**
+ * Rejects offsets. PostgreSQL accepts them with inverted (POSIX) signs: `+01:00` would be west of
+ * Greenwich.
+ */
 function isTimeZone(name: string): boolean {
   if (!/^[A-Za-z]/.test(name)) return false;
   try {
@@ -54,14 +64,14 @@ function isTimeZone(name: string): boolean {
 function readStatistics(
   { db }: { db: Pick<Transaction, '$queryRaw'> },
   { userId, timeZone }: { userId: string; timeZone: string },
-): Promise<[DeviceStatistics]> {
-  return db.$queryRaw<[DeviceStatistics]>`
+): Promise<[StayStatistics]> {
+  return db.$queryRaw<[StayStatistics]>`
     WITH stays AS MATERIALIZED (
-      -- An open stay lasts until now, unless its process has died.
+      -- An open interval lasts until now, unless its instance crashed.
       SELECT tstzrange(started_at, greatest(started_at, coalesce(ended_at,
         CASE WHEN last_seen_at < tessera_now() - interval '25 seconds' THEN last_seen_at ELSE tessera_now() END))) AS time
       FROM device_stays WHERE user_id = ${userId}::uuid
-      ORDER BY started_at DESC LIMIT ${LATEST_STAYS}
+      ORDER BY started_at DESC LIMIT ${MAX_STAYS}
     ), online AS MATERIALIZED (
       SELECT unnest(range_agg(time)) AS time FROM stays
     ), today AS (
@@ -69,7 +79,7 @@ function readStatistics(
     ), days AS (
       SELECT day.date, tstzrange(day.date::timestamp AT TIME ZONE ${timeZone},
         (day.date + 1)::timestamp AT TIME ZONE ${timeZone}) AS time
-      FROM today, LATERAL (SELECT today.date - back AS date FROM generate_series(0, 6) AS back) AS day
+      FROM today, LATERAL (SELECT today.date - days_ago AS date FROM generate_series(0, 6) AS days_ago) AS day
     ), hours AS (
       SELECT days.date, coalesce(sum(extract(epoch FROM upper(days.time * o.time) - lower(days.time * o.time))), 0) / 3600 AS hours
       FROM days LEFT JOIN online o ON o.time && days.time

@@ -1,30 +1,33 @@
 import { Field, Float, Int, ObjectType } from 'type-graphql';
-import type { DeviceStatistics as Statistics } from './device-statistics.ts';
+import type { StayStatistics } from './device-statistics.ts';
 
-@ObjectType({ description: 'How long an account was online on one day.' })
+@ObjectType({ description: 'The time that an account was online on one calendar day.' })
 export class DeviceDay {
-  @Field(() => String, { description: 'The calendar day, as YYYY-MM-DD.' })
+  @Field(() => String, { description: 'The calendar day in the requested time zone, as YYYY-MM-DD.' })
   date!: string;
 
-  @Field(() => Float, { description: 'Hours during which at least one of its devices was online.' })
+  @Field(() => Float, { description: 'Hours during which at least one device was online, from 0 to 25.' })
   hours!: number;
 }
 
 @ObjectType({
-  description: 'When the devices of an account were online, those that it no longer has included.',
+  description: 'When the devices of an account were online. Includes devices that it no longer has.',
 })
-export class DeviceStatistics implements Statistics {
-  @Field(() => [DeviceDay], { description: 'The last seven days, today last.' })
+export class DeviceStatistics implements StayStatistics {
+  @Field(() => [DeviceDay], { description: 'The last seven days in ascending order, ending today.' })
   days!: DeviceDay[];
 
-  @Field(() => Int, { description: 'The longest time that one device was online without a break.' })
+  @Field(() => Int, {
+    description: 'The longest presence interval: seconds that one device was online without interruption.',
+  })
   longestStaySeconds!: number;
 
   @Field(() => Int, {
-    description: 'Days in a row with a device online, until today or, while there was none today, yesterday.',
+    description:
+      'The number of consecutive days with a device online, ending today or, if none was online today yet, yesterday.',
   })
   currentStreakDays!: number;
 
-  @Field(() => Int, { description: 'The most days in a row with a device online.' })
+  @Field(() => Int, { description: 'The largest number of consecutive days with a device online.' })
   longestStreakDays!: number;
 }

@@ -1,42 +1,50 @@
 import { uuidv7 } from 'uuidv7';
+import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
 import { isLiveSql } from '../../subscription/subscription-status.ts';
 
-/** A device that is online, and the account that it is online for. */
+/*
+ * A stay (table `device_stays`) is a presence interval: the time during which a device was online
+ * for one account. It is open while `ended_at` is null. Heartbeats move `last_seen_at`, and an
+ * interval that is no longer confirmed is stale.
+ */
+
+/** A device that is online, and the account that it belongs to. */
 export interface OnlineDevice {
   userId: string;
   deviceId: string;
 }
 
 /**
- * Each of the devices has an open stay: the one it has, the one that ended less than 30 s ago, or a new one. A device
- * that may not be online (limit 0) gets none, nor does one that is gone. Doing it again changes nothing.
+ * Gives each device an open presence interval: its current one, else the one that ended less than
+ * 30 s ago, else a new one. Devices that were deleted and devices with an online limit of 0 get
+ * none. Idempotent.
  *
- * @returns how many devices may be online with each: the largest limit of the live plans; null means unlimited. A
- *   device that is gone has no entry
+ * @returns the online limit of each device's account: the largest device limit among its live
+ *   subscriptions; null means unlimited. Deleted devices are left out
  */
 export async function openStays(
   { db }: Pick<Services, 'db'>,
   deviceIds: readonly string[],
 ): Promise<Map<string, number | null>> {
   const stayIds = deviceIds.map(() => uuidv7());
-  // Locks are taken in the order of ids: two instances may be busy with the same devices.
+  // Rows are locked by ascending id, because another instance may update the same devices.
   const rows = await db.$queryRaw<{ deviceId: string; deviceLimit: number | null }[]>`
-    WITH present AS MATERIALIZED (
+    WITH found AS MATERIALIZED (
       SELECT d.id AS device_id, d.user_id, v.stay_id
       FROM unnest(${[...deviceIds]}::uuid[], ${stayIds}::uuid[]) AS v(device_id, stay_id)
       JOIN devices d ON d.id = v.device_id
       ORDER BY d.id FOR KEY SHARE OF d
-    ), arriving AS MATERIALIZED (
-      SELECT present.*, l.device_limit
-      FROM present CROSS JOIN LATERAL (
+    ), connecting AS MATERIALIZED (
+      SELECT found.*, l.device_limit
+      FROM found CROSS JOIN LATERAL (
         SELECT CASE WHEN bool_or(p.device_limit IS NULL) THEN NULL ELSE max(p.device_limit) END AS device_limit
         FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
-        WHERE s.user_id = present.user_id AND ${isLiveSql('s')}) l
+        WHERE s.user_id = found.user_id AND ${isLiveSql('s')}) l
     ), recent AS MATERIALIZED (
       SELECT s.id, s.device_id, s.ended_at
-      FROM arriving a JOIN device_stays s ON s.device_id = a.device_id AND s.user_id = a.user_id
-      WHERE a.device_limit IS DISTINCT FROM 0
+      FROM connecting c JOIN device_stays s ON s.device_id = c.device_id AND s.user_id = c.user_id
+      WHERE c.device_limit IS DISTINCT FROM 0
         AND (s.ended_at IS NULL OR s.ended_at > tessera_now() - interval '30 seconds')
       ORDER BY s.id FOR NO KEY UPDATE OF s
     ), continued AS (
@@ -46,20 +54,20 @@ export async function openStays(
       RETURNING s.device_id
     ), opened AS (
       INSERT INTO device_stays (id, user_id, device_id)
-      SELECT stay_id, user_id, device_id FROM arriving a
-      WHERE a.device_limit IS DISTINCT FROM 0
-        AND NOT EXISTS (SELECT FROM continued c WHERE c.device_id = a.device_id)
+      SELECT stay_id, user_id, device_id FROM connecting c
+      WHERE c.device_limit IS DISTINCT FROM 0
+        AND NOT EXISTS (SELECT FROM continued WHERE continued.device_id = c.device_id)
       ORDER BY device_id
       ON CONFLICT (device_id) WHERE ended_at IS NULL DO NOTHING
     )
-    SELECT device_id AS "deviceId", device_limit AS "deviceLimit" FROM arriving`;
+    SELECT device_id AS "deviceId", device_limit AS "deviceLimit" FROM connecting`;
   return new Map(rows.map(({ deviceId, deviceLimit }) => [deviceId, deviceLimit]));
 }
 
 /**
- * The open stays of the devices last until now.
+ * Extends the open presence intervals of devices until now.
  *
- * @returns the devices that have none
+ * @returns the ids of the devices that have no open interval
  */
 export async function refreshStays(
   { db }: Pick<Services, 'db'>,
@@ -81,7 +89,9 @@ export async function refreshStays(
   return rows.map(({ deviceId }) => deviceId);
 }
 
-/** The open stays of the devices end now. */
+/**
+ * Ends the open presence intervals of devices that went offline. Skips intervals of other accounts.
+ */
 export async function endStays(
   { db }: Pick<Services, 'db'>,
   devices: readonly OnlineDevice[],
@@ -100,4 +110,20 @@ export async function endStays(
     SET ended_at = greatest(s.started_at, s.last_seen_at, tessera_now()),
       last_seen_at = greatest(s.last_seen_at, tessera_now())
     FROM open WHERE s.id = open.id`;
+}
+
+/**
+ * Ends every open presence interval of devices that leave their account, in the transaction that
+ * unbinds them. Afterwards the account of an interval can no longer be read from its device.
+ */
+export async function endStaysOfUnboundDevices(
+  tx: Pick<Transaction, '$executeRaw'>,
+  deviceIds: readonly string[],
+): Promise<void> {
+  // tessera_now() is frozen at the start of the transaction, and an interval may have started
+  // later.
+  await tx.$executeRaw`
+    UPDATE device_stays
+    SET ended_at = greatest(started_at, tessera_now()), last_seen_at = greatest(started_at, tessera_now())
+    WHERE device_id = ANY(${[...deviceIds]}::uuid[]) AND ended_at IS NULL`;
 }

@@ -1,49 +1,56 @@
 import type { OnlineDevice } from './device-stays.ts';
 
-/** A socket of a device, at this instance. */
+/** A websocket that a device has open to this instance. */
 export interface DeviceSocket {
-  /** Closes it: another device is online in its place. */
+  /** Called when another device takes the place of this one. Must close the socket. */
   displaced: () => void;
 }
 
-/** A device with sockets at this instance. The other instances know of those that are placed. */
+/**
+ * A device with sockets at this instance. A socket is `connecting` until Redis has recorded the
+ * device, so that a displacement recorded earlier does not close it.
+ */
 export class LocalDevice implements OnlineDevice {
   readonly userId: string;
   readonly deviceId: string;
-  /** In milliseconds by Redis' clock; undefined until Redis has said so. */
+  /** Unix time in milliseconds by Redis' clock; undefined until Redis has recorded the device. */
   connectedAt: number | undefined;
-  readonly #sockets = new Map<DeviceSocket, 'fresh' | 'placed'>();
+  readonly #sockets = new Map<DeviceSocket, 'connecting' | 'connected'>();
 
   constructor({ userId, deviceId }: OnlineDevice) {
     this.userId = userId;
     this.deviceId = deviceId;
   }
 
-  get isGone(): boolean {
-    return this.#sockets.size === 0;
+  get hasSockets(): boolean {
+    return this.#sockets.size > 0;
   }
 
   add(socket: DeviceSocket): void {
-    this.#sockets.set(socket, 'fresh');
+    this.#sockets.set(socket, 'connecting');
   }
 
-  /** @returns whether it was one of this device's */
+  /** @returns false if the socket was removed before */
   remove(socket: DeviceSocket): boolean {
     return this.#sockets.delete(socket);
   }
 
-  fresh(): DeviceSocket[] {
-    return [...this.#sockets.keys()].filter((socket) => this.#sockets.get(socket) === 'fresh');
+  connectingSockets(): DeviceSocket[] {
+    return [...this.#sockets.keys()].filter((socket) => this.#sockets.get(socket) === 'connecting');
   }
 
-  place(sockets: readonly DeviceSocket[]): void {
-    for (const socket of sockets) if (this.#sockets.has(socket)) this.#sockets.set(socket, 'placed');
+  /** Skips sockets that closed in the meantime. */
+  markConnected(sockets: readonly DeviceSocket[]): void {
+    for (const socket of sockets) if (this.#sockets.has(socket)) this.#sockets.set(socket, 'connected');
   }
 
-  /** Closes the sockets that were placed. A fresh one has come after the displacement, and stays. */
+  /**
+   * Closes the connected sockets. Connecting ones were opened after the displacement, so they stay
+   * open.
+   */
   displace(): void {
     for (const [socket, state] of [...this.#sockets]) {
-      if (state === 'fresh') continue;
+      if (state === 'connecting') continue;
       this.#sockets.delete(socket);
       socket.displaced();
     }

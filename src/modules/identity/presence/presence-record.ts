@@ -1,11 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { Services } from '../../../platform/services.ts';
 import { endStays, type OnlineDevice, openStays, refreshStays } from './device-stays.ts';
-import { createPresenceTable, type Placed, type Placement, type PresenceTable } from './presence-table.ts';
+import {
+  type ConnectingDevice,
+  type ConnectResult,
+  createPresenceTable,
+  type PresenceTable,
+} from './presence-table.ts';
 
 export type PresenceServices = Pick<Services, 'db' | 'redis' | 'pubSub' | 'log'>;
 
-/** Presence as Redis and PostgreSQL have it. What fails is logged, and made good by a later heartbeat. */
+/**
+ * The presence of this instance's devices as Redis (current) and PostgreSQL (history) record it.
+ * Methods never reject: they log the failure, and a later heartbeat repairs the record.
+ */
 export class PresenceRecord {
   readonly #services: PresenceServices;
   readonly #table: PresenceTable;
@@ -15,52 +23,64 @@ export class PresenceRecord {
     this.#table = createPresenceTable(services, { instanceId: randomUUID() });
   }
 
-  /** Their stays go on. Gives the online limits that are known. */
+  /**
+   * Returns the online limit of each device, as `openStays` does; an empty map if PostgreSQL is
+   * unavailable.
+   */
   openStays(devices: readonly OnlineDevice[]): Promise<Map<string, number | null>> {
     return this.#attempt(() => openStays(this.#services, idsOf(devices)), new Map());
   }
 
-  /** Empty when Redis is away. */
-  place(placements: readonly Placement[]): Promise<Placed[]> {
-    return this.#attempt(() => this.#table.place(placements), []);
+  /** Returns an empty array if Redis is unavailable. */
+  connect(devices: readonly ConnectingDevice[]): Promise<ConnectResult[]> {
+    return this.#attempt(() => this.#table.connect(devices), []);
   }
 
-  /** They are gone from here; the stays of those that are nowhere else end. */
-  async withdraw(devices: readonly OnlineDevice[]): Promise<void> {
-    const elsewhere = await this.#attempt(() => this.#table.remove(devices), []);
-    const gone = devices.filter((_, index) => !elsewhere[index]);
-    if (gone.length > 0) await this.#attempt(() => endStays(this.#services, gone), undefined);
+  /**
+   * Removes devices from this instance, and ends the presence intervals of those that no other
+   * instance has.
+   */
+  async disconnect(devices: readonly OnlineDevice[]): Promise<void> {
+    const elsewhere = await this.#attempt(() => this.#table.disconnect(devices), []);
+    const offline = devices.filter((_, index) => !elsewhere[index]);
+    if (offline.length > 0) await this.#attempt(() => endStays(this.#services, offline), undefined);
   }
 
-  /** They are still here; for each whether it was displaced meanwhile. */
-  refresh(devices: Parameters<PresenceTable['refresh']>[0]): Promise<boolean[]> {
-    return this.#attempt(() => this.#table.refresh(devices), []);
+  /** Returns for each device whether it was displaced; an empty array if Redis is unavailable. */
+  heartbeat(devices: Parameters<PresenceTable['heartbeat']>[0]): Promise<boolean[]> {
+    return this.#attempt(() => this.#table.heartbeat(devices), []);
   }
 
-  /** Their stays last until now; one that is missing, or was ended by somebody who did not know, is opened again. */
-  async keepStays(devices: readonly OnlineDevice[]): Promise<void> {
+  /**
+   * Extends presence intervals until now. Reopens those that are missing or that the sweep ended
+   * too early.
+   */
+  async extendStays(devices: readonly OnlineDevice[]): Promise<void> {
     const missing = await this.#attempt(() => refreshStays(this.#services, idsOf(devices)), []);
     if (missing.length > 0) await this.#attempt(() => openStays(this.#services, missing), undefined);
   }
 
-  /** For each whether it is online anywhere; undefined when Redis is away. */
+  /**
+   * Returns for each device whether it is online at any instance; undefined if Redis is
+   * unavailable.
+   */
   async areOnline(devices: readonly OnlineDevice[]): Promise<boolean[] | undefined> {
     const userIds = [...new Set(devices.map(({ userId }) => userId))];
-    const online = await this.#attempt(() => this.#table.online(userIds), undefined);
+    const online = await this.#attempt(() => this.#table.readOnline(userIds), undefined);
     if (!online) return undefined;
     const byUser = new Map(userIds.map((userId, index) => [userId, online[index]]));
     return devices.map(({ userId, deviceId }) => byUser.get(userId)?.has(deviceId) ?? false);
   }
 
-  async #attempt<T, Otherwise>(work: () => Promise<T>, otherwise: Otherwise): Promise<T | Otherwise> {
+  async #attempt<T, Fallback>(work: () => Promise<T>, fallback: Fallback): Promise<T | Fallback> {
     try {
       return await work();
     } catch (err) {
       this.#services.log.warn(
         { err },
-        'the presence of some devices could not be told or asked; later again',
+        'failed to read or update device presence; the next heartbeat retries',
       );
-      return otherwise;
+      return fallback;
     }
   }
 }

@@ -1,6 +1,11 @@
-// One hash for each account. A field is `device:instance`, its value `connectedAt:expiresAt:displaced`, in milliseconds
-// by Redis' own clock, so that the clocks of the instances do not matter. KEYS: the hash of each entry; ARGV: the
-// instance, for how long a field is believed, then what each entry consists of.
+/*
+ * One hash per account. A field is `<device id>:<instance id>`, its value
+ * `<connectedAt>:<expiresAt>:<displaced>`. Times are milliseconds by Redis' clock, so that clock
+ * skew between instances does not matter; `displaced` is 0 or 1.
+ *
+ * Each script handles several entries. KEYS has the hash of each entry. ARGV has the instance id,
+ * the time to live of a field in milliseconds, and then the arguments of each entry.
+ */
 const COMMON = `
 local instance, ttl = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
@@ -16,7 +21,7 @@ local function put(key, field, since, displaced)
   redis.call('PEXPIRE', key, ttl)
 end
 
--- Fields that have not expired, with their device.
+-- Returns the fields that have not expired.
 local function read(key)
   local found, flat = {}, redis.call('HGETALL', key)
   for i = 1, #flat, 2 do
@@ -30,9 +35,13 @@ local function read(key)
 end
 `;
 
-/** Entries: device, limit or ''. For each: 1 if it was displaced before, connectedAt, the devices now displaced. */
-export const PLACE = `${COMMON}
-local function forgetExpired(key)
+/**
+ * Arguments of an entry: device id, online limit (`''` for unlimited). Returns for each entry 1 if
+ * the device was displaced before, `connectedAt`, and the ids of the devices that this call
+ * displaced.
+ */
+export const CONNECT = `${COMMON}
+local function deleteExpired(key)
   local flat = redis.call('HGETALL', key)
   for i = 1, #flat, 2 do
     local _, expires = parse(flat[i + 1])
@@ -40,8 +49,9 @@ local function forgetExpired(key)
   end
 end
 
--- Devices that are online, the longest-connected first; of those that came at once, the present one last.
-local function byAge(fields, present)
+-- Returns the online devices, longest-connected first. If several connected in the same
+-- millisecond, the connecting device comes last.
+local function byAge(fields, connecting)
   local ages, devices = {}, {}
   for _, f in ipairs(fields) do
     if not f.displaced then
@@ -51,7 +61,7 @@ local function byAge(fields, present)
   end
   table.sort(devices, function(a, b)
     if ages[a] ~= ages[b] then return ages[a] < ages[b] end
-    if a == present or b == present then return b == present and a ~= b end
+    if a == connecting or b == connecting then return b == connecting and a ~= b end
     return a < b
   end)
   return devices
@@ -63,8 +73,8 @@ local function displace(key, fields, device)
   end
 end
 
-local function place(key, device, limit)
-  forgetExpired(key)
+local function connect(key, device, limit)
+  deleteExpired(key)
   local own, since, wasDisplaced = device .. ':' .. instance, now, 0
   for _, f in ipairs(read(key)) do
     if f.field == own then
@@ -85,13 +95,17 @@ end
 
 local results = {}
 for i, key in ipairs(KEYS) do
-  results[i] = place(key, ARGV[1 + 2 * i], tonumber(ARGV[2 + 2 * i]))
+  results[i] = connect(key, ARGV[1 + 2 * i], tonumber(ARGV[2 + 2 * i]))
 end
 return results`;
 
-/** Entries: device, connectedAt or ''. For each 1 if it was displaced. A displaced field waits for its instance to remove it. */
-export const REFRESH = `${COMMON}
-local function refresh(key, device, known)
+/**
+ * Arguments of an entry: device id, `connectedAt` (`''` if unknown). Returns for each entry 1 if
+ * the device was displaced. A displaced field remains until its instance closes the sockets and
+ * disconnects the device.
+ */
+export const HEARTBEAT = `${COMMON}
+local function heartbeat(key, device, known)
   local field = device .. ':' .. instance
   local value = redis.call('HGET', key, field)
   local since, displaced = known, false
@@ -105,12 +119,15 @@ end
 
 local results = {}
 for i, key in ipairs(KEYS) do
-  results[i] = refresh(key, ARGV[1 + 2 * i], tonumber(ARGV[2 + 2 * i]))
+  results[i] = heartbeat(key, ARGV[1 + 2 * i], tonumber(ARGV[2 + 2 * i]))
 end
 return results`;
 
-/** Entries: device. For each 1 if it is online at another instance. */
-export const REMOVE = `${COMMON}
+/**
+ * Argument of an entry: device id. Returns for each entry 1 if the device is online at another
+ * instance.
+ */
+export const DISCONNECT = `${COMMON}
 local results = {}
 for i, key in ipairs(KEYS) do
   local device = ARGV[2 + i]
@@ -122,7 +139,7 @@ for i, key in ipairs(KEYS) do
 end
 return results`;
 
-/** No entries. For each key the devices that are online. */
+/** No arguments. Returns for each key the ids of the online devices. */
 export const ONLINE = `${COMMON}
 local results = {}
 for i, key in ipairs(KEYS) do

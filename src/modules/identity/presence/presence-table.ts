@@ -1,70 +1,79 @@
 import type { Services } from '../../../platform/services.ts';
 import type { OnlineDevice } from './device-stays.ts';
-import { ONLINE, PLACE, REFRESH, REMOVE } from './presence-scripts.ts';
+import { CONNECT, DISCONNECT, HEARTBEAT, ONLINE } from './presence-scripts.ts';
 
-/** An instance that has died without a word is forgotten after this time. */
+/** Entries of an instance that crashed expire after this time: three heartbeats. */
 const TTL_MS = 25_000;
 
 /** A device that has just connected to this instance. */
-export interface Placement extends OnlineDevice {
+export interface ConnectingDevice extends OnlineDevice {
   /** How many devices of the account may be online; null means unlimited. */
   deviceLimit: number | null;
 }
 
-/** What came of it. */
-export interface Placed {
-  /** Its earlier sockets at this instance were displaced; it begins anew. */
+export interface ConnectResult {
+  /**
+   * The device was displaced before it connected again: its older sockets at this instance must
+   * close.
+   */
   wasDisplaced: boolean;
-  /** Since when it is connected here, in milliseconds by Redis' clock. */
+  /** When the device connected to this instance, as Unix time in milliseconds by Redis' clock. */
   connectedAt: number;
-  /** The devices that had to make room, itself among them when there is none at all. */
+  /**
+   * Devices over the limit that were displaced. With a limit of 0 they include the device itself.
+   */
   displaced: string[];
 }
 
 /**
- * Who is online where, in one Redis hash for each account, by Redis' clock. Each call is one script, so instances
- * cannot come in between.
- *
- * @throws RedisAwayError
+ * Records which devices are online at which instance, in one Redis hash per account. Each call runs
+ * one script, so concurrent calls of other instances cannot interleave. Calls reject while Redis is
+ * unavailable.
  */
 export interface PresenceTable {
-  /** The devices are connected to this instance. Over the limit the longest-connected ones are displaced. */
-  place(placements: readonly Placement[]): Promise<Placed[]>;
-  /** They still are; for each whether it was displaced meanwhile. What Redis has lost is put back. */
-  refresh(devices: readonly (OnlineDevice & { connectedAt: number | undefined })[]): Promise<boolean[]>;
-  /** They are gone from this instance; for each whether it is online at another. */
-  remove(devices: readonly OnlineDevice[]): Promise<boolean[]>;
-  /** The devices that are online, for each of the accounts. */
-  online(userIds: readonly string[]): Promise<Set<string>[]>;
+  /**
+   * Adds devices to this instance. If that exceeds the limit of an account, displaces its
+   * longest-connected devices.
+   */
+  connect(devices: readonly ConnectingDevice[]): Promise<ConnectResult[]>;
+  /**
+   * Renews the entries of connected devices, and restores lost ones. Returns for each whether it
+   * was displaced.
+   */
+  heartbeat(devices: readonly (OnlineDevice & { connectedAt: number | undefined })[]): Promise<boolean[]>;
+  /** Removes devices from this instance. Returns for each whether it is online at another. */
+  disconnect(devices: readonly OnlineDevice[]): Promise<boolean[]>;
+  /** Returns the ids of the online devices of each user. */
+  readOnline(userIds: readonly string[]): Promise<Set<string>[]>;
 }
 
-/** @param instanceId of this process, like no other's */
+/** @param instanceId unique to this process */
 export function createPresenceTable(
   { redis }: Pick<Services, 'redis'>,
   { instanceId }: { instanceId: string },
 ): PresenceTable {
   const run = (script: string, userIds: readonly string[], args: readonly (string | number)[]) =>
     redis.eval(script, userIds.length, ...userIds.map(keyOf), instanceId, TTL_MS, ...args);
-  const users = (devices: readonly OnlineDevice[]) => devices.map(({ userId }) => userId);
+  const usersOf = (devices: readonly OnlineDevice[]) => devices.map(({ userId }) => userId);
   return {
-    place: async (placements) => {
-      const args = placements.flatMap(({ deviceId, deviceLimit }) => [deviceId, deviceLimit ?? '']);
-      const placed = (await run(PLACE, users(placements), args)) as [number, string, ...string[]][];
-      return placed.map(([wasDisplaced, connectedAt, ...displaced]) => ({
+    connect: async (devices) => {
+      const args = devices.flatMap(({ deviceId, deviceLimit }) => [deviceId, deviceLimit ?? '']);
+      const results = (await run(CONNECT, usersOf(devices), args)) as [number, string, ...string[]][];
+      return results.map(([wasDisplaced, connectedAt, ...displaced]) => ({
         wasDisplaced: wasDisplaced === 1,
         connectedAt: Number(connectedAt),
         displaced,
       }));
     },
-    refresh: async (devices) => {
+    heartbeat: async (devices) => {
       const args = devices.flatMap(({ deviceId, connectedAt }) => [deviceId, connectedAt ?? '']);
-      return areOne(await run(REFRESH, users(devices), args));
+      return toBooleans(await run(HEARTBEAT, usersOf(devices), args));
     },
-    remove: async (devices) => {
+    disconnect: async (devices) => {
       const args = devices.map(({ deviceId }) => deviceId);
-      return areOne(await run(REMOVE, users(devices), args));
+      return toBooleans(await run(DISCONNECT, usersOf(devices), args));
     },
-    online: async (userIds) => {
+    readOnline: async (userIds) => {
       const online = (await run(ONLINE, userIds, [])) as string[][];
       return online.map((deviceIds) => new Set(deviceIds));
     },
@@ -73,4 +82,4 @@ export function createPresenceTable(
 
 const keyOf = (userId: string) => `presence:${userId}`;
 
-const areOne = (answers: unknown) => (answers as number[]).map((answer) => answer === 1);
+const toBooleans = (reply: unknown) => (reply as number[]).map((flag) => flag === 1);

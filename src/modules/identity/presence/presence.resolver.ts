@@ -8,7 +8,9 @@ import { DeviceStatistics } from './device-statistics.types.ts';
 
 @Resolver(() => Device)
 export class DevicePresenceResolver {
-  @FieldResolver(() => Boolean, { description: 'Whether it has a websocket open.' })
+  @FieldResolver(() => Boolean, {
+    description: 'Whether the device has a websocket open to any instance of the API.',
+  })
   online(@Root() { id, userId }: DeviceRow, @Ctx() { presence }: Context): Promise<boolean> {
     return presence.isOnline({ userId, deviceId: id });
   }
@@ -16,11 +18,12 @@ export class DevicePresenceResolver {
 
 @Resolver(() => User)
 export class DeviceStatisticsResolver {
-  @FieldResolver(() => DeviceStatistics, { description: 'When its devices were online.' })
+  @FieldResolver(() => DeviceStatistics, { description: 'When the devices of the user were online.' })
   deviceStatistics(
     @Arg('timeZone', () => String, {
       nullable: true,
-      description: 'Whose calendar days are counted, as Europe/Berlin; absent: UTC.',
+      description:
+        'The IANA time zone, such as Europe/Berlin, in which calendar days are counted. UTC if absent.',
     })
     timeZone: string | null | undefined,
     @Root() { id }: User,

@@ -1,5 +1,6 @@
 import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { createSemaphore } from '../../../platform/concurrency/semaphore.ts';
+import { withTimeLimit } from '../../../platform/concurrency/time-limit.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { PubSub } from '../../../platform/watch/pubsub.ts';
 import { announce } from '../../kernel/announce.ts';
@@ -8,26 +9,37 @@ import type { OnlineDevice } from './device-stays.ts';
 import { type DeviceSocket, LocalDevice } from './local-device.ts';
 import { PresenceRecord, type PresenceServices } from './presence-record.ts';
 
-/** Which devices are online. One of a process; it knows its own sockets, and Redis knows those of all. */
+/**
+ * Tracks which devices are online. One per process: it has the sockets of its own instance, and
+ * Redis those of all.
+ */
 export interface Presence {
   /**
-   * A socket of the device is open at this instance: the device is online, and its stay is recorded. Over the online
-   * limit of its account the longest-connected device is displaced; where the limit is 0, this one at once.
+   * Registers an open socket of a device. The device is then online, and its presence interval is
+   * recorded. If that exceeds the online limit of the account, the longest-connected device is
+   * displaced; with a limit of 0, this one.
    *
-   * Servers that are away keep nobody out: what they have missed is made good within 8 s of their return.
+   * Never fails. While Redis or PostgreSQL is unavailable the device may connect, and a heartbeat
+   * records it within 8 s of their recovery.
    *
-   * @returns says that the socket has closed; for calling more than once
+   * @returns call it when the socket has closed; idempotent
    */
-  arrive(device: OnlineDevice, socket: DeviceSocket): Promise<() => void>;
-  /** Whether a socket of the device is open anywhere. Redis away: at this instance. */
+  connect(device: OnlineDevice, socket: DeviceSocket): Promise<() => void>;
+  /**
+   * Whether the device has an open socket at any instance or, while Redis is unavailable, at this
+   * one.
+   */
   isOnline(device: OnlineDevice): Promise<boolean>;
-  /** The devices of this instance are gone; within 3 s everybody knows, or finds out by himself. */
+  /**
+   * Marks this instance's devices offline. Waits at most 3 s; after that, other instances detect it
+   * by timeout.
+   */
   close(): Promise<void>;
 }
 
 const HEARTBEAT_MS = 8_000;
-const DEVICES_AT_ONCE = 250;
-const LONGEST_FAREWELL_MS = 3_000;
+const GROUP_SIZE = 250;
+const CLOSE_LIMIT_MS = 3_000;
 
 export function createPresence(services: PresenceServices): Presence {
   return new SharedPresence(services);
@@ -36,151 +48,164 @@ export function createPresence(services: PresenceServices): Presence {
 class SharedPresence implements Presence {
   readonly #pubSub: PubSub;
   readonly #record: PresenceRecord;
-  readonly #local = new Map<string, LocalDevice>();
+  readonly #devices = new Map<string, LocalDevice>();
   readonly #changes: Coalescer<OnlineDevice, undefined>;
-  readonly #questions: Coalescer<OnlineDevice, boolean>;
-  /** Changes and heartbeats take turns, or a heartbeat would bring back who has just left. */
-  readonly #inTurn = createSemaphore(1);
+  readonly #reads: Coalescer<OnlineDevice, boolean>;
+  /**
+   * Runs changes and heartbeats one at a time: a concurrent heartbeat would restore a device that
+   * disconnects.
+   */
+  readonly #serially = createSemaphore(1);
   #timer: NodeJS.Timeout | undefined;
-  #isBeating = false;
+  #isSendingHeartbeats = false;
   #isClosed = false;
 
   constructor(services: PresenceServices) {
     this.#pubSub = services.pubSub;
     this.#record = new PresenceRecord(services);
-    this.#changes = batcher((devices) => this.#inTurn(() => this.#tell(devices)));
-    this.#questions = batcher((devices) => this.#areOnline(devices));
+    this.#changes = coalesce((devices) => this.#serially(() => this.#recordChanges(devices)));
+    this.#reads = coalesce((devices) => this.#areOnline(devices));
     this.#pubSub.onWake((topic, keys) => {
-      if (topic === DEVICE_DISPLACED) void this.#beat(keys.filter((key) => this.#local.has(key)));
+      if (topic === DEVICE_DISPLACED) void this.#sendHeartbeats(keys.filter((key) => this.#devices.has(key)));
     });
-    // Redis may have come back empty.
-    this.#pubSub.onReconnect(() => void this.#beatAll());
+    // Redis may have restarted empty.
+    this.#pubSub.onReconnect(() => void this.#sendAllHeartbeats());
   }
 
-  async arrive(device: OnlineDevice, socket: DeviceSocket): Promise<() => void> {
+  async connect(device: OnlineDevice, socket: DeviceSocket): Promise<() => void> {
     if (this.#isClosed) return () => {};
-    const local = this.#local.get(keyOf(device)) ?? new LocalDevice(device);
+    const local = this.#devices.get(keyOf(device)) ?? new LocalDevice(device);
     local.add(socket);
-    this.#local.set(keyOf(device), local);
-    this.#timer ??= setInterval(() => void this.#beatAll(), HEARTBEAT_MS).unref();
+    this.#devices.set(keyOf(device), local);
+    this.#timer ??= setInterval(() => void this.#sendAllHeartbeats(), HEARTBEAT_MS).unref();
     await this.#changes.add(device);
     return () => {
-      if (local.remove(socket)) this.#dropIfGone(local);
+      if (local.remove(socket)) this.#disconnectIfUnused(local);
     };
   }
 
   isOnline(device: OnlineDevice): Promise<boolean> {
-    return this.#questions.add(device);
+    return this.#reads.add(device);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
-    const devices = [...this.#local.values()];
-    this.#local.clear();
-    const told = Promise.all(devices.map((device) => this.#changes.add(device)));
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise((resolve) => {
-      timer = setTimeout(resolve, LONGEST_FAREWELL_MS);
-    });
-    await Promise.race([told.then(() => this.#changes.drain()), tooLate]);
-    clearTimeout(timer);
+    const devices = [...this.#devices.values()];
+    this.#devices.clear();
+    const disconnected = Promise.all(devices.map((device) => this.#changes.add(device)));
+    await withTimeLimit(
+      disconnected.then(() => this.#changes.drain()),
+      CLOSE_LIMIT_MS,
+      () => {},
+    );
   }
 
-  #dropIfGone(device: LocalDevice): void {
-    if (!device.isGone || this.#local.get(keyOf(device)) !== device) return;
-    this.#local.delete(keyOf(device));
+  #disconnectIfUnused(device: LocalDevice): void {
+    if (device.hasSockets || this.#devices.get(keyOf(device)) !== device) return;
+    this.#devices.delete(keyOf(device));
     void this.#changes.add(device);
   }
 
-  /** Tells of each device what is true now, whatever it was when the change was noted: so their order does not matter. */
-  async #tell(changed: readonly OnlineDevice[]): Promise<undefined[]> {
+  /**
+   * Records the current state of each device, not the state at the time of the change, so that
+   * order is irrelevant.
+   */
+  async #recordChanges(changed: readonly OnlineDevice[]): Promise<undefined[]> {
     const devices = [...new Map(changed.map((device) => [keyOf(device), device])).values()];
-    const isHere = (device: OnlineDevice) => this.#local.has(keyOf(device));
-    const [here, gone] = [devices.filter(isHere), devices.filter((device) => !isHere(device))];
+    const isConnected = (device: OnlineDevice) => this.#devices.has(keyOf(device));
+    const connected = devices.filter(isConnected);
+    const disconnected = devices.filter((device) => !isConnected(device));
     await Promise.all([
-      here.length > 0 && this.#announce(here),
-      gone.length > 0 && this.#record.withdraw(gone),
+      connected.length > 0 && this.#recordConnected(connected),
+      disconnected.length > 0 && this.#record.disconnect(disconnected),
     ]);
     announce({ pubSub: this.#pubSub }, { userIds: devices.map(({ userId }) => userId) });
     return changed.map(() => undefined);
   }
 
-  async #announce(devices: readonly OnlineDevice[]): Promise<void> {
+  async #recordConnected(devices: readonly OnlineDevice[]): Promise<void> {
     const limits = await this.#record.openStays(devices);
-    const arrivals = this.#localOnes(devices.map(keyOf))
-      .map((device) => ({ device, sockets: device.fresh() }))
+    const connecting = this.#localDevices(devices.map(keyOf))
+      .map((device) => ({ device, sockets: device.connectingSockets() }))
       .filter(({ sockets }) => sockets.length > 0);
-    const placements = arrivals.map(({ device: { userId, deviceId } }) => ({
-      ...{ userId, deviceId, deviceLimit: limits.get(deviceId) ?? null },
-    }));
-    const placed = await this.#record.place(placements);
-    for (const [index, { device, sockets }] of arrivals.entries()) {
-      device.connectedAt = placed[index]?.connectedAt ?? device.connectedAt;
-      if (placed[index]?.wasDisplaced) device.displace();
-      device.place(sockets);
+    const results = await this.#record.connect(
+      connecting.map(({ device: { userId, deviceId } }) => ({
+        ...{ userId, deviceId, deviceLimit: limits.get(deviceId) ?? null },
+      })),
+    );
+    for (const [index, { device, sockets }] of connecting.entries()) {
+      device.connectedAt = results[index]?.connectedAt ?? device.connectedAt;
+      if (results[index]?.wasDisplaced) device.displace();
+      device.markConnected(sockets);
     }
-    this.#makeRoom(
-      placements.flatMap(({ userId }, index) =>
-        (placed[index]?.displaced ?? []).map((deviceId) => keyOf({ userId, deviceId })),
+    this.#displaceAll(
+      connecting.flatMap(({ device: { userId } }, index) =>
+        (results[index]?.displaced ?? []).map((deviceId) => keyOf({ userId, deviceId })),
       ),
     );
   }
 
-  /** Closes the sockets of the displaced devices: here at once, elsewhere when the wake-up or the heartbeat comes. */
-  #makeRoom(keys: readonly string[]): void {
-    for (const device of this.#localOnes(keys)) this.#displace(device);
+  /**
+   * Closes the sockets of displaced devices: here immediately, elsewhere after a wake-up or the
+   * next heartbeat.
+   */
+  #displaceAll(keys: readonly string[]): void {
+    for (const device of this.#localDevices(keys)) this.#displace(device);
     announce({ pubSub: this.#pubSub }, { displacedDevices: keys });
   }
 
   #displace(device: LocalDevice): void {
     device.displace();
-    this.#dropIfGone(device);
+    this.#disconnectIfUnused(device);
   }
 
-  async #beatAll(): Promise<void> {
-    if (this.#isBeating) return;
-    this.#isBeating = true;
-    await this.#beat([...this.#local.keys()]);
-    this.#isBeating = false;
+  async #sendAllHeartbeats(): Promise<void> {
+    if (this.#isSendingHeartbeats) return;
+    this.#isSendingHeartbeats = true;
+    await this.#sendHeartbeats([...this.#devices.keys()]);
+    this.#isSendingHeartbeats = false;
   }
 
-  async #beat(keys: readonly string[]): Promise<void> {
-    for (let start = 0; start < keys.length; start += DEVICES_AT_ONCE) {
-      const some = keys.slice(start, start + DEVICES_AT_ONCE);
-      await this.#inTurn(() => this.#confirm(some));
+  async #sendHeartbeats(keys: readonly string[]): Promise<void> {
+    for (let start = 0; start < keys.length; start += GROUP_SIZE) {
+      const group = keys.slice(start, start + GROUP_SIZE);
+      await this.#serially(() => this.#sendHeartbeat(group));
     }
   }
 
-  /** Says again that the devices are here, and finds out which of them were displaced. */
-  async #confirm(keys: readonly string[]): Promise<void> {
-    const present = this.#localOnes(keys);
-    if (present.length === 0) return;
-    const displaced = await this.#record.refresh(present);
-    for (const [index, device] of present.entries()) if (displaced[index]) this.#displace(device);
-    await this.#record.keepStays(this.#localOnes(keys));
+  /**
+   * Renews the records of connected devices, and closes the sockets of those that another instance
+   * displaced.
+   */
+  async #sendHeartbeat(keys: readonly string[]): Promise<void> {
+    const devices = this.#localDevices(keys);
+    if (devices.length === 0) return;
+    const displaced = await this.#record.heartbeat(devices);
+    for (const [index, device] of devices.entries()) if (displaced[index]) this.#displace(device);
+    await this.#record.extendStays(this.#localDevices(keys));
   }
 
   async #areOnline(devices: readonly OnlineDevice[]): Promise<boolean[]> {
     const online = await this.#record.areOnline(devices);
-    return online ?? devices.map((device) => this.#local.has(keyOf(device)));
+    return online ?? devices.map((device) => this.#devices.has(keyOf(device)));
   }
 
-  #localOnes(keys: readonly string[]): LocalDevice[] {
-    return keys.flatMap((key) => this.#local.get(key) ?? []);
+  #localDevices(keys: readonly string[]): LocalDevice[] {
+    return keys.flatMap((key) => this.#devices.get(key) ?? []);
   }
 }
 
 const keyOf = ({ userId, deviceId }: OnlineDevice) => `${userId}:${deviceId}`;
 
-function batcher<Result>(
-  work: (devices: OnlineDevice[]) => Promise<Result[]>,
+function coalesce<Result>(
+  run: (devices: OnlineDevice[]) => Promise<Result[]>,
 ): Coalescer<OnlineDevice, Result> {
   return createCoalescer({
-    maxSize: DEVICES_AT_ONCE,
+    maxSize: GROUP_SIZE,
     maxWaiting: Number.POSITIVE_INFINITY,
     overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
     run: async (devices: OnlineDevice[]) =>
-      (await work(devices)).map((value) => ({ status: 'fulfilled' as const, value })),
+      (await run(devices)).map((value) => ({ status: 'fulfilled' as const, value })),
   });
 }

@@ -2,9 +2,10 @@ import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { KeyRing } from '../../../platform/keys/key-ring.ts';
+import { required } from '../../../platform/required.ts';
+import type { Services } from '../../../platform/services.ts';
 import type { TokenFault } from '../../kernel/caller.ts';
 
-/** How long an access token is believed. */
 export const ACCESS_TOKEN_SECONDS = 600;
 
 const ISSUER = 'tessera';
@@ -13,17 +14,17 @@ const CLOCK_TOLERANCE_SECONDS = 10;
 
 const Claims = z.object({ sub: z.guid(), sid: z.guid(), iat: z.number(), exp: z.number() });
 
-/** The token was not believed, and why. */
+/** Thrown for a rejected access token. Carries the reason. */
 export class AccessTokenError extends Error {
-  constructor(readonly fault: TokenFault) {
-    super(`The access token is ${fault.toLowerCase()}.`);
+  constructor(readonly reason: TokenFault) {
+    super(`The access token is ${reason.toLowerCase()}.`);
     this.name = 'AccessTokenError';
   }
 }
 
 /**
- * Makes the token of a session (RFC 9068). It names the session and nothing else that matters: role and
- * device are read from the session at each request.
+ * Signs the access token of a session (a JWT as in RFC 9068). It carries no role and no device:
+ * those are read from the session on each request, so that changes apply to tokens already issued.
  *
  * @param issuedAt by PostgreSQL's clock
  */
@@ -45,40 +46,53 @@ export async function signAccessToken(
   return { accessToken, accessTokenExpiresAt: new Date(exp * SECOND_MS) };
 }
 
-/**
- * Believes a token only if one of our keys has signed it, for us, and it is not too old.
- *
- * @throws AccessTokenError EXPIRED or INVALID
- */
-export async function verifyAccessToken(
-  keys: KeyRing,
-  token: string,
-): Promise<{ userId: string; sessionId: string }> {
-  const tokens = tokensOf(keys);
-  const known = tokens.get(token);
-  if (known && known.expiresAt > Date.now() && (await keys.find(known.kid))) return known.names;
-  const verified = await verifySignature(keys, token);
-  // Beginning anew is cheaper than knowing which one was used last.
-  if (tokens.size >= KEPT_TOKENS) tokens.clear();
-  tokens.set(token, verified);
-  return verified.names;
+/** The user and session that a verified access token names. */
+export interface TokenSubject {
+  userId: string;
+  sessionId: string;
+}
+
+export interface AccessTokenVerifier {
+  /**
+   * Verifies signature, issuer, audience, type and age of an access token. Does not check whether
+   * its session is live.
+   *
+   * @throws AccessTokenError EXPIRED or INVALID
+   */
+  verifyAccessToken: (token: string) => Promise<TokenSubject>;
 }
 
 interface VerifiedToken {
-  names: { userId: string; sessionId: string };
+  subject: TokenSubject;
   kid: string;
-  /** Milliseconds. */
+  /** Unix time in milliseconds. */
   expiresAt: number;
 }
 
-/** An app shows one token again and again, and a signature that was good stays so; time and key are looked at anew. */
-const verifiedTokens = new WeakMap<KeyRing, Map<string, VerifiedToken>>();
-const KEPT_TOKENS = 20_000;
+const MAX_CACHED_TOKENS = 20_000;
 
-function tokensOf(keys: KeyRing): Map<string, VerifiedToken> {
-  const tokens = verifiedTokens.get(keys) ?? new Map<string, VerifiedToken>();
-  verifiedTokens.set(keys, tokens);
-  return tokens;
+/**
+ * Creates the token verifier of a process. It caches verified tokens, because clients send the same
+ * token with every request and a valid signature stays valid. Expiry and the signing key are
+ * checked on every call.
+ */
+export function createAccessTokenVerifier({
+  signingKeys,
+}: Pick<Services, 'signingKeys'>): AccessTokenVerifier {
+  const cache = new Map<string, VerifiedToken>();
+  return {
+    verifyAccessToken: async (token) => {
+      const cached = cache.get(token);
+      if (cached && cached.expiresAt > Date.now() && (await signingKeys.find(cached.kid))) {
+        return cached.subject;
+      }
+      const verified = await verifySignature(signingKeys, token);
+      // Clearing a full cache is cheaper than tracking which token was used least recently.
+      if (cache.size >= MAX_CACHED_TOKENS) cache.clear();
+      cache.set(token, verified);
+      return verified.subject;
+    },
+  };
 }
 
 async function verifySignature(keys: KeyRing, token: string): Promise<VerifiedToken> {
@@ -93,11 +107,13 @@ async function verifySignature(keys: KeyRing, token: string): Promise<VerifiedTo
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     });
     const { sub, sid, iat, exp } = Claims.parse(payload);
-    const names = { userId: sub, sessionId: sid };
-    const expiresAt = Math.min(exp, iat + ACCESS_TOKEN_SECONDS) * SECOND_MS;
-    return { names, kid: protectedHeader.kid ?? '', expiresAt };
+    return {
+      subject: { userId: sub, sessionId: sid },
+      kid: required(protectedHeader.kid, 'kid of a verified access token'),
+      expiresAt: Math.min(exp, iat + ACCESS_TOKEN_SECONDS) * SECOND_MS,
+    };
   } catch (error) {
-    throw asFault(error);
+    throw toTokenError(error);
   }
 }
 
@@ -107,8 +123,11 @@ async function keyOf(keys: KeyRing, { kid }: JWTHeaderParameters) {
   return key;
 }
 
-/** What neither jose nor zod has said about the token is an outage, and goes on as one. */
-function asFault(error: unknown): unknown {
+/**
+ * Errors that come from neither jose nor zod (a database outage while reading keys, for example)
+ * pass unchanged.
+ */
+function toTokenError(error: unknown): unknown {
   if (error instanceof errors.JWTExpired) return new AccessTokenError('EXPIRED');
   if (error instanceof errors.JOSEError || error instanceof z.ZodError)
     return new AccessTokenError('INVALID');

@@ -1,7 +1,7 @@
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { RepeatedJob } from '../../../platform/jobs/repeated-jobs.ts';
 
-export const forgetExpiredJob: RepeatedJob = {
+export const deleteExpiredLoginsJob: RepeatedJob = {
   name: 'forget-expired',
   attempts: 1,
   backoffMs: 0,

@@ -1,14 +1,14 @@
 import type { Services } from '../../../platform/services.ts';
 import { deleteExpired } from '../../kernel/delete-expired.ts';
 
-/** What a login leaves behind. */
 const TABLES = ['sessions', 'link_codes', 'pending_bindings'] as const;
 
 /**
- * Deletes sessions, link codes and pending bindings 30 days after they expired. Until then a revoked session's token is
- * refused with SESSION_REVOKED, later as unknown.
+ * Deletes sessions, link codes and pending bindings 30 days after they expired. Until then the
+ * refresh token of a revoked session fails with SESSION_REVOKED; afterwards it fails like an
+ * unknown token, with UNAUTHENTICATED.
  *
- * @param signal stops it after the transaction in flight
+ * @param signal stops the sweep after the transaction in flight
  * @returns how many rows were deleted
  */
 export async function deleteExpiredLogins(

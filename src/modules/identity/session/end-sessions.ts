@@ -3,9 +3,9 @@ import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 
 /**
- * Ends those of the sessions that have not ended yet, inside a transaction that has locked their users.
+ * Revokes matching sessions that are not revoked yet. The caller has locked their users.
  *
- * @returns their ids: after the commit, `announceEndedSessions` closes their sockets
+ * @returns the ids of the revoked sessions; pass them to `invalidateSessions` after the commit
  */
 export async function endSessions(tx: Transaction, where: Prisma.SessionWhereInput): Promise<string[]> {
   const ended = await tx.session.updateManyAndReturn({

@@ -2,7 +2,7 @@ import type { Device, Session } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** The sessions of one account that still live, the newest first. */
+/** Lists the sessions of a user that are neither revoked nor expired, newest first. */
 export async function listSessions(
   { db }: Pick<Services, 'db'>,
   { userId }: { userId: string },

@@ -5,9 +5,9 @@ import { endSessions } from './end-sessions.ts';
 import { invalidateSessions } from './invalidate-sessions.ts';
 
 /**
- * Ends the caller's session, or all of his.
+ * Revokes the caller's session or, with `everywhere`, all sessions of the user. Idempotent.
  *
- * @returns the ids of the sessions that ended by it; running it again ends nothing more
+ * @returns the ids of the sessions that this call revoked
  */
 export async function logOut(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,

@@ -15,22 +15,25 @@ import { issueTokens, type Login } from './tokens.ts';
 
 type RefreshServices = Pick<Services, 'db' | 'secrets' | 'signingKeys' | 'cache' | 'pubSub' | 'rateLimits'>;
 
-/** Nobody guesses 256 bits; this keeps those who try from costing us anything. */
-const WRONG_REFRESH_TOKENS: RateLimit = { name: 'wrong-refresh-token', points: 100, durationSeconds: 600 };
+/**
+ * Refresh tokens cannot be guessed. The limit bounds the load that an address can cause by trying.
+ */
+const INVALID_REFRESH_TOKENS: RateLimit = { name: 'wrong-refresh-token', points: 100, durationSeconds: 600 };
 
 type SessionWithOwner = Session & { user: User; device: Device | null };
 
 /**
- * Renews a session for thirty days and changes its refresh token.
+ * Extends a session to thirty days from now and rotates its refresh token.
  *
- * A token whose successor nobody has used yet gives that same successor again, so a lost answer logs
- * nobody out. An older one must have been copied: it ends the session.
+ * A client that lost the response may retry: while the successor is unused, the previous token
+ * returns the same successor. An older token must have been stolen, so it revokes the session.
  *
- * @throws AuthError SESSION_REVOKED for a session that has ended, or ends by this very call
- * @throws PlatformError UNAUTHENTICATED for what is no refresh token of ours; RATE_LIMITED after many of those
+ * @throws AuthError SESSION_REVOKED if the session is no longer live, or if this call revokes it
+ * @throws PlatformError UNAUTHENTICATED for invalid tokens; RATE_LIMITED after 100 of those in ten
+ *   minutes
  */
 export function refreshSession(services: RefreshServices, token: string): Promise<Login> {
-  const counted = { limit: WRONG_REFRESH_TOKENS, refusal: 'UNAUTHENTICATED' };
+  const counted = { limit: INVALID_REFRESH_TOKENS, refusal: 'UNAUTHENTICATED' };
   return limitFailedAttempts(services, counted, () => refresh(services, token));
 }
 
@@ -54,7 +57,7 @@ async function rotate(tx: Transaction, parts: RefreshTokenParts): Promise<Sessio
   }
   const now = await databaseNow(tx);
   if (!isLive(session, now)) throw new AuthError('SESSION_REVOKED');
-  if (generation < session.refreshGeneration - 1) return endReused(tx, session, now);
+  if (generation < session.refreshGeneration - 1) return revokeReused(tx, session, now);
   return tx.session.update({
     where: { id },
     data: {
@@ -70,7 +73,7 @@ function isLive({ revokedAt, expiresAt, user, device }: SessionWithOwner, now: D
   return !revokedAt && expiresAt > now && user.enabled && !user.deletedAt && device?.enabled !== false;
 }
 
-async function endReused(tx: Transaction, { id, userId }: Session, now: Date): Promise<'REUSED'> {
+async function revokeReused(tx: Transaction, { id, userId }: Session, now: Date): Promise<'REUSED'> {
   await tx.session.update({ where: { id }, data: { revokedAt: now } });
   await recordAudit(tx, {
     action: 'refreshTokenReused',

@@ -5,7 +5,10 @@ const ID_BYTES = 16;
 const GENERATION_BYTES = 4;
 const MAC_BYTES = 32;
 
-/** What a refresh token says of itself; `isGenuine` tells whether we have made it. */
+/**
+ * The content of a refresh token. Untrusted until `isGenuine` has verified its MAC with the seed of
+ * the session.
+ */
 export interface RefreshTokenParts {
   sessionId: string;
   generation: number;
@@ -13,8 +16,9 @@ export interface RefreshTokenParts {
 }
 
 /**
- * The refresh token of one generation of a session: its id, the generation, and a keyed hash over both and
- * the session's seed. Nothing of it is stored, and any token of a session can be told from a forgery.
+ * Derives the refresh token of one generation of a session: session id, generation, and a MAC over
+ * both and the seed of the session. Tokens are not stored, and tokens of earlier generations still
+ * verify.
  */
 export function refreshTokenOf(
   secrets: Secrets,
@@ -26,7 +30,7 @@ export function refreshTokenOf(
   );
 }
 
-/** Takes a token apart; undefined when it does not have the form of one. */
+/** Parses a refresh token; undefined if its length is wrong. */
 export function readRefreshToken(secrets: Secrets, token: string): RefreshTokenParts | undefined {
   const bytes = Buffer.from(token, 'base64url');
   if (bytes.length !== ID_BYTES + GENERATION_BYTES + MAC_BYTES) return undefined;

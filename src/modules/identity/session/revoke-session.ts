@@ -9,9 +9,9 @@ import { endSessions } from './end-sessions.ts';
 import { invalidateSessions } from './invalidate-sessions.ts';
 
 /**
- * Ends one of the caller's own sessions, and closes its sockets. One that has ended already stays as it is.
+ * Revokes one of the caller's sessions and closes its sockets. Idempotent.
  *
- * @throws PlatformError NOT_FOUND, the same for a session of somebody else as for none
+ * @throws PlatformError NOT_FOUND, also for a session of another user
  */
 export async function revokeSession(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,

@@ -4,19 +4,20 @@ import { DAY_MS, databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { requestScope } from '../../../platform/request-scope.ts';
 
-/** A session that is not refreshed for so long ends. */
+/** How long a session lives after its last refresh. */
 export const SESSION_MS = 30 * DAY_MS;
 
-/** A session that was just made, and those it took the place of. */
 export interface StartedSession {
   session: SessionRow;
+  /** Sessions that the new one replaced. Pass them to `invalidateSessions` after the commit. */
   endedSessionIds: string[];
 }
 
 /**
- * Starts a session inside the transaction of its login. A device has one session: the one before it ends.
+ * Starts a session in the transaction of a login. A device has at most one session, so its previous
+ * one is revoked.
  *
- * The caller holds the lock on the user's row, so that two logins of a device cannot pass each other.
+ * The caller has locked the user, which serializes concurrent logins of a device.
  */
 export async function startSession(
   tx: Transaction,

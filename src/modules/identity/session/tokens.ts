@@ -3,7 +3,7 @@ import type { Services } from '../../../platform/services.ts';
 import { signAccessToken } from './access-token.ts';
 import { refreshTokenOf } from './refresh-token.ts';
 
-/** What a login gives. */
+/** The result of a login or a refresh. */
 export interface Login {
   accessToken: string;
   accessTokenExpiresAt: Date;
@@ -12,7 +12,7 @@ export interface Login {
   device: Device | null;
 }
 
-/** The tokens of a session at its present generation. */
+/** Issues an access token and the refresh token of the session's current generation. */
 export async function issueTokens(
   { signingKeys, secrets }: Pick<Services, 'signingKeys' | 'secrets'>,
   { session, user, device }: { session: Session; user: User; device: Device | null },

@@ -3,7 +3,9 @@ import { createEndWatch, type EndWatch } from '../../../platform/watch/end-watch
 import { SESSION_ENDED } from '../../kernel/topics.ts';
 import { SESSION_LIVES } from './find-session.ts';
 
-/** Tells, by the ids of sessions, when one has ended, or its account or device was disabled. */
+/**
+ * Watches sessions by id. Reports each once it is no longer live, as `SESSION_LIVES` defines it.
+ */
 export function createSessionWatch(
   { db, pubSub, log }: Pick<Services, 'db' | 'pubSub' | 'log'>,
   { pollMs }: { pollMs?: number } = {},

@@ -2,7 +2,7 @@ import type { Order, Prisma, User } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
-import { endStays } from '../../identity/presence/end-stays.ts';
+import { endStaysOfUnboundDevices } from '../../identity/presence/device-stays.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
@@ -80,7 +80,7 @@ async function failPaidOrders(tx: Transaction, userId: string): Promise<Order[]>
 /** Devices and what is left of their sessions go with their identities; the stays remain. */
 async function removeIdentities(tx: Transaction, userId: string): Promise<void> {
   const devices = await tx.device.findMany({ where: { userId }, select: { id: true } });
-  await endStays(
+  await endStaysOfUnboundDevices(
     tx,
     devices.map(({ id }) => id),
   );

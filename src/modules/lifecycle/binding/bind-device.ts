@@ -10,11 +10,11 @@ import { type Transaction, violatedConstraint } from '../../../platform/database
 import { PlatformError } from '../../../platform/errors.ts';
 import { createDevice } from '../../identity/device/create-device.ts';
 import { readDeviceLimit } from '../../identity/device/device-limit.ts';
-import { checkAccount, checkEnabled, checkProof } from '../../identity/device-proof/check-device.ts';
+import { checkAccount, checkCredential, checkEnabled } from '../../identity/device-proof/check-device.ts';
 import { spendChallenge } from '../../identity/device-proof/device-challenge.ts';
-import { credentialFields, seenFields } from '../../identity/device-proof/device-fields.ts';
+import { credentialColumns, lastLoginColumns } from '../../identity/device-proof/device-fields.ts';
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
-import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
+import type { PresentedCredential } from '../../identity/device-proof/device-proof.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 import {
@@ -32,7 +32,7 @@ export interface Binding {
   /** The account is made by this very transaction. */
   isNewAccount: boolean;
   login: DeviceLogin;
-  proof: ShownProof | null;
+  proof: PresentedCredential | null;
   site: SiteSettings;
   /** Whoever owns the account has said so with a link code: its own device may replace a lost secret or key. */
   mayReplaceCredential: boolean;
@@ -118,11 +118,11 @@ async function place(tx: Transaction, placing: Placing): Promise<Placed> {
   const { binding, known } = placing;
   const { targetUserId: userId, login, proof, mayReplaceCredential } = binding;
   if (!known) {
-    const device = await createDevice(tx, { userId, login, proof }).catch(refuseRaced);
+    const device = await createDevice(tx, { userId, login, credential: proof }).catch(refuseRaced);
     return { device, endedSessionIds: [], changedUserIds: [userId] };
   }
   const isOwn = known.userId === userId;
-  if (!(isOwn && mayReplaceCredential)) checkProof(known.device, proof);
+  if (!(isOwn && mayReplaceCredential)) checkCredential(known.device, proof);
   checkEnabled(known.user, known.device);
   const moved = isOwn ? { endedSessionIds: [], changedUserIds: [userId] } : await move(tx, known, placing);
   return { ...moved, device: await writeLogin(tx, known.device, binding) };
@@ -142,7 +142,7 @@ async function writeLogin(tx: Transaction, { id }: Device, binding: Binding): Pr
   const lastSeenAt = await databaseNow(tx);
   return tx.device.update({
     where: { id },
-    data: { ...forgotten, ...seenFields(login), ...credentialFields(proof), lastSeenAt },
+    data: { ...forgotten, ...lastLoginColumns(login), ...credentialColumns(proof), lastSeenAt },
   });
 }
 

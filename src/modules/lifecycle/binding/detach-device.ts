@@ -1,8 +1,8 @@
 import type { Device, Prisma } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
+import { deleteDeviceRows } from '../../identity/device/delete-device-rows.ts';
 import { lockDevice } from '../../identity/device/lock-device.ts';
-import { removeDevice } from '../../identity/device/delete-device-rows.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
@@ -56,7 +56,7 @@ async function detach(tx: Transaction, detaching: Detaching): Promise<Detached> 
   const isLastIdentity = (await tx.identity.count({ where: { userId } })) === 1;
   if (isLastIdentity && (await hasLiveSubscription(tx, userId))) throw new AuthError('LAST_IDENTITY');
   const closed = isLastIdentity ? await closeAccount(tx, userId) : null;
-  const endedSessionIds = closed ? [] : await removeDevice(tx, device);
+  const endedSessionIds = closed ? [] : await deleteDeviceRows(tx, device);
   const rotated = detaching.rotateCredentials && !closed ? await rotateCredentials(tx, userId) : [];
   await recordAudit(tx, {
     action: detaching.action,

@@ -9,7 +9,7 @@ import {
 } from '../../identity/device/device.types.ts';
 import { updateDevice } from '../../identity/device/update-device.ts';
 import { createDeviceChallenge } from '../../identity/device-proof/device-challenge.ts';
-import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
+import type { DeviceLoginSchema } from '../../identity/device-proof/device-login.ts';
 import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { AuthPayload } from '../login/auth.types.ts';
@@ -37,7 +37,7 @@ export class DeviceResolver {
     input: DeviceLoginInput,
     @Ctx() context: Context,
   ): Promise<AuthPayload> {
-    return logInDevice(context, input as z.input<typeof DeviceLogin>);
+    return logInDevice(context, input as z.input<typeof DeviceLoginSchema>);
   }
 
   @SignedIn()

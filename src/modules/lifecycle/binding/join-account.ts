@@ -2,7 +2,7 @@ import type { SiteSettings } from '../../../generated/prisma/client.ts';
 import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
-import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
+import type { PresentedCredential } from '../../identity/device-proof/device-proof.ts';
 import { announce } from '../../kernel/announce.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
@@ -22,7 +22,7 @@ const WRONG_LINK_CODES: RateLimit = { name: 'wrong-link-code', points: 20, durat
  */
 export async function joinAccount(
   services: Pick<Services, 'db' | 'secrets' | 'rateLimits' | 'pubSub'>,
-  join: { login: DeviceLogin; proof: ShownProof | null; site: SiteSettings; linkCode: string },
+  join: { login: DeviceLogin; proof: PresentedCredential | null; site: SiteSettings; linkCode: string },
 ) {
   const { db, secrets, pubSub } = services;
   const counted = { limit: WRONG_LINK_CODES, refusal: 'LINK_CODE_INVALID' };

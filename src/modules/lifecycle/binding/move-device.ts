@@ -1,6 +1,6 @@
 import type { Device } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import { endStays } from '../../identity/presence/end-stays.ts';
+import { endStaysOfUnboundDevices } from '../../identity/presence/device-stays.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { mergeAccounts } from '../account/merge-accounts.ts';
@@ -18,7 +18,7 @@ export async function moveDevice(
 ): Promise<{ endedSessionIds: string[]; changedUserIds: string[] }> {
   const ended = await endSessions(tx, { deviceId: id });
   // What comes after is the stay of somebody else.
-  await endStays(tx, [id]);
+  await endStaysOfUnboundDevices(tx, [id]);
   await tx.identity.update({ where: { id: identityId }, data: { userId: intoId } });
   await recordAudit(tx, {
     action: 'moveDevice',

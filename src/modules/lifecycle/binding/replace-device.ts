@@ -1,6 +1,6 @@
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
-import { removeDevice } from '../../identity/device/delete-device-rows.ts';
+import { deleteDeviceRows } from '../../identity/device/delete-device-rows.ts';
 
 /**
  * Removes a device of an account to make room for another one. The caller holds the lock on the user.
@@ -15,5 +15,5 @@ export async function replaceDevice(
   const replaced =
     replacedId === deviceId ? null : await tx.device.findUnique({ where: { id: replacedId, userId } });
   if (!replaced) throw new PlatformError('NOT_FOUND', { field: 'input.replaceDeviceId' });
-  return removeDevice(tx, replaced);
+  return deleteDeviceRows(tx, replaced);
 }

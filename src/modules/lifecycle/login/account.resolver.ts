@@ -1,7 +1,7 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../../context.ts';
-import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
+import type { DeviceLoginSchema } from '../../identity/device-proof/device-login.ts';
 import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { User } from '../account/user.types.ts';
@@ -16,7 +16,7 @@ export class AccountResolver {
   @Mutation(() => AuthPayload, { description: 'Makes an account with an e-mail address, and logs in to it.' })
   register(
     @Arg('input', () => RegisterInput, { description: 'Address, password, and the device that asks.' })
-    input: RegisterInput & { device?: z.input<typeof DeviceLogin> },
+    input: RegisterInput & { device?: z.input<typeof DeviceLoginSchema> },
     @Ctx() context: Context,
   ): Promise<AuthPayload> {
     return register(context, input);

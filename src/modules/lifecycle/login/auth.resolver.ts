@@ -1,7 +1,7 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../../context.ts';
-import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
+import type { DeviceLoginSchema } from '../../identity/device-proof/device-login.ts';
 import { logOut } from '../../identity/session/log-out.ts';
 import { refreshSession } from '../../identity/session/refresh-session.ts';
 import { revokeSession } from '../../identity/session/revoke-session.ts';
@@ -19,7 +19,7 @@ export class AuthResolver {
   @Mutation(() => AuthPayload, { description: 'Logs in by e-mail address and password.' })
   login(
     @Arg('input', () => LoginInput, { description: 'Address, password, and the device that asks.' })
-    input: LoginInput & { device?: z.input<typeof DeviceLogin> },
+    input: LoginInput & { device?: z.input<typeof DeviceLoginSchema> },
     @Ctx() context: Context,
   ): Promise<AuthPayload> {
     return logIn(context, input);

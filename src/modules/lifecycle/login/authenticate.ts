@@ -1,6 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
-import { AccessTokenError, verifyAccessToken } from '../../identity/session/access-token.ts';
-import { findSession } from '../../identity/session/find-session.ts';
+import { AccessTokenError, type AccessTokenVerifier } from '../../identity/session/access-token.ts';
+import { findSession, type SessionReads } from '../../identity/session/find-session.ts';
 import type { Caller, TokenFault } from '../../kernel/caller.ts';
 import { findAgent, SERVER_TOKEN_PREFIX } from '../../network/server/find-agent.ts';
 
@@ -11,7 +11,7 @@ const anonymous = (refusedToken: TokenFault | null): Caller => ({ kind: 'anonymo
  * `connectionParams`). A token that is not believed makes nobody of its bearer, and says why.
  */
 export async function authenticate(
-  services: Pick<Services, 'db' | 'cache' | 'signingKeys'>,
+  services: Pick<Services, 'db' | 'cache'> & AccessTokenVerifier & SessionReads,
   authorization: string | undefined,
 ): Promise<Caller> {
   if (authorization === undefined || authorization === '') return anonymous(null);
@@ -20,12 +20,12 @@ export async function authenticate(
   if (token.startsWith(SERVER_TOKEN_PREFIX))
     return (await findAgent(services, token)) ?? anonymous('INVALID');
   try {
-    const { userId, sessionId } = await verifyAccessToken(services.signingKeys, token);
+    const { userId, sessionId } = await services.verifyAccessToken(token);
     const session = await findSession(services, sessionId);
     // A merge moves a session to another account; a token may not follow it there under the old name.
     return session?.userId === userId ? session : anonymous('REVOKED');
   } catch (error) {
-    if (error instanceof AccessTokenError) return anonymous(error.fault);
+    if (error instanceof AccessTokenError) return anonymous(error.reason);
     throw error;
   }
 }

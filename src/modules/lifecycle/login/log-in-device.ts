@@ -6,8 +6,8 @@ import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { hasCredential } from '../../identity/device-proof/check-device.ts';
-import { DeviceLogin } from '../../identity/device-proof/device-login.ts';
-import { showProof } from '../../identity/device-proof/device-proof.ts';
+import { type DeviceLogin, DeviceLoginSchema } from '../../identity/device-proof/device-login.ts';
+import { verifyCredential } from '../../identity/device-proof/device-proof.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { issueTokens, type Login } from '../../identity/session/tokens.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
@@ -32,12 +32,12 @@ type LogInServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | '
  */
 export async function logInDevice(
   services: LogInServices,
-  input: z.input<typeof DeviceLogin>,
+  input: z.input<typeof DeviceLoginSchema>,
 ): Promise<Login> {
-  const login = checkInput(DeviceLogin, input);
+  const login = checkInput(DeviceLoginSchema, input);
   const site = await readSiteSettings(services);
   return auditingWrongProofs(services, login, async () => {
-    const proof = await showProof(services, login);
+    const proof = await verifyCredential(services, login);
     const started = login.linkCode
       ? await joinAccount(services, { login, proof, site, linkCode: login.linkCode })
       : await logInAlone(services, { login, proof, site });

@@ -5,7 +5,7 @@ import type { Services } from '../../../platform/services.ts';
 import { createDevice } from '../../identity/device/create-device.ts';
 import { spendChallenge } from '../../identity/device-proof/device-challenge.ts';
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
-import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
+import type { PresentedCredential } from '../../identity/device-proof/device-proof.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
@@ -23,14 +23,14 @@ export const NEW_USERS: RateLimit = { name: 'new-user', points: 60, durationSeco
  */
 export async function registerDevice(
   { db, pubSub, rateLimits }: Pick<Services, 'db' | 'pubSub' | 'rateLimits'>,
-  { login, proof, site }: { login: DeviceLogin; proof: ShownProof | null; site: SiteSettings },
+  { login, proof, site }: { login: DeviceLogin; proof: PresentedCredential | null; site: SiteSettings },
 ) {
   if (!site.registrationEnabled) throw new AuthError('REGISTRATION_CLOSED');
   await rateLimits.consume(NEW_USERS, addressKey(requestScope()?.ip ?? ''));
   const registered = await db.$transaction(async (tx) => {
     if (proof?.kind === 'key') await spendChallenge(tx, proof);
     const user = await tx.user.create({ data: {} });
-    const device = await createDevice(tx, { userId: user.id, login, proof });
+    const device = await createDevice(tx, { userId: user.id, login, credential: proof });
     const trial = await grantTrial(tx, { userId: user.id, site });
     return { user, device, trial, ...(await startSession(tx, { userId: user.id, deviceId: device.id })) };
   });

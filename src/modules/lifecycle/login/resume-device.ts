@@ -1,11 +1,11 @@
 import { databaseNow } from '../../../platform/database/clock.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { checkEnabled, checkProof } from '../../identity/device-proof/check-device.ts';
+import { checkCredential, checkEnabled } from '../../identity/device-proof/check-device.ts';
 import { spendChallenge } from '../../identity/device-proof/device-challenge.ts';
-import { credentialFields, seenFields } from '../../identity/device-proof/device-fields.ts';
+import { credentialColumns, lastLoginColumns } from '../../identity/device-proof/device-fields.ts';
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
-import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
+import type { PresentedCredential } from '../../identity/device-proof/device-proof.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 
@@ -18,7 +18,7 @@ import { lockUsers } from '../../kernel/locks.ts';
  */
 export function resumeDevice(
   { db }: Pick<Services, 'db'>,
-  { login, proof, deviceId }: { login: DeviceLogin; proof: ShownProof | null; deviceId: string },
+  { login, proof, deviceId }: { login: DeviceLogin; proof: PresentedCredential | null; deviceId: string },
 ) {
   return db.$transaction(async (tx) => {
     const before = await tx.device.findUnique({ where: { id: deviceId } });
@@ -27,12 +27,12 @@ export function resumeDevice(
     // It was moved meanwhile, and the wrong account is locked; or it was removed, and the next login registers it.
     if (!found || found.userId !== before?.userId) throw new PlatformError('SERVICE_UNAVAILABLE');
     const { user, ...known } = found;
-    checkProof(known, proof);
+    checkCredential(known, proof);
     if (proof?.kind === 'key') await spendChallenge(tx, proof);
     checkEnabled(user, known);
     const device = await tx.device.update({
       where: { id: deviceId },
-      data: { ...seenFields(login), ...credentialFields(proof), lastSeenAt: await databaseNow(tx) },
+      data: { ...lastLoginColumns(login), ...credentialColumns(proof), lastSeenAt: await databaseNow(tx) },
     });
     return { user, device, ...(await startSession(tx, { userId: user.id, deviceId })) };
   });

@@ -1,12 +1,12 @@
 import type { Services } from '../../../platform/services.ts';
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
-import { type ShownProof, showProof } from '../../identity/device-proof/device-proof.ts';
+import { type PresentedCredential, verifyCredential } from '../../identity/device-proof/device-proof.ts';
 import { auditingWrongProofs } from './log-in-device.ts';
 
 /** A device that comes with a login by e-mail, and what it shows of itself. */
 export interface ShownDevice {
   login: DeviceLogin;
-  proof: ShownProof | null;
+  proof: PresentedCredential | null;
 }
 
 /** Checks what the device shows, then does the work with it; a wrong proof is audited, wherever it is found out. */
@@ -17,6 +17,6 @@ export function showDevice<Result>(
 ): Promise<Result> {
   if (!login) return work(null);
   return auditingWrongProofs(services, login, async () =>
-    work({ login, proof: await showProof(services, login) }),
+    work({ login, proof: await verifyCredential(services, login) }),
   );
 }

@@ -1,5 +1,5 @@
 import type { Job } from '../../../platform/jobs/jobs.ts';
-import { forgetExpiredJob } from '../../identity/session/delete-expired-logins.job.ts';
+import { deleteExpiredLoginsJob } from '../../identity/session/delete-expired-logins.job.ts';
 import { forgetTrafficReportsJob } from '../../network/traffic/delete-old-traffic-reports.job.ts';
 import { resetTrafficJob } from '../../network/traffic/reset-traffic.job.ts';
 import { activateOrderJob } from '../../redemption/accept/activate-order.job.ts';
@@ -11,7 +11,7 @@ export const backgroundJobs: readonly Job<never>[] = [
   activateOrderJob,
   expireSubscriptionsJob,
   fillBatchJob,
-  forgetExpiredJob,
+  deleteExpiredLoginsJob,
   forgetTrafficReportsJob,
   resetTrafficJob,
 ];

@@ -1,6 +1,6 @@
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Services } from '../../../platform/services.ts';
-import { countOnlineDevices } from '../../identity/presence/count-online-devices.ts';
+import { countOnlineDevices } from '../../identity/device/list-devices.ts';
 import { countServers } from '../../network/server/count-servers.ts';
 import { readBacklog } from '../../redemption/activate/observe-orders.ts';
 import { createRedemptionCounter, type PlanRedemptions } from './count-redemptions.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  type DeviceStatistics,
   deviceStatistics,
+  type StayStatistics,
 } from '../../../../src/modules/identity/presence/device-statistics.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildDevice, buildDeviceStay, buildUser } from '../../../support/factories.ts';
@@ -13,11 +13,17 @@ beforeAll(async () => {
 });
 afterAll(() => services.close());
 
-/** From and until; without an end it is open, and was confirmed at the third time, or just now. */
+/**
+ * Start and end of a presence interval. If the end is null it is open; `lastSeenAt` defaults to the
+ * present.
+ */
 type Stay = [from: string, until: string | null, lastSeenAt?: string];
 
-/** An account with these stays, each of a device of its own, as it is at a time in a time zone. */
-async function statistics(at: string, stays: Stay[], timeZone?: string): Promise<DeviceStatistics> {
+/**
+ * Reads, at the time `at`, the statistics of an account with these intervals, each of a different
+ * device.
+ */
+async function statistics(at: string, stays: Stay[], timeZone?: string): Promise<StayStatistics> {
   const { id: userId } = await buildUser(services.db);
   for (const [from, until, lastSeenAt = until ?? at] of stays) {
     const { id: deviceId } = await buildDevice(services.db, { userId });
@@ -33,11 +39,11 @@ async function statistics(at: string, stays: Stay[], timeZone?: string): Promise
   });
 }
 
-const hoursOf = ({ days }: DeviceStatistics) => days.map(({ hours }) => Number(hours.toFixed(2)));
+const hoursOf = ({ days }: StayStatistics) => days.map(({ hours }) => Number(hours.toFixed(2)));
 const day = (date: string): Stay => [`${date}T10:00:00Z`, `${date}T11:00:00Z`];
 
 describe('deviceStatistics', () => {
-  it('of an account that was never online are all zero, for seven days', async () => {
+  it('returns seven days of zeros for an account that was never online', async () => {
     expect(await statistics('2026-03-03T12:00:00Z', [])).toEqual({
       days: ['02-25', '02-26', '02-27', '02-28', '03-01', '03-02', '03-03'].map((date) => ({
         date: `2026-${date}`,
@@ -51,14 +57,14 @@ describe('deviceStatistics', () => {
 
   it.each<[string, string | undefined, Stay[], string, number[]]>([
     [
-      'one stay',
+      'a single interval',
       undefined,
       [['2026-03-02T10:00:00Z', '2026-03-02T11:30:00Z']],
       '2026-03-03T12:00:00Z',
       [0, 0, 0, 0, 0, 1.5, 0],
     ],
     [
-      'stays of several devices that overlap, once',
+      'overlapping intervals of several devices once',
       'UTC',
       [
         ['2026-03-02T10:00:00Z', '2026-03-02T12:00:00Z'],
@@ -70,66 +76,66 @@ describe('deviceStatistics', () => {
       [0, 0, 0, 0, 0, 4, 0],
     ],
     [
-      'a stay over midnight on both days',
+      'an interval across midnights on each day',
       undefined,
       [['2026-02-28T22:00:00Z', '2026-03-02T01:00:00Z']],
       '2026-03-03T12:00:00Z',
       [0, 0, 0, 2, 24, 1, 0],
     ],
     [
-      'the days of the time zone',
+      'days in the requested time zone',
       'Asia/Tokyo',
       [['2026-03-02T14:00:00Z', '2026-03-02T16:00:00Z']],
       '2026-03-02T22:00:00Z',
       [0, 0, 0, 0, 0, 1, 1],
     ],
     [
-      'the days of a time zone in the west',
+      'days in a time zone west of Greenwich',
       'America/Los_Angeles',
       [['2026-03-02T07:00:00Z', '2026-03-02T09:00:00Z']],
       '2026-03-03T02:00:00Z',
       [0, 0, 0, 0, 0, 1, 1],
     ],
     [
-      'the 23 hours of the day on which summer time begins',
+      '23 hours on the day when daylight saving time starts',
       'Europe/Berlin',
       [['2026-03-28T00:00:00Z', '2026-03-31T00:00:00Z']],
       '2026-03-31T12:00:00Z',
       [0, 0, 0, 23, 23, 24, 2],
     ],
     [
-      'the 25 hours of the day on which it ends',
+      '25 hours on the day when daylight saving time ends',
       'Europe/Berlin',
       [['2026-10-24T00:00:00Z', '2026-10-27T00:00:00Z']],
       '2026-10-27T12:00:00Z',
       [0, 0, 0, 22, 25, 24, 1],
     ],
     [
-      'a stay that is older than the week only as far as it reaches into it',
+      'only the part of an older interval that falls into the week',
       undefined,
       [['2026-01-01T00:00:00Z', '2026-02-25T06:00:00Z']],
       '2026-03-03T12:00:00Z',
       [6, 0, 0, 0, 0, 0, 0],
     ],
     [
-      'an open stay until now',
+      'an open interval until now',
       undefined,
       [['2026-03-03T09:00:00Z', null]],
       '2026-03-03T12:00:00Z',
       [0, 0, 0, 0, 0, 0, 3],
     ],
     [
-      'an open stay whose process has died until it was last confirmed',
+      'an open interval of a crashed instance until its last heartbeat',
       undefined,
       [['2026-03-03T09:00:00Z', null, '2026-03-03T10:00:00Z']],
       '2026-03-03T12:00:00Z',
       [0, 0, 0, 0, 0, 0, 1],
     ],
-  ])('count %s', async (_, timeZone, stays, at, expected) => {
+  ])('counts %s', async (_, timeZone, stays, at, expected) => {
     expect(hoursOf(await statistics(at, stays, timeZone))).toEqual(expected);
   });
 
-  it('know the longest stay of one device, not of all together', async () => {
+  it('reports the longest interval of a single device, not of overlapping devices together', async () => {
     const stays: Stay[] = [
       ['2026-03-02T10:00:00Z', '2026-03-02T12:00:00Z'],
       ['2026-03-02T11:59:00Z', '2026-03-02T14:00:01.900Z'],
@@ -139,31 +145,41 @@ describe('deviceStatistics', () => {
   });
 
   it.each<[string, Stay[], number, number]>([
-    ['today', [day('2026-03-02'), day('2026-03-03')], 2, 2],
-    ['yesterday, as long as today is not over', [day('2026-03-01'), day('2026-03-02')], 2, 2],
-    ['the day before: then it is broken', [day('2026-02-28'), day('2026-03-01')], 0, 2],
+    ['with today', [day('2026-03-02'), day('2026-03-03')], 2, 2],
+    ['with yesterday, while today is not over', [day('2026-03-01'), day('2026-03-02')], 2, 2],
+    ['before yesterday as broken', [day('2026-02-28'), day('2026-03-01')], 0, 2],
     [
-      'today, and an earlier one was longer',
+      'with today, next to an earlier longer one',
       [day('2026-02-10'), day('2026-02-11'), day('2026-02-12'), day('2026-03-03')],
       1,
       3,
     ],
     [
-      'today, over a month, two stays a day counting once',
+      'with today across a month boundary, counting two intervals a day once',
       [day('2026-02-28'), day('2026-03-01'), day('2026-03-01'), day('2026-03-02'), day('2026-03-03')],
       4,
       4,
     ],
-    ['today, from one stay over midnights', [['2026-02-28T23:59:59Z', '2026-03-03T00:00:01Z']], 4, 4],
-    ['at a midnight, which is not a day more', [['2026-03-01T12:00:00Z', '2026-03-03T00:00:00Z']], 2, 2],
-  ])('know a streak that ends %s', async (_, stays, current, longest) => {
+    [
+      'with today from one interval across midnights',
+      [['2026-02-28T23:59:59Z', '2026-03-03T00:00:01Z']],
+      4,
+      4,
+    ],
+    [
+      'exactly at midnight without counting the next day',
+      [['2026-03-01T12:00:00Z', '2026-03-03T00:00:00Z']],
+      2,
+      2,
+    ],
+  ])('reports a streak that ends %s', async (_, stays, current, longest) => {
     expect(await statistics('2026-03-03T12:00:00Z', stays)).toMatchObject({
       currentStreakDays: current,
       longestStreakDays: longest,
     });
   });
 
-  it('count streaks by the days of the time zone', async () => {
+  it('counts streaks in days of the requested time zone', async () => {
     const stays: Stay[] = [
       ['2026-03-01T16:00:00Z', '2026-03-01T17:00:00Z'],
       ['2026-03-02T14:00:00Z', '2026-03-02T14:30:00Z'],
@@ -175,7 +191,7 @@ describe('deviceStatistics', () => {
     });
   });
 
-  it('count the stays of devices that are gone, and nothing of other accounts', async () => {
+  it('includes intervals of deleted devices and excludes those of other accounts', async () => {
     const { userId, id: deviceId } = await buildDevice(services.db);
     const startedAt = new Date(Date.now() - 7_200_000);
     const endedAt = new Date(startedAt.getTime() + 60_000);
@@ -189,7 +205,7 @@ describe('deviceStatistics', () => {
   });
 
   it.each(['Europe/Atlantis', '', '+01:00', '-05', 'UTC; DROP TABLE users', 'Europe/Berlin\n', 'FOO5'])(
-    'refuse %j as a time zone',
+    'rejects %j as a time zone',
     async (timeZone) => {
       const { id: userId } = await buildUser(services.db);
 
@@ -200,7 +216,7 @@ describe('deviceStatistics', () => {
     },
   );
 
-  it('know every time zone that Node does', async () => {
+  it('accepts the time zones that Node.js supports', async () => {
     const { id: userId } = await buildUser(services.db);
     const zones = Intl.supportedValuesOf('timeZone').filter((_, index) => index % 40 === 0);
 
@@ -209,7 +225,7 @@ describe('deviceStatistics', () => {
     }
   });
 
-  it('of ten thousand stays take less than half a second', async () => {
+  it('takes less than half a second for ten thousand intervals', async () => {
     const { id: userId } = await buildUser(services.db);
     await services.db.$executeRaw`
       INSERT INTO device_stays (id, user_id, started_at, last_seen_at, ended_at)

@@ -24,7 +24,7 @@ async function devicesOf(user: TestUser) {
 }
 
 describe('Device.online', () => {
-  it('is true while the device has a websocket, and of its account’s other devices it is not', async () => {
+  it('is true only for the device of the account that has an open websocket', async () => {
     const user = await api.newUser();
     await buildDevice(api.services.db, { userId: user.userId });
     expect((await devicesOf(user)).map(({ online }) => online)).toEqual([false, false]);
@@ -38,7 +38,7 @@ describe('Device.online', () => {
     );
   });
 
-  it('of a whole page is asked for once', async () => {
+  it('is read in one Redis call for a whole page of devices', async () => {
     const user = await api.newUser();
     const { db, redis } = api.services;
     await Promise.all(Array.from({ length: 15 }, () => buildDevice(db, { userId: user.userId })));
@@ -50,7 +50,7 @@ describe('Device.online', () => {
     asked.mockRestore();
   });
 
-  it('changes for whoever watches the account although no wake-up came', async () => {
+  it('is pushed to viewerChanged even if no wake-up arrives', async () => {
     const user = await api.newUser();
     const other = await newLoggedInDevice(api.services, { userId: user.userId });
     const changes = user.subscribe(ViewerDevicesChangedDocument);
@@ -61,10 +61,10 @@ describe('Device.online', () => {
       return account?.devices.nodes.find(({ id }) => id === other.deviceId)?.online;
     };
     expect(await online()).toBe(false);
-    const mute = { publish: () => {}, onWake: () => () => {}, onReconnect: () => () => {} };
-    const elsewhere = createPresence({ ...api.services, pubSub: mute as unknown as PubSub });
+    const silent = { publish: () => {}, onWake: () => () => {}, onReconnect: () => () => {} };
+    const elsewhere = createPresence({ ...api.services, pubSub: silent as unknown as PubSub });
 
-    await elsewhere.arrive(other, { displaced: () => {} });
+    await elsewhere.connect(other, { displaced: () => {} });
 
     expect(await online()).toBe(true);
     await elsewhere.close();
@@ -73,8 +73,8 @@ describe('Device.online', () => {
   });
 });
 
-describe('presence', () => {
-  it('is nothing that an admin without a device, or an agent, has', async () => {
+describe('the presence record', () => {
+  it('is not recorded for an admin without a device or for an agent', async () => {
     const [admin, agent] = [await api.newAdmin(), await api.newAgent()];
     const before = await api.services.db.deviceStay.count();
 
@@ -87,7 +87,7 @@ describe('presence', () => {
     for (const socket of sockets) socket.close();
   });
 
-  it('is not left behind by sockets that close before they are let in', async () => {
+  it('leaves no record of sockets that close during the handshake', async () => {
     const { db, redis } = api.services;
     const devices = await newLoggedInDevices(api.services, 60);
     await Promise.all(
@@ -106,7 +106,7 @@ describe('presence', () => {
     const where = { deviceId: { in: devices.map(({ deviceId }) => deviceId) } };
     await vi.waitFor(
       async () => {
-        // Those that were too late to be seen never come; those that were seen have gone.
+        // Some sockets closed before they were registered, others afterwards; none may stay online.
         const keys = await Promise.all(devices.map(({ userId }) => redis.exists(`presence:${userId}`)));
         expect(keys).not.toContain(1);
         expect(await db.deviceStay.count({ where: { ...where, endedAt: null } })).toBe(0);
@@ -120,7 +120,7 @@ describe('presence', () => {
 });
 
 describe('deviceStatistics', () => {
-  it('are shown to the account, by its time zone', async () => {
+  it('returns the days of the requested time zone', async () => {
     const user = await api.newUser();
     const socket = await goOnline(api.url, { token: user.token ?? '' });
 
@@ -134,7 +134,7 @@ describe('deviceStatistics', () => {
     socket.close();
   });
 
-  it('refuse an unknown time zone by its name', async () => {
+  it('rejects an unknown time zone and reports the argument', async () => {
     const user = await api.newUser();
 
     const { extensions } = await user.refused(DeviceStatisticsDocument, { timeZone: 'Europe/Atlantis' });

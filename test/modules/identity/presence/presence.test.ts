@@ -16,15 +16,15 @@ import {
 import { createTestServices } from '../../../support/services.ts';
 
 let services: RunningServices;
-/** Two instances of the product. */
+/** Two instances of the API. */
 let here: Presence;
 let there: Presence;
-const DEAF = {
+const NO_WAKE_UPS = {
   publish: (topic: string, ids: readonly string[]) => services.pubSub.publish(topic, ids),
   onWake: () => () => {},
   onReconnect: () => () => {},
 } as unknown as PubSub;
-/** Nothing may go wrong in silence. */
+/** Collects warnings: unless a test provokes a failure, there must be none. */
 const warn = vi.fn();
 beforeAll(async () => {
   services = await createTestServices();
@@ -38,7 +38,7 @@ afterAll(async () => {
   await services.close();
 });
 
-/** An account with so many devices, and a plan for each of the limits. */
+/** Creates an account with `devices` devices and a live subscription for each of the limits. */
 async function newAccount(devices: number, ...deviceLimits: (number | null)[]): Promise<OnlineDevice[]> {
   const { db } = services;
   const { id: userId } = await buildUser(db);
@@ -56,10 +56,10 @@ async function newDevice(...deviceLimits: (number | null)[]): Promise<OnlineDevi
   return device;
 }
 
-/** A socket of the device at the instance; it closes when it is displaced. */
+/** Connects a socket of the device at an instance. */
 async function connect(instance: Presence, device: OnlineDevice) {
   const displaced = vi.fn();
-  const close = await instance.arrive(device, { displaced });
+  const close = await instance.connect(device, { displaced });
   return { displaced, close };
 }
 
@@ -71,8 +71,8 @@ const offline = (device: OnlineDevice) =>
   vi.waitFor(async () => expect(await here.isOnline(device)).toBe(false));
 const secondsAgo = (seconds: number) => new Date(Date.now() - seconds * 1_000);
 
-describe('a device', () => {
-  it('is online for every instance while it has a socket, and its stay is recorded', async () => {
+describe('Presence', () => {
+  it('reports a device online at every instance while it has a socket, and records the interval', async () => {
     const device = await newDevice();
     expect(await there.isOnline(device)).toBe(false);
 
@@ -87,7 +87,7 @@ describe('a device', () => {
     expect(await staysOf(device)).toHaveLength(1);
   });
 
-  it('with two sockets is online while one is open, at one instance or at two', async () => {
+  it('keeps a device with two sockets online until both have closed, at one instance or at two', async () => {
     for (const instance of [here, there]) {
       const device = await newDevice();
       const [first, second] = [await connect(here, device), await connect(instance, device)];
@@ -104,7 +104,7 @@ describe('a device', () => {
     }
   });
 
-  it('whose socket says twice that it has closed does not close the other one', async () => {
+  it('ignores the second of two disconnects of the same socket', async () => {
     const device = await newDevice();
     const [first, second] = [await connect(here, device), await connect(here, device)];
 
@@ -117,7 +117,7 @@ describe('a device', () => {
     await offline(device);
   });
 
-  it('that is back within 30 s continues its stay, and later begins a new one', async () => {
+  it('continues the interval of a device that reconnects within 30 s, and starts a new one later', async () => {
     const { db } = services;
     for (const [seconds, count] of [
       [29, 1],
@@ -141,7 +141,7 @@ describe('a device', () => {
     }
   });
 
-  it('does not continue the stay of the account that it was bound to before', async () => {
+  it('does not continue an interval of the account that the device was bound to before', async () => {
     const device = await newDevice();
     const { id: formerId } = await buildUser(services.db);
     const times = { startedAt: secondsAgo(90), lastSeenAt: secondsAgo(5), endedAt: secondsAgo(5) };
@@ -156,17 +156,17 @@ describe('a device', () => {
     close();
   });
 
-  it('that is gone keeps none of those that come with it from being online', async () => {
-    const [gone, device] = [await newDevice(), await newDevice()];
-    await services.db.device.delete({ where: { id: gone.deviceId } });
+  it('connects the other devices of a group in which one was deleted', async () => {
+    const [deleted, device] = [await newDevice(), await newDevice()];
+    await services.db.device.delete({ where: { id: deleted.deviceId } });
 
-    const sockets = await Promise.all([connect(here, gone), connect(here, device)]);
+    const sockets = await Promise.all([connect(here, deleted), connect(here, device)]);
 
     expect(await staysOf(device)).toMatchObject([{ endedAt: null }]);
     for (const { close } of sockets) close();
   });
 
-  it('that comes and goes a hundred times at both instances has one stay', async () => {
+  it('records one interval for a device that reconnects a hundred times at two instances', async () => {
     const device = await newDevice();
     await Promise.all(
       Array.from({ length: 100 }, async (_, index) => {
@@ -185,11 +185,11 @@ describe('a device', () => {
     expect(await staysOf(device)).toHaveLength(1);
   });
 
-  it('that leaves during a heartbeat is not brought back by it', async () => {
+  it('does not restore a device that disconnects during a heartbeat', async () => {
     const { db } = services;
-    const asked = vi.fn();
+    const queried = vi.fn();
     const $queryRaw = async (...query: Parameters<typeof db.$queryRaw>) => {
-      asked();
+      queried();
       await new Promise((resolve) => setTimeout(resolve, 100));
       return db.$queryRaw(...query);
     };
@@ -198,21 +198,21 @@ describe('a device', () => {
     const slow = createPresence({ ...services, db: slowDatabase });
     const device = await newDevice();
     const { close } = await connect(slow, device);
-    asked.mockClear();
+    queried.mockClear();
 
-    // What an instance does now and then by itself, it does at once when it is told of a displacement.
+    // A displacement message triggers an immediate heartbeat.
     services.pubSub.publish(DEVICE_DISPLACED, [`${device.userId}:${device.deviceId}`]);
-    await vi.waitFor(() => expect(asked).toHaveBeenCalledOnce(), { interval: 1 });
+    await vi.waitFor(() => expect(queried).toHaveBeenCalledOnce(), { interval: 1 });
     close();
     await slow.close();
-    // Longer than two of its questions take.
+    // Longer than two queries take.
     await new Promise((resolve) => setTimeout(resolve, 300));
 
     expect(await staysOf(device)).toMatchObject([{ endedAt: expect.any(Date) }]);
     expect(await here.isOnline(device)).toBe(false);
   });
 
-  it('that comes at two instances at once has one stay', async () => {
+  it('records one interval for a device that connects to two instances concurrently', async () => {
     const devices = await newAccount(20);
 
     const sockets = await Promise.all(
@@ -224,7 +224,7 @@ describe('a device', () => {
     await Promise.all(devices.map(ended));
   });
 
-  it('that was forgotten is put back by a heartbeat, as old as it was, and its stay is opened again', async () => {
+  it('restores a lost device with its age on the next heartbeat, and reopens its interval', async () => {
     const [first, second, third] = await newAccount(3, 2);
     if (!first || !second || !third) throw new Error('too few devices');
     const sockets = [await connect(here, first), await connect(there, second)];
@@ -246,7 +246,7 @@ describe('a device', () => {
     for (const { close } of [...sockets, newest]) close();
   });
 
-  it('tells the apps of its account when it comes and when it goes', async () => {
+  it('wakes the watchers of the account when a device connects and when it disconnects', async () => {
     const device = await newDevice();
     const woken = vi.fn();
     const stop = services.pubSub.onWake((topic, ids) => {
@@ -262,8 +262,8 @@ describe('a device', () => {
   });
 });
 
-describe('over the online limit', () => {
-  it('the longest-connected device is displaced, wherever it is connected', async () => {
+describe('the online limit', () => {
+  it('displaces the longest-connected device, at the same instance or at another', async () => {
     for (const instance of [here, there]) {
       const [first, second, third] = await newAccount(3, 2);
       if (!first || !second || !third) throw new Error('too few devices');
@@ -284,60 +284,60 @@ describe('over the online limit', () => {
     }
   });
 
-  it('a displaced device that comes again is the newest', async () => {
+  it('treats a displaced device that reconnects as the newest', async () => {
     const [first, second] = await newAccount(2, 1);
     if (!first || !second) throw new Error('too few devices');
     const before = await connect(here, first);
     const other = await connect(there, second);
     await vi.waitFor(() => expect(before.displaced).toHaveBeenCalledOnce());
 
-    const again = await connect(here, first);
+    const reconnected = await connect(here, first);
 
     await vi.waitFor(() => expect(other.displaced).toHaveBeenCalledOnce());
-    expect(again.displaced).not.toHaveBeenCalled();
+    expect(reconnected.displaced).not.toHaveBeenCalled();
     expect(await there.isOnline(first)).toBe(true);
     expect(await there.isOnline(second)).toBe(false);
-    again.close();
+    reconnected.close();
   });
 
-  it('one that comes again while it is being displaced is either the newest or displaced, never both', async () => {
+  it('either displaces a device that reconnects during its displacement or keeps it as the newest', async () => {
     for (let round = 0; round < 20; round += 1) {
       const [first, second] = await newAccount(2, 1);
       if (!first || !second) throw new Error('too few devices');
       const before = await connect(here, first);
 
-      const [other, again] = await Promise.all([connect(there, second), connect(here, first)]);
+      const [other, reconnected] = await Promise.all([connect(there, second), connect(here, first)]);
 
       await vi.waitFor(() => expect(before.displaced).toHaveBeenCalledOnce());
       const isOnline = await Promise.all([here.isOnline(second), here.isOnline(first)]);
-      const wasDisplaced = () => [other, again].map(({ displaced }) => displaced.mock.calls.length > 0);
+      const wasDisplaced = () => [other, reconnected].map(({ displaced }) => displaced.mock.calls.length > 0);
       await vi.waitFor(() => expect(wasDisplaced()).toEqual(isOnline.map((online) => !online)));
       expect(isOnline.filter(Boolean)).toHaveLength(1);
-      for (const { close } of [other, again]) close();
+      for (const { close } of [other, reconnected]) close();
     }
   });
 
-  it('a device that comes again before its instance has heard of the displacement leaves its old socket behind', async () => {
-    const deaf = createPresence({ ...services, pubSub: DEAF });
+  it('closes the old socket of a device that reconnects before its instance receives the displacement', async () => {
+    const isolated = createPresence({ ...services, pubSub: NO_WAKE_UPS });
     const [first, second] = await newAccount(2, 1);
     if (!first || !second) throw new Error('too few devices');
-    const before = await connect(deaf, first);
+    const before = await connect(isolated, first);
     const other = await connect(there, second);
     expect(before.displaced).not.toHaveBeenCalled();
 
-    const again = await connect(deaf, first);
+    const reconnected = await connect(isolated, first);
 
     expect(before.displaced).toHaveBeenCalledOnce();
-    expect(again.displaced).not.toHaveBeenCalled();
+    expect(reconnected.displaced).not.toHaveBeenCalled();
     await vi.waitFor(() => expect(other.displaced).toHaveBeenCalledOnce());
-    await deaf.close();
+    await isolated.close();
   });
 
-  it('a displaced device is not online at an instance that has not heard of it yet', async () => {
-    const deaf = createPresence({ ...services, pubSub: DEAF });
+  it('reports a displaced device offline before its instance receives the displacement', async () => {
+    const isolated = createPresence({ ...services, pubSub: NO_WAKE_UPS });
     const [first, second] = await newAccount(2, 1);
     if (!first || !second) throw new Error('too few devices');
-    const sockets = [await connect(deaf, first), await connect(there, first)];
+    const sockets = [await connect(isolated, first), await connect(there, first)];
 
     const newest = await connect(here, second);
 
@@ -345,10 +345,10 @@ describe('over the online limit', () => {
     expect(await there.isOnline(first)).toBe(false);
     await ended(first);
     newest.close();
-    await deaf.close();
+    await isolated.close();
   });
 
-  it('all sockets of the displaced device are closed', async () => {
+  it('closes all sockets of the displaced device', async () => {
     const [first, second] = await newAccount(2, 1);
     if (!first || !second) throw new Error('too few devices');
     const sockets = [await connect(here, first), await connect(here, first), await connect(there, first)];
@@ -359,7 +359,7 @@ describe('over the online limit', () => {
     newest.close();
   });
 
-  it('exactly so many of twenty that come at once stay as may', async () => {
+  it('keeps exactly the allowed three of twenty devices that connect concurrently', async () => {
     const devices = await newAccount(20, 3);
 
     const sockets = await Promise.all(
@@ -379,10 +379,10 @@ describe('over the online limit', () => {
   });
 
   it.each<[string, (number | null)[], number]>([
-    ['the largest of the plans', [1, 2], 2],
-    ['none, when one of them has none', [1, null], 3],
-    ['none, without a plan', [], 3],
-  ])('the limit is %s', async (_, limits, expected) => {
+    ['the largest of all plans', [1, 2], 2],
+    ['unlimited if one plan is unlimited', [1, null], 3],
+    ['unlimited without a plan', [], 3],
+  ])('is %s', async (_, limits, expected) => {
     const devices = await newAccount(3, ...limits);
     const sockets = [];
     for (const device of devices) sockets.push(await connect(here, device));
@@ -393,7 +393,7 @@ describe('over the online limit', () => {
     for (const { close } of sockets) close();
   });
 
-  it('a subscription that never ends limits, too', async () => {
+  it('applies to subscriptions that never expire', async () => {
     const devices = await newAccount(2, 1);
     const where = { userId: devices[0]?.userId ?? '' };
     await services.db.userSubscription.updateMany({ where, data: { expiresAt: null } });
@@ -406,7 +406,7 @@ describe('over the online limit', () => {
     for (const { close } of sockets) close();
   });
 
-  it('of 0 the device itself is refused, and has no stay', async () => {
+  it('of 0 displaces the connecting device itself and records no interval', async () => {
     const device = await newDevice(0);
 
     const { displaced } = await connect(here, device);
@@ -417,9 +417,9 @@ describe('over the online limit', () => {
   });
 
   it.each<[string, Prisma.UserSubscriptionUpdateManyMutationInput]>([
-    ['has ended', { startsAt: secondsAgo(60), expiresAt: secondsAgo(1) }],
-    ['was stopped', { status: 'STOPPED' }],
-  ])('a plan that %s no longer counts', async (_, data) => {
+    ['an expired subscription', { startsAt: secondsAgo(60), expiresAt: secondsAgo(1) }],
+    ['a stopped subscription', { status: 'STOPPED' }],
+  ])('ignores %s', async (_, data) => {
     const devices = await newAccount(2, 1);
     await services.db.userSubscription.updateMany({ where: { userId: devices[0]?.userId ?? '' }, data });
 
@@ -432,8 +432,8 @@ describe('over the online limit', () => {
   });
 });
 
-describe('Redis away', () => {
-  it('keeps no device out, its stay is recorded, and this instance knows that it is online', async () => {
+describe('a Redis outage', () => {
+  it('does not keep devices from connecting: the interval is recorded and this instance reports them online', async () => {
     const redis = await createRedis({ url: '/nowhere/redis.sock', log: services.log });
     const alone = createPresence({ ...services, redis });
     const device = await newDevice(1);
@@ -451,8 +451,8 @@ describe('Redis away', () => {
   });
 });
 
-describe('an instance that closes', () => {
-  it('takes its devices offline and ends their stays before it is done; the others stay', async () => {
+describe('closing an instance', () => {
+  it('ends the intervals of its devices before it resolves, except of those connected elsewhere', async () => {
     const closing = createPresence(services);
     const devices = await Promise.all(Array.from({ length: 30 }, () => newDevice()));
     const both = await newDevice();
@@ -471,7 +471,7 @@ describe('an instance that closes', () => {
     other.close();
   });
 
-  it('lets nobody in any more', async () => {
+  it('ignores devices that connect afterwards', async () => {
     const closing = createPresence(services);
     const device = await newDevice();
     await closing.close();

@@ -12,8 +12,12 @@ import {
   UnsecuredJWT,
 } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { signAccessToken, verifyAccessToken } from '../../../../src/modules/identity/session/access-token.ts';
-import { authenticate } from '../../../../src/modules/lifecycle/login/authenticate.ts';
+import {
+  createAccessTokenVerifier,
+  signAccessToken,
+} from '../../../../src/modules/identity/session/access-token.ts';
+import { createSessionReads } from '../../../../src/modules/identity/session/find-session.ts';
+import { authenticate as authenticateWith } from '../../../../src/modules/lifecycle/login/authenticate.ts';
 import { DAY_MS, SECOND_MS } from '../../../../src/platform/database/clock.ts';
 import { ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
@@ -22,23 +26,33 @@ import { post } from '../../../support/client.ts';
 let api: TestApi;
 let user: TestUser;
 let sessionId: string;
-let ours: { kid: string; key: CryptoKey };
-let stranger: { privateKey: CryptoKey; publicKey: CryptoKey };
+let current: { kid: string; key: CryptoKey };
+let foreign: { privateKey: CryptoKey; publicKey: CryptoKey };
 
 beforeAll(async () => {
   api = await startTestApi();
   user = await api.newUser();
   const session = await api.services.db.session.findFirstOrThrow({ where: { userId: user.userId } });
   sessionId = session.id;
-  ours = await api.services.signingKeys.current();
-  stranger = await generateKeyPair('ES256', { extractable: true });
+  current = await api.services.signingKeys.current();
+  foreign = await generateKeyPair('ES256', { extractable: true });
 });
 afterAll(() => api.close());
 
+const authenticate = (authorization: string) =>
+  authenticateWith(
+    {
+      ...api.services,
+      ...createAccessTokenVerifier(api.services),
+      ...createSessionReads(api.services),
+    },
+    authorization,
+  );
+
 const now = () => Math.floor(Date.now() / SECOND_MS);
 
-/** What a good token has, to be spoilt in one place. */
-const goodClaims = (): JWTPayload => ({
+/** The claims of a valid token. Each forgery changes one thing. */
+const validClaims = (): JWTPayload => ({
   sub: user.userId,
   sid: sessionId,
   iss: 'tessera',
@@ -46,16 +60,16 @@ const goodClaims = (): JWTPayload => ({
   iat: now(),
   exp: now() + 600,
 });
-const goodHeader = () => ({ alg: 'ES256', typ: 'at+jwt', kid: ours.kid });
+const validHeader = () => ({ alg: 'ES256', typ: 'at+jwt', kid: current.kid });
 
 function sign(
   claims: Record<string, unknown> = {},
   header: Record<string, unknown> = {},
-  key: CryptoKey | Uint8Array = ours.key,
+  key: CryptoKey | Uint8Array = current.key,
 ): Promise<string> {
-  const payload = without({ ...goodClaims(), ...claims });
+  const payload = without({ ...validClaims(), ...claims });
   return new SignJWT(payload)
-    .setProtectedHeader(without({ ...goodHeader(), ...header }) as JWTHeaderParameters)
+    .setProtectedHeader(without({ ...validHeader(), ...header }) as JWTHeaderParameters)
     .sign(key);
 }
 
@@ -65,7 +79,7 @@ const without = <T extends object>(fields: T): T =>
 const base64url = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
-/** The token with one of its three parts replaced. */
+/** A valid token whose header, claims or signature is replaced. */
 async function tampered(change: (parts: [string, string, string]) => string[]): Promise<string> {
   return change((await sign()).split('.') as [string, string, string]).join('.');
 }
@@ -73,8 +87,8 @@ async function tampered(change: (parts: [string, string, string]) => string[]): 
 const flipped = (text: string, at: number) =>
   `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`;
 
-const byStranger = (header: Record<string, unknown>, claims: Record<string, unknown> = {}) =>
-  sign(claims, header, stranger.privateKey);
+const withForeignKey = (header: Record<string, unknown>, claims: Record<string, unknown> = {}) =>
+  sign(claims, header, foreign.privateKey);
 
 async function withPublicKeyAsSecret(): Promise<string> {
   const published = await fetch(`${api.url}/.well-known/jwks.json`).then(
@@ -84,79 +98,79 @@ async function withPublicKeyAsSecret(): Promise<string> {
 }
 
 async function withPemAsSecret(): Promise<string> {
-  const key = await api.services.signingKeys.find(ours.kid);
+  const key = await api.services.signingKeys.find(current.kid);
   return sign({}, { alg: 'HS256' }, Buffer.from(key ? await exportSPKI(key) : ''));
 }
 
-const strangersJwk = async () => exportJWK(stranger.publicKey);
+const foreignJwk = async () => exportJWK(foreign.publicKey);
 
 const forgeries: Record<string, () => Promise<string> | string> = {
-  'alg none, no signature': () => new UnsecuredJWT(goodClaims()).encode(),
+  'alg none without a signature': () => new UnsecuredJWT(validClaims()).encode(),
   'alg none with our kid and type': () =>
-    `${base64url({ ...goodHeader(), alg: 'none' })}.${base64url(goodClaims())}.`,
-  'alg None, in other letters': () =>
-    `${base64url({ ...goodHeader(), alg: 'NoNe' })}.${base64url(goodClaims())}.`,
-  'alg none with the signature of a good token': () =>
-    tampered(([, claims, signature]) => [base64url({ ...goodHeader(), alg: 'none' }), claims, signature]),
-  'no alg': () => tampered(([, ...rest]) => [base64url({ typ: 'at+jwt', kid: ours.kid }), ...rest]),
+    `${base64url({ ...validHeader(), alg: 'none' })}.${base64url(validClaims())}.`,
+  'alg none in mixed case': () =>
+    `${base64url({ ...validHeader(), alg: 'NoNe' })}.${base64url(validClaims())}.`,
+  'alg none with the signature of a valid token': () =>
+    tampered(([, claims, signature]) => [base64url({ ...validHeader(), alg: 'none' }), claims, signature]),
+  'a missing alg': () => tampered(([, ...rest]) => [base64url({ typ: 'at+jwt', kid: current.kid }), ...rest]),
   'HS256 with the published key as the secret': withPublicKeyAsSecret,
   'HS256 with the PEM of the public key as the secret': withPemAsSecret,
   'HS256 with an empty secret': () => sign({}, { alg: 'HS256' }, Buffer.alloc(32)),
-  'another alg named over our signature': () =>
-    tampered(([, ...rest]) => [base64url({ ...goodHeader(), alg: 'ES384' }), ...rest]),
-  'another key under our kid': () => byStranger({}),
-  'another key under its own kid': async () =>
-    byStranger({ kid: await calculateJwkThumbprint(await strangersJwk()) }),
-  'another key that comes along as jwk': async () => byStranger({ jwk: await strangersJwk() }),
-  'another key that comes along, without kid': async () =>
-    byStranger({ kid: undefined, jwk: await strangersJwk() }),
-  'another key at a jku': () => byStranger({ jku: 'https://attacker.example/jwks.json' }),
-  'another key at an x5u': () => byStranger({ x5u: 'https://attacker.example/cert.pem' }),
-  'another key as x5c': () => byStranger({ x5c: ['MIIB'] }),
-  'our key without kid': () => sign({}, { kid: undefined }),
+  'a valid signature under another alg': () =>
+    tampered(([, ...rest]) => [base64url({ ...validHeader(), alg: 'ES384' }), ...rest]),
+  'a foreign key under our kid': () => withForeignKey({}),
+  'a foreign key under its own kid': async () =>
+    withForeignKey({ kid: await calculateJwkThumbprint(await foreignJwk()) }),
+  'a foreign key embedded as jwk': async () => withForeignKey({ jwk: await foreignJwk() }),
+  'a foreign key embedded as jwk without a kid': async () =>
+    withForeignKey({ kid: undefined, jwk: await foreignJwk() }),
+  'a foreign key referenced by jku': () => withForeignKey({ jku: 'https://attacker.example/jwks.json' }),
+  'a foreign key referenced by x5u': () => withForeignKey({ x5u: 'https://attacker.example/cert.pem' }),
+  'a foreign key embedded as x5c': () => withForeignKey({ x5c: ['MIIB'] }),
+  'a missing kid': () => sign({}, { kid: undefined }),
   'an unknown kid': () => sign({}, { kid: 'no-such-key' }),
-  'a kid that is a path': () => sign({}, { kid: '../../../../dev/null' }),
-  'a kid that is SQL': () => sign({}, { kid: "' OR 1=1 --" }),
+  'a path as the kid': () => sign({}, { kid: '../../../../dev/null' }),
+  'SQL as the kid': () => sign({}, { kid: "' OR 1=1 --" }),
   'an empty kid': () => sign({}, { kid: '' }),
-  'a kid that is a number': () => sign({}, { kid: 1 }),
-  'a crit that nobody knows': () =>
-    tampered(([, ...rest]) => [base64url({ ...goodHeader(), crit: ['b64', 'x'] }), ...rest]),
-  'no typ': () => sign({}, { typ: undefined }),
-  'typ JWT': () => sign({}, { typ: 'JWT' }),
+  'a number as the kid': () => sign({}, { kid: 1 }),
+  'an unknown crit extension': () =>
+    tampered(([, ...rest]) => [base64url({ ...validHeader(), crit: ['b64', 'x'] }), ...rest]),
+  'a missing typ': () => sign({}, { typ: undefined }),
+  'the typ JWT': () => sign({}, { typ: 'JWT' }),
   'the typ of a device proof': () => sign({}, { typ: 'device-proof+jwt' }),
-  'no iss': () => sign({ iss: undefined }),
-  'another iss': () => sign({ iss: 'tessera.example' }),
-  'no aud': () => sign({ aud: undefined }),
-  'another aud': () => sign({ aud: 'deviceLogin' }),
-  'no exp': () => sign({ exp: undefined }),
-  'an exp in words': () => sign({ exp: 'tomorrow' }),
-  'no iat': () => sign({ iat: undefined }),
+  'a missing iss': () => sign({ iss: undefined }),
+  'a wrong iss': () => sign({ iss: 'tessera.example' }),
+  'a missing aud': () => sign({ aud: undefined }),
+  'a wrong aud': () => sign({ aud: 'deviceLogin' }),
+  'a missing exp': () => sign({ exp: undefined }),
+  'a textual exp': () => sign({ exp: 'tomorrow' }),
+  'a missing iat': () => sign({ iat: undefined }),
   'an iat in the future': () => sign({ iat: now() + 60, exp: now() + 660 }),
-  'no sid': () => sign({ sid: undefined }),
-  'a sid that is no id': () => sign({ sid: "' OR 1=1 --" }),
-  'a sid of no session': () => sign({ sid: randomUUID() }),
-  'no sub': () => sign({ sub: undefined }),
-  'the sub of somebody else': () => sign({ sub: randomUUID() }),
-  'a nbf in the future': () => sign({ nbf: now() + 600 }),
+  'a missing sid': () => sign({ sid: undefined }),
+  'a malformed sid': () => sign({ sid: "' OR 1=1 --" }),
+  'the sid of an unknown session': () => sign({ sid: randomUUID() }),
+  'a missing sub': () => sign({ sub: undefined }),
+  'the sub of another user': () => sign({ sub: randomUUID() }),
+  'an nbf in the future': () => sign({ nbf: now() + 600 }),
   'a changed header': () => tampered(([header, ...rest]) => [flipped(header, 5), ...rest]),
   'changed claims': () =>
     tampered(([header, , signature]) => [
       header,
-      base64url({ ...goodClaims(), sub: randomUUID() }),
+      base64url({ ...validClaims(), sub: randomUUID() }),
       signature,
     ]),
   'a changed signature': () => tampered(([header, claims, s]) => [header, claims, flipped(s, 20)]),
   'a signature of zeros': () =>
     tampered(([header, claims]) => [header, claims, Buffer.alloc(64).toString('base64url')]),
-  'no signature': () => tampered(([header, claims]) => [header, claims, '']),
-  'two parts': () => tampered(([header, claims]) => [header, claims]),
+  'an empty signature': () => tampered(([header, claims]) => [header, claims, '']),
+  'only two parts': () => tampered(([header, claims]) => [header, claims]),
   'four parts': () => tampered((parts) => [...parts, 'AAAA']),
   'an encrypted token': async () =>
-    new EncryptJWT(goodClaims())
-      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', typ: 'at+jwt', kid: ours.kid })
+    new EncryptJWT(validClaims())
+      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', typ: 'at+jwt', kid: current.kid })
       .encrypt(Buffer.alloc(32)),
-  'claims that are no JSON': () => tampered(([header, , s]) => [header, base64url('no json'), s]),
-  'claims that are a list': () => tampered(([header, , s]) => [header, base64url([1]), s]),
+  'claims that are not JSON': () => tampered(([header, , s]) => [header, base64url('no json'), s]),
+  'claims that are an array': () => tampered(([header, , s]) => [header, base64url([1]), s]),
   'a refresh token': () => user.refreshToken,
   'a session id': () => sessionId,
   'the device secret': () => user.secret,
@@ -165,35 +179,40 @@ const forgeries: Record<string, () => Promise<string> | string> = {
 };
 
 describe('verifyAccessToken', () => {
-  it('believes the token that all forgeries below are made from', async () => {
-    const believed = await verifyAccessToken(api.services.signingKeys, await sign());
+  it('accepts the valid token that the forgeries are derived from', async () => {
+    const { verifyAccessToken } = createAccessTokenVerifier(api.services);
 
-    expect(believed).toEqual({ userId: user.userId, sessionId });
-    expect(await authenticate(api.services, `Bearer ${await sign()}`)).toMatchObject({ kind: 'user' });
+    expect(await verifyAccessToken(await sign())).toEqual({ userId: user.userId, sessionId });
+    expect(await authenticate(`Bearer ${await sign()}`)).toMatchObject({ kind: 'user' });
   });
 
-  it.each(Object.keys(forgeries))('makes nobody of %s', async (name) => {
+  it.each(Object.keys(forgeries))('rejects %s', async (name) => {
     const token = (await forgeries[name]?.()) ?? '';
 
-    const caller = await authenticate(api.services, `Bearer ${token}`);
+    const caller = await authenticate(`Bearer ${token}`);
 
-    const fault = ['a sid of no session', 'the sub of somebody else'].includes(name) ? 'REVOKED' : 'INVALID';
-    expect(caller).toEqual({ kind: 'anonymous', refusedToken: fault });
+    const refusedToken = ['the sid of an unknown session', 'the sub of another user'].includes(name)
+      ? 'REVOKED'
+      : 'INVALID';
+    expect(caller).toEqual({ kind: 'anonymous', refusedToken });
   });
 
   it.each([
-    ['expired a minute ago', () => sign({ iat: now() - 660, exp: now() - 60 })],
-    ['issued too long ago, whatever its exp says', () => sign({ iat: now() - 700, exp: now() + 3_600 })],
-  ])('says EXPIRED of what is %s', async (_, make) => {
-    const caller = await authenticate(api.services, `Bearer ${await make()}`);
+    ['a token that expired a minute ago', () => sign({ iat: now() - 660, exp: now() - 60 })],
+    [
+      'a token that is too old by its iat, whatever its exp',
+      () => sign({ iat: now() - 700, exp: now() + 3_600 }),
+    ],
+  ])('reports EXPIRED for %s', async (_, make) => {
+    const caller = await authenticate(`Bearer ${await make()}`);
 
     expect(caller).toEqual({ kind: 'anonymous', refusedToken: 'EXPIRED' });
   });
 
-  it('says INVALID, not EXPIRED, of an old token that another key has signed', async () => {
-    const token = await byStranger({}, { iat: now() - 660, exp: now() - 60 });
+  it('reports INVALID rather than EXPIRED for an old token that a foreign key signed', async () => {
+    const token = await withForeignKey({}, { iat: now() - 660, exp: now() - 60 });
 
-    const caller = await authenticate(api.services, `Bearer ${token}`);
+    const caller = await authenticate(`Bearer ${token}`);
 
     expect(caller).toEqual({ kind: 'anonymous', refusedToken: 'INVALID' });
   });
@@ -206,11 +225,11 @@ describe('verifyAccessToken', () => {
     'srv_nothing',
     'Bearer srv_nothing',
     'Token x',
-  ])('makes nobody of the header %j', async (header) => {
-    expect(await authenticate(api.services, header)).toEqual({ kind: 'anonymous', refusedToken: 'INVALID' });
+  ])('rejects the header %j', async (header) => {
+    expect(await authenticate(header)).toEqual({ kind: 'anonymous', refusedToken: 'INVALID' });
   });
 
-  it('lets a token end ten minutes after it was issued', async () => {
+  it('signs tokens that expire ten minutes after they were issued', async () => {
     const issuedAt = new Date(Date.now() - DAY_MS);
 
     const { accessTokenExpiresAt } = await signAccessToken(api.services.signingKeys, {
@@ -222,7 +241,7 @@ describe('verifyAccessToken', () => {
     expect(accessTokenExpiresAt.getTime() - Math.floor(issuedAt.getTime() / 1_000) * 1_000).toBe(600_000);
   });
 
-  it('does not believe a token that it has believed before, once its key is retired', async () => {
+  it('rejects a token that it verified before, once the signing key is retired', async () => {
     const { signingKeys } = api.services;
     let isRetired = false;
     const keys = {
@@ -234,32 +253,35 @@ describe('verifyAccessToken', () => {
       sessionId,
       issuedAt: new Date(),
     });
-    expect(await verifyAccessToken(keys, accessToken)).toEqual({ userId: user.userId, sessionId });
+    const { verifyAccessToken } = createAccessTokenVerifier({ signingKeys: keys });
+    expect(await verifyAccessToken(accessToken)).toEqual({ userId: user.userId, sessionId });
 
     isRetired = true;
 
-    await expect(verifyAccessToken(keys, accessToken)).rejects.toMatchObject({ fault: 'INVALID' });
+    await expect(verifyAccessToken(accessToken)).rejects.toMatchObject({ reason: 'INVALID' });
   });
 });
 
-describe('a request with a token that is not believed', () => {
+describe('a request with a rejected access token', () => {
   const viewerAndPlans = { query: '{ plans { id } viewer { id } }' };
 
-  it.each(['alg none, no signature', 'another key under our kid', 'a refresh token', 'a sid of no session'])(
-    'gets public fields and no viewer for %s',
-    async (name) => {
-      const token = (await forgeries[name]?.()) ?? '';
+  it.each([
+    'alg none without a signature',
+    'a foreign key under our kid',
+    'a refresh token',
+    'the sid of an unknown session',
+  ])('resolves public fields, and refuses viewer with UNAUTHENTICATED, given %s', async (name) => {
+    const token = (await forgeries[name]?.()) ?? '';
 
-      const answer = await post<{ plans: unknown; viewer: unknown }>(api.url, viewerAndPlans, token);
+    const answer = await post<{ plans: unknown; viewer: unknown }>(api.url, viewerAndPlans, token);
 
-      expect(answer).toMatchObject({ status: 200, data: { plans: [], viewer: null } });
-      expect(answer.errors?.map(({ path, extensions }) => [path, extensions.code])).toEqual([
-        [['viewer'], 'UNAUTHENTICATED'],
-      ]);
-    },
-  );
+    expect(answer).toMatchObject({ status: 200, data: { plans: [], viewer: null } });
+    expect(answer.errors?.map(({ path, extensions }) => [path, extensions.code])).toEqual([
+      [['viewer'], 'UNAUTHENTICATED'],
+    ]);
+  });
 
-  it('gets UNAUTHENTICATED for an expired one', async () => {
+  it('fails with UNAUTHENTICATED, not retryable, if the token has expired', async () => {
     const expired = api.anonymous.as(await sign({ iat: now() - 660, exp: now() - 60 }));
 
     const { extensions } = await expired.refused(ViewerDocument);
@@ -267,20 +289,20 @@ describe('a request with a token that is not believed', () => {
     expect(extensions).toMatchObject({ code: 'UNAUTHENTICATED', retryable: false });
   });
 
-  it('has no viewer and no error when no token came at all', async () => {
+  it('resolves viewer to null without an error if it carries no token at all', async () => {
     const answer = await post(api.url, viewerAndPlans);
 
     expect(answer).toMatchObject({ status: 200, data: { plans: [], viewer: null } });
     expect(answer.errors).toBeUndefined();
   });
 
-  it('may do nothing that needs somebody', async () => {
-    const { errors } = await post(api.url, { query: 'mutation { logout }' }, await byStranger({}));
+  it('is refused a mutation that requires a user', async () => {
+    const { errors } = await post(api.url, { query: 'mutation { logout }' }, await withForeignKey({}));
 
     expect(errors?.[0]?.extensions.code).toBe('UNAUTHENTICATED');
   });
 
-  it('is refused beside a good token of somebody who may not', async () => {
+  it('gets FORBIDDEN instead of UNAUTHENTICATED if its token is valid but the user is not an admin', async () => {
     const { errors, data } = await post(api.url, { query: '{ auditLog { totalCount } }' }, user.token);
 
     expect(errors?.[0]?.extensions.code).toBe('FORBIDDEN');

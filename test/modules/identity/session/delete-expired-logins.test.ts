@@ -10,8 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => services.close());
 
-describe('forgetExpired', () => {
-  it('forgets sessions, link codes and decisions 30 days after their end, and nothing before', async () => {
+describe('deleteExpiredLogins', () => {
+  it('deletes sessions, link codes and pending bindings 30 days after they expire, and not before', async () => {
     const { db } = services;
     for (const build of [buildSession, buildLinkCode, buildPendingBinding]) {
       await build(db, { expiresAt: inDays(-31) });

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { findSession, sessionKey } from '../../../../src/modules/identity/session/find-session.ts';
+import { createAccessTokenVerifier } from '../../../../src/modules/identity/session/access-token.ts';
+import {
+  createSessionReads,
+  findSession,
+  type SessionReads,
+  sessionKey,
+} from '../../../../src/modules/identity/session/find-session.ts';
 import { logOut } from '../../../../src/modules/identity/session/log-out.ts';
 import type { Login } from '../../../../src/modules/identity/session/tokens.ts';
 import type { UserCaller } from '../../../../src/modules/kernel/caller.ts';
@@ -11,19 +17,21 @@ import { newSecret } from '../../../support/api.ts';
 import { buildSession } from '../../../support/factories.ts';
 import { createTestServices } from '../../../support/services.ts';
 
-let services: RunningServices;
+let services: RunningServices & SessionReads;
 beforeAll(async () => {
-  services = await createTestServices();
+  const running = await createTestServices();
+  services = { ...running, ...createSessionReads(running) };
 });
 afterAll(() => services.close());
 
 const logIn = () => logInDevice(services, { identifier: `device-${randomUUID()}`, secret: newSecret() });
-const callerOf = ({ accessToken }: Login) => authenticate(services, `Bearer ${accessToken}`);
+const callerOf = ({ accessToken }: Login) =>
+  authenticate({ ...services, ...createAccessTokenVerifier(services) }, `Bearer ${accessToken}`);
 const userCallerOf = async (login: Login) => (await callerOf(login)) as UserCaller;
 const REVOKED = { kind: 'anonymous', refusedToken: 'REVOKED' };
 
 describe('findSession', () => {
-  it('keeps a session in Redis for five seconds at most, without tokens', async () => {
+  it('caches a session in Redis for at most five seconds, without its tokens', async () => {
     const login = await logIn();
 
     const { sessionId, userId, deviceId } = await userCallerOf(login);
@@ -38,7 +46,7 @@ describe('findSession', () => {
     });
   });
 
-  it('does not ask PostgreSQL while Redis knows the session', async () => {
+  it('does not query PostgreSQL while the session is cached', async () => {
     const login = await logIn();
     const { sessionId } = await userCallerOf(login);
 
@@ -51,7 +59,7 @@ describe('findSession', () => {
     });
   });
 
-  it('asks PostgreSQL when Redis has lost it: nobody is logged out', async () => {
+  it('reads the session from PostgreSQL if Redis lost it, so that no user is logged out', async () => {
     const login = await logIn();
     const { sessionId } = await userCallerOf(login);
 
@@ -61,17 +69,17 @@ describe('findSession', () => {
   });
 
   it.each(['', 'no json', '{}', '{"kind":"user","role":"ADMIN"}', '[]', 'null'])(
-    'does not believe what is no session in the cache: %j',
-    async (rubbish) => {
+    'ignores a malformed cache entry: %j',
+    async (malformed) => {
       const login = await logIn();
       const { sessionId } = await userCallerOf(login);
-      await services.redis.set(sessionKey(sessionId), rubbish, 'EX', 5);
+      await services.redis.set(sessionKey(sessionId), malformed, 'EX', 5);
 
       expect(await callerOf(login)).toMatchObject({ kind: 'user', role: 'USER', userId: login.user.id });
     },
   );
 
-  it('does not cache that there is no session', async () => {
+  it('does not cache the absence of a session', async () => {
     const { id, userId } = await buildSession(services.db, { revokedAt: new Date() });
     expect(await findSession(services, id)).toBeNull();
 
@@ -82,7 +90,7 @@ describe('findSession', () => {
 });
 
 describe('logOut', () => {
-  it('is believed at once, although the session was cached', async () => {
+  it('takes effect immediately, although the session was cached', async () => {
     const login = await logIn();
     const caller = await userCallerOf(login);
 
@@ -92,14 +100,14 @@ describe('logOut', () => {
     expect(await callerOf(login)).toEqual(REVOKED);
   });
 
-  it('ends nothing more the second time', async () => {
+  it('is idempotent', async () => {
     const caller = await userCallerOf(await logIn());
     await logOut(services, { caller, everywhere: false });
 
     expect(await logOut(services, { caller, everywhere: true })).toEqual([]);
   });
 
-  it('ends this session only, or everywhere all of the account and nobody else', async () => {
+  it('revokes only the current session or, with everywhere, all sessions of the user and none of other users', async () => {
     const [login, neighbour] = [await logIn(), await logIn()];
     const caller = await userCallerOf(login);
     const others = [

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createAccessTokenVerifier } from '../../../../src/modules/identity/session/access-token.ts';
+import { createSessionReads } from '../../../../src/modules/identity/session/find-session.ts';
 import { logOut } from '../../../../src/modules/identity/session/log-out.ts';
 import { refreshSession } from '../../../../src/modules/identity/session/refresh-session.ts';
 import { refreshTokenOf } from '../../../../src/modules/identity/session/refresh-token.ts';
@@ -21,12 +23,16 @@ afterAll(() => services.close());
 
 const logIn = () => logInDevice(services, { identifier: `device-${randomUUID()}`, secret: newSecret() });
 const refresh = (token: string) => refreshSession(services, token);
-const callerOf = ({ accessToken }: Login) => authenticate(services, `Bearer ${accessToken}`);
+const callerOf = ({ accessToken }: Login) =>
+  authenticate(
+    { ...services, ...createAccessTokenVerifier(services), ...createSessionReads(services) },
+    `Bearer ${accessToken}`,
+  );
 const sessionOf = ({ user }: Login) =>
   services.db.session.findFirstOrThrow({ where: { userId: user.id }, orderBy: { id: 'desc' } });
 
 describe('refreshSession', () => {
-  it('gives new tokens of the same session, good for thirty days from now', async () => {
+  it('issues new tokens for the same session and extends it to thirty days from now', async () => {
     const login = await logIn();
     const { id } = await sessionOf(login);
     await services.db.session.update({ where: { id }, data: { expiresAt: new Date(Date.now() + 60_000) } });
@@ -40,7 +46,7 @@ describe('refreshSession', () => {
     expect(await callerOf(refreshed)).toMatchObject({ kind: 'user', sessionId: id });
   });
 
-  it('gives the same successor again when its answer was lost', async () => {
+  it('returns the same successor when a client retries after a lost response', async () => {
     const login = await logIn();
 
     const lost = await refresh(login.refreshToken);
@@ -50,7 +56,7 @@ describe('refreshSession', () => {
     expect((await refresh(repeated.refreshToken)).refreshToken).not.toBe(lost.refreshToken);
   });
 
-  it('gives fifty parallel uses of one token one and the same successor', async () => {
+  it('returns the same successor to fifty concurrent uses of one token', async () => {
     const login = await logIn();
 
     const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(login.refreshToken)));
@@ -59,7 +65,7 @@ describe('refreshSession', () => {
     expect(await sessionOf(login)).toMatchObject({ refreshGeneration: 1, revokedAt: null });
   });
 
-  it('ends the session, audited, when a token comes again whose successor was used', async () => {
+  it('revokes the session and audits it when a token is reused whose successor was already used', async () => {
     const login = await logIn();
     const second = await refresh(login.refreshToken);
     const third = await refresh(second.refreshToken);
@@ -79,7 +85,7 @@ describe('refreshSession', () => {
     ]);
   });
 
-  it('decides on what it reads under the lock of the session', async () => {
+  it('decides on the state that it reads after locking the session', async () => {
     const login = await logIn();
     const second = await refresh(login.refreshToken);
     const { id } = await sessionOf(login);
@@ -87,10 +93,10 @@ describe('refreshSession', () => {
     const [winner, late] = await services.db.$transaction(async (tx) => {
       await tx.$executeRaw`SELECT id FROM sessions WHERE id = ${id}::uuid FOR UPDATE`;
       const first = refresh(second.refreshToken);
-      await waiting(1);
+      await lockWaits(1);
       const afterwards = refresh(login.refreshToken);
       afterwards.catch(() => {});
-      await waiting(2);
+      await lockWaits(2);
       return [{ first }, { afterwards }] as const;
     });
 
@@ -99,17 +105,17 @@ describe('refreshSession', () => {
   });
 
   it.each([
-    ['a forged mac', (token: Buffer) => token.fill(7, 20)],
+    ['a forged MAC', (token: Buffer) => token.fill(7, 20)],
     ['one wrong bit', (token: Buffer) => token.fill((token[51] ?? 0) ^ 1, 51)],
-    ['another generation under the same mac', (token: Buffer) => token.fill(3, 19, 20)],
+    ['another generation under the same MAC', (token: Buffer) => token.fill(3, 19, 20)],
     ['the id of another session', (token: Buffer) => token.fill(9, 4, 10)],
-    ['a part only', (token: Buffer) => token.subarray(0, 40)],
-    ['more than a token', (token: Buffer) => Buffer.concat([token, Buffer.of(1)])],
-    ['nothing', () => Buffer.alloc(0)],
-  ])('ends nothing for %s', async (_, spoil) => {
+    ['a truncated token', (token: Buffer) => token.subarray(0, 40)],
+    ['a token with an extra byte', (token: Buffer) => Buffer.concat([token, Buffer.of(1)])],
+    ['an empty token', () => Buffer.alloc(0)],
+  ])('rejects %s as UNAUTHENTICATED and leaves the session live', async (_, tamper) => {
     const login = await logIn();
     const { refreshToken } = await refresh((await refresh(login.refreshToken)).refreshToken);
-    const forged = spoil(Buffer.from(login.refreshToken, 'base64url')).toString('base64url');
+    const forged = tamper(Buffer.from(login.refreshToken, 'base64url')).toString('base64url');
 
     await expect(refresh(forged)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
 
@@ -117,7 +123,7 @@ describe('refreshSession', () => {
     expect((await refresh(refreshToken)).user.id).toBe(login.user.id);
   });
 
-  it('ends nothing for a genuine token of a generation that is still to come', async () => {
+  it('rejects a genuine token of a future generation and leaves the session live', async () => {
     const login = await logIn();
     const { id, refreshSeed } = await sessionOf(login);
     const future = refreshTokenOf(services.secrets, { sessionId: id, refreshSeed, generation: 5 });
@@ -146,10 +152,10 @@ describe('refreshSession', () => {
       ({ user: { id } }) =>
         services.db.session.updateMany({ where: { userId: id }, data: { expiresAt: new Date() } }),
     ],
-    ['a session that was logged out', async (login) => endByLogout(login)],
-  ])('says SESSION_REVOKED for %s, without raising an alarm', async (_, spoil) => {
+    ['a session that logged out', async (login) => endByLogout(login)],
+  ])('fails with SESSION_REVOKED for %s, without an audit entry', async (_, tamper) => {
     const login = await logIn();
-    await spoil(login);
+    await tamper(login);
 
     await expect(refresh(login.refreshToken)).rejects.toMatchObject({ code: 'SESSION_REVOKED' });
 
@@ -157,7 +163,7 @@ describe('refreshSession', () => {
     expect(await sessionOf(login)).toMatchObject({ refreshGeneration: 0 });
   });
 
-  it('still takes tokens made under the previous SECRET_KEY, and makes new ones under the present', async () => {
+  it('accepts tokens made with the previous SECRET_KEY and issues new ones with the current key', async () => {
     const login = await logIn();
     const secretKey = 'the secret key that comes after it: 0123456789 abcdef';
     const rotated = {
@@ -179,8 +185,8 @@ async function endByLogout(login: Login): Promise<void> {
   await logOut(services, { caller: (await callerOf(login)) as UserCaller, everywhere: false });
 }
 
-/** Until so many connections to this database wait for a lock. */
-async function waiting(count: number): Promise<void> {
+/** Resolves once `count` connections to this database wait for a lock. */
+async function lockWaits(count: number): Promise<void> {
   await vi.waitFor(
     async () => {
       const rows = await services.db.$queryRaw<unknown[]>`

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 describe('revokeSession', () => {
-  it('ends the session and closes its sockets at once, and no other’s', async () => {
+  it('revokes the session and closes its sockets immediately, and leaves other sessions open', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
     const sockets = { phone: await openSocket(phone), tablet: await openSocket(tablet) };
@@ -31,7 +31,7 @@ describe('revokeSession', () => {
     await sockets.phone.close();
   });
 
-  it('leaves the refresh token worth nothing', async () => {
+  it('invalidates the refresh token', async () => {
     const phone = await newDevice(api);
     const { refreshToken } = phone;
 
@@ -42,7 +42,7 @@ describe('revokeSession', () => {
     expect(await refusedAsViewer(phone)).toBe('UNAUTHENTICATED');
   });
 
-  it('changes nothing about a session that has ended', async () => {
+  it('is idempotent', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
     const revoke = async () =>
@@ -51,7 +51,7 @@ describe('revokeSession', () => {
     expect(await revoke()).toEqual(await revoke());
   });
 
-  it('is not for sessions of others, also not for an admin', async () => {
+  it('fails with NOT_FOUND for a session of another user, even for an admin', async () => {
     const [phone, stranger, admin] = [await newDevice(api), await newDevice(api), await api.newAdmin()];
 
     for (const client of [stranger, admin]) {

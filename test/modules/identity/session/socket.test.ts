@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { signAccessToken } from '../../../../src/modules/identity/session/access-token.ts';
-import { readLiveSession } from '../../../../src/modules/identity/session/find-session.ts';
+import { createSessionReads } from '../../../../src/modules/identity/session/find-session.ts';
 import { DeviceLoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
 import { post } from '../../../support/client.ts';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-/** A websocket without any client library: every message and the close code as they came. */
+/** Opens a websocket without a client library. Records every message and the close code. */
 async function open(params?: Record<string, unknown>, url = api.url) {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
   const messages: Message[] = [];
@@ -56,9 +56,9 @@ async function open(params?: Record<string, unknown>, url = api.url) {
   };
 }
 
-const as = (token: string | undefined) => ({ authorization: `Bearer ${token}` });
-const admitted = async (token: string | undefined) => {
-  const socket = await open(as(token));
+const bearer = (token: string | undefined) => ({ authorization: `Bearer ${token}` });
+const openAuthenticated = async (token: string | undefined) => {
+  const socket = await open(bearer(token));
   await socket.received('connection_ack');
   return socket;
 };
@@ -66,7 +66,7 @@ const logOut = ({ token }: TestUser) => post(api.url, { query: 'mutation { logou
 const sessionIdOf = async ({ userId }: TestUser) =>
   (await api.services.db.session.findFirstOrThrow({ where: { userId, revokedAt: null } })).id;
 
-/** A token of the user's session that was issued so many seconds ago. */
+/** Signs an access token for the user's session, issued `seconds` ago. */
 async function tokenOfAge(user: TestUser, seconds: number): Promise<string> {
   const issuedAt = new Date(Date.now() - seconds * 1_000);
   const sessionId = await sessionIdOf(user);
@@ -78,46 +78,49 @@ async function tokenOfAge(user: TestUser, seconds: number): Promise<string> {
   return accessToken;
 }
 
-describe('a websocket at its connect', () => {
-  it('is closed with 4403 for an expired token: the client comes again with a new one', async () => {
+describe('opening a websocket', () => {
+  it('closes with 4403 if the access token has expired, so that the client retries with a new one', async () => {
     const user = await api.newUser();
 
-    const socket = await open(as(await tokenOfAge(user, 700)));
+    const socket = await open(bearer(await tokenOfAge(user, 700)));
 
     expect(await socket.closed()).toMatchObject({ code: 4403 });
     expect(socket.messages).toEqual([]);
   });
 
   it.each<[string, Record<string, unknown> | undefined]>([
-    ['without parameters', undefined],
-    ['without a token', {}],
-    ['with an empty one', { authorization: '' }],
-    ['with a forged one', as('eyJhbGciOiJub25lIn0.e30.')],
-    ['with something that is no text', { authorization: { token: 'x' } }],
-    ['with the token in another place', { token: 'x' }],
-    ['with an unknown server token', as('srv_nothing')],
-  ])('is closed with 4401 %s', async (_, params) => {
+    ['no connection parameters', undefined],
+    ['no token', {}],
+    ['an empty token', { authorization: '' }],
+    ['a forged token', bearer('eyJhbGciOiJub25lIn0.e30.')],
+    ['a token that is not a string', { authorization: { token: 'x' } }],
+    ['the token under another key', { token: 'x' }],
+    ['an unknown server token', bearer('srv_nothing')],
+  ])('closes with 4401 given %s', async (_, params) => {
     const socket = await open(params);
 
     expect(await socket.closed()).toMatchObject({ code: 4401, reason: 'UNAUTHENTICATED' });
     expect(socket.messages).toEqual([]);
   });
 
-  it('is closed with 4401 SESSION_REVOKED when its session has ended', async () => {
+  it('closes with 4401 SESSION_REVOKED if the session is revoked', async () => {
     const user = await api.newUser();
     const { token } = user;
     await logOut(user);
 
-    expect(await (await open(as(token))).closed()).toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
+    expect(await (await open(bearer(token))).closed()).toMatchObject({
+      code: 4401,
+      reason: 'SESSION_REVOKED',
+    });
   });
 });
 
-describe('a websocket', () => {
-  it('outlives its access token', async () => {
+describe('an open websocket', () => {
+  it('stays open after its access token expires', async () => {
     const user = await api.newUser();
-    // The clock may differ by ten seconds: the token is believed for one or two more.
+    // With the clock tolerance of ten seconds, the token is valid for another one or two seconds.
     const token = await tokenOfAge(user, 608);
-    const socket = await admitted(token);
+    const socket = await openAuthenticated(token);
 
     await vi.waitFor(
       async () => {
@@ -131,13 +134,13 @@ describe('a websocket', () => {
     expect(await socket.received('next', '1')).toMatchObject({
       payload: { data: { viewerChanged: { id: user.userId } } },
     });
-    expect((await open(as(token)).then((late) => late.closed())).code).toBe(4403);
+    expect((await open(bearer(token)).then((late) => late.closed())).code).toBe(4403);
     socket.close();
   });
 
-  it('is closed by a logout at once, and the socket of another session is not', async () => {
+  it('closes immediately when its session logs out, and sockets of other sessions stay open', async () => {
     const [user, other] = [await api.newUser(), await api.newUser()];
-    const [mine, theirs] = [await admitted(user.token), await admitted(other.token)];
+    const [mine, theirs] = [await openAuthenticated(user.token), await openAuthenticated(other.token)];
 
     const at = Date.now();
     await logOut(user);
@@ -149,21 +152,22 @@ describe('a websocket', () => {
     theirs.close();
   });
 
-  it('is closed by the same device logging in again elsewhere', async () => {
+  it('closes when the same device logs in again elsewhere', async () => {
     const user = await api.newUser();
-    const socket = await admitted(user.token);
+    const socket = await openAuthenticated(user.token);
     const { identifier, secret } = user;
 
     const { deviceLogin } = await api.anonymous.get(DeviceLoginDocument, { input: { identifier, secret } });
 
     expect(await socket.closed()).toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
-    const next = await admitted(deviceLogin.accessToken);
+    const next = await openAuthenticated(deviceLogin.accessToken);
     expect(next.isOpen()).toBe(true);
     next.close();
   });
 
-  it('is closed within five seconds although no wake-up arrives, whatever ended its session', async () => {
+  it('closes within five seconds without a wake-up, whatever ended its session', async () => {
     const { db } = api.services;
+    const { readLiveSession } = createSessionReads(api.services);
     const endings: ((user: TestUser, id: string) => Promise<unknown>)[] = [
       (_, id) => db.session.update({ where: { id }, data: { revokedAt: new Date() } }),
       (_, id) => db.session.delete({ where: { id } }),
@@ -177,8 +181,8 @@ describe('a websocket', () => {
       endings.map(async (endSession) => {
         const user = await api.newUser();
         const id = await sessionIdOf(user);
-        const socket = await admitted(user.token);
-        expect(await readLiveSession(api.services, id)).not.toBeNull();
+        const socket = await openAuthenticated(user.token);
+        expect(await readLiveSession(id)).toBeDefined();
         await endSession(user, id);
         return socket.closed(5_000);
       }),
@@ -192,7 +196,7 @@ describe('a websocket', () => {
     ['a mutation', 'mutation { logout }'],
   ])('refuses %s and stays open', async (_, query) => {
     const user = await api.newUser();
-    const socket = await admitted(user.token);
+    const socket = await openAuthenticated(user.token);
 
     socket.send({ type: 'subscribe', id: 'q', payload: { query } });
 
@@ -201,14 +205,15 @@ describe('a websocket', () => {
     });
     socket.send({ type: 'subscribe', id: 's', payload: { query: 'subscription { viewerChanged { id } }' } });
     await socket.received('next', 's');
-    expect(await readLiveSession(api.services, await sessionIdOf(user))).not.toBeNull();
+    const { readLiveSession } = createSessionReads(api.services);
+    expect(await readLiveSession(await sessionIdOf(user))).toBeDefined();
     expect(socket.isOpen()).toBe(true);
     socket.close();
   });
 
-  it('refuses an agent the account of a user with an error message', async () => {
+  it('refuses viewerChanged to an agent with FORBIDDEN and stays open', async () => {
     const agent = await api.newAgent();
-    const socket = await admitted(agent.token);
+    const socket = await openAuthenticated(agent.token);
 
     socket.send({ type: 'subscribe', id: '1', payload: { query: 'subscription { viewerChanged { id } }' } });
 
@@ -219,10 +224,10 @@ describe('a websocket', () => {
     socket.close();
   });
 
-  it('is told to come again, 1001, when the server stops', async () => {
+  it('closes with 1001 when the API shuts down', async () => {
     const stopping = await startTestApi();
     const user = await stopping.newUser();
-    const socket = await open(as(user.token), stopping.url);
+    const socket = await open(bearer(user.token), stopping.url);
     await socket.received('connection_ack');
 
     await stopping.close();

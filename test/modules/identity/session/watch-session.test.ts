@@ -16,8 +16,8 @@ beforeAll(async () => {
 afterAll(() => services.close());
 
 function watchWithoutWakeUps(pollMs: number): EndWatch {
-  const deaf = { onWake: () => () => {}, onReconnect: () => () => {} } as unknown as PubSub;
-  return createSessionWatch({ ...services, pubSub: deaf }, { pollMs });
+  const withoutWakeUps = { onWake: () => () => {}, onReconnect: () => () => {} } as unknown as PubSub;
+  return createSessionWatch({ ...services, pubSub: withoutWakeUps }, { pollMs });
 }
 
 async function newSession() {
@@ -27,7 +27,10 @@ async function newSession() {
 }
 type Watched = Awaited<ReturnType<typeof newSession>>;
 
-/** Until a session that is watched from now on was found ended: so the others were asked for. */
+/**
+ * Resolves after a poll that began after this call: once a newly watched, deleted session is
+ * reported.
+ */
 async function nextPoll(): Promise<void> {
   const { sessionId: id } = await newSession();
   await services.db.session.delete({ where: { id } });
@@ -36,34 +39,35 @@ async function nextPoll(): Promise<void> {
   await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { timeout: 3_000 });
 }
 
-describe('a watch over sessions', () => {
+describe('createSessionWatch', () => {
   it.each<[string, (watched: Watched) => Promise<unknown>]>([
     [
-      'it is revoked',
+      'the session is revoked',
       ({ sessionId: id }) => services.db.session.update({ where: { id }, data: { revokedAt: new Date() } }),
     ],
-    ['it is deleted', ({ sessionId: id }) => services.db.session.delete({ where: { id } })],
+    ['the session is deleted', ({ sessionId: id }) => services.db.session.delete({ where: { id } })],
     [
-      'its time is over',
+      'the session expires',
       ({ sessionId: id }) => services.db.session.update({ where: { id }, data: { expiresAt: new Date() } }),
     ],
     [
-      'its account is disabled',
+      'the user is disabled',
       ({ userId: id }) => services.db.user.update({ where: { id }, data: { enabled: false } }),
     ],
     [
-      'its account is closed',
+      'the account is closed',
       ({ userId: id }) => services.db.user.update({ where: { id }, data: { deletedAt: new Date() } }),
     ],
     [
-      'its device is disabled',
+      'the device is disabled',
       ({ deviceId: id }) => services.db.device.update({ where: { id }, data: { enabled: false } }),
     ],
-    ['its device is deleted', ({ deviceId: id }) => services.db.device.delete({ where: { id } })],
-  ])('tells once, by the poll alone, when %s', async (_, end) => {
+    ['the device is deleted', ({ deviceId: id }) => services.db.device.delete({ where: { id } })],
+  ])('reports once, by polling alone, when %s', async (_, end) => {
     const watched = await newSession();
     const ended = vi.fn();
-    // Both begin at once, so that the same poll is the first of both, and what it wakes is read in this order.
+    // Watched in the same turn as the session of nextPoll(), so that one poll checks both, in this
+    // order.
     const stop = sessions.watch(watched.sessionId, ended);
     await nextPoll();
     expect(ended).not.toHaveBeenCalled();
@@ -74,7 +78,7 @@ describe('a watch over sessions', () => {
     stop();
   });
 
-  it('tells at once of a session that had ended before', async () => {
+  it('reports a session that was revoked before the watch began', async () => {
     const { sessionId } = await newSession();
     await services.db.session.update({ where: { id: sessionId }, data: { revokedAt: new Date() } });
     const ended = vi.fn();
@@ -84,7 +88,7 @@ describe('a watch over sessions', () => {
     await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { timeout: 3_000 });
   });
 
-  it('says nothing to whoever has stopped watching, and keeps nothing', async () => {
+  it('reports nothing after the watch has stopped, and releases its entry', async () => {
     const [{ sessionId }, other] = [await newSession(), await newSession()];
     const [ended, otherEnded] = [vi.fn(), vi.fn()];
     const before = sessions.size;
@@ -99,7 +103,7 @@ describe('a watch over sessions', () => {
     expect(sessions.size).toBe(before);
   });
 
-  it('tells everybody who watches the same session, except who has stopped', async () => {
+  it('notifies all watchers of a session except those that have stopped', async () => {
     const { sessionId } = await newSession();
     const [first, second, third] = [vi.fn(), vi.fn(), vi.fn()];
     sessions.watch(sessionId, first);
@@ -114,9 +118,9 @@ describe('a watch over sessions', () => {
     expect(second).not.toHaveBeenCalled();
   });
 
-  it('is told at once by a wake-up, and asks nothing else in between', async () => {
-    const NEVER = 3_600_000;
-    const woken = createSessionWatch(services, { pollMs: NEVER });
+  it('reports immediately after a wake-up, and does not poll in between', async () => {
+    const HOUR_MS = 3_600_000;
+    const woken = createSessionWatch(services, { pollMs: HOUR_MS });
     const [{ sessionId: id }, other] = [await newSession(), await newSession()];
     const [ended, otherEnded] = [vi.fn(), vi.fn()];
     woken.watch(id, ended);
@@ -131,16 +135,16 @@ describe('a watch over sessions', () => {
     expect(woken.size).toBe(1);
   });
 
-  it('goes on asking after PostgreSQL was away', async () => {
-    let isAway = true;
+  it('keeps polling after a PostgreSQL outage', async () => {
+    let isUnavailable = true;
     const db = {
       $queryRaw: (...query: Parameters<typeof services.db.$queryRaw>) =>
-        isAway ? Promise.reject(new Error('away')) : services.db.$queryRaw(...query),
+        isUnavailable ? Promise.reject(new Error('unavailable')) : services.db.$queryRaw(...query),
     } as unknown as RunningServices['db'];
-    const deaf = { onWake: () => () => {}, onReconnect: () => () => {} } as unknown as PubSub;
+    const withoutWakeUps = { onWake: () => () => {}, onReconnect: () => () => {} } as unknown as PubSub;
     const warn = vi.fn();
     const log = { warn } as unknown as RunningServices['log'];
-    const watch = createSessionWatch({ db, pubSub: deaf, log }, { pollMs: 20 });
+    const watch = createSessionWatch({ db, pubSub: withoutWakeUps, log }, { pollMs: 20 });
     const { sessionId: id } = await newSession();
     await services.db.session.delete({ where: { id } });
     const ended = vi.fn();
@@ -148,7 +152,7 @@ describe('a watch over sessions', () => {
     await vi.waitFor(() => expect(warn).toHaveBeenCalled(), { timeout: 3_000 });
     expect(ended).not.toHaveBeenCalled();
 
-    isAway = false;
+    isUnavailable = false;
 
     await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { timeout: 3_000 });
   });

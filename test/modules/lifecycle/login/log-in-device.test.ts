@@ -1,6 +1,10 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { findSession } from '../../../../src/modules/identity/session/find-session.ts';
+import {
+  createSessionReads,
+  findSession,
+  type SessionReads,
+} from '../../../../src/modules/identity/session/find-session.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { inRequestScope } from '../../../../src/platform/request-scope.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
@@ -12,10 +16,10 @@ import { createTestServices } from '../../../support/services.ts';
 type Input = Parameters<typeof logInDevice>[1];
 
 let api: TestApi;
-let services: RunningServices;
+let services: RunningServices & SessionReads;
 beforeAll(async () => {
   api = await startTestApi();
-  services = api.services;
+  services = { ...api.services, ...createSessionReads(api.services) };
 });
 afterAll(() => api.close());
 afterEach(() => site({ deviceLoginProof: 'REQUIRED', registrationEnabled: true }));
