@@ -36,11 +36,11 @@ afterAll(async () => {
 
 const connect = (api: number, device: LoggedInDevice) => goOnline(cluster.apis[api]?.url ?? '', device);
 
-/** As the nth API process sees it. */
+/** Reads `Device.online` from the API process with this index. */
 async function isOnline(api: number, { deviceId, token }: LoggedInDevice): Promise<boolean> {
   const { viewer } = await cluster.client(api, token).get(ViewerDevicesDocument);
   const device = viewer?.devices.nodes.find(({ id }) => id === deviceId);
-  if (!device) throw new Error('the device is gone');
+  if (!device) throw new Error('the device is not in the list');
   return device.online;
 }
 
@@ -49,7 +49,7 @@ const staysOf = (devices: LoggedInDevice[]) =>
 const openStaysOf = async (devices: LoggedInDevice[]) =>
   (await staysOf(devices)).filter(({ endedAt }) => endedAt === null);
 
-/** Devices of one account of which so many may be online. */
+/** Creates devices of one account with this online limit. */
 async function newDevices(count: number, deviceLimit: number): Promise<LoggedInDevice[]> {
   const first = await newLoggedInDevice(services);
   const { userId } = first;
@@ -59,8 +59,8 @@ async function newDevices(count: number, deviceLimit: number): Promise<LoggedInD
   return [first, ...(await Promise.all(others))];
 }
 
-describe('a device', () => {
-  it('that is online at one process is seen by the other within a second, and so is its end', async () => {
+describe('device presence across processes', () => {
+  it('propagates connects and disconnects to another process within a second', async () => {
     const device = await newLoggedInDevice(services);
     const watcher = await newLoggedInDevice(services, { userId: device.userId });
     const changes = cluster.client(1, watcher.token).subscribe(ViewerDevicesChangedDocument);
@@ -85,7 +85,7 @@ describe('a device', () => {
     await changes.return?.();
   });
 
-  it('that is logged out at one process is closed at the other, and offline', async () => {
+  it('closes the socket at one process when the device logs out at another, and takes it offline', async () => {
     const [device, other] = await newDevices(2, 2);
     if (!device || !other) throw new Error('too few devices');
     const socket = await connect(1, device);
@@ -100,7 +100,7 @@ describe('a device', () => {
     expect(await until(async () => (await openStaysOf([device])).length === 0, 1_000)).toBe(true);
   });
 
-  it('the longest-connected of three where two may be, is closed with 4409, and its client stops', async () => {
+  it('displaces the longest-connected of three devices with 4409, and its client does not reconnect', async () => {
     const [first, second, third] = await newDevices(3, 2);
     if (!first || !second || !third) throw new Error('too few devices');
     let connects = 0;
@@ -127,7 +127,7 @@ describe('a device', () => {
     await client.dispose();
   });
 
-  it('is refused with 4409 where none may be online', async () => {
+  it('refuses a device with 4409 if the online limit is 0', async () => {
     const [device] = await newDevices(1, 0);
     if (!device) throw new Error('no device');
 
@@ -135,9 +135,9 @@ describe('a device', () => {
   });
 });
 
-// Side by side: one of them takes half a minute, and none disturbs the others.
-describe.concurrent('a device', () => {
-  it('whose process is killed is offline within 30 s, and its stay has an end', async () => {
+// Concurrent, because one test takes half a minute and the tests do not affect each other.
+describe.concurrent('device presence when processes end', () => {
+  it('takes devices of a killed process offline within 30 s and ends their intervals', async () => {
     const devices = await newLoggedInDevices(services, 3);
     await Promise.all(devices.map((device) => connect(2, device)));
     const [device] = devices;
@@ -148,15 +148,16 @@ describe.concurrent('a device', () => {
     await cluster.apis[2]?.kill9();
     expect(await isOnline(0, device)).toBe(true);
 
-    const isAllOver = async () => !(await isOnline(0, device)) && (await openStaysOf(devices)).length === 0;
-    expect(await until(isAllOver, 32_000)).toBe(true);
+    const areAllOffline = async () =>
+      !(await isOnline(0, device)) && (await openStaysOf(devices)).length === 0;
+    expect(await until(areAllOffline, 32_000)).toBe(true);
     const stays = await staysOf(devices);
     expect(stays).toHaveLength(3);
     for (const { endedAt } of stays) expect(endedAt?.getTime()).toBeLessThanOrEqual(killedAt + 100);
     for (const { endedAt } of stays) expect(endedAt?.getTime()).toBeGreaterThan(killedAt - 9_000);
   }, 60_000);
 
-  it('whose process is asked to end is told to come again, its stay has ended, and is continued elsewhere', async () => {
+  it('closes sockets with 1001 on graceful shutdown, ends the intervals, and continues them after a reconnect', async () => {
     const devices = await newLoggedInDevices(services, 20);
     const sockets = await Promise.all(devices.map((device) => connect(3, device)));
 
@@ -166,36 +167,36 @@ describe.concurrent('a device', () => {
       devices.map(() => 1001),
     );
     expect(await openStaysOf(devices)).toEqual([]);
-    const again = await Promise.all(devices.map((device) => connect(0, device)));
+    const reconnected = await Promise.all(devices.map((device) => connect(0, device)));
     expect(await openStaysOf(devices)).toHaveLength(20);
     expect(await staysOf(devices)).toHaveLength(20);
-    for (const socket of again) socket.close();
+    for (const socket of reconnected) socket.close();
   }, 60_000);
 
-  it('in ten reconnect storms of three hundred loses no stay and gets no second one', async () => {
+  it('keeps one interval per device through ten reconnect storms of three hundred devices', async () => {
     const devices = await newLoggedInDevices(services, 300);
-    const isAllOpen = async () => (await openStaysOf(devices)).length === 300;
+    const areAllOnline = async () => (await openStaysOf(devices)).length === 300;
     let sockets = await Promise.all(devices.map((device, index) => connect(index % 2, device)));
-    const began = await staysOf(devices);
+    const before = await staysOf(devices);
 
     for (let storm = 1; storm <= 10; storm += 1) {
       for (const socket of sockets) socket.terminate();
-      // Half of them come back to the other process, before this one has noticed their end.
+      // Half of the devices reconnect to the other process before this one notices the disconnect.
       sockets = await Promise.all(
         devices.map((device, index) => connect(Math.floor((index + storm) / 2) % 2, device)),
       );
     }
 
-    expect(await until(isAllOpen, 10_000)).toBe(true);
+    expect(await until(areAllOnline, 10_000)).toBe(true);
     const stays = await staysOf(devices);
-    expect(stays.map(({ id }) => id).sort()).toEqual(began.map(({ id }) => id).sort());
+    expect(stays.map(({ id }) => id).sort()).toEqual(before.map(({ id }) => id).sort());
     for (const socket of sockets) socket.close();
     expect(await until(async () => (await openStaysOf(devices)).length === 0, 10_000)).toBe(true);
   }, 60_000);
 });
 
-describe('Redis', () => {
-  it('emptied: all are online again within 10 s, and nobody is displaced', async () => {
+describe('device presence when Redis fails', () => {
+  it('restores all devices within 10 s after Redis lost its data, and displaces none', async () => {
     const devices = await newDevices(2, 2);
     const sockets = await Promise.all(devices.map((device, index) => connect(index, device)));
 
@@ -211,7 +212,7 @@ describe('Redis', () => {
     for (const socket of sockets) socket.close();
   });
 
-  it('standing still keeps no device out, and knows of it once it goes on', async () => {
+  it('lets a device connect while Redis hangs, and records it once Redis responds', async () => {
     const device = await newLoggedInDevice(services);
     const before = performance.now();
     cluster.redis.freeze();

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { UserCaller } from '../../src/modules/kernel/caller.ts';
+import { required } from '../../src/platform/required.ts';
 import {
   CreateLinkCodeDocument,
   DeviceLoginDocument,
@@ -8,20 +9,26 @@ import {
 } from '../generated/graphql.ts';
 import { newSecret, type TestApi, type TestUser } from './api.ts';
 
-/** A device that is logged in, and which one it is. */
+/** A logged-in device with its ids. */
 export type TestDevice = TestUser & { deviceId: string; sessionId: string };
 
-/** The user as the device that he has logged in with. */
+/** Adds the ids of the device and session with which the user has logged in. */
 export async function asDevice(user: TestUser): Promise<TestDevice> {
   const { viewer } = await user.get(ViewerDocument);
   const session = viewer?.sessions.find(({ current }) => current);
-  return Object.assign(user, { deviceId: session?.device?.id ?? '', sessionId: session?.id ?? '' });
+  return Object.assign(user, {
+    deviceId: required(session?.device?.id, 'id of the current device'),
+    sessionId: required(session?.id, 'id of the current session'),
+  });
 }
 
-/** An account with one device. */
+/** Creates an account with one device. */
 export const newDevice = async (api: TestApi): Promise<TestDevice> => asDevice(await api.newUser());
 
-/** Another device of the same account. Its session is in the cache, so that only an announcement can end it at once. */
+/**
+ * Logs another device in to the same account. Its session is cached, so that a test notices a
+ * missing cache invalidation.
+ */
 export async function anotherDevice(user: TestUser): Promise<TestDevice> {
   const { createLinkCode } = await user.get(CreateLinkCodeDocument, {});
   const [identifier, secret] = [`device-${randomUUID()}`, newSecret()];
@@ -34,7 +41,7 @@ export async function anotherDevice(user: TestUser): Promise<TestDevice> {
   return asDevice(Object.assign(client, { userId: user.userId, refreshToken, identifier, secret }));
 }
 
-/** The device as verbs see it. */
+/** The device as the caller of a verb. */
 export const callerOf = ({ userId, sessionId, deviceId }: TestDevice): UserCaller => ({
   kind: 'user',
   role: 'USER',
@@ -43,7 +50,7 @@ export const callerOf = ({ userId, sessionId, deviceId }: TestDevice): UserCalle
   deviceId,
 });
 
-/** An open websocket of the client, and how it ends: `code reason`. */
+/** Opens a websocket with a subscription. `closed` resolves to `<close code> <reason>`. */
 export async function openSocket(client: TestUser) {
   const messages = client.subscribe(ViewerChangedDocument);
   await messages.next();
@@ -61,13 +68,16 @@ export async function openSocket(client: TestUser) {
   return { closed, isOpen: () => end === undefined, close: () => messages.return?.() };
 }
 
-/** The code with which the client is refused its own account; undefined when it is not. */
+/** Queries `viewer` and returns the error code; undefined if it succeeds. */
 export async function refusedAsViewer(client: TestUser): Promise<string | undefined> {
   const { errors } = await client.ask(ViewerDocument);
   return errors?.[0]?.extensions.code;
 }
 
-/** What the client's `viewerChanged` says after something was done, once that is another number of devices. */
+/**
+ * Runs a change, waits until `viewerChanged` reports a different number of devices, and returns
+ * that number.
+ */
 export async function devicesAfter(client: TestUser, change: () => Promise<unknown>): Promise<number> {
   const messages = client.subscribe(ViewerChangedDocument);
   const count = async () => (await messages.next()).value?.data?.viewerChanged.devices.totalCount ?? 0;

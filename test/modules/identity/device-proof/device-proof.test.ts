@@ -54,7 +54,7 @@ const withProof = async ({ identifier, key }: KeyDevice, parts?: ProofParts): Pr
   proof: await prove(services, key, identifier, parts),
 });
 
-/** A challenge made so many seconds ago. */
+/** A nonce that was issued `seconds` ago. */
 async function nonceOfAge(identifier: string, seconds: number): Promise<string> {
   return services.db.$transaction(async (tx) => {
     await tx.$executeRaw`SELECT set_config('tessera.clock_offset', ${`-${seconds} seconds`}, true)`;
@@ -67,34 +67,35 @@ async function nonceOfAge(identifier: string, seconds: number): Promise<string> 
 }
 
 const forgeries: Record<string, () => Promise<Input>> = {
-  'a nonce that is older than a minute': async () =>
+  'a nonce older than a minute': async () =>
     withProof(device, { claims: { nonce: await nonceOfAge(device.identifier, 61) } }),
-  'a nonce made for another identifier': async () => {
+  'a nonce issued for another identifier': async () => {
     const { nonce } = await createDeviceChallenge(services, { identifier: other.identifier });
     return withProof(device, { claims: { nonce } });
   },
-  'a nonce of nobody': () => withProof(device, { claims: { nonce: Buffer.alloc(56).toString('base64url') } }),
-  'a nonce with a later end': async () => {
+  'a nonce without a valid MAC': () =>
+    withProof(device, { claims: { nonce: Buffer.alloc(56).toString('base64url') } }),
+  'a nonce with a changed expiry': async () => {
     const { nonce } = await createDeviceChallenge(services, { identifier: device.identifier });
     const bytes = Buffer.from(nonce, 'base64url');
     bytes.writeBigUInt64BE(BigInt(Date.now() + 3_600_000), 0);
     return withProof(device, { claims: { nonce: bytes.toString('base64url') } });
   },
   'an empty nonce': () => withProof(device, { claims: { nonce: '' } }),
-  'no nonce': () => withProof(device, { claims: { nonce: undefined } }),
-  'a nonce that is a list': () => withProof(device, { claims: { nonce: ['x'] } }),
-  'another sub': () => withProof(device, { claims: { sub: other.identifier } }),
-  'no sub': () => withProof(device, { claims: { sub: undefined } }),
-  'another aud': () => withProof(device, { claims: { aud: 'login' } }),
-  'an aud that is a list': () => withProof(device, { claims: { aud: ['deviceLogin'] } }),
-  'no aud': () => withProof(device, { claims: { aud: undefined } }),
+  'a missing nonce': () => withProof(device, { claims: { nonce: undefined } }),
+  'an array as the nonce': () => withProof(device, { claims: { nonce: ['x'] } }),
+  'a wrong sub': () => withProof(device, { claims: { sub: other.identifier } }),
+  'a missing sub': () => withProof(device, { claims: { sub: undefined } }),
+  'a wrong aud': () => withProof(device, { claims: { aud: 'login' } }),
+  'an array as the aud': () => withProof(device, { claims: { aud: ['deviceLogin'] } }),
+  'a missing aud': () => withProof(device, { claims: { aud: undefined } }),
   'an old iat': () => withProof(device, { claims: { iat: nowSeconds() - 130 } }),
-  'an iat to come': () => withProof(device, { claims: { iat: nowSeconds() + 130 } }),
-  'no iat': () => withProof(device, { claims: { iat: undefined } }),
-  'no typ': () => withProof(device, { header: { typ: undefined } }),
-  'typ JWT': () => withProof(device, { header: { typ: 'JWT' } }),
+  'an iat in the future': () => withProof(device, { claims: { iat: nowSeconds() + 130 } }),
+  'a missing iat': () => withProof(device, { claims: { iat: undefined } }),
+  'a missing typ': () => withProof(device, { header: { typ: undefined } }),
+  'the typ JWT': () => withProof(device, { header: { typ: 'JWT' } }),
   'the typ of an access token': () => withProof(device, { header: { typ: 'at+jwt' } }),
-  'alg none': async () => {
+  'the alg none': async () => {
     const { nonce } = await createDeviceChallenge(services, { identifier: device.identifier });
     const claims = { nonce, sub: device.identifier, aud: 'deviceLogin', iat: nowSeconds() };
     const { identifier, key } = device;
@@ -102,9 +103,9 @@ const forgeries: Record<string, () => Promise<Input>> = {
   },
   'HS256 with the public key as the secret': () =>
     withProof(device, { header: { alg: 'HS256' }, key: Buffer.from(JSON.stringify(device.key.publicKey)) }),
-  'the signature of another key': async () =>
+  'a signature by another key': async () =>
     withProof(device, { key: (await newKey()).privateKey, header: { jwk: other.key.publicKey } }),
-  'another key with its own right proof': async () => {
+  'another key with a valid proof of its own': async () => {
     const { identifier } = device;
     const key = await newKey();
     return { identifier, publicKey: key.publicKey, proof: await prove(services, key, identifier) };
@@ -120,14 +121,14 @@ const forgeries: Record<string, () => Promise<Input>> = {
     const changed = Buffer.from(JSON.stringify({ ...fresh, iat: nowSeconds() + 1 })).toString('base64url');
     return { ...input, proof: [header, changed, signature].join('.') };
   },
-  'a point that is not on the curve': async () => ({
+  'a point off the curve': async () => ({
     ...(await withProof(device)),
     publicKey: { ...device.key.publicKey, x: 'A'.repeat(43) },
   }),
   'an EdDSA header over an ES256 key': () =>
     withProof(device, { header: { alg: 'EdDSA' }, key: edKey.privateKey }),
-  'a proof that is none': async () => ({ ...(await withProof(device)), proof: 'proof' }),
-  'the secret of nobody': async () => ({ identifier: device.identifier, secret: newSecret() }),
+  'a proof that is not a JWS': async () => ({ ...(await withProof(device)), proof: 'proof' }),
+  'an unknown secret': async () => ({ identifier: device.identifier, secret: newSecret() }),
 };
 
 let edKey: AppKey;
@@ -136,22 +137,22 @@ beforeAll(async () => {
 });
 
 describe('deviceLogin with a key', () => {
-  it.each(['ES256', 'EdDSA'] as const)('registers a device and lets it in again, %s', async (alg) => {
+  it.each(['ES256', 'EdDSA'] as const)('registers a device and logs it in again with %s', async (alg) => {
     const [identifier, key] = [newIdentifier(), await newKey(alg)];
-    const enter = async () => {
+    const logInWithKey = async () => {
       const { deviceChallenge } = await api.anonymous.get(DeviceChallengeDocument, { identifier });
       const proof = await prove(services, key, identifier, { claims: { nonce: deviceChallenge.nonce } });
       const input = { identifier, publicKey: key.publicKey, proof };
       return (await api.anonymous.get(DeviceLoginDocument, { input })).deviceLogin;
     };
 
-    const [first, second] = [await enter(), await enter()];
+    const [first, second] = [await logInWithKey(), await logInWithKey()];
 
     expect(second.user.id).toBe(first.user.id);
     expect(second.device?.id).toBe(first.device?.id);
   });
 
-  it('takes a nonce until its minute is over', async () => {
+  it('accepts a nonce that is 55 seconds old', async () => {
     const nonce = await nonceOfAge(device.identifier, 55);
 
     const login = await logIn(await withProof(device, { claims: { nonce } }));
@@ -159,14 +160,14 @@ describe('deviceLogin with a key', () => {
     expect(login.device?.id).toBe(device.id);
   });
 
-  it('takes a clock that is two minutes off', async () => {
+  it('accepts an iat that is almost two minutes off in either direction', async () => {
     for (const seconds of [-115, 115]) {
       const login = await logIn(await withProof(device, { claims: { iat: nowSeconds() + seconds } }));
       expect(login.device?.id).toBe(device.id);
     }
   });
 
-  it('takes a key with more members than make it, and keeps only those that do', async () => {
+  it('drops JWK members that are not part of the key', async () => {
     const [identifier, key] = [newIdentifier(), await newKey()];
     const publicKey = { ...key.publicKey, kid: 'mine', use: 'sig', alg: 'ES256', ext: true };
 
@@ -182,14 +183,14 @@ describe('deviceLogin with a key', () => {
     });
   });
 
-  it('lets a proof be used once', async () => {
+  it('rejects a proof that was used before', async () => {
     const input = await withProof(device);
     await logIn(input);
 
     await expect(logIn(input)).rejects.toMatchObject({ code: 'DEVICE_PROOF_INVALID' });
   });
 
-  it('lets exactly one of twenty parallel uses of a proof be a login', async () => {
+  it('lets exactly one of twenty concurrent uses of a proof log in', async () => {
     const input = await withProof(device);
 
     const results = await Promise.allSettled(Array.from({ length: 20 }, () => logIn(input)));
@@ -198,7 +199,7 @@ describe('deviceLogin with a key', () => {
     expect(refused).toEqual(Array(19).fill('DEVICE_PROOF_INVALID'));
   });
 
-  it('does not let the proof of a registration be used for a login', async () => {
+  it('rejects the proof of a registration when it is reused for a login', async () => {
     const [identifier, key] = [newIdentifier(), await newKey()];
     const input = { identifier, publicKey: key.publicKey, proof: await prove(services, key, identifier) };
     await logIn(input);
@@ -206,7 +207,7 @@ describe('deviceLogin with a key', () => {
     await expect(logIn(input)).rejects.toMatchObject({ code: 'DEVICE_PROOF_INVALID' });
   });
 
-  it.each(Object.keys(forgeries))('refuses %s, audited, and leaves the account as it is', async (name) => {
+  it.each(Object.keys(forgeries))('rejects %s, audits it, and leaves the account unchanged', async (name) => {
     const state = () =>
       Promise.all([
         services.db.user.findUniqueOrThrow({ where: { id: device.userId } }),
@@ -224,7 +225,7 @@ describe('deviceLogin with a key', () => {
     expect(await audited()).toBe(entries + 1);
   });
 
-  it('registers nobody by a proof that is wrong', async () => {
+  it('does not register a device with an invalid proof', async () => {
     const [identifier, key] = [newIdentifier(), await newKey()];
     const proof = await prove(services, key, identifier, { claims: { sub: newIdentifier() } });
 
@@ -235,7 +236,7 @@ describe('deviceLogin with a key', () => {
     expect(await services.db.identity.count({ where: { value: identifier } })).toBe(0);
   });
 
-  it('forgets old nonces as new ones are spent', async () => {
+  it('deletes expired nonces when it marks a new one as used', async () => {
     const nonce = Buffer.from(randomUUID());
     await services.db.spentNonce.create({
       data: { nonce, expiresAt: new Date(Date.now() - 2 * 3_600_000) },
@@ -251,7 +252,7 @@ describe('deviceLogin with a key', () => {
 describe('deviceLogin with a secret', () => {
   it.each<[string, (own: { identifier: string; secret: string }) => Promise<Input>, string]>([
     [
-      'a known device that shows nothing',
+      'a known device without a credential',
       async ({ identifier }) => ({ identifier }),
       'DEVICE_PROOF_REQUIRED',
     ],
@@ -261,19 +262,19 @@ describe('deviceLogin with a secret', () => {
       'DEVICE_PROOF_INVALID',
     ],
     [
-      'the secret with something behind it',
+      'the secret with an extra character',
       async ({ identifier, secret }) => ({ identifier, secret: `${secret}A` }),
       'DEVICE_PROOF_INVALID',
     ],
     [
-      'a key with its right proof',
+      'a key with a valid proof',
       async ({ identifier }) => {
         const key = await newKey();
         return { identifier, publicKey: key.publicKey, proof: await prove(services, key, identifier) };
       },
       'DEVICE_PROOF_INVALID',
     ],
-  ])('refuses %s', async (_, input, code) => {
+  ])('rejects %s and leaves the device unchanged', async (_, input, code) => {
     const own = await newSecretDevice();
     const before = await services.db.device.findUniqueOrThrow({ where: { id: own.id } });
 
@@ -287,7 +288,7 @@ describe('deviceLogin with a secret', () => {
     expect((await logIn(own)).device?.id).toBe(own.id);
   });
 
-  it('refuses an unknown device that shows nothing, and makes nothing', async () => {
+  it('rejects an unknown device without a credential and creates nothing', async () => {
     const identifier = newIdentifier();
 
     await expect(logIn({ identifier })).rejects.toMatchObject({ code: 'DEVICE_PROOF_REQUIRED' });
@@ -311,7 +312,7 @@ describe('deviceLogin with a secret', () => {
       'ACCOUNT_DISABLED',
       ({ userId }) => services.db.user.update({ where: { id: userId }, data: { deletedAt: new Date() } }),
     ],
-  ])('tells of %s only after a right proof: %s', async (_, code, disable) => {
+  ])('reveals %s (%s) only after a valid credential', async (_, code, disable) => {
     const own = await newSecretDevice();
     await disable(own);
     const { identifier, secret } = own;
@@ -326,7 +327,7 @@ describe('deviceLogin with a secret', () => {
 });
 
 describe('deviceChallenge', () => {
-  it('is given to known and unknown identifiers alike, for a minute, another one each time', async () => {
+  it('issues a new nonce, valid for a minute, to known and unknown identifiers alike', async () => {
     const ask = (identifier: string) => api.anonymous.get(DeviceChallengeDocument, { identifier });
 
     const challenges = await Promise.all([device.identifier, device.identifier, newIdentifier()].map(ask));
@@ -339,7 +340,7 @@ describe('deviceChallenge', () => {
     expect(new Set(challenges.map(({ deviceChallenge }) => deviceChallenge.nonce)).size).toBe(3);
   });
 
-  it('refuses what is no identifier and names the argument', async () => {
+  it('rejects a malformed identifier and reports the argument', async () => {
     const { extensions } = await api.anonymous.refused(DeviceChallengeDocument, { identifier: 'short' });
 
     expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'identifier' });

@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 describe('kickDevice', () => {
-  it('ends the session of the device and closes its sockets, and no other’s', async () => {
+  it('revokes the session of the device and closes its sockets, and leaves other devices connected', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
     const sockets = { phone: await openSocket(phone), tablet: await openSocket(tablet) };
@@ -45,7 +45,7 @@ describe('kickDevice', () => {
     expect((await logIn(phone)).data?.deviceLogin.device?.id).toBe(phone.deviceId);
   });
 
-  it('is written down, also when there was nothing to end', async () => {
+  it('is audited even if the device had no live session', async () => {
     const phone = await newDevice(api);
 
     await admin.get(KickDeviceDocument, { id: phone.deviceId });
@@ -59,7 +59,7 @@ describe('kickDevice', () => {
 });
 
 describe('setDeviceEnabled', () => {
-  it('ends the session of a device that may not log in any more, and no other’s', async () => {
+  it('revokes the session of a device that it disables, and leaves other devices connected', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
     const socket = await openSocket(tablet);
@@ -76,7 +76,7 @@ describe('setDeviceEnabled', () => {
     expect(await refusedAsViewer(phone)).toBeUndefined();
   });
 
-  it('lets it log in again, with a new session: the old one stays ended', async () => {
+  it('lets an enabled device log in again, but does not restore its old session', async () => {
     const phone = await newDevice(api);
     await admin.get(SetDeviceEnabledDocument, { id: phone.deviceId, enabled: false });
 
@@ -86,7 +86,7 @@ describe('setDeviceEnabled', () => {
     expect((await logIn(phone)).data?.deviceLogin.device?.id).toBe(phone.deviceId);
   });
 
-  it('leaves the session of a device alone that was enabled all along', async () => {
+  it('keeps the session of a device that was already enabled', async () => {
     const phone = await newDevice(api);
 
     await admin.get(SetDeviceEnabledDocument, { id: phone.deviceId, enabled: true });
@@ -94,7 +94,7 @@ describe('setDeviceEnabled', () => {
     expect(await refusedAsViewer(phone)).toBeUndefined();
   });
 
-  it('is written down with what was before and after', async () => {
+  it('is audited with the values before and after, without the identifier', async () => {
     const phone = await newDevice(api);
 
     await admin.get(SetDeviceEnabledDocument, { id: phone.deviceId, enabled: false });
@@ -113,7 +113,7 @@ describe('setDeviceEnabled', () => {
 });
 
 describe('updateDevice', () => {
-  it('changes what the caller calls a device of his, and null takes the name away', async () => {
+  it('renames a device of the caller, and removes the name if it is null', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
     const rename = async (input: { name?: string | null }) =>
@@ -129,10 +129,10 @@ describe('updateDevice', () => {
   });
 
   it.each([
-    ['none at all', ''],
-    ['blanks', '   '],
-    ['a long one', 'x'.repeat(101)],
-  ])('refuses %s as a name, and names the field', async (_, name) => {
+    ['an empty string', ''],
+    ['only spaces', '   '],
+    ['101 characters', 'x'.repeat(101)],
+  ])('rejects %s as a name and reports the field', async (_, name) => {
     const phone = await newDevice(api);
 
     const { extensions } = await phone.refused(UpdateDeviceDocument, { id: phone.deviceId, input: { name } });
@@ -140,7 +140,7 @@ describe('updateDevice', () => {
     expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.name' });
   });
 
-  it('is not for devices of others, also not for an admin', async () => {
+  it('fails with NOT_FOUND for a device of another user, even for an admin', async () => {
     const [phone, stranger] = [await newDevice(api), await newDevice(api)];
 
     for (const client of [stranger, admin]) {

@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 describe('devices', () => {
-  it('finds a short code as it is, and in no other letters', async () => {
+  it('matches a short code exactly and case-sensitively, ignoring spaces around it', async () => {
     const { id } = await labelled('Desk-17');
     await labelled('Desk-171');
     await labelled('desk-17');
@@ -29,7 +29,7 @@ describe('devices', () => {
     expect(await found({ shortCode: 'Desk' })).toEqual([]);
   });
 
-  it('finds what begins like this, the newest first', async () => {
+  it('matches short codes by prefix, newest first', async () => {
     const [one, two] = [await labelled('Till 1'), await labelled('Till 2')];
     await labelled('Tillage');
     await labelled('A Till 3');
@@ -39,7 +39,7 @@ describe('devices', () => {
   });
 
   it.each(['50%', '5_%', 'a\\b', '%', '_', '\\'])(
-    'reads %j literally, not as what matches anything',
+    'matches the prefix %j literally, not as a LIKE pattern',
     async (prefix) => {
       const { id } = await labelled(`${prefix}x`);
       await labelled('505x');
@@ -50,7 +50,7 @@ describe('devices', () => {
     },
   );
 
-  it('finds by identifier, by account, and what fits both', async () => {
+  it('matches by identifier, by user, and by both combined', async () => {
     const [phone, other] = [await newDevice(api), await newDevice(api)];
     const { identifier, userId, deviceId } = phone;
 
@@ -60,7 +60,7 @@ describe('devices', () => {
     expect(await found({ userId: other.userId, identifier })).toEqual([]);
   });
 
-  it('tells who is online from who is not', async () => {
+  it('separates online devices from offline and crashed ones', async () => {
     const [online, gone, crashed] = [await newDevice(api), await newDevice(api), await newDevice(api)];
     const socket = await openSocket(online);
     const { db } = api.services;
@@ -75,7 +75,7 @@ describe('devices', () => {
     await socket.close();
   });
 
-  it('takes null for absent in the filter', async () => {
+  it('treats null in the filter like an absent field', async () => {
     const all = await admin.get(DevicesDocument, {});
     const nothing = { shortCode: null, shortCodePrefix: null, identifier: null, userId: null, online: null };
 
@@ -84,8 +84,8 @@ describe('devices', () => {
   });
 });
 
-describe('a search among twenty thousand devices', () => {
-  it('goes by the index for short codes, whole ones and their beginnings', async () => {
+describe('a search in twenty thousand devices', () => {
+  it('uses the index on short codes for exact matches and for prefixes', async () => {
     const { explained } = await manyDevices(20_000);
 
     for (const filter of [{ shortCode: 'SC-12345' }, { shortCodePrefix: 'SC-1234' }]) {
@@ -108,7 +108,10 @@ async function found(filter: DeviceListFilter): Promise<string[]> {
   return devices?.nodes.map(({ id }) => id) ?? [];
 }
 
-/** A database of its own, and how PostgreSQL would answer what `listDevices` asks: a page, then a count. */
+/**
+ * Creates a database with `count` devices. `explained` returns the query plans of a page and of its
+ * count.
+ */
 async function manyDevices(count: number) {
   const { url, drop } = await createTestDatabase();
   const adapter = new PrismaPg({ connectionString: url });

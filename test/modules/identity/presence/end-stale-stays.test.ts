@@ -12,13 +12,13 @@ beforeAll(async () => {
 afterAll(() => services.close());
 
 const secondsAgo = (seconds: number) => new Date(Date.now() - seconds * 1_000);
-/** An open stay of an hour that was confirmed so many seconds ago. */
-const seen = (seconds: number) =>
+/** An open presence interval that began an hour ago and was last confirmed `seconds` ago. */
+const staySeen = (seconds: number) =>
   buildDeviceStay(services.db, { startedAt: secondsAgo(3_600), lastSeenAt: secondsAgo(seconds) });
 
 describe('endStaleStays', () => {
-  it('ends what was not confirmed for 25 s, at its last confirmation, and leaves the others open', async () => {
-    const [stale, fresh] = [await seen(26), await seen(20)];
+  it('ends intervals unconfirmed for 25 s at their last heartbeat, and leaves others open', async () => {
+    const [stale, fresh] = [await staySeen(26), await staySeen(20)];
     const woken = vi.fn();
     const stop = services.pubSub.onWake((topic, ids) => woken(topic, ids));
 
@@ -34,8 +34,8 @@ describe('endStaleStays', () => {
     expect(await endStaleStays(services)).toBe(0);
   });
 
-  it('ends each once, however many workers do it, also when there are many', async () => {
-    const { userId } = await seen(0);
+  it('ends each of 2,500 intervals exactly once when three workers run it concurrently', async () => {
+    const { userId } = await staySeen(0);
     await services.db.$executeRaw`
       INSERT INTO device_stays (id, user_id, started_at, last_seen_at)
       SELECT gen_random_uuid(), ${userId}::uuid, now() - interval '1 hour', now() - interval '1 minute'
@@ -43,7 +43,7 @@ describe('endStaleStays', () => {
 
     const ended = await Promise.all([1, 2, 3].map(() => endStaleStays(services)));
 
-    // One that others hold at that moment is left to them.
+    // Rows that another worker holds are skipped, so one more run may be needed.
     const rest = await endStaleStays(services);
     expect(ended.reduce((sum, count) => sum + count, rest)).toBe(2_500);
     expect(await services.db.deviceStay.count({ where: { userId, endedAt: null } })).toBe(1);
