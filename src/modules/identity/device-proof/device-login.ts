@@ -11,7 +11,6 @@ const label = (maxLength: number) =>
     .max(maxLength, `must have at most ${maxLength} characters`)
     .nullish();
 
-/** Validates the input of a device login. */
 export const DeviceLoginSchema = z
   .object({
     identifier: DeviceIdentifier,
@@ -38,7 +37,7 @@ export const DeviceLoginSchema = z
   })
   .refine(({ publicKey, proof }) => Boolean(publicKey) === Boolean(proof), {
     path: ['proof'],
-    message: 'must be given exactly when publicKey is given',
+    message: 'must be given if and only if publicKey is given',
   });
 
 export type DeviceLogin = z.output<typeof DeviceLoginSchema>;

@@ -22,7 +22,8 @@ export class Device implements DeviceFields {
 
   @Field(() => String, {
     nullable: true,
-    description: 'The name that users see; null if the device has none. Change it with updateDevice.',
+    description:
+      'The name that the app or the user chose; null if there is none. Change it with updateDevice.',
   })
   name!: string | null;
 
@@ -85,7 +86,7 @@ export class DeviceChallenge {
 
 @InputType({
   description:
-    'The identity of a device and the credential that proves it: a secret or a key pair, which the app generates before its first login and keeps.',
+    'The identifier of a device and its credential: either a secret or a key pair. The app generates the credential before its first login and keeps it.',
 })
 export class DeviceLoginInput {
   @Field(() => String, {
@@ -117,7 +118,8 @@ export class DeviceLoginInput {
 
   @Field(() => String, {
     nullable: true,
-    description: 'A label of 1-32 characters, for support. Saved at registration and ignored later.',
+    description:
+      'A label of 1-32 characters that admins can search for. Saved at registration and ignored later.',
   })
   shortCode?: string | null;
 
@@ -192,7 +194,8 @@ export class DeviceFilter {
 
   @Field(() => Boolean, {
     nullable: true,
-    description: 'Matches devices that are online (true) or offline (false). May lag by 30 seconds.',
+    description:
+      'Matches devices that are online (true) or offline (false). After a crash it may lag by up to 30 seconds.',
   })
   online?: boolean | null;
 }

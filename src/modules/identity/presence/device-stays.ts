@@ -113,8 +113,8 @@ export async function endStays(
 }
 
 /**
- * Ends every open presence interval of devices that leave their account, in the transaction that
- * unbinds them. Afterwards the account of an interval can no longer be read from its device.
+ * Ends the open presence intervals of devices that leave their account, in the transaction that
+ * unbinds them. After it, an interval can no longer be found by its device.
  */
 export async function endStaysOfUnboundDevices(
   tx: Pick<Transaction, '$executeRaw'>,

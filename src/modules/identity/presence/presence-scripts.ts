@@ -105,10 +105,10 @@ return results`;
  * disconnects the device.
  */
 export const HEARTBEAT = `${COMMON}
-local function heartbeat(key, device, known)
+local function heartbeat(key, device, connectedAt)
   local field = device .. ':' .. instance
   local value = redis.call('HGET', key, field)
-  local since, displaced = known, false
+  local since, displaced = connectedAt, false
   if value then
     local _
     since, _, displaced = parse(value)

@@ -10,8 +10,8 @@ import { type DeviceSocket, LocalDevice } from './local-device.ts';
 import { PresenceRecord, type PresenceServices } from './presence-record.ts';
 
 /**
- * Tracks which devices are online. One per process: it has the sockets of its own instance, and
- * Redis those of all.
+ * Tracks which devices are online. Each process has one, with the sockets of its own instance;
+ * Redis has those of all instances.
  */
 export interface Presence {
   /**
@@ -22,7 +22,7 @@ export interface Presence {
    * Never fails. While Redis or PostgreSQL is unavailable the device may connect, and a heartbeat
    * records it within 8 s of their recovery.
    *
-   * @returns call it when the socket has closed; idempotent
+   * @returns a function to call when the socket has closed; idempotent
    */
   connect(device: OnlineDevice, socket: DeviceSocket): Promise<() => void>;
   /**

@@ -29,8 +29,8 @@ type SessionWithOwner = Session & { user: User; device: Device | null };
  * returns the same successor. An older token must have been stolen, so it revokes the session.
  *
  * @throws AuthError SESSION_REVOKED if the session is no longer live, or if this call revokes it
- * @throws PlatformError UNAUTHENTICATED for invalid tokens; RATE_LIMITED after 100 of those in ten
- *   minutes
+ * @throws PlatformError UNAUTHENTICATED for invalid tokens; RATE_LIMITED after 100 of those
+ *   from one address in ten minutes
  */
 export function refreshSession(services: RefreshServices, token: string): Promise<Login> {
   const counted = { limit: INVALID_REFRESH_TOKENS, refusal: 'UNAUTHENTICATED' };

@@ -73,8 +73,8 @@ describe('Device.online', () => {
   });
 });
 
-describe('the presence record', () => {
-  it('is not recorded for an admin without a device or for an agent', async () => {
+describe('recorded presence', () => {
+  it('does not include admins without a device, or agents', async () => {
     const [admin, agent] = [await api.newAdmin(), await api.newAgent()];
     const before = await api.services.db.deviceStay.count();
 
@@ -87,7 +87,7 @@ describe('the presence record', () => {
     for (const socket of sockets) socket.close();
   });
 
-  it('leaves no record of sockets that close during the handshake', async () => {
+  it('does not retain sockets that close during the handshake', async () => {
     const { db, redis } = api.services;
     const devices = await newLoggedInDevices(api.services, 60);
     await Promise.all(

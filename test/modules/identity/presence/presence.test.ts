@@ -406,7 +406,7 @@ describe('the online limit', () => {
     for (const { close } of sockets) close();
   });
 
-  it('of 0 displaces the connecting device itself and records no interval', async () => {
+  it('displaces the connecting device itself if it is 0, and records no interval', async () => {
     const device = await newDevice(0);
 
     const { displaced } = await connect(here, device);
