@@ -20,9 +20,9 @@ afterAll(() => api?.close());
 
 describe('devices', () => {
   it('matches a short code exactly and case-sensitively, ignoring spaces around it', async () => {
-    const { id } = await labelled('Desk-17');
-    await labelled('Desk-171');
-    await labelled('desk-17');
+    const { id } = await labeled('Desk-17');
+    await labeled('Desk-171');
+    await labeled('desk-17');
 
     expect(await found({ shortCode: 'Desk-17' })).toEqual([id]);
     expect(await found({ shortCode: ' Desk-17 ' })).toEqual([id]);
@@ -30,9 +30,9 @@ describe('devices', () => {
   });
 
   it('matches short codes by prefix, newest first', async () => {
-    const [one, two] = [await labelled('Till 1'), await labelled('Till 2')];
-    await labelled('Tillage');
-    await labelled('A Till 3');
+    const [one, two] = [await labeled('Till 1'), await labeled('Till 2')];
+    await labeled('Tillage');
+    await labeled('A Till 3');
 
     expect(await found({ shortCodePrefix: 'Till ' })).toEqual([two.id, one.id]);
     expect(await found({ shortCodePrefix: 'Till ', shortCode: 'Till 1' })).toEqual([one.id]);
@@ -41,9 +41,9 @@ describe('devices', () => {
   it.each(['50%', '5_%', 'a\\b', '%', '_', '\\'])(
     'matches the prefix %j literally, not as a LIKE pattern',
     async (prefix) => {
-      const { id } = await labelled(`${prefix}x`);
-      await labelled('505x');
-      await labelled('ax');
+      const { id } = await labeled(`${prefix}x`);
+      await labeled('505x');
+      await labeled('ax');
 
       expect(await found({ shortCodePrefix: prefix })).toEqual([id]);
       await api.services.db.device.update({ where: { id }, data: { shortCode: null } });
@@ -99,7 +99,7 @@ describe('a search in twenty thousand devices', () => {
   });
 });
 
-const labelled = (shortCode: string) => buildDevice(api.services.db, { shortCode });
+const labeled = (shortCode: string) => buildDevice(api.services.db, { shortCode });
 const owner = ({ userId, deviceId }: { userId: string; deviceId: string }) => ({ userId, deviceId });
 
 async function found(filter: DeviceListFilter): Promise<string[]> {
@@ -128,10 +128,10 @@ async function manyDevices(count: number) {
     INSERT INTO devices (id, user_id, identity_id, short_code)
     SELECT gen_random_uuid(), user_id, id, replace(value, 'device', 'SC') FROM i`;
   await db.$executeRaw`ANALYZE devices`;
-  const asked: { query: string; params: string }[] = [];
-  db.$on('query', (event) => asked.push(event));
+  const queries: { query: string; params: string }[] = [];
+  db.$on('query', (event) => queries.push(event));
   const explained = async (filter: DeviceListFilter) => {
-    asked.length = 0;
+    queries.length = 0;
     const page = await listDevices(
       { db, secrets: createSecrets({ secretKey: TEST_SECRET_KEY }) },
       { filter, page: {} },
@@ -139,7 +139,7 @@ async function manyDevices(count: number) {
     expect(page.nodes.length).toBe(await page.totalCount);
     expect(page.nodes.length).toBeGreaterThan(0);
     const plans: string[] = [];
-    for (const { query, params } of [...asked]) {
+    for (const { query, params } of [...queries]) {
       const rows = await db.$queryRawUnsafe<Record<string, string>[]>(
         `EXPLAIN ${query}`,
         ...(JSON.parse(params) as unknown[]),

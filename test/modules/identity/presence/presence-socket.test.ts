@@ -42,12 +42,12 @@ describe('Device.online', () => {
     const user = await api.newUser();
     const { db, redis } = api.services;
     await Promise.all(Array.from({ length: 15 }, () => buildDevice(db, { userId: user.userId })));
-    const asked = vi.spyOn(redis, 'eval');
+    const evaluated = vi.spyOn(redis, 'eval');
 
     expect(await devicesOf(user)).toHaveLength(16);
 
-    expect(asked).toHaveBeenCalledOnce();
-    asked.mockRestore();
+    expect(evaluated).toHaveBeenCalledOnce();
+    evaluated.mockRestore();
   });
 
   it('is pushed to viewerChanged even if no wake-up arrives', async () => {
