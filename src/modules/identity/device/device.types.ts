@@ -22,8 +22,7 @@ export class Device implements DeviceFields {
 
   @Field(() => String, {
     nullable: true,
-    description:
-      'The name that the app or the user chose; null if neither did. Change it with updateDevice.',
+    description: 'The name that the app or the user chose; null if neither did. Change it with updateDevice.',
   })
   name!: string | null;
 
