@@ -1,6 +1,6 @@
 import { databaseNow } from '../../platform/database/clock.ts';
 import type { Services } from '../../platform/services.ts';
-import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
+import { type SubscriptionOfPlan, withPresentStatus } from './subscription-columns.ts';
 
 /** The subscription with this id and its plan; null for none. For many at once it is one query. */
 export async function getSubscription(

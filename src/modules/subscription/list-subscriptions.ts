@@ -11,7 +11,7 @@ import {
   type SubscriptionRow,
   subscriptionOf,
   withPresentStatus,
-} from './subscription-rows.ts';
+} from './subscription-columns.ts';
 
 /** Everything that a user has or had of plans, the newest first. */
 export async function listSubscriptions(

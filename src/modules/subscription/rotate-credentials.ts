@@ -9,7 +9,7 @@ import { recordAudit } from '../kernel/record-audit.ts';
 import { newCredentials } from './credentials.ts';
 import { lockLiveSubscriptions } from './live-subscriptions.ts';
 import { lockSubscription } from './lock-subscription.ts';
-import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
+import { type SubscriptionOfPlan, withPresentStatus } from './subscription-columns.ts';
 
 /**
  * Gives a subscription a new credential and a new token: whoever has the old ones can use neither any more. One's own;

@@ -9,7 +9,7 @@ import type { Services } from '../../platform/services.ts';
 import { announce } from '../kernel/announce.ts';
 import { recordAudit } from '../kernel/record-audit.ts';
 import { lockSubscription } from './lock-subscription.ts';
-import type { SubscriptionOfPlan } from './subscription-rows.ts';
+import type { SubscriptionOfPlan } from './subscription-columns.ts';
 import { isOpen, isOverdueSql, statusAfter } from './subscription-status.ts';
 
 const BY_HAND = 'can only be ACTIVE or STOPPED: the others follow from its time and its traffic';

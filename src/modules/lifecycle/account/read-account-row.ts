@@ -8,7 +8,7 @@ import {
   type SubscriptionOfPlan,
   type SubscriptionRow,
   subscriptionOf,
-} from '../../subscription/subscription-rows.ts';
+} from '../../subscription/subscription-columns.ts';
 
 /** An account with its subscriptions, and what its other parts need to be told. */
 export interface AccountRow {

@@ -16,7 +16,7 @@ import {
   nodesOf,
   type SubscriptionNode,
 } from '../../network/node-list/subscription-nodes.ts';
-import type { SubscriptionOfPlan } from '../../subscription/subscription-rows.ts';
+import type { SubscriptionOfPlan } from '../../subscription/subscription-columns.ts';
 import { type AccountRow, readAccountRow } from './read-account-row.ts';
 
 /** What is wanted of an account beside itself. */

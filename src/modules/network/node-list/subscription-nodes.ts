@@ -2,7 +2,7 @@ import { type Coalescer, createCoalescer } from '../../../platform/concurrency/c
 import { type Database, isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import type { SubscriptionOfPlan } from '../../subscription/subscription-rows.ts';
+import type { SubscriptionOfPlan } from '../../subscription/subscription-columns.ts';
 import { IS_ONLINE_SQL } from '../server-online.ts';
 import { cacheNodeLists, presentLists, readCachedNodeLists } from './node-list-cache.ts';
 import { type ListedNode, type NodeList, readNodeLists, type VersionedPlan } from './read-node-lists.ts';

@@ -1,7 +1,7 @@
 import { Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../../context.ts';
 import { UserSubscription } from '../../subscription/subscription.types.ts';
-import type { SubscriptionOfPlan } from '../../subscription/subscription-rows.ts';
+import type { SubscriptionOfPlan } from '../../subscription/subscription-columns.ts';
 import { listSubscriptionNodes } from '../node-list/subscription-nodes.ts';
 import { SubscriptionNode } from './node.types.ts';
 

@@ -8,7 +8,7 @@ import {
   type SubscriptionOfPlan,
   type SubscriptionRow,
   subscriptionOf,
-} from '../../subscription/subscription-rows.ts';
+} from '../../subscription/subscription-columns.ts';
 
 /** An order with what its messages show of its plan and its subscription. */
 export type WatchedOrder = Order & { plan: Plan; subscription: SubscriptionOfPlan | null };
