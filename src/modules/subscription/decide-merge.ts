@@ -1,7 +1,8 @@
 import type { UserSubscription } from '../../generated/prisma/client.ts';
+import { isLive } from './subscription-status.ts';
 
 /** A live subscription of an account that is merged, and what becomes of it. */
-export interface SubscriptionMove {
+export interface MergeDecision {
   subscription: UserSubscription;
   /** The live one of the same plan that it is added to; null when it moves as it is. */
   into: UserSubscription | null;
@@ -18,7 +19,7 @@ export interface SubscriptionMove {
  * @param sharedPlanIds plans that both accounts have from one and the same code: the better of the two counts then,
  *   not the sum, or a code for several users would be worth more to one person with several accounts
  */
-export function decideMoves({
+export function decideMerge({
   from,
   into,
   sharedPlanIds,
@@ -28,7 +29,7 @@ export function decideMoves({
   into: readonly UserSubscription[];
   sharedPlanIds: ReadonlySet<string>;
   now: Date;
-}): SubscriptionMove[] {
+}): MergeDecision[] {
   const liveByPlan = new Map(into.filter((one) => isLive(one, now)).map((one) => [one.planId, one]));
   return from
     .filter((one) => isLive(one, now) && !one.isTrial)
@@ -44,10 +45,6 @@ export function decideMoves({
       const add = sharedPlanIds.has(subscription.planId) ? larger : sum;
       return { subscription, into: other, ...join(subscription, other, { now, add }) };
     });
-}
-
-function isLive({ status, expiresAt }: UserSubscription, now: Date): boolean {
-  return (status === 'ACTIVE' || status === 'EXHAUSTED') && (expiresAt === null || expiresAt > now);
 }
 
 /** Bytes that are left; null is unlimited. */
@@ -74,7 +71,7 @@ function join(
   one: UserSubscription,
   other: UserSubscription,
   { now, add }: { now: Date; add: (a: bigint, b: bigint) => bigint },
-): Pick<SubscriptionMove, 'expiresAt' | 'trafficLimit'> {
+): Pick<MergeDecision, 'expiresAt' | 'trafficLimit'> {
   const timeLeft = (end: Date) => BigInt(end.getTime() - now.getTime());
   const [oneTraffic, otherTraffic] = [trafficLeft(one), trafficLeft(other)];
   return {

@@ -5,24 +5,24 @@ import { type Page, type PageArguments, paginate, type Sort } from '../../platfo
 import type { Services } from '../../platform/services.ts';
 import {
   PLAN_COLUMNS,
-  type PlanRow,
+  type PlanColumns,
   SUBSCRIPTION_COLUMNS,
-  type SubscriptionOfPlan,
-  type SubscriptionRow,
-  subscriptionOf,
-  withPresentStatus,
+  type SubscriptionColumns,
+  type SubscriptionWithPlan,
+  toSubscription,
 } from './subscription-columns.ts';
+import { withCurrentStatus } from './subscription-status.ts';
 
 /** Everything that a user has or had of plans, the newest first. */
 export async function listSubscriptions(
   { db }: Pick<Services, 'db'>,
   { userId }: { userId: string },
-): Promise<SubscriptionOfPlan[]> {
-  const rows = await db.$queryRaw<(PlanRow & SubscriptionRow & { now: Date })[]>`
+): Promise<SubscriptionWithPlan[]> {
+  const rows = await db.$queryRaw<(PlanColumns & SubscriptionColumns & { now: Date })[]>`
     SELECT tessera_now() AS now, ${SUBSCRIPTION_COLUMNS}, ${PLAN_COLUMNS}
     FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
     WHERE s.user_id = ${userId}::uuid ORDER BY s.id DESC`;
-  return rows.flatMap((row) => subscriptionOf(row) ?? []);
+  return rows.flatMap((row) => toSubscription(row) ?? []);
 }
 
 /** Which subscriptions; what is left out does not matter. */
@@ -54,7 +54,7 @@ export async function listAllSubscriptions(
     orderBy?: keyof typeof SUBSCRIPTION_SORTS | null;
     page: PageArguments;
   },
-): Promise<Page<SubscriptionOfPlan>> {
+): Promise<Page<SubscriptionWithPlan>> {
   const { db } = services;
   const now = await databaseNow(db);
   const where = whereOf(filter, now);
@@ -68,7 +68,7 @@ export async function listAllSubscriptions(
         where: { AND: [where, window.where] },
         include: { plan: true },
       });
-      return rows.map((row) => withPresentStatus(row, now));
+      return rows.map((row) => withCurrentStatus(row, now));
     },
     count: () => db.userSubscription.count({ where }),
   });

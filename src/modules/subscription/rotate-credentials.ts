@@ -9,7 +9,8 @@ import { recordAudit } from '../kernel/record-audit.ts';
 import { newCredentials } from './credentials.ts';
 import { lockLiveSubscriptions } from './live-subscriptions.ts';
 import { lockSubscription } from './lock-subscription.ts';
-import { type SubscriptionOfPlan, withPresentStatus } from './subscription-columns.ts';
+import type { SubscriptionWithPlan } from './subscription-columns.ts';
+import { withCurrentStatus } from './subscription-status.ts';
 
 /**
  * Gives a subscription a new credential and a new token: whoever has the old ones can use neither any more. One's own;
@@ -20,7 +21,7 @@ import { type SubscriptionOfPlan, withPresentStatus } from './subscription-colum
 export async function rotateSubscriptionCredentials(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
   { caller, id }: { caller: UserCaller; id: string },
-): Promise<SubscriptionOfPlan> {
+): Promise<SubscriptionWithPlan> {
   const rotated = await db.$transaction(async (tx) => {
     const before = await lockSubscription(tx, {
       id: checkId(id),
@@ -38,7 +39,7 @@ export async function rotateSubscriptionCredentials(
       before: { version: before.version },
       after: { version: subscription.version },
     });
-    return withPresentStatus(subscription, await databaseNow(tx));
+    return withCurrentStatus(subscription, await databaseNow(tx));
   });
   announce({ pubSub }, { planIdsOfUsers: [rotated.planId], userIds: [rotated.userId] });
   return rotated;

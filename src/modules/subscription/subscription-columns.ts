@@ -1,14 +1,15 @@
 import { type Plan, Prisma, type UserSubscription } from '../../generated/prisma/client.ts';
+import { withCurrentStatus } from './subscription-status.ts';
 
 /** A subscription with its plan, its status by the clock of the moment when it was read. */
-export type SubscriptionOfPlan = UserSubscription & { plan: Plan };
+export type SubscriptionWithPlan = UserSubscription & { plan: Plan };
 
 type Prefixed<Prefix extends string, Row> = { [Key in keyof Row & string as `${Prefix}_${Key}`]: Row[Key] };
 type Nullable<Row> = { [Key in keyof Row]: Row[Key] | null };
 
 /** What the columns below give. */
-export type PlanRow = Prefixed<'p', Plan>;
-export type SubscriptionRow = Prefixed<'s', UserSubscription>;
+export type PlanColumns = Prefixed<'p', Plan>;
+export type SubscriptionColumns = Prefixed<'s', UserSubscription>;
 
 /** The columns of a plan `p`, so named that others have room beside them. */
 export const PLAN_COLUMNS = Prisma.sql`
@@ -27,22 +28,15 @@ export const SUBSCRIPTION_COLUMNS = Prisma.sql`
   s.reset_cycle::text AS "s_resetCycle", s.next_reset_at AS "s_nextResetAt", s.token AS s_token,
   s.credential AS s_credential, s.version AS s_version, s.revision AS s_revision, s.revised_at AS "s_revisedAt", s.created_at AS "s_createdAt"`;
 
-export const planOf = (row: PlanRow): Plan => ofPrefix(row, 'p_') as Plan;
+export const toPlan = (row: PlanColumns): Plan => ofPrefix(row, 'p_') as Plan;
 
 /** The subscription in a row that was read at `now`; null where an outer join has found none. */
-export function subscriptionOf(
-  row: Nullable<PlanRow & SubscriptionRow> & { now: Date },
-): SubscriptionOfPlan | null {
+export function toSubscription(
+  row: Nullable<PlanColumns & SubscriptionColumns> & { now: Date },
+): SubscriptionWithPlan | null {
   if (row.s_id === null) return null;
-  const plan = planOf(row as PlanRow);
-  return withPresentStatus({ ...(ofPrefix(row, 's_') as UserSubscription), plan }, row.now);
-}
-
-/** EXPIRED is true by the clock, before any sweep has written it down. */
-export function withPresentStatus(subscription: SubscriptionOfPlan, now: Date): SubscriptionOfPlan {
-  const { status, expiresAt } = subscription;
-  const isOver = expiresAt !== null && expiresAt <= now;
-  return isOver && status !== 'STOPPED' ? { ...subscription, status: 'EXPIRED' } : subscription;
+  const plan = toPlan(row as PlanColumns);
+  return withCurrentStatus({ ...(ofPrefix(row, 's_') as UserSubscription), plan }, row.now);
 }
 
 function ofPrefix(row: object, prefix: string): object {

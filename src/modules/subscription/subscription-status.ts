@@ -14,9 +14,29 @@ export function statusAfter(
   return trafficLimit !== null && upload + download >= trafficLimit ? 'EXHAUSTED' : 'ACTIVE';
 }
 
+/** EXPIRED is true by the clock, before any sweep has written it down. */
+export function withCurrentStatus<Row extends Pick<UserSubscription, 'status' | 'expiresAt'>>(
+  subscription: Row,
+  now: Date,
+): Row {
+  const { status, expiresAt } = subscription;
+  const isOver = expiresAt !== null && expiresAt <= now;
+  return isOver && status !== 'STOPPED' ? { ...subscription, status: 'EXPIRED' } : subscription;
+}
+
 /** Neither over nor stopped: of these a user has one for each plan. */
+export const OPEN_STATUSES: readonly SubscriptionStatus[] = ['ACTIVE', 'EXHAUSTED'];
+
 export function isOpen({ status }: { status: SubscriptionStatus }): boolean {
-  return status === 'ACTIVE' || status === 'EXHAUSTED';
+  return OPEN_STATUSES.includes(status);
+}
+
+/** Live: open, and not past its expiry. */
+export function isLive(
+  { status, expiresAt }: Pick<UserSubscription, 'status' | 'expiresAt'>,
+  now: Date,
+): boolean {
+  return isOpen({ status }) && (expiresAt === null || expiresAt > now);
 }
 
 /**

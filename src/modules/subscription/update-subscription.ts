@@ -9,8 +9,8 @@ import type { Services } from '../../platform/services.ts';
 import { announce } from '../kernel/announce.ts';
 import { recordAudit } from '../kernel/record-audit.ts';
 import { lockSubscription } from './lock-subscription.ts';
-import type { SubscriptionOfPlan } from './subscription-columns.ts';
-import { isOpen, isOverdueSql, statusAfter } from './subscription-status.ts';
+import type { SubscriptionWithPlan } from './subscription-columns.ts';
+import { isOpen, isOverdueSql, OPEN_STATUSES, statusAfter } from './subscription-status.ts';
 
 const BY_HAND = 'can only be ACTIVE or STOPPED: the others follow from its time and its traffic';
 
@@ -38,7 +38,7 @@ type Changed = Pick<UserSubscription, 'status' | 'expiresAt' | 'trafficLimit' | 
 export async function updateUserSubscription(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
   { actorId, id, input }: { actorId: string; id: string; input: z.input<typeof SubscriptionChange> },
-): Promise<SubscriptionOfPlan> {
+): Promise<SubscriptionWithPlan> {
   const change = checkInput(SubscriptionChange, input);
   const updated = await db.$transaction(async (tx) => {
     const before = await lockSubscription(tx, { id: checkId(id) });
@@ -96,7 +96,7 @@ async function makeRoom(tx: Transaction, { id, userId, planId }: UserSubscriptio
     WHERE user_id = ${userId}::uuid AND plan_id = ${planId}::uuid AND id <> ${id}::uuid
       AND ${isOverdueSql()}`;
   const other = await tx.userSubscription.findFirst({
-    where: { userId, planId, id: { not: id }, status: { in: ['ACTIVE', 'EXHAUSTED'] } },
+    where: { userId, planId, id: { not: id }, status: { in: [...OPEN_STATUSES] } },
     select: { id: true },
   });
   if (other)

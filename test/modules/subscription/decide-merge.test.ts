@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { UserSubscription } from '../../../src/generated/prisma/client.ts';
-import { decideMoves, trafficLeft } from '../../../src/modules/subscription/decide-merge.ts';
+import { decideMerge, trafficLeft } from '../../../src/modules/subscription/decide-merge.ts';
 
 const NOW = new Date('2026-01-31T12:00:00.000Z');
 const DAY_MS = 86_400_000;
@@ -37,7 +37,7 @@ const planOf = (
   into: Partial<UserSubscription> | null,
   shared: readonly string[] = [],
 ) =>
-  decideMoves({
+  decideMerge({
     from: [subscription(from)],
     into: into ? [subscription(into)] : [],
     sharedPlanIds: new Set(shared),
@@ -49,7 +49,7 @@ describe('planMoves', () => {
     const one = subscription({ trafficLimit: 100n, upload: 7n });
     const other = subscription({ planId: randomUUID() });
 
-    const moves = decideMoves({ from: [one], into: [other], sharedPlanIds: new Set(), now: NOW });
+    const moves = decideMerge({ from: [one], into: [other], sharedPlanIds: new Set(), now: NOW });
 
     expect(moves).toEqual([{ subscription: one, into: null, expiresAt: one.expiresAt, trafficLimit: 100n }]);
   });

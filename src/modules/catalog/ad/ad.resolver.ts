@@ -4,7 +4,7 @@ import type { Page } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 import { Public } from '../../kernel/access.ts';
 import { type Ad, AdConnection } from './ad.types.ts';
-import { listPresentAds } from './list-ads.ts';
+import { listActiveAds } from './list-ads.ts';
 
 @Resolver()
 export class AdResolver {
@@ -14,6 +14,6 @@ export class AdResolver {
     description: 'What apps are to show now, the newest first: what is enabled and within its time.',
   })
   ads(@Args(() => PageArgs) page: PageArgs, @Ctx() services: Services): Promise<Page<Ad>> {
-    return listPresentAds(services, page);
+    return listActiveAds(services, page);
   }
 }

@@ -6,7 +6,7 @@ import type { Services } from '../../../platform/services.ts';
 type ListServices = Pick<Services, 'db' | 'secrets'>;
 
 /** What apps are to show now, the newest first: switched on, from `startAt` on and before `endAt`. */
-export async function listPresentAds(services: ListServices, page: PageArguments): Promise<Page<Ad>> {
+export async function listActiveAds(services: ListServices, page: PageArguments): Promise<Page<Ad>> {
   const now = await databaseNow(services.db);
   const where: Prisma.AdWhereInput = {
     enabled: true,

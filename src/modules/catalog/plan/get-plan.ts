@@ -7,3 +7,9 @@ export async function getPlan({ db }: Pick<Services, 'db'>, id: string): Promise
   if (!plan) throw new Error('a plan is missing that something refers to');
   return plan;
 }
+
+/** The nodes that a plan names by id. For many plans at once it is one query. */
+export async function listPlanNodeIds({ db }: Pick<Services, 'db'>, planId: string): Promise<string[]> {
+  const named = await db.plan.findUnique({ where: { id: planId } }).planNodes({ orderBy: { nodeId: 'asc' } });
+  return (named ?? []).map(({ nodeId }) => nodeId);
+}

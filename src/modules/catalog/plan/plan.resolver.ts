@@ -3,7 +3,7 @@ import type { Context } from '../../../context.ts';
 import type { Plan as PlanRow } from '../../../generated/prisma/client.ts';
 import { Public } from '../../kernel/access.ts';
 import { isAdmin } from '../../kernel/caller.ts';
-import { listNodeIds } from './list-node-ids.ts';
+import { listPlanNodeIds } from './get-plan.ts';
 import { listPlansOnSale } from './list-plans.ts';
 import { Plan } from './plan.types.ts';
 
@@ -17,7 +17,7 @@ export class PlanResolver {
 
   @FieldResolver(() => [ID], { nullable: true, description: 'For admins: its nodes by id; null for others.' })
   nodeIds(@Root() { id }: PlanRow, @Ctx() context: Context): Promise<string[]> | null {
-    return isAdmin(context.caller) ? listNodeIds(context, id) : null;
+    return isAdmin(context.caller) ? listPlanNodeIds(context, id) : null;
   }
 
   @FieldResolver(() => [String], {

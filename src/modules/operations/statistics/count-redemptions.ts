@@ -3,7 +3,7 @@ import { DAY_MS } from '../../../platform/database/clock.ts';
 import type { Database } from '../../../platform/database/database.ts';
 
 /** How often a plan was redeemed. */
-export interface PlanRedemptions {
+export interface PlanRedemptionCount {
   plan: Plan;
   count: number;
 }
@@ -21,7 +21,7 @@ const SETTLED_AFTER_MS = 60_000;
  * Counts the redemptions of the present day in UTC, by plan, the most first; for calling again and again, one call at
  * a time. What can't change any more is counted once and remembered: each call reads a minute of the table, not the day.
  */
-export function createRedemptionCounter(db: Database): (now: Date) => Promise<PlanRedemptions[]> {
+export function createRedemptionCounter(db: Database): (now: Date) => Promise<PlanRedemptionCount[]> {
   let settled: Tally = { until: new Date(0), counts: new Map() };
   return async (now) => {
     const known = isOfToday(settled, now) ? settled : { until: startOfDay(now), counts: new Map() };
@@ -52,7 +52,7 @@ function sum(counts: ReadonlyMap<string, number>, added: readonly [string, numbe
   return sums;
 }
 
-async function withPlans(db: Database, counts: ReadonlyMap<string, number>): Promise<PlanRedemptions[]> {
+async function withPlans(db: Database, counts: ReadonlyMap<string, number>): Promise<PlanRedemptionCount[]> {
   const plans = await db.plan.findMany({ where: { id: { in: [...counts.keys()] } } });
   return plans
     .map((plan) => ({ plan, count: counts.get(plan.id) ?? 0 }))

@@ -5,7 +5,7 @@ import { readBacklog } from '../../redemption/activate/observe-orders.ts';
 import { backgroundJobs } from './background-jobs.ts';
 
 /** The jobs in Redis, and what PostgreSQL knows of the work behind them. */
-export interface QueueStatus extends JobCounts {
+export interface QueueSnapshot extends JobCounts {
   paidOrders: number;
   oldestPaidOrderSeconds: number | null;
   /** When each repeated job last ran, by name. */
@@ -13,7 +13,7 @@ export interface QueueStatus extends JobCounts {
 }
 
 /** @throws RedisAwayError within 2 s: numbers that are not known are not made up */
-export async function readQueueStatus({ db, jobs }: Pick<Services, 'db' | 'jobs'>): Promise<QueueStatus> {
+export async function readQueueStatus({ db, jobs }: Pick<Services, 'db' | 'jobs'>): Promise<QueueSnapshot> {
   const [counts, { paidOrders, oldestSeconds }, lastRuns] = await Promise.all([
     jobs.counts(backgroundJobs),
     readBacklog({ db }),

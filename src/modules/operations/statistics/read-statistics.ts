@@ -3,10 +3,10 @@ import type { Services } from '../../../platform/services.ts';
 import { countOnlineDevices } from '../../identity/presence/count-online-devices.ts';
 import { countServers } from '../../network/server/count-servers.ts';
 import { readBacklog } from '../../redemption/activate/observe-orders.ts';
-import { createRedemptionCounter, type PlanRedemptions } from './count-redemptions.ts';
+import { createRedemptionCounter, type PlanRedemptionCount } from './count-redemptions.ts';
 
 /** How the service is doing at one moment. */
-export interface Statistics {
+export interface StatisticsSnapshot {
   /** By PostgreSQL's clock. */
   at: Date;
   /** Over the last ten seconds. */
@@ -19,7 +19,7 @@ export interface Statistics {
   serversLagging: number;
   serversOffline: number;
   /** Of the day in UTC; plans without any are left out. */
-  redemptionsToday: PlanRedemptions[];
+  redemptionsToday: PlanRedemptionCount[];
 }
 
 /** A result that is no older is given to whoever asks: those who watch ask all at once. */
@@ -31,7 +31,7 @@ const RATE_SECONDS = 10;
  * Made once for a process: gives the present statistics, which PostgreSQL knows alone. However many ask at the same
  * time, they are read once.
  */
-export function createStatistics({ db }: Pick<Services, 'db'>): () => Promise<Statistics> {
+export function createStatistics({ db }: Pick<Services, 'db'>): () => Promise<StatisticsSnapshot> {
   const countRedemptions = createRedemptionCounter(db);
   return shared(async () => {
     const at = await databaseNow(db);

@@ -1,8 +1,8 @@
 import { Ctx, Query, Resolver, Root, Subscription } from 'type-graphql';
 import type { Context } from '../../../context.ts';
 import { AdminOnly } from '../../kernel/access.ts';
-import { type QueueStatus as QueueStatusRow, readQueueStatus } from './read-queue-status.ts';
-import type { Statistics as StatisticsRow } from './read-statistics.ts';
+import { type QueueSnapshot, readQueueStatus } from './read-queue-status.ts';
+import type { StatisticsSnapshot } from './read-statistics.ts';
 import { QueueStatus, Statistics } from './statistics.types.ts';
 import { watchStatistics } from './watch-statistics.ts';
 
@@ -10,7 +10,7 @@ import { watchStatistics } from './watch-statistics.ts';
 export class StatisticsAdminResolver {
   @AdminOnly()
   @Query(() => Statistics, { nullable: true, description: 'How the service is doing now.' })
-  statistics(@Ctx() { statistics }: Context): Promise<StatisticsRow> {
+  statistics(@Ctx() { statistics }: Context): Promise<StatisticsSnapshot> {
     return statistics();
   }
 
@@ -19,7 +19,7 @@ export class StatisticsAdminResolver {
     nullable: true,
     description: 'The background jobs. SERVICE_UNAVAILABLE while Redis is away; `statistics` needs no Redis.',
   })
-  queueStatus(@Ctx() context: Context): Promise<QueueStatusRow> {
+  queueStatus(@Ctx() context: Context): Promise<QueueSnapshot> {
     return readQueueStatus(context);
   }
 
@@ -28,7 +28,7 @@ export class StatisticsAdminResolver {
     description: 'How the service is doing now, then again each second.',
     subscribe: ({ context }: { context: Context }) => watchStatistics(context),
   })
-  statisticsChanged(@Root() statistics: StatisticsRow): StatisticsRow {
+  statisticsChanged(@Root() statistics: StatisticsSnapshot): StatisticsSnapshot {
     return statistics;
   }
 }

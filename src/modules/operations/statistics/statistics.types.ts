@@ -2,21 +2,21 @@ import { Field, Float, Int, ObjectType } from 'type-graphql';
 import type { JobRun as JobRunRow } from '../../../generated/prisma/client.ts';
 import { DateTimeScalar, JsonScalar } from '../../../platform/graphql/scalars.ts';
 import { Plan } from '../../catalog/plan/plan.types.ts';
-import type { PlanRedemptions as PlanRedemptionsRow } from './count-redemptions.ts';
-import type { QueueStatus as QueueStatusRow } from './read-queue-status.ts';
-import type { Statistics as StatisticsRow } from './read-statistics.ts';
+import type { PlanRedemptionCount } from './count-redemptions.ts';
+import type { QueueSnapshot } from './read-queue-status.ts';
+import type { StatisticsSnapshot } from './read-statistics.ts';
 
 @ObjectType({ description: 'How often a plan was redeemed.' })
-export class PlanRedemptions implements PlanRedemptionsRow {
+export class PlanRedemptions implements PlanRedemptionCount {
   @Field(() => Plan, { description: 'The plan.' })
-  plan!: PlanRedemptionsRow['plan'];
+  plan!: PlanRedemptionCount['plan'];
 
   @Field(() => Int, { description: 'How often.' })
   count!: number;
 }
 
 @ObjectType({ description: 'How the service is doing at one moment, by what PostgreSQL knows.' })
-export class Statistics implements StatisticsRow {
+export class Statistics implements StatisticsSnapshot {
   @Field(() => DateTimeScalar, { description: 'The moment.' })
   at!: Date;
 
@@ -48,7 +48,7 @@ export class Statistics implements StatisticsRow {
   @Field(() => [PlanRedemptions], {
     description: 'Redemptions of the day in UTC by plan, the most first; plans without any are left out.',
   })
-  redemptionsToday!: PlanRedemptionsRow[];
+  redemptionsToday!: PlanRedemptionCount[];
 }
 
 @ObjectType({ description: 'When a repeated job last ran.' })
@@ -67,7 +67,7 @@ export class JobRun implements JobRunRow {
   description:
     'The background jobs. A failed order is no failed job: `orders(filter: {status: FAILED})` has those.',
 })
-export class QueueStatus implements QueueStatusRow {
+export class QueueStatus implements QueueSnapshot {
   @Field(() => Int, { description: 'Jobs that wait to be done.' })
   waiting!: number;
 

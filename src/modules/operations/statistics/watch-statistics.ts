@@ -1,6 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
 import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
-import type { Statistics } from './read-statistics.ts';
+import type { StatisticsSnapshot } from './read-statistics.ts';
 
 const EVERY_MS = 1_000;
 
@@ -26,8 +26,8 @@ export function watchStatistics({
   statistics,
   watchedStatistics,
 }: {
-  statistics: () => Promise<Statistics>;
+  statistics: () => Promise<StatisticsSnapshot>;
   watchedStatistics: WatchKind;
-}): Promise<AsyncIterable<Statistics>> {
+}): Promise<AsyncIterable<StatisticsSnapshot>> {
   return watchedStatistics.open(THE_SERVICE, statistics);
 }
