@@ -1,7 +1,7 @@
 import { Prisma, type SubscriptionStatus, type UserSubscription } from '../../generated/prisma/client.ts';
 
 /** What a subscription that nobody has stopped is, by its time and its traffic. */
-export function statusAfter(
+export function deriveStatus(
   {
     expiresAt,
     trafficLimit,

@@ -10,7 +10,7 @@ import { announce } from '../kernel/announce.ts';
 import { recordAudit } from '../kernel/record-audit.ts';
 import { lockSubscription } from './lock-subscription.ts';
 import type { SubscriptionWithPlan } from './subscription-columns.ts';
-import { isOpen, isOverdueSql, OPEN_STATUSES, statusAfter } from './subscription-status.ts';
+import { isOpen, isOverdueSql, OPEN_STATUSES, deriveStatus } from './subscription-status.ts';
 
 const BY_HAND = 'can only be ACTIVE or STOPPED: the others follow from its time and its traffic';
 
@@ -77,7 +77,7 @@ function applyChange(
     throw refusal('expiresAt', `must not be before its start, ${after.startsAt.toISOString()}`);
   }
   const isStopped = (wanted ?? before.status) === 'STOPPED';
-  const status = isStopped ? 'STOPPED' : statusAfter(after, now);
+  const status = isStopped ? 'STOPPED' : deriveStatus(after, now);
   if (wanted === 'ACTIVE' && status === 'EXPIRED') {
     throw refusal('status', 'cannot be ACTIVE: its time is over. Give it an `expiresAt` to come, or null');
   }

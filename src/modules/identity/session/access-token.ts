@@ -2,7 +2,7 @@ import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { KeyRing } from '../../../platform/keys/key-ring.ts';
-import type { TokenFault } from '../../kernel/caller.ts';
+import type { TokenRejection } from '../../kernel/caller.ts';
 
 /** How long an access token is believed. */
 export const ACCESS_TOKEN_SECONDS = 600;
@@ -15,7 +15,7 @@ const Claims = z.object({ sub: z.guid(), sid: z.guid(), iat: z.number(), exp: z.
 
 /** The token was not believed, and why. */
 export class AccessTokenError extends Error {
-  constructor(readonly fault: TokenFault) {
+  constructor(readonly fault: TokenRejection) {
     super(`The access token is ${fault.toLowerCase()}.`);
     this.name = 'AccessTokenError';
   }
