@@ -3,7 +3,11 @@ import type { Services } from '../../platform/services.ts';
 import type { SubscriptionWithPlan } from './subscription-columns.ts';
 import { withCurrentStatus } from './subscription-status.ts';
 
-/** The subscription with this id and its plan; null for none. For many at once it is one query. */
+/**
+ * Reads a subscription with its plan. Prisma combines the calls of one tick into one query.
+ *
+ * @returns null if `id` is null or there is no such subscription
+ */
 export async function getSubscription(
   { db }: Pick<Services, 'db'>,
   id: string | null,

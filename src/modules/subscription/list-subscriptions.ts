@@ -13,7 +13,7 @@ import {
 } from './subscription-columns.ts';
 import { withCurrentStatus } from './subscription-status.ts';
 
-/** Everything that a user has or had of plans, the newest first. */
+/** Lists all subscriptions of a user, expired and stopped ones included, newest first. */
 export async function listSubscriptions(
   { db }: Pick<Services, 'db'>,
   { userId }: { userId: string },
@@ -25,7 +25,7 @@ export async function listSubscriptions(
   return rows.flatMap((row) => toSubscription(row) ?? []);
 }
 
-/** Which subscriptions; what is left out does not matter. */
+/** Conditions are combined with AND; absent and null ones are ignored. */
 export interface SubscriptionListFilter {
   userId?: string | null;
   planId?: string | null;
@@ -34,7 +34,6 @@ export interface SubscriptionListFilter {
 
 type SubscriptionSort = Sort<{ expiresAt: Date | null }>;
 
-/** How the subscriptions of everybody can be sorted. */
 export const SUBSCRIPTION_SORTS = {
   CREATED_AT_DESC: { order: 'desc' },
   CREATED_AT_ASC: { order: 'asc' },
@@ -42,7 +41,10 @@ export const SUBSCRIPTION_SORTS = {
   EXPIRES_AT_ASC: { order: 'asc', by: { column: 'expiresAt', isNullable: true } },
 } satisfies Record<string, SubscriptionSort>;
 
-/** The subscriptions of everybody, the newest first unless sorted otherwise, with their status by the clock of this moment. */
+/**
+ * Lists the subscriptions of all users, newest first by default. Status and filter count a
+ * subscription as EXPIRED as soon as `expiresAt` has passed.
+ */
 export async function listAllSubscriptions(
   services: Pick<Services, 'db' | 'secrets'>,
   {
@@ -85,7 +87,7 @@ function whereOf(
   };
 }
 
-/** By the clock, as `withPresentStatus` has it. */
+/** The same rule as `withCurrentStatus`, as a condition. */
 function hasStatus(status: SubscriptionStatus, now: Date): Prisma.UserSubscriptionWhereInput {
   if (status === 'STOPPED') return { status };
   if (status === 'EXPIRED') return { status: { not: 'STOPPED' }, expiresAt: { lte: now } };

@@ -3,7 +3,7 @@ import type { Transaction } from '../../platform/database/database.ts';
 import { lockSubscriptionsWhere } from '../kernel/locks.ts';
 import { isLiveSql, isOpenSql } from './subscription-status.ts';
 
-/** Whether the user has a subscription that can be used, or could be if its traffic were not used up. */
+/** A subscription is live while it is ACTIVE or EXHAUSTED and has not expired. */
 export async function hasLiveSubscription(
   tx: Pick<Transaction, '$queryRaw'>,
   userId: string,
@@ -12,9 +12,9 @@ export async function hasLiveSubscription(
 }
 
 /**
- * Locks the open subscriptions of a user, after him and his orders and before codes.
+ * Locks the open subscriptions of a user. The caller holds the lock on the user.
  *
- * @returns the ids of those that are live, ascending
+ * @returns the ids of the live ones, ascending
  */
 export async function lockLiveSubscriptions(
   tx: Pick<Transaction, '$queryRaw' | '$executeRaw'>,
@@ -25,10 +25,10 @@ export async function lockLiveSubscriptions(
 }
 
 /**
- * Stops everything that a user has live: with the commit it leaves the list of every server. The caller holds the lock
- * on the user.
+ * Stops all live subscriptions of a user. Once the transaction commits, agents no longer admit the
+ * user. The caller holds the lock on the user.
  *
- * @returns the ids of what was stopped
+ * @returns the ids of the stopped subscriptions
  */
 export async function stopSubscriptions(tx: Transaction, userId: string): Promise<string[]> {
   const ids = await lockLiveSubscriptions(tx, userId);

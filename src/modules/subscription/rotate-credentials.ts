@@ -13,10 +13,10 @@ import type { SubscriptionWithPlan } from './subscription-columns.ts';
 import { withCurrentStatus } from './subscription-status.ts';
 
 /**
- * Gives a subscription a new credential and a new token: whoever has the old ones can use neither any more. One's own;
- * an admin, any. Audited without them.
+ * Replaces the credential and the token of a subscription; the old ones stop working. Users can
+ * rotate their own subscriptions, admins any. The audit entry contains neither secret.
  *
- * @throws PlatformError NOT_FOUND, the same for that of somebody else as for none
+ * @throws PlatformError NOT_FOUND if it does not exist or belongs to another user
  */
 export async function rotateSubscriptionCredentials(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
@@ -46,9 +46,10 @@ export async function rotateSubscriptionCredentials(
 }
 
 /**
- * The same for everything that a user has live, inside a transaction that has locked him.
+ * Replaces the credentials of all live subscriptions of a user. The caller holds the lock on the
+ * user.
  *
- * @returns the ids of what was changed
+ * @returns the ids of the changed subscriptions
  */
 export async function rotateCredentials(tx: Transaction, userId: string): Promise<string[]> {
   const ids = await lockLiveSubscriptions(tx, userId);
