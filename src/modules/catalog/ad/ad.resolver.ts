@@ -11,7 +11,7 @@ export class AdResolver {
   @Public()
   @Query(() => AdConnection, {
     nullable: true,
-    description: 'What apps are to show now, the newest first: what is enabled and within its time.',
+    description: 'The advertisements that apps show now, newest first: enabled, started and not ended.',
   })
   ads(@Args(() => PageArgs) page: PageArgs, @Ctx() services: Services): Promise<Page<Ad>> {
     return listActiveAds(services, page);
