@@ -4,15 +4,15 @@ import type { Services } from '../../../platform/services.ts';
 import { readBacklog } from '../../redemption/activate/observe-orders.ts';
 import { backgroundJobs } from './background-jobs.ts';
 
-/** The jobs in Redis, and what PostgreSQL knows of the work behind them. */
+/** Job counts from Redis, and the pending work according to PostgreSQL. */
 export interface QueueSnapshot extends JobCounts {
   paidOrders: number;
   oldestPaidOrderSeconds: number | null;
-  /** When each repeated job last ran, by name. */
+  /** The last run of each repeated job, sorted by name. */
   lastRuns: JobRun[];
 }
 
-/** @throws RedisAwayError within 2 s: numbers that are not known are not made up */
+/** @throws RedisAwayError within 2 s if Redis is unavailable; counts are never estimated */
 export async function readQueueStatus({ db, jobs }: Pick<Services, 'db' | 'jobs'>): Promise<QueueSnapshot> {
   const [counts, { paidOrders, oldestSeconds }, lastRuns] = await Promise.all([
     jobs.counts(backgroundJobs),

@@ -9,7 +9,10 @@ import { watchStatistics } from './watch-statistics.ts';
 @Resolver()
 export class StatisticsAdminResolver {
   @AdminOnly()
-  @Query(() => Statistics, { nullable: true, description: 'How the service is doing now.' })
+  @Query(() => Statistics, {
+    nullable: true,
+    description: 'Current load and backlog of the service. Does not need Redis.',
+  })
   statistics(@Ctx() { statistics }: Context): Promise<StatisticsSnapshot> {
     return statistics();
   }
@@ -17,7 +20,7 @@ export class StatisticsAdminResolver {
   @AdminOnly()
   @Query(() => QueueStatus, {
     nullable: true,
-    description: 'The background jobs. SERVICE_UNAVAILABLE while Redis is away; `statistics` needs no Redis.',
+    description: 'State of the background jobs. Fails with SERVICE_UNAVAILABLE while Redis is unavailable.',
   })
   queueStatus(@Ctx() context: Context): Promise<QueueSnapshot> {
     return readQueueStatus(context);
@@ -25,7 +28,7 @@ export class StatisticsAdminResolver {
 
   @AdminOnly()
   @Subscription(() => Statistics, {
-    description: 'How the service is doing now, then again each second.',
+    description: 'Current load and backlog of the service: sent immediately, then every second.',
     subscribe: ({ context }: { context: Context }) => watchStatistics(context),
   })
   statisticsChanged(@Root() statistics: StatisticsSnapshot): StatisticsSnapshot {
