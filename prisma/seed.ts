@@ -176,7 +176,7 @@ export interface DemoData {
 export async function seedDemo(services: SeedServices): Promise<DemoData> {
   const { db } = services;
   await db.plan.createMany({ data: PLANS, skipDuplicates: true });
-  // No one knows these tokens. `rotateServerToken` issues a usable one.
+  // The random tokens are discarded; `rotateServerToken` issues usable ones.
   const servers = SERVERS.map((server) => ({ ...server, tokenHash: Uint8Array.from(randomBytes(32)) }));
   await db.server.createMany({ data: servers, skipDuplicates: true });
   const nodes = [realityNode(), ...NODES].map((node, place) => ({
