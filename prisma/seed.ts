@@ -148,7 +148,7 @@ const DEMO_BATCH: NewBatch = {
   quantity: 1,
   maxUses: null,
   count: 1,
-  label: 'Demo: any number of devices may redeem it',
+  label: 'Demo: can be redeemed by any number of devices',
   idempotencyKey: 'demo data: demo',
 };
 

@@ -37,7 +37,7 @@ type SubscriptionFields = Pick<
   | 'version'
 >;
 
-@ObjectType({ description: 'A right of a user to use a plan until it expires.' })
+@ObjectType({ description: "A user's access to a plan, with its own expiry and traffic counters." })
 export class UserSubscription implements SubscriptionFields {
   @Field(() => ID, { description: 'UUID.' })
   id!: string;
@@ -45,7 +45,9 @@ export class UserSubscription implements SubscriptionFields {
   @Field(() => Plan, { description: 'The plan, even if it has been deleted since.' })
   plan!: Plan;
 
-  @Field(() => SubscriptionStatus, { description: 'EXPIRED as soon as `expiresAt` has passed.' })
+  @Field(() => SubscriptionStatus, {
+    description: 'Current status: EXPIRED as soon as `expiresAt` has passed.',
+  })
   status!: SubscriptionStatus;
 
   @Field(() => DateTimeScalar, { description: 'When the subscription started.' })

@@ -200,12 +200,12 @@ export class UpdatePlanInput {
   })
   status?: PlanStatus | null;
 
-  @Field(() => [ID], { nullable: true, description: 'UUIDs of up to 1000 nodes. Replaces the present list.' })
+  @Field(() => [ID], { nullable: true, description: 'UUIDs of up to 1000 nodes. Replaces the current list.' })
   nodeIds?: string[] | null;
 
   @Field(() => [String], {
     nullable: true,
-    description: 'Tags whose nodes belong to the plan. Replaces the present list.',
+    description: 'Tags whose nodes belong to the plan. Replaces the current list.',
   })
   nodeTags?: string[] | null;
 }

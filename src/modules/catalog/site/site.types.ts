@@ -145,7 +145,7 @@ export class UpdateSiteInput {
 
   @Field(() => JsonScalar, {
     nullable: true,
-    description: 'JSON object of up to 32 KiB. Replaces the whole present object.',
+    description: 'JSON object of up to 32 KiB. Replaces the whole current object.',
   })
   customData?: unknown;
 

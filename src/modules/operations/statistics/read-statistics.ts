@@ -7,7 +7,7 @@ import { createRedemptionCounter, type PlanRedemptionCount } from './count-redem
 
 /** Load and backlog of the service at one time. */
 export interface StatisticsSnapshot {
-  /** By PostgreSQL's clock. */
+  /** Time of the read, by the database clock. */
   at: Date;
   /** Average over the last ten seconds. */
   activationsPerSecond: number;
