@@ -10,7 +10,7 @@ type NewBatch = Parameters<typeof createRedemptionCodes>[1]['input'];
 
 const GIB = 2n ** 30n;
 
-/** Fixed ids: seeding twice finds what the first time has made. */
+/** Fixed ids make seeding idempotent. */
 const seedId = (kind: number, number: number) =>
   `01930000-0000-7000-800${kind}-${String(number).padStart(12, '0')}`;
 const planId = (number: number) => seedId(0, number);
@@ -48,7 +48,7 @@ const PLANS: Prisma.PlanCreateManyInput[] = [
   },
 ];
 
-/** Nobody can be reached there: the names are reserved for examples. */
+/** The domain `.example` is reserved (RFC 2606), so these addresses never resolve. */
 const SERVERS = [
   {
     id: serverId(1),
@@ -108,7 +108,7 @@ const NODES: NewNode[] = [
   },
 ];
 
-/** Apps are told the public key, the agent the private one. */
+/** Apps get the public key in `clientConfig`; the agent gets the private key in `serverConfig`. */
 function realityNode(): NewNode {
   const { x: publicKey = '', d: privateKey = '' } = generateKeyPairSync('x25519').privateKey.export({
     format: 'jwk',
@@ -141,14 +141,14 @@ const ADS: Prisma.AdCreateManyInput[] = [
   },
 ];
 
-/** Its one code has no end of uses: the demo can be played as often as one likes. */
+/** Its only code has unlimited uses, so that the demo can be repeated. */
 const DEMO_BATCH: NewBatch = {
   planId: planId(1),
   unitTime: 'MONTH',
   quantity: 1,
   maxUses: null,
   count: 1,
-  label: 'Demo: any number of devices may redeem it',
+  label: 'Demo: can be redeemed by any number of devices',
   idempotencyKey: 'demo data: demo',
 };
 
@@ -164,20 +164,19 @@ const BATCHES: NewBatch[] = [
   },
 ];
 
-/** What the demo data has, for the person at the terminal. */
 export interface DemoData {
-  /** A code that anybody may redeem; null unless this very run has made it. */
+  /** A code that any number of users can redeem; null if an earlier run created it. */
   code: string | null;
 }
 
 /**
- * Enough to click through: plans, codes, servers with a node of each protocol, ads. May run at any time, twice, and
- * several at once: what is there is left as it is.
+ * Seeds plans, codes, servers with a node of each protocol, and ads. Idempotent and safe to run
+ * concurrently: existing rows are not changed.
  */
 export async function seedDemo(services: SeedServices): Promise<DemoData> {
   const { db } = services;
   await db.plan.createMany({ data: PLANS, skipDuplicates: true });
-  // The tokens are nobody's: rotateServerToken gives a server one that is known.
+  // The random tokens are discarded; `rotateServerToken` issues usable ones.
   const servers = SERVERS.map((server) => ({ ...server, tokenHash: Uint8Array.from(randomBytes(32)) }));
   await db.server.createMany({ data: servers, skipDuplicates: true });
   const nodes = [realityNode(), ...NODES].map((node, place) => ({
@@ -187,22 +186,22 @@ export async function seedDemo(services: SeedServices): Promise<DemoData> {
   }));
   await db.node.createMany({ data: nodes, skipDuplicates: true });
   await db.ad.createMany({ data: ADS, skipDuplicates: true });
-  const made = new Set<NewBatch>();
-  for (const batch of BATCHES) if (await seedBatch(services, batch)) made.add(batch);
-  return { code: made.has(DEMO_BATCH) ? await readDemoCode(services) : null };
+  const created = new Set<NewBatch>();
+  for (const batch of BATCHES) if (await seedBatch(services, batch)) created.add(batch);
+  return { code: created.has(DEMO_BATCH) ? await readDemoCode(services) : null };
 }
 
-/** Whether there was none before. An admin may have deleted the plan. */
+/** @returns false if the batch exists, or an admin has deleted its plan */
 async function seedBatch(services: SeedServices, batch: NewBatch): Promise<boolean> {
   const { planId: id, idempotencyKey = null } = batch;
-  const isThere = await services.db.redemptionBatch.count({ where: { idempotencyKey } });
+  const existing = await services.db.redemptionBatch.count({ where: { idempotencyKey } });
   const plans = await services.db.plan.count({ where: { id, deletedAt: null } });
-  if (isThere > 0 || plans === 0) return false;
+  if (existing > 0 || plans === 0) return false;
   await createRedemptionCodes(services, { actorId: null, input: batch });
   return true;
 }
 
-/** As people type it. */
+/** @returns the code with its separators, as people type it */
 async function readDemoCode(services: SeedServices): Promise<string> {
   const { idempotencyKey = null } = DEMO_BATCH;
   const code = await services.db.redemptionCode.findFirstOrThrow({ where: { batch: { idempotencyKey } } });

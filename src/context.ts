@@ -12,7 +12,10 @@ import { createOperationBudget, type OperationBudget } from './modules/lifecycle
 import { type AgentPresence, createAgentPresence } from './modules/network/agent/agent-presence.ts';
 import { createUserLists, type UserLists } from './modules/network/agent/user-lists.ts';
 import { createServerStates, type ServerStates } from './modules/network/server/read-server-states.ts';
-import { createStatistics, type Statistics } from './modules/operations/statistics/read-statistics.ts';
+import {
+  createStatistics,
+  type StatisticsSnapshot,
+} from './modules/operations/statistics/read-statistics.ts';
 import { watchedStatistics } from './modules/operations/statistics/watch-statistics.ts';
 import { createOrderCoalescers, type OrderCoalescers } from './modules/redemption/accept/order-coalescers.ts';
 import { type BatchReads, createBatchReads } from './modules/redemption/batch/batch-reads.ts';
@@ -31,7 +34,7 @@ export interface Shared extends OrderCoalescers, UserLists, BatchReads, AccessTo
   watchedBatches: WatchKind;
   watchedStatistics: WatchKind;
   /** The present statistics, read once for all who ask at the same time. */
-  statistics: () => Promise<Statistics>;
+  statistics: () => Promise<StatisticsSnapshot>;
   sessionWatch: EndWatch;
   presence: Presence;
   agentPresence: AgentPresence;

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { requiresEncryption } from '../modules/catalog/site/requires-encryption.ts';
+import { requiresEncryption } from '../modules/catalog/site/read-site-settings.ts';
 import { createSharedRead } from '../platform/concurrency/shared-read.ts';
 import { createTransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 import { createEncryptionPolicy } from './encryption-policy.ts';

@@ -10,7 +10,7 @@ import {
   USER_CHANGED,
 } from './topics.ts';
 
-/** What a transaction changed, as the ids that watchers subscribe to. */
+/** Ids of the entities that a transaction changed; watchers subscribe by these ids. */
 export interface Changes {
   batchIds?: readonly string[];
   /** `<user id>:<device id>`. */
@@ -18,15 +18,17 @@ export interface Changes {
   orderIds?: readonly string[];
   /** Plans whose content or nodes changed. */
   planIds?: readonly string[];
-  /** Plans whose set of admitted users changed. */
+  /** Plans whose set of admitted users may have changed. */
   planIdsOfUsers?: readonly string[];
-  /** SHA-256 hashes, in hex. */
+  /** SHA-256 hashes of the tokens, in hex. */
   revokedServerTokens?: readonly string[];
   sessionIds?: readonly string[];
   userIds?: readonly string[];
 }
 
-/** In the order of publication: sockets of ended sessions close before their users are told anything else. */
+/**
+ * In order of publication: sockets of ended sessions close before their users get other updates.
+ */
 const TOPICS = [
   ['sessionIds', SESSION_ENDED],
   ['revokedServerTokens', SERVER_TOKEN_REVOKED],
@@ -39,9 +41,11 @@ const TOPICS = [
 ] as const satisfies readonly (readonly [keyof Changes, string])[];
 
 /**
- * Wakes everything that watches what changed, on every instance. Call it after the commit, and after clearing caches.
+ * Wakes the watchers of these entities on every instance. Call it after the commit, and after
+ * invalidating caches: a watcher that wakes earlier reads stale data.
  *
- * The only caller of `publish`. Messages carry ids and no data: watchers read the current state from PostgreSQL.
+ * Messages carry ids and no data: watchers read the current state from PostgreSQL. No other code
+ * calls `publish`.
  */
 export function announce({ pubSub }: Pick<Services, 'pubSub'>, changes: Changes): void {
   for (const [key, topic] of TOPICS) {

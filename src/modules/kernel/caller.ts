@@ -1,56 +1,59 @@
 import type { Role } from '../../generated/prisma/client.ts';
 import { PlatformError } from '../../platform/errors.ts';
 
-/** Somebody who has logged in. Role and ids are the session's, not the token's. */
+/** A signed-in user. Role and ids come from the session row, not from the token. */
 export interface UserCaller {
   kind: 'user';
   userId: string;
   role: Role;
   sessionId: string;
-  /** Null for a login by e-mail without a device. */
+  /** Null for sessions that were started by e-mail without a device. */
   deviceId: string | null;
 }
 
-/** The program on one of our servers. */
+/** The agent that runs on one of the servers. */
 export interface AgentCaller {
   kind: 'agent';
   serverId: string;
-  /** SHA-256 of its token, in hex: names the token where the token must not be kept. */
+  /**
+   * SHA-256 of its token, in hex: identifies the token where the token itself must not be stored.
+   */
   tokenHash: string;
 }
 
-/** Nobody we know. */
+/** A caller without valid credentials. */
 export interface AnonymousCaller {
   kind: 'anonymous';
-  /** What was wrong with the token that came; null when none came. */
-  refusedToken: TokenFault | null;
+  /** Why the token was rejected; null if the request carried none. */
+  refusedToken: TokenRejection | null;
 }
 
-/** EXPIRED: worth renewing. INVALID: forged, or none of ours. REVOKED: its session has ended. */
-export type TokenFault = 'EXPIRED' | 'INVALID' | 'REVOKED';
+/**
+ * Clients refresh EXPIRED tokens. INVALID tokens are malformed, forged or unknown. REVOKED tokens
+ * belong to a session that was revoked.
+ */
+export type TokenRejection = 'EXPIRED' | 'INVALID' | 'REVOKED';
 
-/** Whoever sends a request. */
 export type Caller = UserCaller | AgentCaller | AnonymousCaller;
 
 /**
- * The caller as a user, where a policy has let nobody else through.
+ * Narrows the caller to a user, for fields whose policy admits users only.
  *
- * @throws PlatformError UNAUTHENTICATED
+ * @throws PlatformError UNAUTHENTICATED for any other caller
  */
 export function userOf(caller: Caller): UserCaller {
   if (caller.kind !== 'user') throw new PlatformError('UNAUTHENTICATED');
   return caller;
 }
 
-/** Whether everything may be shown to the caller. */
 export function isAdmin(caller: Caller): boolean {
   return caller.kind === 'user' && caller.role === 'ADMIN';
 }
 
 /**
- * The caller as an agent, where a policy has let nobody else through.
+ * Narrows the caller to an agent, for fields whose policy admits agents only.
  *
- * @throws PlatformError UNAUTHENTICATED
+ * @throws PlatformError UNAUTHENTICATED for any other caller
  */
 export function agentOf(caller: Caller): AgentCaller {
   if (caller.kind !== 'agent') throw new PlatformError('UNAUTHENTICATED');

@@ -2,24 +2,27 @@ import { Prisma } from '../../generated/prisma/client.ts';
 import { runSweep, SWEEP_ROWS } from '../../platform/jobs/sweep.ts';
 import type { Services } from '../../platform/services.ts';
 
-/** Where expired rows are, and how they are recognized. All of it is SQL of ours, never input. */
+/**
+ * Identifies expired rows. The strings are inserted into the SQL text, so they must be constants.
+ */
 export interface ExpiredRows {
-  /** The name of the run in `job_runs`. */
+  /** Key of the run in `job_runs`. */
   name: string;
   table: string;
-  /** The columns of the primary key. */
+  /** Columns of the primary key, separated by commas. */
   key: string;
-  /** The time that decides; the table has an index on it. */
+  /** Column with the time of expiry. It needs an index. */
   column: string;
-  /** How long rows are kept after that time, as a PostgreSQL interval. */
+  /** Retention after that time, as a PostgreSQL interval. */
   keep: string;
 }
 
 /**
- * Deletes expired rows, at most 1,000 in a transaction. Any number of workers may run it at any time.
+ * Deletes expired rows, at most 1,000 per transaction. Safe to run concurrently on any number of
+ * workers.
  *
- * @param signal stops it after the transaction in flight
- * @returns how many rows were deleted
+ * @param signal stops the sweep after the transaction in flight
+ * @returns the number of deleted rows
  */
 export function deleteExpired(
   { db }: Pick<Services, 'db'>,

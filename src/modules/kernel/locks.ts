@@ -2,22 +2,24 @@ import { Prisma } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database/database.ts';
 
 /*
- * The lock order. Every transaction takes row locks in this order, and within a table by ascending id:
+ * The lock order. Every transaction takes row locks in this order, and within a table by ascending
+ * id:
  *
- *   node lists (advisory) · users · orders · user subscriptions · batches · codes
+ * node lists (advisory) · users · orders · user subscriptions · batches · codes
  *
- * Rows of sites, plans, servers, nodes, ads and sessions are each locked alone, after the node lists.
+ * Rows of sites, plans, servers, nodes, ads and sessions are each locked alone, after the node
+ * lists.
  *
- * A lock decides nothing: the locking statement may return rows as they were before it waited, so decisions are made on
- * what the next statement reads. FOR NO KEY UPDATE does not conflict with foreign-key checks; plain FOR UPDATE on a
- * referenced row deadlocks with them.
+ * A locking statement may return rows as they were before it waited, so base decisions on what the
+ * next statement reads. FOR NO KEY UPDATE does not conflict with foreign-key checks; plain FOR
+ * UPDATE on a referenced row deadlocks with them.
  */
 
 type Locking = Pick<Transaction, '$executeRaw'>;
 
 /**
- * Serializes changes of what decides node lists: nodes, nodes and tags of plans, addresses of servers. Triggers take it
- * too, but only after row locks; taking it first prevents that deadlock.
+ * Serializes changes of the inputs of node lists: nodes, nodes and tags of plans, addresses of
+ * servers. Triggers take this lock too, but after row locks; taking it first prevents a deadlock.
  */
 export async function lockNodeLists(tx: Locking): Promise<void> {
   await tx.$executeRaw`SELECT tessera_lock_node_lists()`;
@@ -29,8 +31,8 @@ export async function lockUsers(tx: Locking, userIds: readonly string[]): Promis
 }
 
 /**
- * Locks the users who own these orders. Until the orders are locked too, a merge may give one to another user: compare
- * the owners again then.
+ * Locks the users who own these orders. A merge may move an order to another user until the order
+ * itself is locked, so compare the owners again after locking the orders.
  *
  * @returns the ids of the locked users
  */
@@ -88,7 +90,7 @@ export async function lockSiteRow(tx: Locking, id: number): Promise<void> {
 }
 
 /**
- * Ends a subquery that claims rows that are due. Rows that another transaction holds are skipped, so sweeps never wait
- * and any number of workers can run one.
+ * Ends a subquery that claims due rows. Rows that another transaction has locked are skipped, so
+ * sweeps never wait and can run concurrently on any number of workers.
  */
 export const SKIP_LOCKED = Prisma.sql`FOR NO KEY UPDATE SKIP LOCKED`;

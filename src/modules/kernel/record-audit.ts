@@ -2,24 +2,24 @@ import type { Prisma } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database/database.ts';
 import { requestScope } from '../../platform/request-scope.ts';
 
-/** Something that was changed, or tried; never a secret, a code or a token. */
+/** A change or an attempted change. Must not contain secrets, codes or tokens. */
 export interface AuditRecord {
-  /** What was done, as the field of the API that did it: `createPlan`. */
+  /** Name of the mutation that made the change: `createPlan`. */
   action: string;
-  /** Null when the service itself acted. */
+  /** Null if the service itself made the change. */
   actorId: string | null;
   targetId?: string | null;
   before?: Prisma.InputJsonObject;
   after?: Prisma.InputJsonObject;
 }
 
-/** Writes it down in the transaction of the change: both are there, or neither. */
+/** Inserts an audit entry in the transaction of the change, so that both commit or neither does. */
 export async function recordAudit(tx: Pick<Transaction, 'auditEntry'>, record: AuditRecord): Promise<void> {
   await tx.auditEntry.create({ data: withRequest(record), select: { id: true } });
 }
 
-/** The same for many things that were changed together, in one statement. */
-export async function recordAuditOfEach(
+/** Inserts the audit entries of changes that were made together, in one statement. */
+export async function recordAudits(
   tx: Pick<Transaction, 'auditEntry'>,
   records: readonly AuditRecord[],
 ): Promise<void> {

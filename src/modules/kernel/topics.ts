@@ -4,7 +4,7 @@ export const BATCH_CHANGED = 'redemption-batch-changed';
 export const DEVICE_DISPLACED = 'device-displaced';
 /** The status of an order changed. Ids are order ids. */
 export const ORDER_CHANGED = 'order-changed';
-/** What apps show of a plan changed, including its nodes. Ids are plan ids. */
+/** Public data of a plan changed, including its nodes. Ids are plan ids. */
 export const PLAN_CHANGED = 'plan-changed';
 /** The users that agents must let in for a plan may have changed. Ids are plan ids. */
 export const PLAN_USERS_CHANGED = 'plan-users-changed';
@@ -12,5 +12,5 @@ export const PLAN_USERS_CHANGED = 'plan-users-changed';
 export const SERVER_TOKEN_REVOKED = 'server-token-ended';
 /** A session was revoked or expired. Ids are session ids. */
 export const SESSION_ENDED = 'session-ended';
-/** Anything that belongs to an account changed: the user, subscriptions, devices, sessions. Ids are user ids. */
+/** A user, or one of their subscriptions, devices or sessions, changed. Ids are user ids. */
 export const USER_CHANGED = 'user-changed';

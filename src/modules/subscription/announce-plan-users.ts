@@ -2,8 +2,9 @@ import type { Services } from '../../platform/services.ts';
 import { announce } from '../kernel/announce.ts';
 
 /**
- * Wakes the agents of every server that has a plan of these users, after the commit that changed what they have of it.
- * When the plans cannot be read it is left to the agents' poll, two seconds later.
+ * Wakes the agents of every server that serves a plan of these users. Call it after the commit that
+ * changed their subscriptions. If the plans cannot be read, agents pick up the change at their next
+ * poll, within 2 s.
  */
 export async function announcePlanUsers(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,

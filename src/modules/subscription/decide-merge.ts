@@ -1,24 +1,29 @@
 import type { UserSubscription } from '../../generated/prisma/client.ts';
+import { isLive } from './subscription-status.ts';
 
-/** A live subscription of an account that is merged, and what becomes of it. */
-export interface SubscriptionMove {
+/** The outcome of a merge for one live subscription of the merged account. */
+export interface MergeDecision {
   subscription: UserSubscription;
-  /** The live one of the same plan that it is added to; null when it moves as it is. */
+  /** The live subscription of the same plan that absorbs it; null if it moves unchanged. */
   into: UserSubscription | null;
-  /** How the one that remains stands afterwards. */
+  /** Expiry of the remaining subscription after the merge; null if it never expires. */
   expiresAt: Date | null;
+  /** Limit of the remaining subscription after the merge, in bytes; null is unlimited. */
   trafficLimit: bigint | null;
 }
 
 /**
- * What becomes of the live subscriptions of an account that is merged into another one. Each moves over; where the other
- * account has the same plan live, its remaining time and traffic are added to that one. What is unlimited stays so. Trial
- * time never moves.
+ * Decides how the live subscriptions of one account are merged into another account. Each moves
+ * over; if the other account has a live subscription of the same plan, that one absorbs the
+ * remaining time and traffic. Unlimited stays unlimited. Trials never move.
  *
- * @param sharedPlanIds plans that both accounts have from one and the same code: the better of the two counts then,
- *   not the sum, or a code for several users would be worth more to one person with several accounts
+ * @param from subscriptions of the account that is merged
+ * @param into subscriptions of the account that remains
+ * @param sharedPlanIds plans that both accounts have redeemed with the same code. For these the
+ *   larger remainder counts instead of the sum; otherwise a multi-use code would be worth more to a
+ *   person with several accounts.
  */
-export function decideMoves({
+export function decideMerge({
   from,
   into,
   sharedPlanIds,
@@ -28,40 +33,38 @@ export function decideMoves({
   into: readonly UserSubscription[];
   sharedPlanIds: ReadonlySet<string>;
   now: Date;
-}): SubscriptionMove[] {
+}): MergeDecision[] {
   const liveByPlan = new Map(into.filter((one) => isLive(one, now)).map((one) => [one.planId, one]));
   return from
     .filter((one) => isLive(one, now) && !one.isTrial)
     .map((subscription) => {
-      const other = liveByPlan.get(subscription.planId) ?? null;
-      if (!other)
-        return {
-          subscription,
-          into: null,
-          expiresAt: subscription.expiresAt,
-          trafficLimit: subscription.trafficLimit,
-        };
-      const add = sharedPlanIds.has(subscription.planId) ? larger : sum;
-      return { subscription, into: other, ...join(subscription, other, { now, add }) };
+      const { planId, expiresAt, trafficLimit } = subscription;
+      const absorbing = liveByPlan.get(planId);
+      if (!absorbing) return { subscription, into: null, expiresAt, trafficLimit };
+      const add = sharedPlanIds.has(planId) ? larger : sum;
+      return { subscription, into: absorbing, ...absorb(subscription, absorbing, { now, add }) };
     });
 }
 
-function isLive({ status, expiresAt }: UserSubscription, now: Date): boolean {
-  return (status === 'ACTIVE' || status === 'EXHAUSTED') && (expiresAt === null || expiresAt > now);
-}
+type Usage = Pick<UserSubscription, 'trafficLimit' | 'upload' | 'download'>;
 
-/** Bytes that are left; null is unlimited. */
-export function trafficLeft({ trafficLimit, upload, download }: UserSubscription): bigint | null {
+/** @returns the remaining bytes, at least 0; null is unlimited */
+export function trafficLeft({ trafficLimit, upload, download }: Usage): bigint | null {
   if (trafficLimit === null) return null;
   const left = trafficLimit - upload - download;
   return left > 0n ? left : 0n;
 }
 
 /**
- * The part of the limit that a merge gives one that resets, which lasts until the next reset only: each later period
- * has again what its plan gives.
+ * Computes the part of a merged limit that lasts only until the next reset. Later periods get the
+ * limit of the plan again. It is 0 for subscriptions that never reset or are unlimited.
+ *
+ * @param trafficLimit the limit after the merge
  */
-export function bonusTraffic(into: UserSubscription, trafficLimit: bigint | null): bigint {
+export function bonusTraffic(
+  into: Pick<UserSubscription, 'resetCycle' | 'trafficLimit' | 'bonusTraffic'>,
+  trafficLimit: bigint | null,
+): bigint {
   if (into.resetCycle === 'NEVER' || trafficLimit === null || into.trafficLimit === null) return 0n;
   return trafficLimit - (into.trafficLimit - into.bonusTraffic);
 }
@@ -69,22 +72,22 @@ export function bonusTraffic(into: UserSubscription, trafficLimit: bigint | null
 const sum = (a: bigint, b: bigint) => a + b;
 const larger = (a: bigint, b: bigint) => (a > b ? a : b);
 
-/** Time and traffic that remain, of one and of the other, as one; the traffic on top of what the other has used. */
-function join(
-  one: UserSubscription,
-  other: UserSubscription,
+/** Combines what remains of both. The new limit includes the traffic that `absorbing` has used. */
+function absorb(
+  absorbed: UserSubscription,
+  absorbing: UserSubscription,
   { now, add }: { now: Date; add: (a: bigint, b: bigint) => bigint },
-): Pick<SubscriptionMove, 'expiresAt' | 'trafficLimit'> {
+): Pick<MergeDecision, 'expiresAt' | 'trafficLimit'> {
   const timeLeft = (end: Date) => BigInt(end.getTime() - now.getTime());
-  const [oneTraffic, otherTraffic] = [trafficLeft(one), trafficLeft(other)];
+  const [absorbedTraffic, absorbingTraffic] = [trafficLeft(absorbed), trafficLeft(absorbing)];
   return {
     expiresAt:
-      one.expiresAt === null || other.expiresAt === null
+      absorbed.expiresAt === null || absorbing.expiresAt === null
         ? null
-        : new Date(now.getTime() + Number(add(timeLeft(one.expiresAt), timeLeft(other.expiresAt)))),
+        : new Date(now.getTime() + Number(add(timeLeft(absorbed.expiresAt), timeLeft(absorbing.expiresAt)))),
     trafficLimit:
-      oneTraffic === null || otherTraffic === null
+      absorbedTraffic === null || absorbingTraffic === null
         ? null
-        : other.upload + other.download + add(oneTraffic, otherTraffic),
+        : absorbing.upload + absorbing.download + add(absorbedTraffic, absorbingTraffic),
   };
 }

@@ -1,7 +1,10 @@
 import { SECOND_MS } from '../../platform/database/clock.ts';
 import type { RepeatedJob } from '../../platform/jobs/repeated-jobs.ts';
 
-/** Servers learn of an expiry from the sweep, so it comes often; when nothing is due it is one look into an index. */
+/**
+ * Servers drop expired users only after this sweep has run, so it runs every second. When nothing
+ * is due it costs one index lookup.
+ */
 export const expireSubscriptionsJob: RepeatedJob = {
   name: 'expire-subscriptions',
   attempts: 1,

@@ -12,11 +12,12 @@ interface Expired {
 }
 
 /**
- * Writes down that the time of subscriptions is over: with the commit of its batch each leaves the list of every
- * server, and its user is told. Any number of workers may do it at any time.
+ * Sets the status of overdue subscriptions to EXPIRED. Once a transaction commits, agents stop
+ * admitting these users, and watchers of these users are notified. Safe to run concurrently on any
+ * number of workers.
  *
- * @param signal ends it after the batch that is under way
- * @returns how many have expired
+ * @param signal stops the sweep after the transaction in flight
+ * @returns the number of expired subscriptions
  */
 export function expireSubscriptions(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
@@ -28,11 +29,11 @@ export function expireSubscriptions(
       { planIdsOfUsers: rows.map(({ planId }) => planId), userIds: rows.map(({ userId }) => userId) },
     );
   };
-  return runSweep({ db }, { name: expireSubscriptionsJob.name, batch: expireBatch, afterCommit }, signal);
+  return runSweep({ db }, { name: expireSubscriptionsJob.name, batch: expireDue, afterCommit }, signal);
 }
 
-/** What others hold is left to the next batch: it never waits, so it is in nobody's way. */
-function expireBatch(tx: Transaction): Promise<Expired[]> {
+/** Skips rows that other transactions have locked; a later transaction picks them up. */
+function expireDue(tx: Transaction): Promise<Expired[]> {
   return tx.$queryRaw<Expired[]>`
     WITH due AS MATERIALIZED (
       SELECT id FROM user_subscriptions

@@ -1,13 +1,18 @@
 import { databaseNow } from '../../platform/database/clock.ts';
 import type { Services } from '../../platform/services.ts';
-import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
+import type { SubscriptionWithPlan } from './subscription-columns.ts';
+import { withCurrentStatus } from './subscription-status.ts';
 
-/** The subscription with this id and its plan; null for none. For many at once it is one query. */
+/**
+ * Reads a subscription with its plan. Prisma combines the calls of one tick into one query.
+ *
+ * @returns null if `id` is null or there is no such subscription
+ */
 export async function getSubscription(
   { db }: Pick<Services, 'db'>,
   id: string | null,
-): Promise<SubscriptionOfPlan | null> {
+): Promise<SubscriptionWithPlan | null> {
   if (id === null) return null;
   const subscription = await db.userSubscription.findUnique({ where: { id }, include: { plan: true } });
-  return subscription && withPresentStatus(subscription, await databaseNow(db));
+  return subscription && withCurrentStatus(subscription, await databaseNow(db));
 }

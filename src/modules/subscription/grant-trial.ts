@@ -6,9 +6,9 @@ import { newCredentials } from './credentials.ts';
 import { firstReset } from './reset-cycle.ts';
 
 /**
- * Gives a new account the trial that the site offers, inside the transaction that makes the account.
+ * Grants a new user the trial of the site, in the transaction that creates the user.
  *
- * @returns null when the site offers none, or its plan is gone or withdrawn
+ * @returns null if the site offers no trial, or the trial plan is deleted or withdrawn
  */
 export async function grantTrial(
   tx: Transaction,

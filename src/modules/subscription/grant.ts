@@ -2,7 +2,7 @@ import type { ResetCycle, UnitTime } from '../../generated/prisma/client.ts';
 import { addUnits } from '../kernel/unit-time.ts';
 import { firstReset, nextReset } from './reset-cycle.ts';
 
-/** What a redeemed code grants, as its order has kept it. */
+/** Time and traffic that a redeemed code grants, as its order recorded them. */
 export interface Grant {
   unitTime: UnitTime;
   quantity: number;
@@ -11,11 +11,11 @@ export interface Grant {
   resetCycle: ResetCycle;
 }
 
-/** The part of a subscription that a grant changes. */
+/** The columns of a subscription that a grant sets. */
 export interface GrantedSubscription {
   id: string;
   startsAt: Date;
-  /** Null is never. */
+  /** Null if it never expires. */
   expiresAt: Date | null;
   /** Bytes; null is unlimited. */
   trafficLimit: bigint | null;
@@ -25,7 +25,7 @@ export interface GrantedSubscription {
   nextResetAt: Date | null;
 }
 
-/** A subscription that begins with this grant. */
+/** Creates a subscription that starts now. */
 export function beginSubscription(id: string, grant: Grant, now: Date): GrantedSubscription {
   return {
     id,
@@ -40,8 +40,9 @@ export function beginSubscription(id: string, grant: Grant, now: Date): GrantedS
 }
 
 /**
- * A live subscription after a further grant of its plan. Its time goes on from where it would have ended. Traffic that
- * never resets is added up; traffic that resets starts again from zero. What is unlimited stays so.
+ * Adds a grant to a live subscription of the same plan. Time is added to the current expiry. If the
+ * plan never resets, traffic is added up; otherwise the limit of the grant applies and the counters
+ * start from zero. Unlimited stays unlimited.
  */
 export function extendSubscription(live: GrantedSubscription, grant: Grant, now: Date): GrantedSubscription {
   const from = live.expiresAt !== null && live.expiresAt < now ? now : live.expiresAt;

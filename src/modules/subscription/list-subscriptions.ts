@@ -5,27 +5,27 @@ import { type Page, type PageArguments, paginate, type Sort } from '../../platfo
 import type { Services } from '../../platform/services.ts';
 import {
   PLAN_COLUMNS,
-  type PlanRow,
+  type PlanColumns,
   SUBSCRIPTION_COLUMNS,
-  type SubscriptionOfPlan,
-  type SubscriptionRow,
-  subscriptionOf,
-  withPresentStatus,
-} from './subscription-rows.ts';
+  type SubscriptionColumns,
+  type SubscriptionWithPlan,
+  toSubscription,
+} from './subscription-columns.ts';
+import { withCurrentStatus } from './subscription-status.ts';
 
-/** Everything that a user has or had of plans, the newest first. */
+/** Lists all subscriptions of a user, expired and stopped ones included, newest first. */
 export async function listSubscriptions(
   { db }: Pick<Services, 'db'>,
   { userId }: { userId: string },
-): Promise<SubscriptionOfPlan[]> {
-  const rows = await db.$queryRaw<(PlanRow & SubscriptionRow & { now: Date })[]>`
+): Promise<SubscriptionWithPlan[]> {
+  const rows = await db.$queryRaw<(PlanColumns & SubscriptionColumns & { now: Date })[]>`
     SELECT tessera_now() AS now, ${SUBSCRIPTION_COLUMNS}, ${PLAN_COLUMNS}
     FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
     WHERE s.user_id = ${userId}::uuid ORDER BY s.id DESC`;
-  return rows.flatMap((row) => subscriptionOf(row) ?? []);
+  return rows.flatMap((row) => toSubscription(row) ?? []);
 }
 
-/** Which subscriptions; what is left out does not matter. */
+/** Conditions are combined with AND; absent and null ones are ignored. */
 export interface SubscriptionListFilter {
   userId?: string | null;
   planId?: string | null;
@@ -34,7 +34,6 @@ export interface SubscriptionListFilter {
 
 type SubscriptionSort = Sort<{ expiresAt: Date | null }>;
 
-/** How the subscriptions of everybody can be sorted. */
 export const SUBSCRIPTION_SORTS = {
   CREATED_AT_DESC: { order: 'desc' },
   CREATED_AT_ASC: { order: 'asc' },
@@ -42,7 +41,10 @@ export const SUBSCRIPTION_SORTS = {
   EXPIRES_AT_ASC: { order: 'asc', by: { column: 'expiresAt', isNullable: true } },
 } satisfies Record<string, SubscriptionSort>;
 
-/** The subscriptions of everybody, the newest first unless sorted otherwise, with their status by the clock of this moment. */
+/**
+ * Lists the subscriptions of all users, newest first by default. Status and filter count a
+ * subscription as EXPIRED as soon as `expiresAt` has passed.
+ */
 export async function listAllSubscriptions(
   services: Pick<Services, 'db' | 'secrets'>,
   {
@@ -54,7 +56,7 @@ export async function listAllSubscriptions(
     orderBy?: keyof typeof SUBSCRIPTION_SORTS | null;
     page: PageArguments;
   },
-): Promise<Page<SubscriptionOfPlan>> {
+): Promise<Page<SubscriptionWithPlan>> {
   const { db } = services;
   const now = await databaseNow(db);
   const where = whereOf(filter, now);
@@ -68,7 +70,7 @@ export async function listAllSubscriptions(
         where: { AND: [where, window.where] },
         include: { plan: true },
       });
-      return rows.map((row) => withPresentStatus(row, now));
+      return rows.map((row) => withCurrentStatus(row, now));
     },
     count: () => db.userSubscription.count({ where }),
   });
@@ -85,7 +87,7 @@ function whereOf(
   };
 }
 
-/** By the clock, as `withPresentStatus` has it. */
+/** The same rule as `withCurrentStatus`, as a condition. */
 function hasStatus(status: SubscriptionStatus, now: Date): Prisma.UserSubscriptionWhereInput {
   if (status === 'STOPPED') return { status };
   if (status === 'EXPIRED') return { status: { not: 'STOPPED' }, expiresAt: { lte: now } };

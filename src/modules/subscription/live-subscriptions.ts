@@ -3,7 +3,7 @@ import type { Transaction } from '../../platform/database/database.ts';
 import { lockSubscriptionsWhere } from '../kernel/locks.ts';
 import { isLiveSql, isOpenSql } from './subscription-status.ts';
 
-/** Whether the user has a subscription that can be used, or could be if its traffic were not used up. */
+/** A subscription is live while it is ACTIVE or EXHAUSTED and has not expired. */
 export async function hasLiveSubscription(
   tx: Pick<Transaction, '$queryRaw'>,
   userId: string,
@@ -12,9 +12,9 @@ export async function hasLiveSubscription(
 }
 
 /**
- * Locks the open subscriptions of a user, after him and his orders and before codes.
+ * Locks the open subscriptions of a user. The caller holds the lock on the user.
  *
- * @returns the ids of those that are live, ascending
+ * @returns the ids of the live ones, ascending
  */
 export async function lockLiveSubscriptions(
   tx: Pick<Transaction, '$queryRaw' | '$executeRaw'>,
@@ -22,6 +22,21 @@ export async function lockLiveSubscriptions(
 ): Promise<string[]> {
   await lockSubscriptionsWhere(tx, Prisma.sql`user_id = ${userId}::uuid AND ${isOpenSql()}`);
   return liveSubscriptionIds(tx, userId);
+}
+
+/**
+ * Stops all live subscriptions of a user. Once the transaction commits, agents no longer admit the
+ * user. The caller holds the lock on the user.
+ *
+ * @returns the ids of the stopped subscriptions
+ */
+export async function stopSubscriptions(tx: Transaction, userId: string): Promise<string[]> {
+  const ids = await lockLiveSubscriptions(tx, userId);
+  await tx.userSubscription.updateMany({
+    where: { id: { in: ids } },
+    data: { status: 'STOPPED', version: { increment: 1 } },
+  });
+  return ids;
 }
 
 async function liveSubscriptionIds(tx: Pick<Transaction, '$queryRaw'>, userId: string): Promise<string[]> {

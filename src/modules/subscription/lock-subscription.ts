@@ -5,11 +5,13 @@ import { lockSubscriptionsWhere, lockUsers } from '../kernel/locks.ts';
 import { isOpenSql } from './subscription-status.ts';
 
 /**
- * Locks the owner of a subscription, then whatever he has open of its plan and the subscription itself.
+ * Locks the owner of a subscription, then the subscription and the owner's open subscriptions of
+ * the same plan.
  *
- * @param ownedBy only one of this user's; absent: anybody's
- * @returns the subscription as it is under the locks
- * @throws PlatformError NOT_FOUND, the same for that of somebody else as for none
+ * @param ownedBy limits the lookup to subscriptions of this user
+ * @returns the subscription, read after locking
+ * @throws PlatformError NOT_FOUND if it does not exist or belongs to another user;
+ *   SERVICE_UNAVAILABLE if a merge moved it concurrently
  */
 export async function lockSubscription(
   tx: Transaction,
@@ -26,7 +28,7 @@ export async function lockSubscription(
   );
   const subscription = await tx.userSubscription.findUnique({ where });
   if (!subscription) throw new PlatformError('NOT_FOUND');
-  // A merge has moved it meanwhile, and the wrong account is locked.
+  // A concurrent merge moved it, so the lock on the user is the wrong one.
   if (subscription.userId !== before.userId) throw new PlatformError('SERVICE_UNAVAILABLE');
   return subscription;
 }

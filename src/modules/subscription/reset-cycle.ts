@@ -1,16 +1,17 @@
 import type { ResetCycle } from '../../generated/prisma/client.ts';
 import { addMonths } from '../kernel/unit-time.ts';
 
-/** When the traffic counters of a subscription first start again from zero; null when they never do. */
+/** @returns the time of the first reset of the traffic counters; null if they never reset */
 export function firstReset(cycle: ResetCycle, startsAt: Date): Date | null {
   return nextReset(cycle, startsAt, startsAt);
 }
 
 /**
- * The first reset that lies after a time, however many were missed until then. Each is counted from the start of the
- * subscription, not from the one before: 31 January, 28 February, 31 March.
+ * Computes the first reset after `after`, regardless of how many were missed. Each reset is counted
+ * from the start of the subscription, not from the previous reset, so that the day of the month
+ * does not drift: 31 January, 28 February, 31 March.
  *
- * @returns null when the counters never start again
+ * @returns null if the counters never reset
  */
 export function nextReset(cycle: ResetCycle, startsAt: Date, after: Date): Date | null {
   switch (cycle) {
@@ -25,7 +26,7 @@ export function nextReset(cycle: ResetCycle, startsAt: Date, after: Date): Date 
   }
 }
 
-/** The first time after `after` that is a positive number of steps of so many months from the start. */
+/** @returns the first time after `after` that is a positive multiple of `months` from the start */
 function nextInSteps(startsAt: Date, months: number, after: Date): Date {
   const passed =
     (after.getUTCFullYear() - startsAt.getUTCFullYear()) * 12 + after.getUTCMonth() - startsAt.getUTCMonth();

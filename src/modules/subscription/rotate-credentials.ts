@@ -9,18 +9,19 @@ import { recordAudit } from '../kernel/record-audit.ts';
 import { newCredentials } from './credentials.ts';
 import { lockLiveSubscriptions } from './live-subscriptions.ts';
 import { lockSubscription } from './lock-subscription.ts';
-import { type SubscriptionOfPlan, withPresentStatus } from './subscription-rows.ts';
+import type { SubscriptionWithPlan } from './subscription-columns.ts';
+import { withCurrentStatus } from './subscription-status.ts';
 
 /**
- * Gives a subscription a new credential and a new token: whoever has the old ones can use neither any more. One's own;
- * an admin, any. Audited without them.
+ * Replaces the credential and the token of a subscription; the old ones stop working. Users can
+ * rotate their own subscriptions, admins any. The audit entry contains neither secret.
  *
- * @throws PlatformError NOT_FOUND, the same for that of somebody else as for none
+ * @throws PlatformError NOT_FOUND if it does not exist or belongs to another user
  */
 export async function rotateSubscriptionCredentials(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
   { caller, id }: { caller: UserCaller; id: string },
-): Promise<SubscriptionOfPlan> {
+): Promise<SubscriptionWithPlan> {
   const rotated = await db.$transaction(async (tx) => {
     const before = await lockSubscription(tx, {
       id: checkId(id),
@@ -38,16 +39,17 @@ export async function rotateSubscriptionCredentials(
       before: { version: before.version },
       after: { version: subscription.version },
     });
-    return withPresentStatus(subscription, await databaseNow(tx));
+    return withCurrentStatus(subscription, await databaseNow(tx));
   });
   announce({ pubSub }, { planIdsOfUsers: [rotated.planId], userIds: [rotated.userId] });
   return rotated;
 }
 
 /**
- * The same for everything that a user has live, inside a transaction that has locked him.
+ * Replaces the credentials of all live subscriptions of a user. The caller holds the lock on the
+ * user.
  *
- * @returns the ids of what was changed
+ * @returns the ids of the changed subscriptions
  */
 export async function rotateCredentials(tx: Transaction, userId: string): Promise<string[]> {
   const ids = await lockLiveSubscriptions(tx, userId);

@@ -1,7 +1,7 @@
 import { Prisma, type SubscriptionStatus, type UserSubscription } from '../../generated/prisma/client.ts';
 
-/** What a subscription that nobody has stopped is, by its time and its traffic. */
-export function statusAfter(
+/** Derives the status of a subscription that is not stopped from its expiry and its traffic. */
+export function deriveStatus(
   {
     expiresAt,
     trafficLimit,
@@ -14,27 +14,50 @@ export function statusAfter(
   return trafficLimit !== null && upload + download >= trafficLimit ? 'EXHAUSTED' : 'ACTIVE';
 }
 
-/** Neither over nor stopped: of these a user has one for each plan. */
+/**
+ * Reports EXPIRED as soon as `expiresAt` has passed, even if the sweep has not updated the row yet.
+ */
+export function withCurrentStatus<Row extends Pick<UserSubscription, 'status' | 'expiresAt'>>(
+  subscription: Row,
+  now: Date,
+): Row {
+  const { status, expiresAt } = subscription;
+  const isOver = expiresAt !== null && expiresAt <= now;
+  return isOver && status !== 'STOPPED' ? { ...subscription, status: 'EXPIRED' } : subscription;
+}
+
+/** A unique index allows each user one open subscription per plan. */
+export const OPEN_STATUSES: readonly SubscriptionStatus[] = ['ACTIVE', 'EXHAUSTED'];
+
 export function isOpen({ status }: { status: SubscriptionStatus }): boolean {
-  return status === 'ACTIVE' || status === 'EXHAUSTED';
+  return OPEN_STATUSES.includes(status);
+}
+
+/** Open and not past its expiry. */
+export function isLive(
+  { status, expiresAt }: Pick<UserSubscription, 'status' | 'expiresAt'>,
+  now: Date,
+): boolean {
+  return isOpen({ status }) && (expiresAt === null || expiresAt > now);
 }
 
 /**
- * The same in SQL. The statuses are part of the text, not parameters: otherwise partial indexes would not be used.
+ * `isOpen` as SQL. The statuses are part of the text because PostgreSQL cannot match a partial
+ * index with parameters.
  *
- * @param alias of `user_subscriptions`; needed where other tables have the same columns
+ * @param alias of `user_subscriptions`, needed if other tables have the same columns
  */
 export function isOpenSql(alias?: string): Prisma.Sql {
   return Prisma.sql`${column(alias, 'status')} IN ('ACTIVE', 'EXHAUSTED')`;
 }
 
-/** Live: open, and not past its expiry. */
+/** `isLive` as SQL. */
 export function isLiveSql(alias?: string): Prisma.Sql {
   const expiresAt = column(alias, 'expires_at');
   return Prisma.sql`${isOpenSql(alias)} AND (${expiresAt} IS NULL OR ${expiresAt} > tessera_now())`;
 }
 
-/** Past its expiry, although no sweep has updated its status yet. */
+/** Open, although `expires_at` has passed: the sweep has not updated the status yet. */
 export function isOverdueSql(alias?: string): Prisma.Sql {
   return Prisma.sql`${isOpenSql(alias)} AND ${column(alias, 'expires_at')} <= tessera_now()`;
 }

@@ -22,17 +22,17 @@ export class SubscriptionAdminResolver {
   @AdminOnly()
   @Query(() => UserSubscriptionConnection, {
     nullable: true,
-    description: 'The subscriptions of everybody.',
+    description: 'The subscriptions of all users.',
   })
   subscriptions(
     @Arg('filter', () => UserSubscriptionFilter, {
       nullable: true,
-      description: 'Which subscriptions; absent: all.',
+      description: 'Conditions that must all hold. Defaults to no condition.',
     })
     filter: UserSubscriptionFilter | null,
     @Arg('orderBy', () => UserSubscriptionOrderBy, {
       nullable: true,
-      description: 'Absent: the newest first.',
+      description: 'Defaults to CREATED_AT_DESC.',
     })
     orderBy: keyof typeof UserSubscriptionOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
@@ -44,11 +44,11 @@ export class SubscriptionAdminResolver {
   @AdminOnly()
   @Mutation(() => UserSubscription, {
     description:
-      'Stops a subscription or lets it go on, and changes its end and its limit; servers and apps know at once.',
+      'Stops or resumes a subscription, and changes its expiry and traffic limit. Servers and apps are notified immediately.',
   })
   updateUserSubscription(
-    @Arg('id', () => ID, { description: 'Which subscription.' }) id: string,
-    @Arg('input', () => UpdateUserSubscriptionInput, { description: 'What changes; the rest stays.' })
+    @Arg('id', () => ID, { description: 'UUID of the subscription.' }) id: string,
+    @Arg('input', () => UpdateUserSubscriptionInput, { description: 'The fields to change.' })
     input: UpdateUserSubscriptionInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
@@ -56,7 +56,10 @@ export class SubscriptionAdminResolver {
     return updateUserSubscription(context, { actorId: userId, id, input });
   }
 
-  @FieldResolver(() => User, { nullable: true, description: 'Whose it is; for admins, null for others.' })
+  @FieldResolver(() => User, {
+    nullable: true,
+    description: 'The owner. Null for callers who are not admins.',
+  })
   user(@Root() { userId }: UserSubscriptionRow, @Ctx() context: Context): Promise<User | null> {
     return findOwner(context, { userId });
   }

@@ -10,10 +10,10 @@ export class SubscriptionResolver {
   @SignedIn()
   @Mutation(() => UserSubscription, {
     description:
-      'Gives a subscription a new credential and token; the old ones stop working. For admins: any.',
+      'Replaces the credential and the token of a subscription; the old ones stop working. Users can rotate their own subscriptions, admins any.',
   })
   rotateSubscriptionCredentials(
-    @Arg('id', () => ID, { description: 'Which subscription.' }) id: string,
+    @Arg('id', () => ID, { description: 'UUID of the subscription.' }) id: string,
     @CurrentUser() caller: UserCaller,
     @Ctx() context: Context,
   ): Promise<UserSubscription> {

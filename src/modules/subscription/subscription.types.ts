@@ -11,12 +11,15 @@ import { SUBSCRIPTION_SORTS } from './list-subscriptions.ts';
 
 registerEnumType(SubscriptionStatus, {
   name: 'SubscriptionStatus',
-  description: 'Whether a subscription can be used.',
+  description: 'Whether a subscription can be used, and why not.',
   valuesConfig: {
-    ACTIVE: { description: 'It can be used.' },
-    EXHAUSTED: { description: 'Its traffic is used up; its time is not.' },
-    EXPIRED: { description: 'Its time is over.' },
-    STOPPED: { description: 'An admin has stopped it.' },
+    ACTIVE: { description: 'Usable: neither expired nor exhausted nor stopped.' },
+    EXHAUSTED: {
+      description:
+        'The traffic limit is reached. A reset, an extension or a higher limit makes it ACTIVE again.',
+    },
+    EXPIRED: { description: 'The time in `expiresAt` has passed.' },
+    STOPPED: { description: 'Stopped by an admin, or because its account was closed or merged.' },
   },
 });
 
@@ -34,89 +37,107 @@ type SubscriptionFields = Pick<
   | 'version'
 >;
 
-@ObjectType({ description: 'What a user has of a plan.' })
+@ObjectType({ description: "A user's access to a plan, with its own expiry and traffic counters." })
 export class UserSubscription implements SubscriptionFields {
   @Field(() => ID, { description: 'UUID.' })
   id!: string;
 
-  @Field(() => Plan, { description: 'The plan it is of.' })
+  @Field(() => Plan, { description: 'The plan, even if it has been deleted since.' })
   plan!: Plan;
 
-  @Field(() => SubscriptionStatus, { description: 'Whether it can be used, by the clock of this moment.' })
+  @Field(() => SubscriptionStatus, {
+    description: 'Current status: EXPIRED as soon as `expiresAt` has passed.',
+  })
   status!: SubscriptionStatus;
 
-  @Field(() => DateTimeScalar, { description: 'When it began.' })
+  @Field(() => DateTimeScalar, { description: 'When the subscription started.' })
   startsAt!: Date;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When it ends; null is never.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the subscription expires. Null if it never does.',
+  })
   expiresAt!: Date | null;
 
-  @Field(() => BigIntScalar, { nullable: true, description: 'Bytes in both directions; null is unlimited.' })
+  @Field(() => BigIntScalar, {
+    nullable: true,
+    description: 'Limit of uploaded plus downloaded bytes. Null is unlimited.',
+  })
   trafficLimit!: bigint | null;
 
-  @Field(() => BigIntScalar, { description: 'Bytes sent since the last reset.' })
+  @Field(() => BigIntScalar, { description: 'Bytes uploaded since the last reset.' })
   upload!: bigint;
 
-  @Field(() => BigIntScalar, { description: 'Bytes received since the last reset.' })
+  @Field(() => BigIntScalar, { description: 'Bytes downloaded since the last reset.' })
   download!: bigint;
 
   @Field(() => String, {
-    description: 'Names the subscription to programs that are not logged in; keep it secret.',
+    description: 'Identifies the subscription to programs without a session. A secret.',
   })
   token!: string;
 
-  @Field(() => String, { description: 'UUID that the user shows at the nodes; keep it secret.' })
+  @Field(() => String, { description: 'UUID that authenticates the user at the nodes. A secret.' })
   credential!: string;
 
-  @Field(() => Int, { description: 'Goes up with each change.' })
+  @Field(() => Int, {
+    description:
+      'Increases with each change. Pass it to `updateUserSubscription` to detect concurrent edits.',
+  })
   version!: number;
 }
 
 export const UserSubscriptionConnection = Connection(UserSubscription, 'UserSubscription');
 
 export const UserSubscriptionOrderBy = OrderBy('UserSubscription', SUBSCRIPTION_SORTS, {
-  CREATED_AT_DESC: 'The newest first.',
-  CREATED_AT_ASC: 'The oldest first.',
-  EXPIRES_AT_DESC: 'What ends last comes first; what never ends comes last.',
-  EXPIRES_AT_ASC: 'What has ended, or ends next, comes first; what never ends comes last.',
+  CREATED_AT_DESC: 'Newest first.',
+  CREATED_AT_ASC: 'Oldest first.',
+  EXPIRES_AT_DESC: 'Latest expiry first; subscriptions that never expire come last.',
+  EXPIRES_AT_ASC: 'Earliest expiry first; subscriptions that never expire come last.',
 });
 
-@InputType({ description: 'Which subscriptions; what is left out does not matter.' })
+@InputType({
+  description: 'Conditions on subscriptions, combined with AND. Absent and null conditions are ignored.',
+})
 export class UserSubscriptionFilter {
-  @Field(() => ID, { nullable: true, description: 'Whose they are.' })
+  @Field(() => ID, { nullable: true, description: 'UUID of the owner.' })
   userId?: string | null;
 
-  @Field(() => ID, { nullable: true, description: 'The plan they are of.' })
+  @Field(() => ID, { nullable: true, description: 'UUID of the plan.' })
   planId?: string | null;
 
   @Field(() => SubscriptionStatus, {
     nullable: true,
-    description: 'Whether they can be used, by the clock of this moment.',
+    description: 'Current status: EXPIRED as soon as `expiresAt` has passed.',
   })
   status?: SubscriptionStatus | null;
 }
 
-@InputType({ description: 'A change of a subscription; what is left out stays.' })
+@InputType({ description: 'Changes to a subscription. Absent fields keep their value.' })
 export class UpdateUserSubscriptionInput {
   @Field(() => Int, {
     nullable: true,
-    description: 'The version that was read: refused when it has changed since. Absent: the last write wins.',
+    description:
+      'The version that was read. Fails with EDIT_CONFLICT if the subscription has changed since. If absent, the last write wins.',
   })
   version?: number | null;
 
   @Field(() => SubscriptionStatus, {
     nullable: true,
     description:
-      'STOPPED takes it from the servers; ACTIVE lets it go on, and it is EXHAUSTED if its traffic is used up. No other can be set.',
+      'STOPPED removes the user from the servers. ACTIVE resumes the subscription, or makes it EXHAUSTED if its traffic is used up. Other values are rejected.',
   })
   status?: SubscriptionStatus | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When it ends; null is never.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the subscription expires. Null if it never does.',
+  })
   expiresAt?: Date | null;
 
   @Field(() => BigIntScalar, {
     nullable: true,
-    description: 'Bytes in both directions, in each period where it resets; null is unlimited.',
+    description:
+      'Limit of uploaded plus downloaded bytes, per period if the traffic resets. Null is unlimited.',
   })
   trafficLimit?: bigint | null;
 }

@@ -9,12 +9,12 @@ import type { Services } from '../../platform/services.ts';
 import { announce } from '../kernel/announce.ts';
 import { recordAudit } from '../kernel/record-audit.ts';
 import { lockSubscription } from './lock-subscription.ts';
-import type { SubscriptionOfPlan } from './subscription-rows.ts';
-import { isOpen, isOverdueSql, statusAfter } from './subscription-status.ts';
+import type { SubscriptionWithPlan } from './subscription-columns.ts';
+import { deriveStatus, isOpen, isOverdueSql, OPEN_STATUSES } from './subscription-status.ts';
 
-const BY_HAND = 'can only be ACTIVE or STOPPED: the others follow from its time and its traffic';
+const BY_HAND = 'must be ACTIVE or STOPPED: the other statuses follow from expiry and traffic';
 
-/** Null and absent differ: null is never, and unlimited. */
+/** Null is not absent: it means that the subscription never expires, or has no traffic limit. */
 const SubscriptionChange = z.object({
   version: EditedVersion,
   status: z
@@ -26,25 +26,25 @@ const SubscriptionChange = z.object({
 });
 type SubscriptionChange = z.output<typeof SubscriptionChange>;
 
-/** What an update changes, all of it as it is then. */
+/** The columns that an update sets. */
 type Changed = Pick<UserSubscription, 'status' | 'expiresAt' | 'trafficLimit' | 'bonusTraffic'>;
 
 /**
- * Changes a subscription by hand, audited: stops it, or lets it go on; its end; its limit, which is then also that of
- * its later periods. What it is then follows from its time and its traffic. With the commit the servers know.
+ * Stops or resumes a subscription, and changes its expiry and its traffic limit. A new limit also
+ * applies to later periods. Unless it is stopped, the status is derived from expiry and traffic.
  *
- * @throws PlatformError NOT_FOUND; BAD_USER_INPUT; EDIT_CONFLICT when it has changed since that `version`
+ * @throws PlatformError NOT_FOUND; BAD_USER_INPUT; EDIT_CONFLICT if it has changed since `version`
  */
 export async function updateUserSubscription(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
   { actorId, id, input }: { actorId: string; id: string; input: z.input<typeof SubscriptionChange> },
-): Promise<SubscriptionOfPlan> {
+): Promise<SubscriptionWithPlan> {
   const change = checkInput(SubscriptionChange, input);
   const updated = await db.$transaction(async (tx) => {
     const before = await lockSubscription(tx, { id: checkId(id) });
     checkVersion(before, change.version);
     const changed = applyChange(before, change, await databaseNow(tx));
-    if (isOpen(changed)) await makeRoom(tx, before);
+    if (isOpen(changed)) await closeOverdue(tx, before);
     const after = await tx.userSubscription.update({
       where: { id: before.id },
       data: { ...changed, version: { increment: 1 } },
@@ -74,12 +74,18 @@ function applyChange(
     ...(trafficLimit !== undefined && { bonusTraffic: 0n }),
   };
   if (after.expiresAt && after.expiresAt < after.startsAt) {
-    throw refusal('expiresAt', `must not be before its start, ${after.startsAt.toISOString()}`);
+    throw refusal(
+      'expiresAt',
+      `must not be before the start of the subscription, ${after.startsAt.toISOString()}`,
+    );
   }
   const isStopped = (wanted ?? before.status) === 'STOPPED';
-  const status = isStopped ? 'STOPPED' : statusAfter(after, now);
+  const status = isStopped ? 'STOPPED' : deriveStatus(after, now);
   if (wanted === 'ACTIVE' && status === 'EXPIRED') {
-    throw refusal('status', 'cannot be ACTIVE: its time is over. Give it an `expiresAt` to come, or null');
+    throw refusal(
+      'status',
+      'cannot be ACTIVE: the subscription has expired. Set a future `expiresAt`, or null',
+    );
   }
   return {
     status,
@@ -89,18 +95,24 @@ function applyChange(
   };
 }
 
-/** A user has one of a plan that is not closed; those whose time is over, and that nobody has swept yet, make room. */
-async function makeRoom(tx: Transaction, { id, userId, planId }: UserSubscription): Promise<void> {
+/**
+ * Ensures that the user has no other open subscription of the plan: a unique index allows only one.
+ * Overdue ones that the sweep has not updated yet are set to EXPIRED.
+ */
+async function closeOverdue(tx: Transaction, { id, userId, planId }: UserSubscription): Promise<void> {
   await tx.$executeRaw`
     UPDATE user_subscriptions SET status = 'EXPIRED', version = version + 1
     WHERE user_id = ${userId}::uuid AND plan_id = ${planId}::uuid AND id <> ${id}::uuid
       AND ${isOverdueSql()}`;
   const other = await tx.userSubscription.findFirst({
-    where: { userId, planId, id: { not: id }, status: { in: ['ACTIVE', 'EXHAUSTED'] } },
+    where: { userId, planId, id: { not: id }, status: { in: [...OPEN_STATUSES] } },
     select: { id: true },
   });
   if (other)
-    throw refusal('status', `cannot be ACTIVE: its user has the same plan live already, ${other.id}`);
+    throw refusal(
+      'status',
+      `cannot be ACTIVE: the user already has a live subscription of this plan, ${other.id}`,
+    );
 }
 
 function refusal(name: string, message: string) {

@@ -17,7 +17,7 @@ describe('addUnits', () => {
     ['2026-09-15T12:00:00.000Z', 'HALF_YEAR', 3, '2028-03-15T12:00:00.000Z'],
     ['2026-03-15T12:00:00.000Z', 'YEAR', 1, '2027-03-15T12:00:00.000Z'],
     ['2026-03-15T12:00:00.000Z', 'YEAR', 100, '2126-03-15T12:00:00.000Z'],
-  ] as const)('%s and %s × %i is %4$s', (from, unit, quantity, until) => {
+  ] as const)('%s plus %s × %i is %s', (from, unit, quantity, until) => {
     expect(addUnits(at(from), unit, quantity)).toEqual(at(until));
   });
 
@@ -36,11 +36,14 @@ describe('addUnits', () => {
     ['2024-02-29T10:00:00.000Z', 'YEAR', 1, '2025-02-28T10:00:00.000Z'],
     ['2024-02-29T10:00:00.000Z', 'YEAR', 4, '2028-02-29T10:00:00.000Z'],
     ['2096-02-29T10:00:00.000Z', 'YEAR', 4, '2100-02-28T10:00:00.000Z'],
-  ] as const)('%s and %s × %i ends on the last day of a short month, %4$s', (from, unit, quantity, until) => {
-    expect(addUnits(at(from), unit, quantity)).toEqual(at(until));
-  });
+  ] as const)(
+    '%s plus %s × %i is clamped to the last day of a short month: %s',
+    (from, unit, quantity, until) => {
+      expect(addUnits(at(from), unit, quantity)).toEqual(at(until));
+    },
+  );
 
-  it('adds all units at once, so a short month on the way costs nothing', () => {
+  it('adds all units in one step, so a short month in between does not lose days', () => {
     const from = at('2026-01-31T00:00:00.000Z');
 
     const oneByOne = addUnits(addUnits(from, 'MONTH', 1), 'MONTH', 1);
@@ -49,12 +52,12 @@ describe('addUnits', () => {
     expect(oneByOne).toEqual(at('2026-03-28T00:00:00.000Z'));
   });
 
-  it('counts the months of UTC, whatever the zone of the machine', () => {
+  it('uses calendar months in UTC, regardless of the local time zone', () => {
     expect(addUnits(at('2026-01-31T23:30:00.000Z'), 'MONTH', 1)).toEqual(at('2026-02-28T23:30:00.000Z'));
     expect(addUnits(at('2026-03-01T00:30:00.000Z'), 'MONTH', 1)).toEqual(at('2026-04-01T00:30:00.000Z'));
   });
 
-  it('leaves the time it was given as it was', () => {
+  it('does not mutate its argument', () => {
     const from = at('2026-01-31T00:00:00.000Z');
 
     addMonths(from, 1);

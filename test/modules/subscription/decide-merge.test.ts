@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { UserSubscription } from '../../../src/generated/prisma/client.ts';
-import { decideMoves, trafficLeft } from '../../../src/modules/subscription/decide-merge.ts';
+import { bonusTraffic, decideMerge, trafficLeft } from '../../../src/modules/subscription/decide-merge.ts';
 
 const NOW = new Date('2026-01-31T12:00:00.000Z');
 const DAY_MS = 86_400_000;
 const inDays = (days: number) => new Date(NOW.getTime() + days * DAY_MS);
 const PLAN = randomUUID();
 
-/** One of thirty days without a traffic limit, of the same plan. */
+/** Defaults to a subscription of the plan with 30 days left and no traffic limit. */
 const subscription = (overrides: Partial<UserSubscription> = {}): UserSubscription => ({
   id: randomUUID(),
   userId: randomUUID(),
@@ -32,35 +32,45 @@ const subscription = (overrides: Partial<UserSubscription> = {}): UserSubscripti
   ...overrides,
 });
 
-const planOf = (
+const decide = (
   from: Partial<UserSubscription>,
   into: Partial<UserSubscription> | null,
   shared: readonly string[] = [],
 ) =>
-  decideMoves({
+  decideMerge({
     from: [subscription(from)],
     into: into ? [subscription(into)] : [],
     sharedPlanIds: new Set(shared),
     now: NOW,
   });
 
-describe('planMoves', () => {
-  it('moves what the other account does not have as it is', () => {
+describe('decideMerge', () => {
+  it('moves a subscription unchanged if the other account has none of the plan', () => {
     const one = subscription({ trafficLimit: 100n, upload: 7n });
     const other = subscription({ planId: randomUUID() });
 
-    const moves = decideMoves({ from: [one], into: [other], sharedPlanIds: new Set(), now: NOW });
+    const moves = decideMerge({ from: [one], into: [other], sharedPlanIds: new Set(), now: NOW });
 
     expect(moves).toEqual([{ subscription: one, into: null, expiresAt: one.expiresAt, trafficLimit: 100n }]);
   });
 
   it.each<[string, Partial<UserSubscription>, Partial<UserSubscription>, number | null]>([
-    ['adds the time that remains', { expiresAt: inDays(30) }, { expiresAt: inDays(12) }, 42],
-    ['lets no end stay no end on this side', { expiresAt: null }, { expiresAt: inDays(12) }, null],
-    ['and on the other', { expiresAt: inDays(12) }, { expiresAt: null }, null],
-    ['and on both', { expiresAt: null }, { expiresAt: null }, null],
+    ['adds the remaining times', { expiresAt: inDays(30) }, { expiresAt: inDays(12) }, 42],
+    [
+      'keeps a merged subscription that never expires unlimited in time',
+      { expiresAt: null },
+      { expiresAt: inDays(12) },
+      null,
+    ],
+    [
+      'keeps an absorbing subscription that never expires unlimited in time',
+      { expiresAt: inDays(12) },
+      { expiresAt: null },
+      null,
+    ],
+    ['keeps the time unlimited if neither expires', { expiresAt: null }, { expiresAt: null }, null],
   ])('%s', (_, from, into, days) => {
-    const [move] = planOf(from, into);
+    const [move] = decide(from, into);
 
     expect(move?.expiresAt).toEqual(days === null ? null : inDays(days));
     expect(move?.into).not.toBeNull();
@@ -68,72 +78,82 @@ describe('planMoves', () => {
 
   it.each<[string, Partial<UserSubscription>, Partial<UserSubscription>, bigint | null]>([
     [
-      'adds the traffic that remains to what the other has and has used',
+      'adds the remaining traffic to the limit and the usage of the absorbing subscription',
       { trafficLimit: 100n, upload: 10n, download: 20n },
       { trafficLimit: 50n, upload: 5n, download: 6n },
       120n,
     ],
     [
-      'counts what was used beyond the limit for nothing',
+      'treats usage beyond the limit as nothing left',
       { trafficLimit: 100n, upload: 130n },
       { trafficLimit: 50n },
       50n,
     ],
     [
-      'adds to one that is used up',
+      'adds traffic to an exhausted subscription',
       { trafficLimit: 100n },
       { trafficLimit: 50n, upload: 50n, status: 'EXHAUSTED' },
       150n,
     ],
-    ['lets unlimited stay so on this side', { trafficLimit: null }, { trafficLimit: 50n }, null],
-    ['and on the other', { trafficLimit: 50n }, { trafficLimit: null }, null],
     [
-      'does not lose a byte of what JavaScript cannot count',
+      'keeps unlimited traffic of the merged subscription',
+      { trafficLimit: null },
+      { trafficLimit: 50n },
+      null,
+    ],
+    [
+      'keeps unlimited traffic of the absorbing subscription',
+      { trafficLimit: 50n },
+      { trafficLimit: null },
+      null,
+    ],
+    [
+      'adds byte counts beyond the safe integers without losing precision',
       { trafficLimit: 2n ** 62n, upload: 1n },
       { trafficLimit: 2n ** 61n, download: 1n },
       2n ** 62n + 2n ** 61n - 1n,
     ],
   ])('%s', (_, from, into, trafficLimit) => {
-    expect(planOf(from, into)[0]?.trafficLimit).toBe(trafficLimit);
+    expect(decide(from, into)[0]?.trafficLimit).toBe(trafficLimit);
   });
 
-  it('takes the better of two that come from one and the same code, of time and of traffic', () => {
+  it('takes the larger remainder of time and of traffic for a plan from the same code', () => {
     const long = { expiresAt: inDays(30), trafficLimit: 100n, upload: 90n };
     const short = { expiresAt: inDays(10), trafficLimit: 100n, upload: 20n };
 
-    const [move] = planOf(long, short, [PLAN]);
-    const [other] = planOf(short, long, [PLAN]);
+    const [move] = decide(long, short, [PLAN]);
+    const [other] = decide(short, long, [PLAN]);
 
-    // 80 bytes are left of the short one, beside what the survivor has used.
+    // The short one has 80 bytes left, in addition to what the remaining one has used.
     expect(move).toMatchObject({ expiresAt: inDays(30), trafficLimit: 100n });
     expect(other).toMatchObject({ expiresAt: inDays(30), trafficLimit: 170n });
   });
 
-  it('adds up where the code that both have is one of another plan', () => {
-    expect(planOf({ expiresAt: inDays(3) }, { expiresAt: inDays(4) }, [randomUUID()])[0]?.expiresAt).toEqual(
+  it('adds the remainders if the shared code is for another plan', () => {
+    expect(decide({ expiresAt: inDays(3) }, { expiresAt: inDays(4) }, [randomUUID()])[0]?.expiresAt).toEqual(
       inDays(7),
     );
   });
 
   it.each<[string, Partial<UserSubscription>]>([
     ['a trial', { isTrial: true }],
-    ['one whose time is over, though nobody has swept it', { expiresAt: NOW }],
-    ['a stopped one', { status: 'STOPPED' }],
-    ['an expired one', { status: 'EXPIRED', expiresAt: inDays(-1) }],
+    ['an overdue subscription that the sweep has not updated yet', { expiresAt: NOW }],
+    ['a stopped subscription', { status: 'STOPPED' }],
+    ['an expired subscription', { status: 'EXPIRED', expiresAt: inDays(-1) }],
   ])('does not move %s', (_, from) => {
-    expect(planOf(from, null)).toEqual([]);
-    expect(planOf(from, {})).toEqual([]);
+    expect(decide(from, null)).toEqual([]);
+    expect(decide(from, {})).toEqual([]);
   });
 
   it.each<[string, Partial<UserSubscription>]>([
-    ['is over', { expiresAt: NOW }],
+    ['has expired', { expiresAt: NOW }],
     ['is stopped', { status: 'STOPPED' }],
-  ])('does not add to one that %s', (_, into) => {
-    expect(planOf({}, into)[0]).toMatchObject({ into: null, expiresAt: inDays(30) });
+  ])('moves a subscription unchanged if the one of the same plan %s', (_, into) => {
+    expect(decide({}, into)[0]).toMatchObject({ into: null, expiresAt: inDays(30) });
   });
 
-  it('adds what was paid for to a trial of the same plan', () => {
-    expect(planOf({}, { isTrial: true, expiresAt: inDays(2) })[0]?.expiresAt).toEqual(inDays(32));
+  it('adds a paid subscription to a trial of the same plan', () => {
+    expect(decide({}, { isTrial: true, expiresAt: inDays(2) })[0]?.expiresAt).toEqual(inDays(32));
   });
 });
 
@@ -143,7 +163,24 @@ describe('trafficLeft', () => {
     [{ trafficLimit: 10n, upload: 3n, download: 4n }, 3n],
     [{ trafficLimit: 10n, upload: 10n }, 0n],
     [{ trafficLimit: 10n, upload: 10n, download: 1n }, 0n],
-  ])('of %o is %s', (fields, left) => {
+  ])('for %o is %s', (fields, left) => {
     expect(trafficLeft(subscription(fields))).toBe(left);
+  });
+});
+
+describe('bonusTraffic', () => {
+  it.each<[string, Partial<UserSubscription>, bigint | null, bigint]>([
+    ['the added traffic of a plan that resets', { resetCycle: 'YEARLY', trafficLimit: 100n }, 130n, 30n],
+    [
+      'the bonus of an earlier merge and the added traffic',
+      { resetCycle: 'MONTHLY_FIRST', trafficLimit: 120n, bonusTraffic: 20n },
+      150n,
+      50n,
+    ],
+    ['0 for a plan that never resets', { resetCycle: 'NEVER', trafficLimit: 100n }, 130n, 0n],
+    ['0 if the merged limit is unlimited', { resetCycle: 'YEARLY', trafficLimit: 100n }, null, 0n],
+    ['0 if the limit was unlimited before', { resetCycle: 'YEARLY', trafficLimit: null }, null, 0n],
+  ])('is %s', (_, into, mergedLimit, bonus) => {
+    expect(bonusTraffic(subscription(into), mergedLimit)).toBe(bonus);
   });
 });

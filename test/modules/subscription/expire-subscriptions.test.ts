@@ -15,11 +15,11 @@ beforeEach(async () => {
   await services.db.userSubscription.deleteMany();
 });
 
-const present = (id: string) => services.db.userSubscription.findUniqueOrThrow({ where: { id } });
-const OVER = { startsAt: inDays(-40), expiresAt: inDays(-1) };
+const reload = (id: string) => services.db.userSubscription.findUniqueOrThrow({ where: { id } });
+const OVERDUE = { startsAt: inDays(-40), expiresAt: inDays(-1) };
 
-/** That many users whose subscriptions of one plan are over, one millisecond after another. */
-async function manyOver(count: number): Promise<string> {
+/** Creates users whose subscriptions of one plan expired, each 1 ms after the previous one. */
+async function buildOverdue(count: number): Promise<string> {
   const { id: planId } = await buildPlan(services.db);
   await services.db.$executeRaw`
     WITH u AS (INSERT INTO users (id) SELECT gen_random_uuid() FROM generate_series(1, ${count}::int) RETURNING id)
@@ -32,10 +32,10 @@ const countExpired = (planId: string) =>
   services.db.userSubscription.count({ where: { planId, status: 'EXPIRED', version: 2 } });
 
 describe('expireSubscriptions', () => {
-  it('writes down that time is over, with the commit of which servers know, and tells the users', async () => {
-    const active = await buildSubscription(services.db, OVER);
+  it('sets overdue subscriptions to EXPIRED, raises their revision and wakes agents and users', async () => {
+    const active = await buildSubscription(services.db, OVERDUE);
     const exhausted = await buildSubscription(services.db, {
-      ...OVER,
+      ...OVERDUE,
       status: 'EXHAUSTED',
       trafficLimit: 0n,
     });
@@ -44,7 +44,7 @@ describe('expireSubscriptions', () => {
     expect(await expireSubscriptions(services)).toBe(2);
 
     for (const before of [active, exhausted]) {
-      const after = await present(before.id);
+      const after = await reload(before.id);
       const { revision, revisedAt } = after;
       expect(after).toEqual({ ...before, status: 'EXPIRED', version: 2, revision, revisedAt });
       expect(revision).toBeGreaterThan(before.revision);
@@ -56,25 +56,25 @@ describe('expireSubscriptions', () => {
   });
 
   it.each([
-    ['one whose time is not over', { expiresAt: inDays(1) }],
-    ['one that never ends', { expiresAt: null }],
-    ['a stopped one', { ...OVER, status: 'STOPPED' as const }],
-  ])('leaves %s alone', async (_, overrides) => {
+    ['a subscription that has not expired', { expiresAt: inDays(1) }],
+    ['a subscription that never expires', { expiresAt: null }],
+    ['a stopped subscription', { ...OVERDUE, status: 'STOPPED' as const }],
+  ])('does not change %s', async (_, overrides) => {
     const before = await buildSubscription(services.db, overrides);
 
     expect(await expireSubscriptions(services)).toBe(0);
 
-    expect(await present(before.id)).toEqual(before);
+    expect(await reload(before.id)).toEqual(before);
   });
 
-  it('goes through any number in batches, each told on its own, and writes down how far it has come', async () => {
-    const planId = await manyOver(2_500);
+  it('processes any number in groups of 1,000, announces each group and records its progress', async () => {
+    const planId = await buildOverdue(2_500);
     const woken = listening(services);
 
     expect(await expireSubscriptions(services)).toBe(2_500);
 
     expect(await countExpired(planId)).toBe(2_500);
-    // The plan once for each batch, a user once.
+    // Each group announces the plan once and each user once.
     expect(woken.filter((wake) => wake.startsWith(PLAN_USERS_CHANGED))).toHaveLength(3);
     expect(new Set(woken.filter((wake) => wake.startsWith(USER_CHANGED))).size).toBe(2_500);
     expect(await services.db.jobRun.findUnique({ where: { name: 'expire-subscriptions' } })).toMatchObject({
@@ -83,8 +83,8 @@ describe('expireSubscriptions', () => {
     });
   });
 
-  it('expires each once, however many workers do it', async () => {
-    const planId = await manyOver(2_500);
+  it('expires each subscription once when several workers run concurrently', async () => {
+    const planId = await buildOverdue(2_500);
 
     const expired = await Promise.all([1, 2, 3].map(() => expireSubscriptions(services)));
 
@@ -93,10 +93,10 @@ describe('expireSubscriptions', () => {
     expect(await countExpired(planId)).toBe(2_500);
   });
 
-  it('leaves what somebody holds to the next run, without waiting for him', async () => {
+  it('skips locked rows without waiting and expires them in the next run', async () => {
     const [held, free] = [
-      await buildSubscription(services.db, OVER),
-      await buildSubscription(services.db, OVER),
+      await buildSubscription(services.db, OVERDUE),
+      await buildSubscription(services.db, OVERDUE),
     ];
 
     await services.db.$transaction(async (tx) => {
@@ -104,12 +104,12 @@ describe('expireSubscriptions', () => {
       expect(await expireSubscriptions(services)).toBe(1);
     });
 
-    expect(await present(free.id)).toMatchObject({ status: 'EXPIRED' });
-    expect(await present(held.id)).toMatchObject({ status: 'ACTIVE', upload: 1n });
+    expect(await reload(free.id)).toMatchObject({ status: 'EXPIRED' });
+    expect(await reload(held.id)).toMatchObject({ status: 'ACTIVE', upload: 1n });
     expect(await expireSubscriptions(services)).toBe(1);
   });
 
-  it('finds what is due by an index, among any number that is not', async () => {
+  it('finds overdue subscriptions by an index', async () => {
     const { id: planId } = await buildPlan(services.db);
     await services.db.$executeRaw`
       INSERT INTO user_subscriptions (id, user_id, plan_id, expires_at, token, credential, status)
@@ -127,20 +127,20 @@ describe('expireSubscriptions', () => {
   });
 });
 
-describe('a run that is cut short', () => {
-  it('by a batch that fails keeps what was done, and is resumed by the next', async () => {
-    const planId = await manyOver(2_500);
-    // In the second batch.
+describe('an interrupted run of expireSubscriptions', () => {
+  it('keeps the committed groups when a group fails, and the next run resumes', async () => {
+    const planId = await buildOverdue(2_500);
+    // It is in the second group.
     const poison = await services.db.userSubscription.findFirstOrThrow({
       ...{ where: { planId }, orderBy: { expiresAt: 'asc' }, skip: 1_500 },
     });
     await services.db.$executeRawUnsafe(`
-      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a fault of the test'; END $$`);
+      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a failure of the test'; END $$`);
     await services.db.$executeRawUnsafe(`
       CREATE TRIGGER fail BEFORE UPDATE ON user_subscriptions FOR EACH ROW
       WHEN (OLD.id = '${poison.id}') EXECUTE FUNCTION fail()`);
 
-    await expect(expireSubscriptions(services)).rejects.toThrow('a fault of the test');
+    await expect(expireSubscriptions(services)).rejects.toThrow('a failure of the test');
 
     expect(await countExpired(planId)).toBe(1_000);
     expect(await services.db.jobRun.findUnique({ where: { name: 'expire-subscriptions' } })).toMatchObject({
@@ -151,8 +151,8 @@ describe('a run that is cut short', () => {
     expect(await countExpired(planId)).toBe(2_500);
   });
 
-  it('by the end of its process ends after the batch that is under way', async () => {
-    const planId = await manyOver(2_500);
+  it('stops after the group in flight when the signal is aborted', async () => {
+    const planId = await buildOverdue(2_500);
     const stopping = new AbortController();
     stopping.abort();
 

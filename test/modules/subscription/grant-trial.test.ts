@@ -13,9 +13,9 @@ beforeAll(async () => {
   api = await startTestApi();
 });
 afterAll(() => api.close());
-afterEach(() => offer({ trialPlanId: null, trialUnitTime: null, trialQuantity: null }));
+afterEach(() => updateSite({ trialPlanId: null, trialUnitTime: null, trialQuantity: null }));
 
-const offer = (data: Prisma.SiteSettingsUncheckedUpdateInput) =>
+const updateSite = (data: Prisma.SiteSettingsUncheckedUpdateInput) =>
   api.services.db.siteSettings.update({ where: { id: 1 }, data });
 const newDevice = () => ({ identifier: `device-${randomUUID()}`, secret: newSecret() });
 const subscriptionsOf = (userId: string) => api.services.db.userSubscription.findMany({ where: { userId } });
@@ -27,7 +27,7 @@ async function register() {
 
 async function offerTrial(plan: Partial<Prisma.PlanUncheckedCreateInput> = {}) {
   const { id } = await buildPlan(api.services.db, plan);
-  await offer({ trialPlanId: id, trialUnitTime: 'DAY', trialQuantity: 3 });
+  await updateSite({ trialPlanId: id, trialUnitTime: 'DAY', trialQuantity: 3 });
   return id;
 }
 
@@ -38,31 +38,28 @@ describe('grantTrial', () => {
     ['QUARTER', 2],
     ['HALF_YEAR', 1],
     ['YEAR', 10],
-  ] as const)(
-    'gives a new account the plan of the site for the time the site says: %s × %i',
-    async (unit, n) => {
-      const planId = await offerTrial({ trafficLimit: 5_000_000_000n, status: 'HIDDEN' });
-      await offer({ trialUnitTime: unit, trialQuantity: n });
+  ] as const)('grants a new account the trial plan of the site for %s × %i', async (unit, n) => {
+    const planId = await offerTrial({ trafficLimit: 5_000_000_000n, status: 'HIDDEN' });
+    await updateSite({ trialUnitTime: unit, trialQuantity: n });
 
-      const [trial, ...more] = await register();
+    const [trial, ...more] = await register();
 
-      expect(more).toEqual([]);
-      expect(trial).toMatchObject({
-        planId,
-        isTrial: true,
-        status: 'ACTIVE',
-        trafficLimit: 5_000_000_000n,
-        upload: 0n,
-        download: 0n,
-        resetCycle: 'NEVER',
-        nextResetAt: null,
-      });
-      expect(trial?.expiresAt).toEqual(addUnits(trial?.startsAt ?? new Date(0), unit, n));
-      expect(Math.abs((trial?.startsAt.getTime() ?? 0) - Date.now())).toBeLessThan(10_000);
-    },
-  );
+    expect(more).toEqual([]);
+    expect(trial).toMatchObject({
+      planId,
+      isTrial: true,
+      status: 'ACTIVE',
+      trafficLimit: 5_000_000_000n,
+      upload: 0n,
+      download: 0n,
+      resetCycle: 'NEVER',
+      nextResetAt: null,
+    });
+    expect(trial?.expiresAt).toEqual(addUnits(trial?.startsAt ?? new Date(0), unit, n));
+    expect(Math.abs((trial?.startsAt.getTime() ?? 0) - Date.now())).toBeLessThan(10_000);
+  });
 
-  it('leaves what is unlimited unlimited, and sets the first reset of a plan that has one', async () => {
+  it('keeps unlimited traffic unlimited, and sets the first reset according to the cycle of the plan', async () => {
     await offerTrial({ trafficLimit: null, resetCycle: 'MONTHLY_FIRST' });
 
     const [trial] = await register();
@@ -74,7 +71,7 @@ describe('grantTrial', () => {
     );
   });
 
-  it('is shown to the new user at once, with secrets of his own', async () => {
+  it('grants a trial that the new user sees immediately, with unique secrets', async () => {
     const planId = await offerTrial();
     const { deviceLogin } = await api.anonymous.get(DeviceLoginDocument, { input: newDevice() });
     const { viewer } = await api.anonymous.as(deviceLogin.accessToken).get(ViewerDocument);
@@ -87,7 +84,7 @@ describe('grantTrial', () => {
     expect([token, credential]).not.toContain(neighbours?.credential);
   });
 
-  it('is given once: to a registration, not to a login', async () => {
+  it('grants a trial at registration only, not at later logins', async () => {
     const device = newDevice();
     await offerTrial();
     const { user } = await logInDevice(api.services, device);
@@ -99,16 +96,16 @@ describe('grantTrial', () => {
   });
 
   it.each<[string, () => Promise<unknown>]>([
-    ['a site that offers none', async () => undefined],
+    ['a site without a trial', async () => undefined],
     ['a withdrawn plan', () => offerTrial({ status: 'WITHDRAWN' })],
     ['a deleted plan', () => offerTrial({ deletedAt: new Date() })],
-  ])('gives nothing for %s, and the account is made all the same', async (_, prepare) => {
+  ])('grants nothing for %s, but still creates the account', async (_, prepare) => {
     await prepare();
 
     expect(await register()).toEqual([]);
   });
 
-  it('leaves nothing behind when it fails, and the same proof may come again', async () => {
+  it('rolls back the registration when it fails, so that the same proof can be retried', async () => {
     const { db } = api.services;
     await offerTrial();
     await db.$executeRaw`
@@ -142,7 +139,7 @@ describe('grantTrial', () => {
 });
 
 describe('listSubscriptions', () => {
-  it('tells what is past its end as EXPIRED before anything has written that down, but not what was stopped', async () => {
+  it('reports EXPIRED as soon as expiresAt has passed, except for stopped subscriptions', async () => {
     const { db } = api.services;
     await offerTrial();
     const { user, accessToken } = await logInDevice(api.services, newDevice());
@@ -152,10 +149,10 @@ describe('listSubscriptions', () => {
       return (await client.get(ViewerDocument)).viewer?.subscriptions[0]?.status;
     };
 
-    const over = { startsAt: new Date(Date.now() - 20_000), expiresAt: new Date(Date.now() - 10_000) };
+    const overdue = { startsAt: new Date(Date.now() - 20_000), expiresAt: new Date(Date.now() - 10_000) };
     expect(await statusAfter({})).toBe('ACTIVE');
     expect(await statusAfter({ trafficLimit: 1n, status: 'EXHAUSTED' })).toBe('EXHAUSTED');
-    expect(await statusAfter(over)).toBe('EXPIRED');
+    expect(await statusAfter(overdue)).toBe('EXPIRED');
     expect(await statusAfter({ status: 'STOPPED' })).toBe('STOPPED');
     expect(await statusAfter({ status: 'ACTIVE', expiresAt: null })).toBe('ACTIVE');
   });

@@ -32,14 +32,14 @@ describe('beginSubscription', () => {
     ['HALF_YEAR', 1, '2026-07-31T10:20:30.456Z'],
     ['YEAR', 1, '2027-01-31T10:20:30.456Z'],
     ['YEAR', 100, '2126-01-31T10:20:30.456Z'],
-  ] as const)('grants %s × %i from now on', (unitTime, quantity, expiresAt) => {
+  ] as const)('starts now and grants %s × %i', (unitTime, quantity, expiresAt) => {
     expect(beginSubscription('new', { ...month, unitTime, quantity }, NOW)).toEqual({
       ...{ id: 'new', startsAt: NOW, expiresAt: at(expiresAt), trafficLimit: 100n, upload: 0n, download: 0n },
       ...{ resetCycle: 'NEVER', nextResetAt: null },
     });
   });
 
-  it('ends on 29 February of a leap year', () => {
+  it('clamps the expiry to 29 February in a leap year and to 28 February otherwise', () => {
     const now = at('2028-01-31T00:00:00.000Z');
     expect(beginSubscription('new', month, now).expiresAt).toEqual(at('2028-02-29T00:00:00.000Z'));
     const leapDay = at('2028-02-29T00:00:00.000Z');
@@ -47,7 +47,7 @@ describe('beginSubscription', () => {
     expect(beginSubscription('new', year, leapDay).expiresAt).toEqual(at('2029-02-28T00:00:00.000Z'));
   });
 
-  it('without a limit has none, and resets as its plan does', () => {
+  it('keeps traffic unlimited and sets the first reset according to the cycle of the grant', () => {
     const grant: Grant = { ...month, trafficLimit: null, resetCycle: 'MONTHLY_FIRST' };
     expect(beginSubscription('new', grant, NOW)).toMatchObject({
       trafficLimit: null,
@@ -63,26 +63,26 @@ describe('extendSubscription', () => {
     ['QUARTER', '2026-11-30T00:00:00.000Z'],
     ['HALF_YEAR', '2027-02-28T00:00:00.000Z'],
     ['YEAR', '2027-08-31T00:00:00.000Z'],
-  ] as const)('adds a %s to the time that is left', (unitTime, expiresAt) => {
+  ] as const)('adds a %s to the current expiry', (unitTime, expiresAt) => {
     const extended = extendSubscription(live(), { ...month, unitTime }, NOW);
     expect(extended).toMatchObject({ id: 'one', startsAt: live().startsAt, expiresAt: at(expiresAt) });
   });
 
-  it('counts from now when the time is over by a moment', () => {
+  it('adds the time to now if the subscription has just expired', () => {
     const over = live({ expiresAt: at('2026-01-30T00:00:00.000Z') });
     expect(extendSubscription(over, month, NOW).expiresAt).toEqual(at('2026-02-28T10:20:30.456Z'));
   });
 
-  it('keeps a time without end, and traffic without limit', () => {
+  it('keeps unlimited time and unlimited traffic', () => {
     const extended = extendSubscription(live({ expiresAt: null, trafficLimit: null }), month, NOW);
     expect(extended).toMatchObject({ expiresAt: null, trafficLimit: null });
   });
 
-  it('makes traffic unlimited when the plan is by now', () => {
+  it('makes traffic unlimited if the plan has become unlimited', () => {
     expect(extendSubscription(live(), { ...month, trafficLimit: null }, NOW).trafficLimit).toBeNull();
   });
 
-  it('adds traffic that never resets, and keeps what is used of it', () => {
+  it('adds traffic that never resets and keeps the usage', () => {
     expect(extendSubscription(live(), month, NOW)).toMatchObject({
       trafficLimit: 150n,
       upload: 7n,
@@ -90,26 +90,26 @@ describe('extendSubscription', () => {
     });
   });
 
-  it('adds bytes beyond what a double can count', () => {
+  it('adds byte counts beyond the safe integers without losing precision', () => {
     const big = live({ trafficLimit: 9_007_199_254_740_993n });
     expect(extendSubscription(big, month, NOW).trafficLimit).toBe(9_007_199_254_741_093n);
   });
 
-  it('of a plan that resets takes its limit and clears the counters; the next reset stays where it was', () => {
+  it('replaces the limit and clears the counters of a plan that resets, but keeps the next reset', () => {
     const nextResetAt = at('2026-02-15T00:00:00.000Z');
     const periodic = live({ resetCycle: 'MONTHLY_START_DAY', nextResetAt });
     const extended = extendSubscription(periodic, { ...month, resetCycle: 'MONTHLY_START_DAY' }, NOW);
     expect(extended).toMatchObject({ trafficLimit: 100n, upload: 0n, download: 0n, nextResetAt });
   });
 
-  it('takes over the cycle of the plan when that has changed', () => {
+  it('adopts the reset cycle of the plan if it has changed', () => {
     const extended = extendSubscription(live(), { ...month, resetCycle: 'YEARLY' }, NOW);
     expect(extended).toMatchObject({ resetCycle: 'YEARLY', nextResetAt: at('2026-12-31T00:00:00.000Z') });
     const back = extendSubscription(extended, month, NOW);
     expect(back).toMatchObject({ resetCycle: 'NEVER', nextResetAt: null });
   });
 
-  it('leaves what it was given as it was', () => {
+  it('does not mutate its argument', () => {
     const given = live();
     extendSubscription(given, month, NOW);
     expect(given).toEqual(live());

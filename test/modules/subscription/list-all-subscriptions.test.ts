@@ -41,7 +41,7 @@ async function listed(filter: UserSubscriptionFilter | null) {
 }
 
 describe('subscriptions', () => {
-  it('are listed the newest first, with the status by the clock and whose they are', async () => {
+  it('are listed newest first, with the current status and the owner', async () => {
     const nodes = await listed(null);
 
     expect(nodes.map(({ id, status }) => `${nameOf(id)} ${status}`)).toEqual([
@@ -62,24 +62,28 @@ describe('subscriptions', () => {
   it.each<[string, () => UserSubscriptionFilter, string[]]>([
     ['ACTIVE', () => ({ status: 'ACTIVE' }), ['foreign', 'endless', 'active']],
     ['EXHAUSTED', () => ({ status: 'EXHAUSTED' }), ['exhausted']],
-    ['EXPIRED, swept or not', () => ({ status: 'EXPIRED' }), ['swept', 'unswept']],
-    ['STOPPED', () => ({ status: 'STOPPED' }), ['stopped']],
-    ['of one user', () => ({ userId: made.foreign.userId }), ['foreign']],
-    ['of one plan', () => ({ planId: made.swept.planId.toUpperCase() }), ['swept']],
     [
-      'of a user, a plan and a status',
+      'EXPIRED, whether the sweep has updated them or not',
+      () => ({ status: 'EXPIRED' }),
+      ['swept', 'unswept'],
+    ],
+    ['STOPPED', () => ({ status: 'STOPPED' }), ['stopped']],
+    ['one user', () => ({ userId: made.foreign.userId }), ['foreign']],
+    ['one plan', () => ({ planId: made.swept.planId.toUpperCase() }), ['swept']],
+    [
+      'a user, a plan and a status',
       () => ({ userId: user.userId, planId: made.active.planId, status: 'STOPPED' }),
       [],
     ],
-  ])('are found %s', async (_, filter, names) => {
+  ])('can be filtered by %s', async (_, filter, names) => {
     expect((await listed(filter())).map(({ id }) => nameOf(id))).toEqual(names);
   });
 
-  it('are all found by a filter of nulls', async () => {
+  it('are all listed if every condition of the filter is null', async () => {
     expect(await listed({ userId: null, planId: null, status: null })).toHaveLength(7);
   });
 
-  it('are paged through', async () => {
+  it('are paginated', async () => {
     const first = await admin.get(SubscriptionsDocument, { first: 4 });
     const after = first.subscriptions?.pageInfo.endCursor ?? null;
     const rest = await admin.get(SubscriptionsDocument, { first: 4, after });
@@ -91,7 +95,7 @@ describe('subscriptions', () => {
     expect(rest.subscriptions?.pageInfo.hasNextPage).toBe(false);
   });
 
-  it('do not say whose they are to anybody else', async () => {
+  it('expose their owner to admins only', async () => {
     const { viewer } = await user.get(ViewerSubscriptionOwnersDocument);
 
     expect(viewer?.subscriptions.map((one) => one.user)).toEqual(Array.from({ length: 6 }, () => null));

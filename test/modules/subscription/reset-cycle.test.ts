@@ -12,11 +12,14 @@ describe('firstReset', () => {
     ['MONTHLY_START_DAY', '2026-12-31T08:00:00.000Z', '2027-01-31T08:00:00.000Z'],
     ['YEARLY', '2026-03-15T08:00:00.000Z', '2027-03-15T08:00:00.000Z'],
     ['YEARLY', '2024-02-29T08:00:00.000Z', '2025-02-28T08:00:00.000Z'],
-  ] as const)('%s of a subscription begun at %s is %s', (cycle, startsAt, reset) => {
-    expect(firstReset(cycle, new Date(startsAt))).toEqual(new Date(reset));
-  });
+  ] as const)(
+    'schedules the first %s reset of a subscription that started at %s for %s',
+    (cycle, startsAt, reset) => {
+      expect(firstReset(cycle, new Date(startsAt))).toEqual(new Date(reset));
+    },
+  );
 
-  it('never comes for NEVER', () => {
+  it('returns null for NEVER', () => {
     expect(firstReset('NEVER', new Date())).toBeNull();
   });
 });
@@ -26,7 +29,7 @@ describe('nextReset', () => {
     ['MONTHLY_FIRST', '2026-01-31T08:00:00.000Z', '2026-03-01T00:00:00.000Z', '2026-04-01T00:00:00.000Z'],
     ['MONTHLY_FIRST', '2026-01-31T08:00:00.000Z', '2026-02-28T23:59:59.999Z', '2026-03-01T00:00:00.000Z'],
     ['MONTHLY_FIRST', '2026-01-31T08:00:00.000Z', '2027-12-31T23:59:59.999Z', '2028-01-01T00:00:00.000Z'],
-    // From the start, not from the reset before: the 31st comes back after a short month.
+    // Counted from the start, not from the previous reset: the 31st returns after a short month.
     ['MONTHLY_START_DAY', '2026-01-31T08:00:00.000Z', '2026-02-28T08:00:00.000Z', '2026-03-31T08:00:00.000Z'],
     ['MONTHLY_START_DAY', '2026-01-31T08:00:00.000Z', '2026-03-31T08:00:00.000Z', '2026-04-30T08:00:00.000Z'],
     ['MONTHLY_START_DAY', '2026-01-31T08:00:00.000Z', '2026-03-31T07:59:59.999Z', '2026-03-31T08:00:00.000Z'],
@@ -39,13 +42,16 @@ describe('nextReset', () => {
     ['YEARLY', '2024-02-29T08:00:00.000Z', '2028-02-28T08:00:00.000Z', '2028-02-29T08:00:00.000Z'],
     ['YEARLY', '2026-12-31T23:00:00.000Z', '2027-12-31T22:59:59.999Z', '2027-12-31T23:00:00.000Z'],
     ['YEARLY', '2026-06-15T08:00:00.000Z', '2031-01-01T00:00:00.000Z', '2031-06-15T08:00:00.000Z'],
-    // Not on the day of the start itself.
+    // The start itself is not a reset.
     ['YEARLY', '2026-06-15T08:00:00.000Z', '2026-06-01T00:00:00.000Z', '2027-06-15T08:00:00.000Z'],
-  ] as const)('%s of a subscription begun at %s, after %s, is %s', (cycle, startsAt, after, reset) => {
-    expect(nextReset(cycle, new Date(startsAt), new Date(after))).toEqual(new Date(reset));
-  });
+  ] as const)(
+    'schedules the next %s reset of a subscription that started at %s, after %s, for %s',
+    (cycle, startsAt, after, reset) => {
+      expect(nextReset(cycle, new Date(startsAt), new Date(after))).toEqual(new Date(reset));
+    },
+  );
 
-  it('never drifts: each of ten years of months is the day of the start, or the last of its month', () => {
+  it('does not drift over ten years: each reset is on the start day or on the last day of its month', () => {
     const startsAt = new Date('2024-01-31T08:09:10.011Z');
     let at = startsAt;
     for (let month = 1; month <= 120; month++) {
@@ -55,7 +61,7 @@ describe('nextReset', () => {
     }
   });
 
-  it('never comes for NEVER', () => {
+  it('returns null for NEVER', () => {
     expect(nextReset('NEVER', new Date(), new Date())).toBeNull();
   });
 });

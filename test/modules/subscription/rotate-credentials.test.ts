@@ -11,32 +11,35 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-const present = (id: string) => api.services.db.userSubscription.findUniqueOrThrow({ where: { id } });
+const reload = (id: string) => api.services.db.userSubscription.findUniqueOrThrow({ where: { id } });
 
 describe('rotateSubscriptionCredentials', () => {
-  it('gives one subscription a new credential and token, and changes nothing else about it', async () => {
+  it('replaces the credential and the token of one subscription and changes nothing else', async () => {
     const { db } = api.services;
     const phone = await newDevice(api);
     const before = await buildSubscription(db, { userId: phone.userId });
     const other = await buildSubscription(db, { userId: phone.userId });
 
-    const { rotateSubscriptionCredentials: answer } = await phone.get(RotateSubscriptionCredentialsDocument, {
-      id: before.id,
-    });
+    const { rotateSubscriptionCredentials: rotated } = await phone.get(
+      RotateSubscriptionCredentialsDocument,
+      {
+        id: before.id,
+      },
+    );
 
-    const after = await present(before.id);
+    const after = await reload(before.id);
     const { token, credential, version } = after;
-    expect(answer).toEqual({ id: before.id, token, credential, version, status: 'ACTIVE' });
+    expect(rotated).toEqual({ id: before.id, token, credential, version, status: 'ACTIVE' });
     expect(token).not.toBe(before.token);
     expect(credential).not.toBe(before.credential);
     expect(version).toBe(before.version + 1);
     expect(after.revision).toBeGreaterThan(before.revision);
     const { revision, revisedAt } = after;
     expect({ ...before, token, credential, version, revision, revisedAt }).toEqual(after);
-    expect(await present(other.id)).toEqual(other);
+    expect(await reload(other.id)).toEqual(other);
   });
 
-  it('does it for an admin, too, with the status by the clock', async () => {
+  it('lets an admin rotate those of any user and returns the current status', async () => {
     const [phone, admin] = [await newDevice(api), await api.newAdmin()];
     const { id } = await buildSubscription(api.services.db, {
       userId: phone.userId,
@@ -44,34 +47,37 @@ describe('rotateSubscriptionCredentials', () => {
       expiresAt: inDays(-1),
     });
 
-    const { rotateSubscriptionCredentials: answer } = await admin.get(RotateSubscriptionCredentialsDocument, {
-      id,
-    });
+    const { rotateSubscriptionCredentials: rotated } = await admin.get(
+      RotateSubscriptionCredentialsDocument,
+      {
+        id,
+      },
+    );
 
-    expect(answer).toMatchObject({ id, status: 'EXPIRED', version: 2 });
+    expect(rotated).toMatchObject({ id, status: 'EXPIRED', version: 2 });
     expect(await auditsOf(id)).toMatchObject([{ actorId: admin.userId }]);
   });
 
-  it('is not for subscriptions of others', async () => {
+  it('returns NOT_FOUND for a subscription of another user', async () => {
     const [phone, stranger] = [await newDevice(api), await newDevice(api)];
     const before = await buildSubscription(api.services.db, { userId: phone.userId });
 
     const { extensions } = await stranger.refused(RotateSubscriptionCredentialsDocument, { id: before.id });
 
     expect(extensions.code).toBe('NOT_FOUND');
-    expect(await present(before.id)).toEqual(before);
+    expect(await reload(before.id)).toEqual(before);
   });
 
-  it('takes an id in capital letters', async () => {
+  it('accepts an id in upper case', async () => {
     const phone = await newDevice(api);
     const before = await buildSubscription(api.services.db, { userId: phone.userId });
 
     await phone.get(RotateSubscriptionCredentialsDocument, { id: before.id.toUpperCase() });
 
-    expect((await present(before.id)).credential).not.toBe(before.credential);
+    expect((await reload(before.id)).credential).not.toBe(before.credential);
   });
 
-  it('counts each of ten at once, and each is written down with the version that it found', async () => {
+  it('serializes ten concurrent rotations and audits each with the version it replaced', async () => {
     const phone = await newDevice(api);
     const { id } = await buildSubscription(api.services.db, { userId: phone.userId });
 
@@ -81,7 +87,7 @@ describe('rotateSubscriptionCredentials', () => {
       ),
     );
 
-    const last = await present(id);
+    const last = await reload(id);
     const before = (await auditsOf(id)).map((entry) => (entry.before as { version: number }).version);
     expect(before.sort((a, b) => a - b)).toEqual(Array.from({ length: 10 }, (_, index) => index + 1));
     expect(answers.map(({ version }) => version).sort((a, b) => a - b)).toEqual(
@@ -93,14 +99,14 @@ describe('rotateSubscriptionCredentials', () => {
     });
   });
 
-  it('is written down with neither credential nor token', async () => {
+  it('records an audit entry without credential or token', async () => {
     const phone = await newDevice(api);
     const before = await buildSubscription(api.services.db, { userId: phone.userId });
 
     await phone.get(RotateSubscriptionCredentialsDocument, { id: before.id });
 
     const entries = await auditsOf(before.id);
-    const after = await present(before.id);
+    const after = await reload(before.id);
     expect(entries).toMatchObject([
       { action: 'rotateSubscriptionCredentials', before: { version: 1 }, after: { version: 2 } },
     ]);

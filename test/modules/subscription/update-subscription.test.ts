@@ -15,34 +15,34 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-const made = (overrides: Parameters<typeof buildSubscription>[1] = {}) =>
+const build = (overrides: Parameters<typeof buildSubscription>[1] = {}) =>
   buildSubscription(api.services.db, overrides);
-const present = (id: string) => api.services.db.userSubscription.findUniqueOrThrow({ where: { id } });
+const reload = (id: string) => api.services.db.userSubscription.findUniqueOrThrow({ where: { id } });
 const update = async (id: string, input: UpdateUserSubscriptionInput) =>
   (await admin.get(UpdateUserSubscriptionDocument, { id, input })).updateUserSubscription;
 const refused = async (id: string, input: UpdateUserSubscriptionInput) =>
   (await admin.refused(UpdateUserSubscriptionDocument, { id, input })).extensions;
 const auditsOf = (targetId: string) => api.services.db.auditEntry.findMany({ where: { targetId } });
 
-const OVER = { startsAt: inDays(-40), expiresAt: inDays(-1) };
+const OVERDUE = { startsAt: inDays(-40), expiresAt: inDays(-1) };
 const LATER = inDays(90);
 
 describe('updateUserSubscription', () => {
-  it('stops one: with the commit the servers know, and whoever watches is told', async () => {
-    const before = await made();
+  it('stops a subscription, raises its revision and wakes agents and watchers', async () => {
+    const before = await build();
     const woken = listening(api.services);
 
     expect(await update(before.id, { status: 'STOPPED' })).toMatchObject({ status: 'STOPPED', version: 2 });
 
-    const after = await present(before.id);
+    const after = await reload(before.id);
     const { revision, revisedAt } = after;
     expect(after).toEqual({ ...before, status: 'STOPPED', version: 2, revision, revisedAt });
     expect(revision).toBeGreaterThan(before.revision);
     expect(woken).toEqual([`${PLAN_USERS_CHANGED} ${before.planId}`, `${USER_CHANGED} ${before.userId}`]);
   });
 
-  it('changes only what is given, each on its own', async () => {
-    const { id } = await made({ trafficLimit: 100n, upload: 5n });
+  it('changes only the given fields', async () => {
+    const { id } = await build({ trafficLimit: 100n, upload: 5n });
 
     expect(await update(id, { expiresAt: LATER.toISOString() })).toEqual({
       ...{ id, status: 'ACTIVE', expiresAt: LATER.toISOString(), trafficLimit: '100', version: 2 },
@@ -58,8 +58,8 @@ describe('updateUserSubscription', () => {
     });
   });
 
-  it('takes null for never and for unlimited, and for no version and no status', async () => {
-    const { id } = await made({ trafficLimit: 100n, upload: 100n, status: 'EXHAUSTED' });
+  it('treats null as never expiring and unlimited, and ignores a null version and status', async () => {
+    const { id } = await build({ trafficLimit: 100n, upload: 100n, status: 'EXHAUSTED' });
 
     expect(
       await update(id, { expiresAt: null, trafficLimit: null, version: null, status: null }),
@@ -70,55 +70,75 @@ describe('updateUserSubscription', () => {
 
   it.each<[string, Parameters<typeof buildSubscription>[1], UpdateUserSubscriptionInput, string]>([
     [
-      'a limit below what is used',
+      'setting a limit that is already used up',
       { trafficLimit: 100n, upload: 30n, download: 30n },
       { trafficLimit: '60' },
       'EXHAUSTED',
     ],
     [
-      'a limit above it',
+      'setting a limit above the usage',
       { trafficLimit: 100n, upload: 60n, download: 40n, status: 'EXHAUSTED' },
       { trafficLimit: '101' },
       'ACTIVE',
     ],
-    ['an end that has passed', { startsAt: inDays(-40) }, { expiresAt: inDays(-1).toISOString() }, 'EXPIRED'],
-    ['an end to come', { ...OVER, status: 'EXPIRED' }, { expiresAt: LATER.toISOString() }, 'ACTIVE'],
     [
-      'no end',
-      { ...OVER, status: 'EXPIRED', trafficLimit: 5n, upload: 5n },
+      'setting an expiry in the past',
+      { startsAt: inDays(-40) },
+      { expiresAt: inDays(-1).toISOString() },
+      'EXPIRED',
+    ],
+    [
+      'setting a future expiry',
+      { ...OVERDUE, status: 'EXPIRED' },
+      { expiresAt: LATER.toISOString() },
+      'ACTIVE',
+    ],
+    [
+      'removing the expiry of an exhausted subscription',
+      { ...OVERDUE, status: 'EXPIRED', trafficLimit: 5n, upload: 5n },
       { expiresAt: null },
       'EXHAUSTED',
     ],
-    ['another limit of one that is over, though nobody has swept it', OVER, { trafficLimit: '5' }, 'EXPIRED'],
-    ['another end of a stopped one', { status: 'STOPPED' }, { expiresAt: LATER.toISOString() }, 'STOPPED'],
-    ['going on', { status: 'STOPPED' }, { status: 'ACTIVE' }, 'ACTIVE'],
     [
-      'going on, used up',
+      'changing the limit of an overdue subscription that the sweep has not updated yet',
+      OVERDUE,
+      { trafficLimit: '5' },
+      'EXPIRED',
+    ],
+    [
+      'changing the expiry of a stopped subscription',
+      { status: 'STOPPED' },
+      { expiresAt: LATER.toISOString() },
+      'STOPPED',
+    ],
+    ['resuming', { status: 'STOPPED' }, { status: 'ACTIVE' }, 'ACTIVE'],
+    [
+      'resuming a subscription whose traffic is used up',
       { status: 'STOPPED', trafficLimit: 5n, upload: 5n },
       { status: 'ACTIVE' },
       'EXHAUSTED',
     ],
-    ['stopping one that is over', { ...OVER, status: 'EXPIRED' }, { status: 'STOPPED' }, 'STOPPED'],
-  ])('after %s it is what follows', async (_, overrides, input, status) => {
-    const { id } = await made(overrides);
+    ['stopping an expired subscription', { ...OVERDUE, status: 'EXPIRED' }, { status: 'STOPPED' }, 'STOPPED'],
+  ])('derives the status after %s', async (_, overrides, input, status) => {
+    const { id } = await build(overrides);
 
     expect(await update(id, input)).toMatchObject({ status, version: 2 });
 
-    expect(await present(id)).toMatchObject({ status });
+    expect(await reload(id)).toMatchObject({ status });
   });
 
-  it('gives a limit for the later periods, too: nothing of a merge is left of it', async () => {
+  it('drops the bonus of a merge when the limit is set, so that later periods get the new limit', async () => {
     const periodic = { resetCycle: 'MONTHLY_FIRST' as const, nextResetAt: inDays(9) };
-    const { id } = await made({ ...periodic, trafficLimit: 180n, bonusTraffic: 80n });
+    const { id } = await build({ ...periodic, trafficLimit: 180n, bonusTraffic: 80n });
 
     await update(id, { expiresAt: null });
-    expect(await present(id)).toMatchObject({ trafficLimit: 180n, bonusTraffic: 80n });
+    expect(await reload(id)).toMatchObject({ trafficLimit: 180n, bonusTraffic: 80n });
     await update(id, { trafficLimit: '50' });
-    expect(await present(id)).toMatchObject({ trafficLimit: 50n, bonusTraffic: 0n });
+    expect(await reload(id)).toMatchObject({ trafficLimit: 50n, bonusTraffic: 0n });
   });
 
-  it('is written down with what it was and what it is', async () => {
-    const { id, expiresAt } = await made({ trafficLimit: 9_007_199_254_740_993n });
+  it('records an audit entry with the state before and after', async () => {
+    const { id, expiresAt } = await build({ trafficLimit: 9_007_199_254_740_993n });
 
     await update(id, { status: 'STOPPED', expiresAt: null });
 
@@ -138,27 +158,35 @@ describe('updateUserSubscription', () => {
   });
 });
 
-describe('an update that is refused', () => {
+describe('updateUserSubscription with invalid input', () => {
   it.each<[string, Parameters<typeof buildSubscription>[1], UpdateUserSubscriptionInput, string]>([
-    ['EXHAUSTED', {}, { status: 'EXHAUSTED' }, 'input.status'],
-    ['EXPIRED', {}, { status: 'EXPIRED' }, 'input.status'],
-    ['ACTIVE where its time is over', { ...OVER, status: 'STOPPED' }, { status: 'ACTIVE' }, 'input.status'],
-    ['an end before its start', {}, { expiresAt: inDays(-1).toISOString() }, 'input.expiresAt'],
+    ['the status EXHAUSTED', {}, { status: 'EXHAUSTED' }, 'input.status'],
+    ['the status EXPIRED', {}, { status: 'EXPIRED' }, 'input.status'],
+    [
+      'the status ACTIVE for an expired subscription',
+      { ...OVERDUE, status: 'STOPPED' },
+      { status: 'ACTIVE' },
+      'input.status',
+    ],
+    ['an expiry before the start', {}, { expiresAt: inDays(-1).toISOString() }, 'input.expiresAt'],
     ['a negative limit', {}, { trafficLimit: '-1' }, 'input.trafficLimit'],
-  ])('for %s names the field, and changes and tells nothing', async (_, overrides, input, field) => {
-    const before = await made(overrides);
-    const woken = listening(api.services);
+  ])(
+    'rejects %s, names the field, and neither changes nor announces anything',
+    async (_, overrides, input, field) => {
+      const before = await build(overrides);
+      const woken = listening(api.services);
 
-    expect(await refused(before.id, input)).toMatchObject({ code: 'BAD_USER_INPUT', field });
+      expect(await refused(before.id, input)).toMatchObject({ code: 'BAD_USER_INPUT', field });
 
-    expect(await present(before.id)).toEqual(before);
-    expect(await auditsOf(before.id)).toEqual([]);
-    expect(woken).toEqual([]);
-  });
+      expect(await reload(before.id)).toEqual(before);
+      expect(await auditsOf(before.id)).toEqual([]);
+      expect(woken).toEqual([]);
+    },
+  );
 
-  it('because its user has the plan live by now says so', async () => {
-    const before = await made({ status: 'STOPPED' });
-    const live = await made({ userId: before.userId, planId: before.planId });
+  it('rejects resuming a subscription if the user has a live one of the same plan', async () => {
+    const before = await build({ status: 'STOPPED' });
+    const live = await build({ userId: before.userId, planId: before.planId });
 
     for (const input of [{ status: 'ACTIVE' as const }, { status: 'ACTIVE' as const, expiresAt: null }]) {
       expect(await refused(before.id, input)).toMatchObject({
@@ -167,27 +195,27 @@ describe('an update that is refused', () => {
       });
     }
 
-    expect(await present(before.id)).toEqual(before);
-    expect(await present(live.id)).toEqual(live);
+    expect(await reload(before.id)).toEqual(before);
+    expect(await reload(live.id)).toEqual(live);
   });
 
-  it('is none when the other one is over, though nobody has swept it yet', async () => {
-    const before = await made({ status: 'STOPPED' });
-    const over = await made({ ...OVER, userId: before.userId, planId: before.planId });
+  it('resumes a subscription if the other one of the plan is overdue, and expires that one', async () => {
+    const before = await build({ status: 'STOPPED' });
+    const overdue = await build({ ...OVERDUE, userId: before.userId, planId: before.planId });
 
     expect(await update(before.id, { status: 'ACTIVE' })).toMatchObject({ status: 'ACTIVE' });
 
-    expect(await present(over.id)).toMatchObject({ status: 'EXPIRED', version: 2 });
+    expect(await reload(overdue.id)).toMatchObject({ status: 'EXPIRED', version: 2 });
   });
 
-  it('is NOT_FOUND for what there is not', async () => {
+  it('returns NOT_FOUND for unknown and malformed ids', async () => {
     for (const id of ['no id', '019a0000-0000-7000-8000-000000000000']) {
       expect(await refused(id, { status: 'STOPPED' })).toMatchObject({ code: 'NOT_FOUND' });
     }
   });
 
-  it('has been changed since that version; without a version the last write wins', async () => {
-    const { id } = await made();
+  it('returns EDIT_CONFLICT for an outdated version; without a version the last write wins', async () => {
+    const { id } = await build();
     await update(id, { version: 1, trafficLimit: '5' });
 
     expect(await refused(id, { version: 1, trafficLimit: '6' })).toMatchObject({ code: 'EDIT_CONFLICT' });
@@ -195,9 +223,9 @@ describe('an update that is refused', () => {
   });
 });
 
-describe('updates at once', () => {
-  it('of the same version: one of ten is made', async () => {
-    const { id } = await made();
+describe('concurrent calls of updateUserSubscription', () => {
+  it('let one of ten edits of the same version succeed', async () => {
+    const { id } = await build();
     const change = (place: number) =>
       updateUserSubscription(api.services, {
         ...{ actorId: admin.userId, id, input: { version: 1, trafficLimit: BigInt(place) } },
@@ -209,11 +237,11 @@ describe('updates at once', () => {
     expect(await auditsOf(id)).toHaveLength(1);
   });
 
-  it('that let several of one user and plan go on: one does', async () => {
-    const first = await made({ status: 'STOPPED' });
+  it('resume only one of several subscriptions of the same user and plan', async () => {
+    const first = await build({ status: 'STOPPED' });
     const { userId, planId } = first;
     const ids = [first.id];
-    for (let more = 0; more < 4; more++) ids.push((await made({ userId, planId, status: 'STOPPED' })).id);
+    for (let more = 0; more < 4; more++) ids.push((await build({ userId, planId, status: 'STOPPED' })).id);
 
     const outcomes = await tally(
       ids.map((id) =>
@@ -224,12 +252,12 @@ describe('updates at once', () => {
     expect(outcomes).toEqual({ OK: 1, BAD_USER_INPUT: 4 });
   });
 
-  it('as a report: what it has counted decides', async () => {
-    const { id } = await made({ trafficLimit: 1_000n, upload: 10n });
+  it('derive the status from the traffic that a concurrent report has counted', async () => {
+    const { id } = await build({ trafficLimit: 1_000n, upload: 10n });
     let changing: Promise<unknown> | undefined;
 
     await api.services.db.$transaction(async (tx) => {
-      // As a report holds it while it is under way.
+      // A report in flight holds the row like this.
       await tx.userSubscription.update({ where: { id }, data: { upload: { increment: 90n } } });
       changing = updateUserSubscription(api.services, {
         ...{ actorId: admin.userId, id, input: { trafficLimit: 100n } },
@@ -238,6 +266,6 @@ describe('updates at once', () => {
     });
     await changing;
 
-    expect(await present(id)).toMatchObject({ upload: 100n, trafficLimit: 100n, status: 'EXHAUSTED' });
+    expect(await reload(id)).toMatchObject({ upload: 100n, trafficLimit: 100n, status: 'EXHAUSTED' });
   });
 });

@@ -4,7 +4,6 @@ import { EditedVersion } from '../../../platform/database/edit.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { label, longest, WebAddress } from '../../../platform/text.ts';
 
-/** A new advertisement. */
 export const NewAd = z.object({
   type: label(50),
   title: label(200),
@@ -19,10 +18,10 @@ export const NewAd = z.object({
     .transform((enabled) => enabled ?? true),
 });
 
-/** What changes of one. What is absent stays; null clears what can be empty. */
+/** Absent fields keep their value; null clears optional ones. */
 export const AdChange = NewAd.extend({ enabled: z.boolean() }).partial().extend({ version: EditedVersion });
 
-/** @throws PlatformError BAD_USER_INPUT when it would end before it begins */
+/** @throws PlatformError BAD_USER_INPUT if it ends before it starts, or at the same time */
 export function checkWindow({ startAt, endAt }: Pick<Ad, 'startAt' | 'endAt'>): void {
   if (!startAt || !endAt || endAt > startAt) return;
   throw new PlatformError('BAD_USER_INPUT', {
@@ -31,7 +30,6 @@ export function checkWindow({ startAt, endAt }: Pick<Ad, 'startAt' | 'endAt'>): 
   });
 }
 
-/** An advertisement as the audit log keeps it. */
 export function auditedAd({ id, startAt, endAt, createdAt, ...ad }: Ad): Prisma.InputJsonObject {
   return { ...ad, startAt: startAt?.toISOString() ?? null, endAt: endAt?.toISOString() ?? null };
 }

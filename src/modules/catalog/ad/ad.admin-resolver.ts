@@ -17,16 +17,17 @@ export class AdAdminResolver {
   @AdminOnly()
   @Query(() => AdConnection, {
     nullable: true,
-    description: 'Every advertisement, those too that are not shown, the newest first.',
+    description: 'All advertisements, including disabled, future and past ones, newest first.',
   })
   allAds(@Args(() => PageArgs) page: PageArgs, @Ctx() services: Services): Promise<Page<Ad>> {
     return listAllAds(services, page);
   }
 
   @AdminOnly()
-  @Mutation(() => Ad, { description: 'Makes an advertisement.' })
+  @Mutation(() => Ad, { description: 'Creates an advertisement.' })
   createAd(
-    @Arg('input', () => CreateAdInput, { description: 'The advertisement.' }) input: CreateAdInput,
+    @Arg('input', () => CreateAdInput, { description: 'The fields of the new advertisement.' })
+    input: CreateAdInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() services: Services,
   ): Promise<Ad> {
@@ -34,10 +35,10 @@ export class AdAdminResolver {
   }
 
   @AdminOnly()
-  @Mutation(() => Ad, { description: 'Changes an advertisement.' })
+  @Mutation(() => Ad, { description: 'Updates an advertisement.' })
   updateAd(
-    @Arg('id', () => ID, { description: 'Which one.' }) id: string,
-    @Arg('input', () => UpdateAdInput, { description: 'What changes.' }) input: UpdateAdInput,
+    @Arg('id', () => ID, { description: 'UUID of the advertisement.' }) id: string,
+    @Arg('input', () => UpdateAdInput, { description: 'The fields to change.' }) input: UpdateAdInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() services: Services,
   ): Promise<Ad> {
@@ -45,9 +46,9 @@ export class AdAdminResolver {
   }
 
   @AdminOnly()
-  @Mutation(() => Ad, { description: 'Takes an advertisement away; answers with it as it was.' })
+  @Mutation(() => Ad, { description: 'Deletes an advertisement permanently and returns it as it was.' })
   deleteAd(
-    @Arg('id', () => ID, { description: 'Which one.' }) id: string,
+    @Arg('id', () => ID, { description: 'UUID of the advertisement.' }) id: string,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() services: Services,
   ): Promise<Ad> {

@@ -4,16 +4,16 @@ import type { Page } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 import { Public } from '../../kernel/access.ts';
 import { type Ad, AdConnection } from './ad.types.ts';
-import { listPresentAds } from './list-ads.ts';
+import { listActiveAds } from './list-ads.ts';
 
 @Resolver()
 export class AdResolver {
   @Public()
   @Query(() => AdConnection, {
     nullable: true,
-    description: 'What apps are to show now, the newest first: what is enabled and within its time.',
+    description: 'The advertisements that apps show now, newest first: enabled, started and not ended.',
   })
   ads(@Args(() => PageArgs) page: PageArgs, @Ctx() services: Services): Promise<Page<Ad>> {
-    return listPresentAds(services, page);
+    return listActiveAds(services, page);
   }
 }

@@ -8,98 +8,132 @@ export class Ad implements AdRow {
   @Field(() => ID, { description: 'UUID.' })
   id!: string;
 
-  @Field(() => String, { description: 'Where or how apps show it: a word that they agree upon.' })
+  @Field(() => String, {
+    description: 'Where or how apps show it, for example `banner`. The apps define the values.',
+  })
   type!: string;
 
-  @Field(() => String, { description: 'Its headline.' })
+  @Field(() => String, { description: 'Headline.' })
   title!: string;
 
-  @Field(() => String, { description: 'What it is about, in a sentence or two.' })
+  @Field(() => String, { description: 'Summary in a sentence or two. May be empty.' })
   description!: string;
 
-  @Field(() => String, { description: 'What is shown: a text, or the address of a picture.' })
+  @Field(() => String, { description: 'Text, or the URL of an image.' })
   content!: string;
 
-  @Field(() => String, { nullable: true, description: 'Where it leads: http or https; null is nowhere.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'URL that it links to, http or https. Null if it has no link.',
+  })
   targetUrl!: string | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'From when it is shown; null is always.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Shown from this time on. Null if it has no start.',
+  })
   startAt!: Date | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'Until when it is shown; null is for ever.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Shown until this time, exclusive. Null if it never ends.',
+  })
   endAt!: Date | null;
 
-  @Field(() => Boolean, { description: 'Whether it is shown at all.' })
+  @Field(() => Boolean, { description: 'If false, it is not shown at any time.' })
   enabled!: boolean;
 
-  @Field(() => Int, { description: 'Goes up with each change; send it back to notice changes by others.' })
+  @Field(() => Int, {
+    description: 'Increases with each change. Pass it to the next update to detect concurrent edits.',
+  })
   version!: number;
 
-  @Field(() => DateTimeScalar, { description: 'When it was made.' })
+  @Field(() => DateTimeScalar, { description: 'When it was created.' })
   createdAt!: Date;
 }
 
 export const AdConnection = Connection(Ad, 'Ad');
 
-@InputType({ description: 'A new advertisement.' })
+@InputType({ description: 'Fields of a new advertisement.' })
 export class CreateAdInput {
   @Field(() => String, { description: 'Where or how apps show it, 1-50 characters.' })
   type!: string;
 
-  @Field(() => String, { description: 'Its headline, 1-200 characters.' })
+  @Field(() => String, { description: 'Headline, 1-200 characters.' })
   title!: string;
 
-  @Field(() => String, { description: 'What it is about, up to 1000 characters.' })
+  @Field(() => String, { description: 'Summary, up to 1000 characters. May be empty.' })
   description!: string;
 
-  @Field(() => String, { description: 'What is shown, 1-16384 characters.' })
+  @Field(() => String, { description: 'Text, or the URL of an image, 1-16384 characters.' })
   content!: string;
 
-  @Field(() => String, { nullable: true, description: 'Where it leads: http or https.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'URL that it links to, http or https. If absent, it has no link.',
+  })
   targetUrl?: string | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'From when it is shown; absent: at once.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Shown from this time on. If absent, it is shown immediately.',
+  })
   startAt?: Date | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'Until when it is shown; absent: for ever.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Shown until this time, exclusive. If absent, it never ends.',
+  })
   endAt?: Date | null;
 
-  @Field(() => Boolean, { nullable: true, description: 'Whether it is shown at all; absent: yes.' })
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'If false, it is not shown at any time. Defaults to true.',
+  })
   enabled?: boolean | null;
 }
 
 @InputType({
-  description: 'What changes of an advertisement: what is absent stays, null clears what can be empty.',
+  description: 'Changes to an advertisement. Absent fields keep their value; null clears optional ones.',
 })
 export class UpdateAdInput {
   @Field(() => Int, {
     nullable: true,
     description:
-      'The version you have read: EDIT_CONFLICT when it is another by now. Absent: the last one wins.',
+      'The version that was read. Fails with EDIT_CONFLICT if it has changed since. If absent, the last write wins.',
   })
   version?: number | null;
 
   @Field(() => String, { nullable: true, description: 'Where or how apps show it, 1-50 characters.' })
   type?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'Its headline, 1-200 characters.' })
+  @Field(() => String, { nullable: true, description: 'Headline, 1-200 characters.' })
   title?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'What it is about, up to 1000 characters.' })
+  @Field(() => String, { nullable: true, description: 'Summary, up to 1000 characters. May be empty.' })
   description?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'What is shown, 1-16384 characters.' })
+  @Field(() => String, { nullable: true, description: 'Text, or the URL of an image, 1-16384 characters.' })
   content?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'Where it leads: http or https; null: nowhere.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'URL that it links to, http or https. Null removes the link.',
+  })
   targetUrl?: string | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'From when it is shown; null: always.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Shown from this time on. Null removes the start.',
+  })
   startAt?: Date | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'Until when it is shown; null: for ever.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Shown until this time, exclusive. Null removes the end.',
+  })
   endAt?: Date | null;
 
-  @Field(() => Boolean, { nullable: true, description: 'Whether it is shown at all.' })
+  @Field(() => Boolean, { nullable: true, description: 'If false, it is not shown at any time.' })
   enabled?: boolean | null;
 }

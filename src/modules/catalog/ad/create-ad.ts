@@ -5,11 +5,7 @@ import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { auditedAd, checkWindow, NewAd } from './ad-fields.ts';
 
-/**
- * Makes an advertisement, audited.
- *
- * @throws PlatformError BAD_USER_INPUT
- */
+/** @throws PlatformError BAD_USER_INPUT */
 export function createAd(
   { db }: Pick<Services, 'db'>,
   { actorId, input }: { actorId: string; input: z.input<typeof NewAd> },

@@ -5,9 +5,10 @@ import { auditedAd } from './ad-fields.ts';
 import { lockAd } from './lock-ad.ts';
 
 /**
- * Takes an advertisement away, audited. Nothing refers to it, so its row goes; the audit log keeps what it was.
+ * Deletes an advertisement. No other table refers to it, so its row is deleted; the audit entry
+ * keeps its content.
  *
- * @returns it, as it was
+ * @returns the deleted advertisement
  * @throws PlatformError NOT_FOUND
  */
 export function deleteAd(

@@ -5,8 +5,10 @@ import type { Services } from '../../../platform/services.ts';
 
 type ListServices = Pick<Services, 'db' | 'secrets'>;
 
-/** What apps are to show now, the newest first: switched on, from `startAt` on and before `endAt`. */
-export async function listPresentAds(services: ListServices, page: PageArguments): Promise<Page<Ad>> {
+/**
+ * Lists the ads that apps show now, newest first: enabled, and from `startAt` until before `endAt`.
+ */
+export async function listActiveAds(services: ListServices, page: PageArguments): Promise<Page<Ad>> {
   const now = await databaseNow(services.db);
   const where: Prisma.AdWhereInput = {
     enabled: true,
@@ -18,7 +20,7 @@ export async function listPresentAds(services: ListServices, page: PageArguments
   return listAds(services, { name: 'ads', where, page });
 }
 
-/** Every advertisement, the newest first, for admins. */
+/** Lists all advertisements, including disabled, future and past ones, newest first. */
 export function listAllAds(services: ListServices, page: PageArguments): Promise<Page<Ad>> {
   return listAds(services, { name: 'allAds', where: {}, page });
 }

@@ -5,7 +5,7 @@ import { checkId } from '../../../platform/input.ts';
 import { lockRow } from '../../kernel/locks.ts';
 
 /**
- * Locks an advertisement until the transaction ends, then reads it as it is.
+ * Locks an advertisement until the transaction ends, then reads it.
  *
  * @throws PlatformError NOT_FOUND
  */

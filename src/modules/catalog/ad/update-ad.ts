@@ -8,7 +8,7 @@ import { AdChange, auditedAd, checkWindow } from './ad-fields.ts';
 import { lockAd } from './lock-ad.ts';
 
 /**
- * Changes an advertisement, audited. What is absent stays, null clears.
+ * Updates an advertisement. Absent fields keep their value; null clears optional ones.
  *
  * @throws PlatformError BAD_USER_INPUT, NOT_FOUND, EDIT_CONFLICT
  */

@@ -6,11 +6,7 @@ import { lockNodeLists } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { auditedPlan, checkNodes, NewPlan } from './plan-fields.ts';
 
-/**
- * Makes a plan, audited.
- *
- * @throws PlatformError BAD_USER_INPUT; NOT_FOUND when one of the nodes does not exist
- */
+/** @throws PlatformError BAD_USER_INPUT; NOT_FOUND if one of the nodes does not exist */
 export function createPlan(
   { db }: Pick<Services, 'db'>,
   { actorId, input }: { actorId: string; input: z.input<typeof NewPlan> },

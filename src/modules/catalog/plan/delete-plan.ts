@@ -9,10 +9,11 @@ import { lockPlan } from './lock-plan.ts';
 import { auditedPlan } from './plan-fields.ts';
 
 /**
- * Deletes a plan softly, audited; answers with it as it was. What was granted of it stays, its nodes included. Its codes
- * are refused from now on, and orders that wait for their activation fail with PLAN_NOT_AVAILABLE.
+ * Soft-deletes a plan. Existing subscriptions remain and keep their nodes. Its codes can no longer
+ * be redeemed, and pending orders fail with PLAN_NOT_AVAILABLE.
  *
- * @throws PlatformError NOT_FOUND; STILL_IN_USE while new accounts get it as their trial
+ * @returns the plan as it was before
+ * @throws PlatformError NOT_FOUND; STILL_IN_USE if it is the trial plan of the site
  */
 export async function deletePlan(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
@@ -22,7 +23,7 @@ export async function deletePlan(
   const plan = await services.db.$transaction(async (tx) => {
     const before = await lockPlan(tx, planId);
     if ((await tx.siteSettings.count({ where: { trialPlanId: planId } })) > 0) {
-      throw new PlatformError('STILL_IN_USE', { message: 'New accounts get this plan as their trial.' });
+      throw new PlatformError('STILL_IN_USE', { message: 'This plan is the trial plan of the site.' });
     }
     const deletedAt = await databaseNow(tx);
     await tx.plan.update({ where: { id: planId }, data: { deletedAt, version: { increment: 1 } } });

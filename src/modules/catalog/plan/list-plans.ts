@@ -2,14 +2,13 @@ import type { Plan } from '../../../generated/prisma/client.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** What is on sale, the oldest first. */
+/** Lists the plans on sale, oldest first. */
 export function listPlansOnSale({ db }: Pick<Services, 'db'>): Promise<Plan[]> {
   return db.plan.findMany({ where: { status: 'ON_SALE', deletedAt: null }, orderBy: { id: 'asc' } });
 }
 
 type PlanSort = Sort<{ name: string }>;
 
-/** How plans can be sorted. */
 export const PLAN_SORTS = {
   CREATED_AT_DESC: { order: 'desc' },
   CREATED_AT_ASC: { order: 'asc' },
@@ -17,7 +16,7 @@ export const PLAN_SORTS = {
   NAME_DESC: { order: 'desc', by: { column: 'name' } },
 } satisfies Record<string, PlanSort>;
 
-/** Every plan that is not deleted, the newest first unless they are sorted otherwise, for admins. */
+/** Lists all plans except deleted ones, newest first by default. */
 export function listAllPlans(
   services: Pick<Services, 'db' | 'secrets'>,
   { orderBy, page }: { orderBy?: keyof typeof PLAN_SORTS | null; page: PageArguments },

@@ -4,10 +4,10 @@ import { lockRow } from '../../kernel/locks.ts';
 import type { PlanWithNodes } from './plan-fields.ts';
 
 /**
- * Locks a plan, then reads it.
+ * Locks a plan until the transaction ends, then reads it.
  *
- * @param details of the refusal: the field that named it
- * @throws PlatformError NOT_FOUND also when it is deleted
+ * @param details added to the error, such as the input field that contained the id
+ * @throws PlatformError NOT_FOUND if it does not exist or is deleted
  */
 export async function lockPlan(
   tx: Transaction,

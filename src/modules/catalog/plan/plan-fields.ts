@@ -24,7 +24,7 @@ const fields = {
   nodeTags: Tags,
 };
 
-/** Limits that are left out are unlimited. */
+/** Absent limits are unlimited. */
 export const NewPlan = z.object({
   name: fields.name,
   description: orElse(fields.description, ''),
@@ -38,7 +38,7 @@ export const NewPlan = z.object({
   nodeTags: orElse(fields.nodeTags, []),
 });
 
-/** What is left out stays as it is; null makes a limit unlimited. */
+/** Absent fields keep their value; null makes a limit unlimited. */
 export const PlanChanges = z.object({
   version: EditedVersion,
   name: orUnchanged(fields.name),
@@ -53,17 +53,16 @@ export const PlanChanges = z.object({
   nodeTags: orUnchanged(fields.nodeTags),
 });
 
-/** @throws PlatformError NOT_FOUND when one of them does not exist */
+/** @throws PlatformError NOT_FOUND if one of the nodes does not exist or is deleted */
 export async function checkNodes(tx: Pick<Transaction, 'node'>, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
   const found = await tx.node.count({ where: { id: { in: [...ids] }, deletedAt: null } });
   if (found !== ids.length) throw new PlatformError('NOT_FOUND', { field: 'input.nodeIds' });
 }
 
-/** A plan, and the nodes that it names by id. */
+/** A plan and the nodes that are assigned to it by id. */
 export type PlanWithNodes = Plan & { planNodes: { nodeId: string }[] };
 
-/** A plan as the audit log has it. */
 export function auditedPlan({
   trafficLimit,
   nodeListVersion,

@@ -13,9 +13,9 @@ import { updatePlan } from './update-plan.ts';
 @Resolver()
 export class PlanAdminResolver {
   @AdminOnly()
-  @Query(() => PlanConnection, { nullable: true, description: 'Every plan.' })
+  @Query(() => PlanConnection, { nullable: true, description: 'All plans except deleted ones.' })
   allPlans(
-    @Arg('orderBy', () => PlanOrderBy, { nullable: true, description: 'Absent: the newest first.' })
+    @Arg('orderBy', () => PlanOrderBy, { nullable: true, description: 'Defaults to CREATED_AT_DESC.' })
     orderBy: keyof typeof PlanOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() services: Services,
@@ -24,9 +24,10 @@ export class PlanAdminResolver {
   }
 
   @AdminOnly()
-  @Mutation(() => Plan, { description: 'Makes a plan.' })
+  @Mutation(() => Plan, { description: 'Creates a plan.' })
   createPlan(
-    @Arg('input', () => CreatePlanInput, { description: 'The plan.' }) input: CreatePlanInput,
+    @Arg('input', () => CreatePlanInput, { description: 'The fields of the new plan.' })
+    input: CreatePlanInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() services: Services,
   ): Promise<Plan> {
@@ -36,11 +37,11 @@ export class PlanAdminResolver {
   @AdminOnly()
   @Mutation(() => Plan, {
     description:
-      'Changes a plan. What was granted of it keeps its limits; nodes, speed and devices change at once.',
+      'Updates a plan. Existing subscriptions keep their traffic limit and reset cycle; nodes, speed and device limit change immediately.',
   })
   updatePlan(
-    @Arg('id', () => ID, { description: 'Which plan.' }) id: string,
-    @Arg('input', () => UpdatePlanInput, { description: 'What changes.' }) input: UpdatePlanInput,
+    @Arg('id', () => ID, { description: 'UUID of the plan.' }) id: string,
+    @Arg('input', () => UpdatePlanInput, { description: 'The fields to change.' }) input: UpdatePlanInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() services: Services,
   ): Promise<Plan> {
@@ -50,10 +51,10 @@ export class PlanAdminResolver {
   @AdminOnly()
   @Mutation(() => Plan, {
     description:
-      'Deletes a plan; answers with it as it was. What was granted of it stays; its codes are refused, and orders that wait for activation fail.',
+      'Deletes a plan and returns it as it was. Existing subscriptions remain. Its codes can no longer be redeemed, and pending orders fail.',
   })
   deletePlan(
-    @Arg('id', () => ID, { description: 'Which plan.' }) id: string,
+    @Arg('id', () => ID, { description: 'UUID of the plan.' }) id: string,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() services: Services,
   ): Promise<Plan> {

@@ -3,26 +3,29 @@ import type { Context } from '../../../context.ts';
 import type { Plan as PlanRow } from '../../../generated/prisma/client.ts';
 import { Public } from '../../kernel/access.ts';
 import { isAdmin } from '../../kernel/caller.ts';
-import { listNodeIds } from './list-node-ids.ts';
+import { listPlanNodeIds } from './get-plan.ts';
 import { listPlansOnSale } from './list-plans.ts';
 import { Plan } from './plan.types.ts';
 
 @Resolver(() => Plan)
 export class PlanResolver {
   @Public()
-  @Query(() => [Plan], { nullable: true, description: 'What is on sale.' })
+  @Query(() => [Plan], { nullable: true, description: 'The plans on sale, oldest first.' })
   plans(@Ctx() context: Context): Promise<Plan[]> {
     return listPlansOnSale(context);
   }
 
-  @FieldResolver(() => [ID], { nullable: true, description: 'For admins: its nodes by id; null for others.' })
+  @FieldResolver(() => [ID], {
+    nullable: true,
+    description: 'UUIDs of the nodes that are assigned by id. Null for callers who are not admins.',
+  })
   nodeIds(@Root() { id }: PlanRow, @Ctx() context: Context): Promise<string[]> | null {
-    return isAdmin(context.caller) ? listNodeIds(context, id) : null;
+    return isAdmin(context.caller) ? listPlanNodeIds(context, id) : null;
   }
 
   @FieldResolver(() => [String], {
     nullable: true,
-    description: 'For admins: the tags whose nodes it has, too; null for others.',
+    description: 'Tags whose nodes also belong to the plan. Null for callers who are not admins.',
   })
   nodeTags(@Root() { nodeTags }: PlanRow, @Ctx() { caller }: Context): string[] | null {
     return isAdmin(caller) ? nodeTags : null;

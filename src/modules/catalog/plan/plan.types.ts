@@ -7,163 +7,205 @@ import { PLAN_SORTS } from './list-plans.ts';
 
 registerEnumType(PlanStatus, {
   name: 'PlanStatus',
-  description: 'Whether a plan can be had.',
+  description: 'Whether a plan is offered, and whether its codes can be redeemed.',
   valuesConfig: {
-    ON_SALE: { description: 'Listed for everybody.' },
-    HIDDEN: { description: 'Not listed; its codes still redeem.' },
-    WITHDRAWN: { description: 'Its codes are refused; what was granted stays.' },
+    ON_SALE: { description: 'Listed publicly; its codes can be redeemed.' },
+    HIDDEN: { description: 'Not listed; its codes can be redeemed.' },
+    WITHDRAWN: { description: 'Not listed; its codes are rejected. Existing subscriptions remain.' },
   },
 });
 registerEnumType(ResetCycle, {
   name: 'ResetCycle',
-  description: 'When the traffic counters start again from zero.',
+  description: 'When the traffic counters reset to zero.',
   valuesConfig: {
-    NEVER: { description: 'Never: the traffic lasts until it is used up.' },
-    MONTHLY_FIRST: { description: 'On the first day of each month, UTC.' },
-    MONTHLY_START_DAY: { description: 'Each month on the day it began, or the last day of a shorter month.' },
-    YEARLY: { description: 'Each year on the day it began.' },
+    NEVER: { description: 'Never: the traffic limit applies to the whole subscription.' },
+    MONTHLY_FIRST: { description: 'On the first day of each month at 00:00 UTC.' },
+    MONTHLY_START_DAY: {
+      description: 'Each month on the start day of the subscription, clamped to the last day of the month.',
+    },
+    YEARLY: { description: 'Each year on the start day of the subscription.' },
   },
 });
 registerEnumType(UnitTime, {
   name: 'UnitTime',
-  description: 'A length of time that is granted. Months are those of the calendar in UTC.',
+  description: 'Unit of a granted duration. Months are calendar months in UTC.',
   valuesConfig: {
     DAY: { description: '24 hours.' },
-    MONTH: { description: 'One month.' },
-    QUARTER: { description: 'Three months.' },
-    HALF_YEAR: { description: 'Six months.' },
-    YEAR: { description: 'Twelve months.' },
+    MONTH: { description: 'One calendar month.' },
+    QUARTER: { description: 'Three calendar months.' },
+    HALF_YEAR: { description: 'Six calendar months.' },
+    YEAR: { description: 'Twelve calendar months.' },
   },
 });
 
 type PlanFields = Omit<PlanRow, 'nodeTags' | 'nodeListVersion' | 'deletedAt' | 'createdAt'>;
 
-@ObjectType({ description: 'What can be had: traffic, devices and speed, for a time that a code grants.' })
+@ObjectType({
+  description:
+    'A product: limits of traffic, devices and speed, and the nodes that can be used. A code grants it for a duration.',
+})
 export class Plan implements PlanFields {
   @Field(() => ID, { description: 'UUID.' })
   id!: string;
 
-  @Field(() => String, { description: 'What people call it.' })
+  @Field(() => String, { description: 'Name shown to users.' })
   name!: string;
 
-  @Field(() => String, { description: 'What it offers, for people.' })
+  @Field(() => String, { description: 'Description shown to users. May be empty.' })
   description!: string;
 
-  @Field(() => PlanStatus, { description: 'Whether it can be had.' })
+  @Field(() => PlanStatus, { description: 'Whether the plan is listed and its codes can be redeemed.' })
   status!: PlanStatus;
 
-  @Field(() => BigIntScalar, { nullable: true, description: 'Bytes in both directions; null is unlimited.' })
+  @Field(() => BigIntScalar, {
+    nullable: true,
+    description: 'Limit of uploaded plus downloaded bytes. Null is unlimited.',
+  })
   trafficLimit!: bigint | null;
 
-  @Field(() => Int, { nullable: true, description: 'Devices online at once; null is unlimited, 0 none.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Maximum number of devices that are online concurrently. Null is unlimited.',
+  })
   deviceLimit!: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Mbit/s; null is unlimited.' })
+  @Field(() => Int, { nullable: true, description: 'Speed limit in Mbit/s. Null is unlimited.' })
   speedLimit!: number | null;
 
   @Field(() => Int, {
     nullable: true,
     description:
-      'How often one user may have it anew; extending is always allowed. Null is unlimited, 0 never.',
+      'How many times one user can start a subscription of this plan. Extensions do not count. Null is unlimited.',
   })
   quota!: number | null;
 
-  @Field(() => ResetCycle, { description: 'When the traffic counters start again from zero.' })
+  @Field(() => ResetCycle, { description: 'When the traffic counters of new subscriptions reset to zero.' })
   resetCycle!: ResetCycle;
 
-  @Field(() => Int, { description: 'Goes up with each change; send it back to notice changes by others.' })
+  @Field(() => Int, {
+    description: 'Increases with each change. Pass it to the next update to detect concurrent edits.',
+  })
   version!: number;
 }
 
 export const PlanConnection = Connection(Plan, 'Plan');
 
 export const PlanOrderBy = OrderBy('Plan', PLAN_SORTS, {
-  CREATED_AT_DESC: 'The newest first.',
-  CREATED_AT_ASC: 'The oldest first.',
-  NAME_ASC: 'By name, in the order of the alphabet.',
-  NAME_DESC: 'By name, in the reverse order of the alphabet.',
+  CREATED_AT_DESC: 'Newest first.',
+  CREATED_AT_ASC: 'Oldest first.',
+  NAME_ASC: 'By name, ascending.',
+  NAME_DESC: 'By name, descending.',
 });
 
-@InputType({ description: 'A new plan. What is left out is unlimited, and the plan is on sale.' })
+@InputType({ description: 'Fields of a new plan. Absent limits are unlimited.' })
 export class CreatePlanInput {
-  @Field(() => String, { description: 'What people call it, 1-100 characters.' })
+  @Field(() => String, { description: 'Name shown to users, 1-100 characters.' })
   name!: string;
 
-  @Field(() => String, { nullable: true, description: 'What it offers, for people.' })
+  @Field(() => String, { nullable: true, description: 'Description shown to users, up to 10000 characters.' })
   description?: string | null;
 
   @Field(() => BigIntScalar, {
     nullable: true,
-    description: 'Bytes in both directions; absent is unlimited.',
+    description: 'Limit of uploaded plus downloaded bytes. If absent, it is unlimited.',
   })
   trafficLimit?: bigint | null;
 
-  @Field(() => Int, { nullable: true, description: 'Devices online at once; absent is unlimited, 0 none.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Maximum number of devices that are online concurrently. If absent, it is unlimited.',
+  })
   deviceLimit?: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Mbit/s, at least 1; absent is unlimited.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Speed limit in Mbit/s, at least 1. If absent, it is unlimited.',
+  })
   speedLimit?: number | null;
 
   @Field(() => Int, {
     nullable: true,
-    description: 'How often one user may have it anew; absent is unlimited.',
+    description: 'How many times one user can start a subscription of this plan. If absent, it is unlimited.',
   })
   quota?: number | null;
 
   @Field(() => ResetCycle, {
     nullable: true,
-    description: 'When the counters start again from zero; absent: NEVER.',
+    description: 'When the traffic counters reset to zero. Defaults to NEVER.',
   })
   resetCycle?: ResetCycle | null;
 
-  @Field(() => PlanStatus, { nullable: true, description: 'Absent: ON_SALE.' })
+  @Field(() => PlanStatus, { nullable: true, description: 'Defaults to ON_SALE.' })
   status?: PlanStatus | null;
 
-  @Field(() => [ID], { nullable: true, description: 'Its nodes by id, beside those by tag.' })
+  @Field(() => [ID], {
+    nullable: true,
+    description: 'UUIDs of up to 1000 nodes, in addition to those with a tag of the plan.',
+  })
   nodeIds?: string[] | null;
 
-  @Field(() => [String], { nullable: true, description: 'Its nodes by tag, beside those by id.' })
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Tags whose nodes belong to the plan, in addition to `nodeIds`.',
+  })
   nodeTags?: string[] | null;
 }
 
-@InputType({ description: 'What changes of a plan; what is left out stays as it is.' })
+@InputType({ description: 'Changes to a plan. Absent fields keep their value.' })
 export class UpdatePlanInput {
   @Field(() => Int, {
     nullable: true,
-    description: 'The version that was edited; absent: whatever there is now.',
+    description:
+      'The version that was read. Fails with EDIT_CONFLICT if it has changed since. If absent, the last write wins.',
   })
   version?: number | null;
 
-  @Field(() => String, { nullable: true, description: 'What people call it, 1-100 characters.' })
+  @Field(() => String, { nullable: true, description: 'Name shown to users, 1-100 characters.' })
   name?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'What it offers, for people.' })
+  @Field(() => String, { nullable: true, description: 'Description shown to users, up to 10000 characters.' })
   description?: string | null;
 
-  @Field(() => BigIntScalar, { nullable: true, description: 'Bytes in both directions; null: unlimited.' })
+  @Field(() => BigIntScalar, {
+    nullable: true,
+    description:
+      'Limit of uploaded plus downloaded bytes, for new subscriptions and extensions. Null is unlimited.',
+  })
   trafficLimit?: bigint | null;
 
-  @Field(() => Int, { nullable: true, description: 'Devices online at once; null: unlimited, 0 none.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Maximum number of devices that are online concurrently. Null is unlimited.',
+  })
   deviceLimit?: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Mbit/s, at least 1; null: unlimited.' })
+  @Field(() => Int, { nullable: true, description: 'Speed limit in Mbit/s, at least 1. Null is unlimited.' })
   speedLimit?: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'How often one user may have it anew; null: unlimited.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'How many times one user can start a subscription of this plan. Null is unlimited.',
+  })
   quota?: number | null;
 
   @Field(() => ResetCycle, {
     nullable: true,
-    description: 'When the counters of what is granted from now on start again.',
+    description: 'When the traffic counters reset to zero, for new subscriptions and extensions.',
   })
   resetCycle?: ResetCycle | null;
 
-  @Field(() => PlanStatus, { nullable: true, description: 'Whether it can be had.' })
+  @Field(() => PlanStatus, {
+    nullable: true,
+    description: 'Whether the plan is listed and its codes can be redeemed.',
+  })
   status?: PlanStatus | null;
 
-  @Field(() => [ID], { nullable: true, description: 'All of its nodes by id, in place of those there were.' })
+  @Field(() => [ID], { nullable: true, description: 'UUIDs of up to 1000 nodes. Replaces the current list.' })
   nodeIds?: string[] | null;
 
-  @Field(() => [String], { nullable: true, description: 'All of its tags, in place of those there were.' })
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Tags whose nodes belong to the plan. Replaces the current list.',
+  })
   nodeTags?: string[] | null;
 }

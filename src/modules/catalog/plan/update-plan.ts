@@ -11,11 +11,11 @@ import { lockPlan } from './lock-plan.ts';
 import { auditedPlan, checkNodes, PlanChanges } from './plan-fields.ts';
 
 /**
- * Changes a plan, audited. What was granted of it keeps its limits until it is extended; its nodes, its speed and its
- * devices change for everybody at once.
+ * Updates a plan. Existing subscriptions keep their traffic limit and reset cycle until they are
+ * extended; changes of nodes, speed and device limit apply to them immediately.
  *
- * @throws PlatformError BAD_USER_INPUT; NOT_FOUND also when one of the nodes does not exist; EDIT_CONFLICT when the
- *   version that was edited is not the present one
+ * @throws PlatformError BAD_USER_INPUT; NOT_FOUND if the plan or one of the nodes does not exist;
+ *   EDIT_CONFLICT if the plan has changed since `version`
  */
 export async function updatePlan(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
@@ -27,7 +27,7 @@ export async function updatePlan(
     await lockNodeLists(tx);
     const before = await lockPlan(tx, planId);
     checkVersion(before, version);
-    if (nodeIds) await nameNodes(tx, planId, nodeIds);
+    if (nodeIds) await replaceNodes(tx, planId, nodeIds);
     const after = await tx.plan.update({
       where: { id: planId },
       data: { ...given(fields), version: { increment: 1 } },
@@ -46,8 +46,7 @@ export async function updatePlan(
   return plan;
 }
 
-/** These by id, and no others. */
-async function nameNodes(tx: Transaction, planId: string, nodeIds: string[]): Promise<void> {
+async function replaceNodes(tx: Transaction, planId: string, nodeIds: string[]): Promise<void> {
   await checkNodes(tx, nodeIds);
   await tx.planNode.deleteMany({ where: { planId, nodeId: { notIn: nodeIds } } });
   await tx.planNode.createMany({ data: nodeIds.map((nodeId) => ({ planId, nodeId })), skipDuplicates: true });

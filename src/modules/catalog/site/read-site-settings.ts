@@ -1,23 +1,36 @@
 import type { SiteSettings as SiteSettingsRow } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import type { Services } from '../../../platform/services.ts';
 import { lockSiteRow } from '../../kernel/locks.ts';
 
-const THE_SITE = { id: 1 };
+const SITE_ROW = { id: 1 };
 
 /**
- * The settings of the site as they are at this moment. They are never cached: what an admin changes holds at every
- * instance from the commit on. The first migration makes their row; should it be lost, it begins anew.
+ * Reads the settings of the site. They are never cached, so that a change applies on every instance
+ * as soon as it commits. The first migration creates the row; if the row is lost, it is recreated
+ * with the defaults.
  */
 export async function readSiteSettings({
   db,
 }: {
   db: Pick<Transaction, 'siteSettings'>;
 }): Promise<SiteSettingsRow> {
-  const settings = await db.siteSettings.findUnique({ where: THE_SITE });
-  return settings ?? db.siteSettings.upsert({ where: THE_SITE, create: THE_SITE, update: {} });
+  const settings = await db.siteSettings.findUnique({ where: SITE_ROW });
+  return settings ?? db.siteSettings.upsert({ where: SITE_ROW, create: SITE_ROW, update: {} });
 }
 
-/** The settings under a lock that lasts until the transaction ends: whoever else changes them waits. */
+/**
+ * Checks whether devices must use transport encryption. Not cached, so that a change applies on
+ * every instance as soon as it commits.
+ */
+export async function requiresEncryption({ db }: Pick<Services, 'db'>): Promise<boolean> {
+  // Runs for most device requests, so it selects one column and skips the query builder.
+  const [site] = await db.$queryRaw<{ isRequired: boolean }[]>`
+    SELECT transport_encryption AS "isRequired" FROM site_settings WHERE id = 1`;
+  return site?.isRequired ?? false;
+}
+
+/** Locks the settings until the transaction ends, then reads them. */
 export async function lockSiteSettings(tx: Transaction): Promise<SiteSettingsRow> {
   const { id } = await readSiteSettings({ db: tx });
   await lockSiteRow(tx, id);

@@ -10,10 +10,10 @@ import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 
 /**
- * Makes a new key for devices to encrypt to, and the first one where there is none. The one before stays good until the
- * next rotation, and every process obeys from the commit on. Audited.
+ * Creates a new current key for transport encryption, or the first one. The previous key remains
+ * valid until the next rotation. All processes use the new key as soon as it commits.
  *
- * @param actorId null when the service itself makes it
+ * @param actorId null if the service itself rotates the key
  */
 export async function rotateTransportKey(
   services: Pick<Services, 'db' | 'secrets'>,

@@ -6,13 +6,13 @@ import { CustomData } from './custom-data.ts';
 
 const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
 
-/** What an admin changes of the site. What is absent stays; null clears what can be empty. */
+/** Absent fields keep their value; null clears optional ones. */
 export const SiteChange = z.object({
   version: EditedVersion,
   name: label(100).optional(),
   description: longest(1_000).optional(),
   logo: WebAddress.or(
-    longest(2_048).regex(/^\/(?!\/)/, 'must be an http(s) address, or a path from /'),
+    longest(2_048).regex(/^\/(?!\/)/, 'must be an http(s) URL, or a path that starts with /'),
   ).nullish(),
   keywords: z
     .array(label(50))
@@ -25,7 +25,7 @@ export const SiteChange = z.object({
     .string()
     .trim()
     .toUpperCase()
-    .refine((code) => CURRENCIES.has(code), 'must be a currency of ISO 4217, like EUR')
+    .refine((code) => CURRENCIES.has(code), 'must be an ISO 4217 currency code such as EUR')
     .optional(),
   registrationEnabled: z.boolean().optional(),
   deviceLoginProof: z.enum(DeviceLoginProof).optional(),

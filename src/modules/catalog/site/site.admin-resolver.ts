@@ -11,17 +11,20 @@ import { updateSite } from './update-site.ts';
 @Resolver()
 export class SiteAdminResolver {
   @AdminOnly()
-  @Query(() => SiteSettings, { nullable: true, description: 'The settings of the site.' })
+  @Query(() => SiteSettings, {
+    nullable: true,
+    description: 'All settings of the site, including those that are not public.',
+  })
   siteSettings(@Ctx() services: Services): Promise<SiteSettings> {
     return readSiteSettings(services);
   }
 
   @AdminOnly()
   @Mutation(() => SiteSettings, {
-    description: 'Changes the settings of the site; every instance obeys at once.',
+    description: 'Updates the settings of the site. They apply immediately on every instance.',
   })
   updateSite(
-    @Arg('input', () => UpdateSiteInput, { description: 'What changes.' }) input: UpdateSiteInput,
+    @Arg('input', () => UpdateSiteInput, { description: 'The fields to change.' }) input: UpdateSiteInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() services: Services,
   ): Promise<SiteSettings> {

@@ -7,7 +7,7 @@ import { GlobalConfig } from './site.types.ts';
 @Resolver()
 export class SiteResolver {
   @Public()
-  @Query(() => GlobalConfig, { nullable: true, description: 'What everybody may know of the site.' })
+  @Query(() => GlobalConfig, { nullable: true, description: 'The public settings of the site.' })
   globalConfig(@Ctx() services: Services): Promise<GlobalConfig> {
     return readSiteSettings(services);
   }

@@ -8,12 +8,12 @@ import { JsonScalar } from '../../../platform/graphql/scalars.ts';
 
 registerEnumType(DeviceLoginProof, {
   name: 'DeviceLoginProof',
-  description: 'Whether a device must prove that it is the one which registered.',
+  description: 'Whether a device must prove at login that it is the device that registered.',
   valuesConfig: {
-    REQUIRED: { description: 'Every login carries a secret, or a proof made with a key.' },
+    REQUIRED: { description: 'Every login must carry a secret or a proof signed with a key.' },
     OPTIONAL: {
       description:
-        'For apps that show neither: a device without one logs in by its identifier, and needs the first it brings from then on.',
+        'For apps that support neither. A device can log in with its identifier alone; once it has presented a secret or a key, that becomes required.',
     },
   },
 });
@@ -32,130 +32,158 @@ type PublicFields = Pick<
   | 'transportEncryption'
 >;
 
-@ObjectType({ description: 'What apps and pages need to know of the site before anybody has logged in.' })
+@ObjectType({ description: 'Public settings of the site, which apps and pages need before login.' })
 export class GlobalConfig implements PublicFields {
-  @Field(() => String, { description: 'What the site is called.' })
+  @Field(() => String, { description: 'Name of the site.' })
   name!: string;
 
-  @Field(() => String, { description: 'What it is, for people.' })
+  @Field(() => String, { description: 'Description of the site for users. May be empty.' })
   description!: string;
 
   @Field(() => String, {
     nullable: true,
-    description: 'Address of its logo, or the path of it on this host.',
+    description: 'URL of the logo, or its path on this host. Null if not set.',
   })
   logo!: string | null;
 
-  @Field(() => [String], { description: 'Words it is to be found by.' })
+  @Field(() => [String], { description: 'Keywords for search engines.' })
   keywords!: string[];
 
-  @Field(() => String, { nullable: true, description: 'HTML that pages put in as it is.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'HTML that pages embed without escaping. Null if not set.',
+  })
   customHtml!: string | null;
 
-  @Field(() => JsonScalar, { description: 'Whatever else the apps of this site agree upon: a JSON object.' })
+  @Field(() => JsonScalar, {
+    description: 'JSON object with further settings that the apps of this site define.',
+  })
   customData!: SiteRow['customData'];
 
-  @Field(() => String, { description: 'The currency that it sells in, ISO 4217.' })
+  @Field(() => String, { description: 'ISO 4217 code of the currency of the site.' })
   currency!: string;
 
-  @Field(() => Boolean, { description: 'Whether new accounts can be made.' })
+  @Field(() => Boolean, { description: 'Whether new accounts can be created.' })
   registrationEnabled!: boolean;
 
-  @Field(() => DeviceLoginProof, { description: 'Whether devices must prove who they are.' })
+  @Field(() => DeviceLoginProof, {
+    description: 'Whether devices must present a secret or a proof at login.',
+  })
   deviceLoginProof!: DeviceLoginProof;
 
-  @Field(() => Boolean, { description: 'Whether what devices send and get is encrypted.' })
+  @Field(() => Boolean, { description: 'Whether devices must encrypt requests and responses.' })
   transportEncryption!: boolean;
 }
 
-@ObjectType({ description: 'The settings of the site.' })
+@ObjectType({ description: 'All settings of the site. Only admins can read them.' })
 export class SiteSettings extends GlobalConfig implements Omit<SiteRow, 'id'> {
   @Field(() => Int, {
     nullable: true,
-    description: 'Devices an account may bind; null is unlimited, 0 none.',
+    description: 'Maximum number of devices bound to one account. Null is unlimited.',
   })
   deviceLimit!: number | null;
 
-  @Field(() => ID, { nullable: true, description: 'The plan that a new account gets to try; null is none.' })
+  @Field(() => ID, {
+    nullable: true,
+    description: 'UUID of the plan that new accounts get as a trial. Null if there is no trial.',
+  })
   trialPlanId!: string | null;
 
-  @Field(() => UnitTime, { nullable: true, description: 'The unit of the time of the trial.' })
+  @Field(() => UnitTime, {
+    nullable: true,
+    description: 'Unit of the duration of the trial. Null if there is no trial.',
+  })
   trialUnitTime!: UnitTime | null;
 
-  @Field(() => Int, { nullable: true, description: 'How many units the trial lasts.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Duration of the trial in units. Null if there is no trial.',
+  })
   trialQuantity!: number | null;
 
-  @Field(() => Int, { description: 'Goes up with each change; send it back to notice changes by others.' })
+  @Field(() => Int, {
+    description: 'Increases with each change. Pass it to the next update to detect concurrent edits.',
+  })
   version!: number;
 }
 
-@InputType({ description: 'What changes of the site: what is absent stays, null clears what can be empty.' })
+@InputType({
+  description:
+    'Changes to the settings of the site. Absent fields keep their value; null clears optional ones.',
+})
 export class UpdateSiteInput {
   @Field(() => Int, {
     nullable: true,
     description:
-      'The version you have read: EDIT_CONFLICT when it is another by now. Absent: the last one wins.',
+      'The version that was read. Fails with EDIT_CONFLICT if it has changed since. If absent, the last write wins.',
   })
   version?: number | null;
 
-  @Field(() => String, { nullable: true, description: 'What the site is called, 1-100 characters.' })
+  @Field(() => String, { nullable: true, description: 'Name of the site, 1-100 characters.' })
   name?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'What it is, for people, up to 1000 characters.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Description of the site for users, up to 1000 characters.',
+  })
   description?: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'Address (http or https) of its logo, or a path that begins with /; null: none.',
+    description: 'URL (http or https) of the logo, or a path that starts with `/`. Null removes it.',
   })
   logo?: string | null;
 
-  @Field(() => [String], { nullable: true, description: 'Up to 100 words of up to 50 characters.' })
+  @Field(() => [String], { nullable: true, description: 'Up to 100 keywords of up to 50 characters each.' })
   keywords?: string[] | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'HTML that pages put in as it is, up to 16384 characters; null: none.',
+    description: 'HTML that pages embed without escaping, up to 16384 characters. Null removes it.',
   })
   customHtml?: string | null;
 
   @Field(() => JsonScalar, {
     nullable: true,
-    description: 'A JSON object of up to 32 KiB; it takes the place of the whole one before.',
+    description: 'JSON object of up to 32 KiB. Replaces the whole current object.',
   })
   customData?: unknown;
 
-  @Field(() => String, { nullable: true, description: 'ISO 4217, like EUR.' })
+  @Field(() => String, { nullable: true, description: 'ISO 4217 code, such as EUR.' })
   currency?: string | null;
 
-  @Field(() => Boolean, { nullable: true, description: 'Whether new accounts can be made.' })
+  @Field(() => Boolean, { nullable: true, description: 'Whether new accounts can be created.' })
   registrationEnabled?: boolean | null;
 
-  @Field(() => DeviceLoginProof, { nullable: true, description: 'Whether devices must prove who they are.' })
+  @Field(() => DeviceLoginProof, {
+    nullable: true,
+    description: 'Whether devices must present a secret or a proof at login.',
+  })
   deviceLoginProof?: DeviceLoginProof | null;
 
   @Field(() => Int, {
     nullable: true,
-    description: 'Devices an account may bind; null is unlimited, 0 none.',
+    description: 'Maximum number of devices bound to one account. Null is unlimited.',
   })
   deviceLimit?: number | null;
 
   @Field(() => Boolean, {
     nullable: true,
-    description: 'Whether what devices send and get is encrypted. Make a transport key first.',
+    description:
+      'Whether devices must encrypt requests and responses. Create a transport key first, with `rotateTransportKey`.',
   })
   transportEncryption?: boolean | null;
 
   @Field(() => ID, {
     nullable: true,
     description:
-      'The plan that a new account gets to try. It takes all three of the trial; null for each: no trial.',
+      'UUID of the plan that new accounts get as a trial. Set all three trial fields, or set all three to null for no trial.',
   })
   trialPlanId?: string | null;
 
-  @Field(() => UnitTime, { nullable: true, description: 'The unit of the time of the trial.' })
+  @Field(() => UnitTime, { nullable: true, description: 'Unit of the duration of the trial.' })
   trialUnitTime?: UnitTime | null;
 
-  @Field(() => Int, { nullable: true, description: 'How many units the trial lasts, 1-36500.' })
+  @Field(() => Int, { nullable: true, description: 'Duration of the trial in units, 1-36500.' })
   trialQuantity?: number | null;
 }

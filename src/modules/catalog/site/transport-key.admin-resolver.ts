@@ -10,7 +10,7 @@ export class TransportKeyAdminResolver {
   @AdminOnly()
   @Mutation(() => TransportKey, {
     description:
-      'Makes a new key for devices to encrypt to, good at once. The one before stays good until the next rotation.',
+      'Creates a new key for transport encryption, valid immediately. The previous key remains valid until the next rotation.',
   })
   rotateTransportKey(
     @CurrentUser() { userId }: UserCaller,

@@ -3,14 +3,15 @@ import type { KeyPair } from '../../../generated/prisma/client.ts';
 import { DateTimeScalar } from '../../../platform/graphql/scalars.ts';
 
 @ObjectType({
-  description: 'A key that devices encrypt their requests to; its public half is in /.well-known/jwks.json.',
+  description:
+    'A key that devices encrypt requests to. Its public key is published at /.well-known/jwks.json.',
 })
 export class TransportKey implements Pick<KeyPair, 'kid' | 'createdAt'> {
   @Field(() => String, {
-    description: 'Its id: the thumbprint of its public half (RFC 7638, SHA-256, base64url).',
+    description: 'Key ID: the SHA-256 thumbprint of the public key (RFC 7638), in base64url.',
   })
   kid!: string;
 
-  @Field(() => DateTimeScalar, { description: 'When it was made.' })
+  @Field(() => DateTimeScalar, { description: 'When the key was created.' })
   createdAt!: Date;
 }

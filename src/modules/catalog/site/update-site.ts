@@ -11,10 +11,12 @@ import { lockSiteSettings } from './read-site-settings.ts';
 import { SiteChange } from './site-change.ts';
 
 /**
- * Changes the settings of the site, audited. What is absent stays, null clears. Every instance obeys from the commit on.
+ * Updates the settings of the site. Absent fields keep their value; null clears optional ones. The
+ * settings apply on every instance as soon as they commit.
  *
- * @throws PlatformError BAD_USER_INPUT, also for a trial that is not whole or whose plan is withdrawn; NOT_FOUND for its
- *   plan; EDIT_CONFLICT
+ * @throws PlatformError BAD_USER_INPUT, also if the trial is incomplete or its plan is withdrawn;
+ *   NOT_FOUND if the trial plan does not exist; EDIT_CONFLICT if the settings changed since
+ *   `version`
  */
 export function updateSite(
   { db }: Pick<Services, 'db'>,
@@ -53,18 +55,22 @@ function checkTrial({ trialPlanId, trialUnitTime, trialQuantity }: Trial): void 
   const field = `input.${missing[0]?.[0]}`;
   throw new PlatformError('BAD_USER_INPUT', {
     field,
-    message: `${field}: is missing. A trial has trialPlanId, trialUnitTime and trialQuantity; null for all three: none`,
+    message: `${field}: is missing. Set trialPlanId, trialUnitTime and trialQuantity together, or all three to null`,
   });
 }
 
-/** Gives the id as the plan has it. Nobody deletes or withdraws the plan meanwhile. */
+/**
+ * Locks the plan, so that it cannot be deleted or withdrawn until the transaction ends.
+ *
+ * @returns the id in its canonical form
+ */
 async function checkTrialPlan(tx: Transaction, planId: string): Promise<string> {
   const field = 'input.trialPlanId';
   const plan = await lockPlan(tx, checkId(planId, field), { field });
   if (plan.status !== 'WITHDRAWN') return plan.id;
   throw new PlatformError('BAD_USER_INPUT', {
     field,
-    message: `${field}: the plan is withdrawn, nobody could have it`,
+    message: `${field}: this plan is withdrawn`,
   });
 }
 

@@ -4,7 +4,7 @@ import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { KeyRing } from '../../../platform/keys/key-ring.ts';
 import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
-import type { TokenFault } from '../../kernel/caller.ts';
+import type { TokenRejection } from '../../kernel/caller.ts';
 
 export const ACCESS_TOKEN_SECONDS = 600;
 
@@ -16,7 +16,7 @@ const Claims = z.object({ sub: z.guid(), sid: z.guid(), iat: z.number(), exp: z.
 
 /** Thrown for a rejected access token. Carries the reason. */
 export class AccessTokenError extends Error {
-  constructor(readonly reason: TokenFault) {
+  constructor(readonly reason: TokenRejection) {
     super(`The access token is ${reason.toLowerCase()}.`);
     this.name = 'AccessTokenError';
   }

@@ -10,7 +10,7 @@ import { lockCodes, lockOrders } from '../../kernel/locks.ts';
 import { changeUses } from '../../redemption/code/code-uses.ts';
 import { announceOrders } from '../../redemption/order/announce-orders.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
-import { stopSubscriptions } from '../../subscription/stop-subscriptions.ts';
+import { stopSubscriptions } from '../../subscription/live-subscriptions.ts';
 
 /** An account that was just closed, and what ended with it. */
 export interface ClosedAccount {

@@ -6,11 +6,11 @@ import { lockOrders, lockSubscriptionsOfUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import {
   bonusTraffic,
-  decideMoves,
-  type SubscriptionMove,
+  decideMerge,
+  type MergeDecision,
   trafficLeft,
 } from '../../subscription/decide-merge.ts';
-import { isOverdueSql } from '../../subscription/subscription-status.ts';
+import { isOverdueSql, OPEN_STATUSES } from '../../subscription/subscription-status.ts';
 
 /** Which account becomes part of which. */
 export interface Merge {
@@ -22,7 +22,7 @@ export interface Merge {
 export async function readMoves(
   tx: Pick<Transaction, '$queryRaw' | 'userSubscription'>,
   { fromId, intoId }: Merge,
-): Promise<SubscriptionMove[]> {
+): Promise<MergeDecision[]> {
   const [from, into, shared, now] = [
     await readOpen(tx, fromId),
     await readOpen(tx, intoId),
@@ -31,12 +31,12 @@ export async function readMoves(
       WHERE a.user_id = ${fromId}::uuid AND b.user_id = ${intoId}::uuid`,
     await databaseNow(tx),
   ];
-  return decideMoves({ from, into, sharedPlanIds: new Set(shared.map(({ planId }) => planId)), now });
+  return decideMerge({ from, into, sharedPlanIds: new Set(shared.map(({ planId }) => planId)), now });
 }
 
 function readOpen(tx: Pick<Transaction, 'userSubscription'>, userId: string): Promise<UserSubscription[]> {
   return tx.userSubscription.findMany({
-    where: { userId, status: { in: ['ACTIVE', 'EXHAUSTED'] } },
+    where: { userId, status: { in: [...OPEN_STATUSES] } },
     orderBy: { id: 'asc' },
   });
 }
@@ -66,7 +66,7 @@ export async function mergeAccounts(tx: Transaction, merge: Merge): Promise<stri
 async function moveSubscriptions(
   tx: Transaction,
   { fromId, intoId }: Merge,
-  moves: readonly SubscriptionMove[],
+  moves: readonly MergeDecision[],
 ): Promise<void> {
   for (const { subscription, into, ...after } of moves) {
     if (into) await joinSubscriptions(tx, { from: subscription, into, ...after });
@@ -78,7 +78,7 @@ async function moveSubscriptions(
     data: { userId: intoId, version: { increment: 1 } },
   });
   await tx.userSubscription.updateMany({
-    where: { userId: fromId, status: { in: ['ACTIVE', 'EXHAUSTED'] } },
+    where: { userId: fromId, status: { in: [...OPEN_STATUSES] } },
     data: { status: 'STOPPED', version: { increment: 1 } },
   });
 }
@@ -125,7 +125,7 @@ async function joinSubscriptions(
 async function closeMerged(
   tx: Transaction,
   { fromId, intoId }: Merge,
-  moves: readonly SubscriptionMove[],
+  moves: readonly MergeDecision[],
 ): Promise<string[]> {
   const now = await databaseNow(tx);
   const endedSessionIds = await endSessions(tx, { userId: fromId });

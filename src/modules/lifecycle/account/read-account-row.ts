@@ -3,25 +3,27 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { IS_ONLINE_SQL } from '../../network/server-online.ts';
 import {
   PLAN_COLUMNS,
-  type PlanRow,
+  type PlanColumns,
   SUBSCRIPTION_COLUMNS,
-  type SubscriptionOfPlan,
-  type SubscriptionRow,
-  subscriptionOf,
-} from '../../subscription/subscription-rows.ts';
+  type SubscriptionColumns,
+  type SubscriptionWithPlan,
+  toSubscription,
+} from '../../subscription/subscription-columns.ts';
 
 /** An account with its subscriptions, and what its other parts need to be told. */
 export interface AccountRow {
   user: User;
   /** The newest first. */
-  subscriptions: SubscriptionOfPlan[];
+  subscriptions: SubscriptionWithPlan[];
   /** How many it has bound, when they are to be counted. */
   devices: number;
   /** The servers that are online, when nodes are wanted. */
   heardOf: ReadonlySet<string>;
 }
 
-type Row = User & PlanRow & SubscriptionRow & { now: Date; deviceCount: number; heardOf: string[] | null };
+type Row = User &
+  PlanColumns &
+  SubscriptionColumns & { now: Date; deviceCount: number; heardOf: string[] | null };
 
 const DEVICE_COUNT = Prisma.sql`(SELECT count(*)::int FROM devices d WHERE d.user_id = u.id)`;
 
@@ -46,7 +48,7 @@ export async function readAccountRow(
   const { id, role, enabled, mergedIntoId, deletedAt, createdAt, deviceCount, heardOf } = first;
   return {
     user: { id, role, enabled, mergedIntoId, deletedAt, createdAt },
-    subscriptions: rows.flatMap((row) => subscriptionOf(row) ?? []),
+    subscriptions: rows.flatMap((row) => toSubscription(row) ?? []),
     devices: deviceCount,
     heardOf: new Set(heardOf),
   };

@@ -16,7 +16,7 @@ import {
   nodesOf,
   type SubscriptionNode,
 } from '../../network/node-list/subscription-nodes.ts';
-import type { SubscriptionOfPlan } from '../../subscription/subscription-rows.ts';
+import type { SubscriptionWithPlan } from '../../subscription/subscription-columns.ts';
 import { type AccountRow, readAccountRow } from './read-account-row.ts';
 
 /** What is wanted of an account beside itself. */
@@ -32,7 +32,7 @@ export interface Wanted {
 
 /** An account with what was wanted of it, all of one moment. */
 export interface Account extends User {
-  subscriptions?: (SubscriptionOfPlan & { nodes?: SubscriptionNode[] })[];
+  subscriptions?: (SubscriptionWithPlan & { nodes?: SubscriptionNode[] })[];
   /** By `pageKey`. A page that is refused is not among them: whoever asks for it is refused himself. */
   devicePages?: ReadonlyMap<string, Page<Device>>;
 }

@@ -1,7 +1,7 @@
 import { Arg, Ctx, FieldResolver, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../../context.ts';
 import { Public } from '../../kernel/access.ts';
-import type { SubscriptionMove as Move } from '../../subscription/decide-merge.ts';
+import type { MergeDecision } from '../../subscription/decide-merge.ts';
 import { getSubscription } from '../../subscription/get-subscription.ts';
 import { UserSubscription } from '../../subscription/subscription.types.ts';
 import { PendingBinding, SubscriptionMove } from './binding.types.ts';
@@ -23,7 +23,10 @@ export class BindingResolver {
   }
 
   @FieldResolver(() => UserSubscription, { description: 'The subscription as it is now.' })
-  async subscription(@Root() { subscription }: Move, @Ctx() context: Context): Promise<UserSubscription> {
+  async subscription(
+    @Root() { subscription }: MergeDecision,
+    @Ctx() context: Context,
+  ): Promise<UserSubscription> {
     const found = await getSubscription(context, subscription.id);
     if (!found) throw new Error('a subscription is missing that is about to move');
     return found;

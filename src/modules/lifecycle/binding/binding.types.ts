@@ -1,10 +1,10 @@
 import { Field, Int, ObjectType } from 'type-graphql';
 import { BigIntScalar, DateTimeScalar } from '../../../platform/graphql/scalars.ts';
 import { Device } from '../../identity/device/device.types.ts';
-import type { SubscriptionMove as Move } from '../../subscription/decide-merge.ts';
+import type { MergeDecision } from '../../subscription/decide-merge.ts';
 
 @ObjectType({ description: 'A subscription that would move to the account, and what it would become.' })
-export class SubscriptionMove implements Pick<Move, 'expiresAt' | 'trafficLimit'> {
+export class SubscriptionMove implements Pick<MergeDecision, 'expiresAt' | 'trafficLimit'> {
   @Field(() => DateTimeScalar, {
     nullable: true,
     description: 'When it would end afterwards; null is never.',

@@ -6,7 +6,7 @@ import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { readDeviceLimit } from '../../identity/device/device-limit.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
-import type { SubscriptionMove } from '../../subscription/decide-merge.ts';
+import type { MergeDecision } from '../../subscription/decide-merge.ts';
 import { readMoves } from '../account/merge-accounts.ts';
 import { type BindingQuestion, readDecision } from './binding-decision.ts';
 
@@ -16,7 +16,7 @@ export interface PendingBinding {
   deviceLimit: number | null;
   /** The devices of the account, one of which may be replaced. */
   devices: Device[];
-  moves: SubscriptionMove[];
+  moves: MergeDecision[];
 }
 
 /** Nobody guesses 256 bits; this keeps those who try from costing us anything. */
@@ -61,7 +61,7 @@ async function readPendingBinding(services: Pick<Services, 'db'>, token: string)
 async function movesOf(
   tx: Transaction,
   { identifier, targetUserId }: BindingQuestion,
-): Promise<SubscriptionMove[]> {
+): Promise<MergeDecision[]> {
   const identity = await tx.identity.findUnique({
     where: { type_value: { type: 'DEVICE', value: identifier } },
   });

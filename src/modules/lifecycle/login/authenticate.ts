@@ -1,10 +1,10 @@
 import type { Services } from '../../../platform/services.ts';
 import { AccessTokenError, type AccessTokenVerifier } from '../../identity/session/access-token.ts';
 import { findSession, type SessionReads } from '../../identity/session/find-session.ts';
-import type { Caller, TokenFault } from '../../kernel/caller.ts';
+import type { Caller, TokenRejection } from '../../kernel/caller.ts';
 import { findAgent, SERVER_TOKEN_PREFIX } from '../../network/server/find-agent.ts';
 
-const anonymous = (refusedToken: TokenFault | null): Caller => ({ kind: 'anonymous', refusedToken });
+const anonymous = (refusedToken: TokenRejection | null): Caller => ({ kind: 'anonymous', refusedToken });
 
 /**
  * Who is asking, by the value of the `Authorization` header (or the same words in a websocket's

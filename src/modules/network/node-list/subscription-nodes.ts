@@ -2,7 +2,7 @@ import { type Coalescer, createCoalescer } from '../../../platform/concurrency/c
 import { type Database, isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import type { SubscriptionOfPlan } from '../../subscription/subscription-rows.ts';
+import type { SubscriptionWithPlan } from '../../subscription/subscription-columns.ts';
 import { IS_ONLINE_SQL } from '../server-online.ts';
 import { cacheNodeLists, presentLists, readCachedNodeLists } from './node-list-cache.ts';
 import { type ListedNode, type NodeList, readNodeLists, type VersionedPlan } from './read-node-lists.ts';
@@ -21,10 +21,10 @@ interface Listing {
 }
 
 /** Only what can be used has nodes: for the others the status says why there are none. */
-export const hasNodes = ({ status }: SubscriptionOfPlan): boolean => status === 'ACTIVE';
+export const hasNodes = ({ status }: SubscriptionWithPlan): boolean => status === 'ACTIVE';
 
 /** The nodes of a subscription. Each has an id of the pair, or the caches of clients would mix credentials. */
-export function nodesOf(subscription: SubscriptionOfPlan, { nodes, heardOf }: Listing): SubscriptionNode[] {
+export function nodesOf(subscription: SubscriptionWithPlan, { nodes, heardOf }: Listing): SubscriptionNode[] {
   if (!hasNodes(subscription)) return [];
   const { id, credential } = subscription;
   return nodes.map(({ serverId, ...node }) => ({
@@ -40,7 +40,7 @@ type ListServices = Pick<Services, 'db' | 'cache' | 'log'>;
 /** The nodes of one subscription, from Redis or PostgreSQL. Asked of many at once it is two statements at most. */
 export async function listSubscriptionNodes(
   services: ListServices,
-  subscription: SubscriptionOfPlan,
+  subscription: SubscriptionWithPlan,
 ): Promise<SubscriptionNode[]> {
   if (!hasNodes(subscription)) return [];
   const reads = readsOf.get(services.db) ?? createReads(services);

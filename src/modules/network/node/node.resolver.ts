@@ -1,7 +1,7 @@
 import { Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../../context.ts';
 import { UserSubscription } from '../../subscription/subscription.types.ts';
-import type { SubscriptionOfPlan } from '../../subscription/subscription-rows.ts';
+import type { SubscriptionWithPlan } from '../../subscription/subscription-columns.ts';
 import { listSubscriptionNodes } from '../node-list/subscription-nodes.ts';
 import { SubscriptionNode } from './node.types.ts';
 
@@ -11,7 +11,7 @@ export class SubscriptionNodeResolver {
     description: 'Where it can be used, in order; empty unless it is ACTIVE.',
   })
   nodes(
-    @Root() subscription: SubscriptionOfPlan & { nodes?: SubscriptionNode[] },
+    @Root() subscription: SubscriptionWithPlan & { nodes?: SubscriptionNode[] },
     @Ctx() context: Context,
   ): SubscriptionNode[] | Promise<SubscriptionNode[]> {
     return subscription.nodes ?? listSubscriptionNodes(context, subscription);

@@ -11,10 +11,13 @@ export class AuditAdminResolver {
   @AdminOnly()
   @Query(() => AuditEntryConnection, {
     nullable: true,
-    description: 'What was changed and by whom, the latest first.',
+    description: 'The audit log, latest first.',
   })
   auditLog(
-    @Arg('filter', () => AuditFilter, { nullable: true, description: 'Which entries; absent: all.' })
+    @Arg('filter', () => AuditFilter, {
+      nullable: true,
+      description: 'Conditions that must all hold. Defaults to no condition.',
+    })
     filter: AuditFilter | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() services: Services,

@@ -13,15 +13,16 @@ interface Filter {
 
 type AuditSort = Sort<{ createdAt: Date }>;
 
-/** What was changed, the latest first. */
+/** Lists audit entries, latest first. */
 export function listAuditEntries(
   services: Pick<Services, 'db' | 'secrets'>,
   { filter, page }: { filter: Filter; page: PageArguments },
 ): Promise<Page<AuditEntry>> {
   const where = whereOf(filter);
-  // A span is a range of the index on the time; without one, the id says what came last.
-  const hasSpan = filter.from != null || filter.to != null;
-  const sort: AuditSort = { order: 'desc', ...(hasSpan && { by: { column: 'createdAt' } }) };
+  // With a time range, sort by the indexed column `createdAt`; otherwise the time-ordered ids
+  // suffice.
+  const hasRange = filter.from != null || filter.to != null;
+  const sort: AuditSort = { order: 'desc', ...(hasRange && { by: { column: 'createdAt' } }) };
   return paginate(services, page, {
     ...sort,
     name: 'auditLog',

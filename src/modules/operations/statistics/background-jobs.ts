@@ -6,7 +6,7 @@ import { activateOrderJob } from '../../redemption/accept/activate-order.job.ts'
 import { fillBatchJob } from '../../redemption/batch/fill-batch.job.ts';
 import { expireSubscriptionsJob } from '../../subscription/expire-subscriptions.job.ts';
 
-/** Every kind of job there is. */
+/** All jobs, including those that this process does not run. */
 export const backgroundJobs: readonly Job<never>[] = [
   activateOrderJob,
   expireSubscriptionsJob,

@@ -2,37 +2,37 @@ import type { Plan } from '../../../generated/prisma/client.ts';
 import { DAY_MS } from '../../../platform/database/clock.ts';
 import type { Database } from '../../../platform/database/database.ts';
 
-/** How often a plan was redeemed. */
-export interface PlanRedemptions {
+export interface PlanRedemptionCount {
   plan: Plan;
   count: number;
 }
 
-/** Redemptions of the day in UTC until some moment, by plan. */
-interface Tally {
+/** Redemptions per plan from the start of the UTC day until `until`. */
+interface DayCounts {
   until: Date;
   counts: ReadonlyMap<string, number>;
 }
 
-/** A transaction that has begun longer ago has ended: what it might have added is there. */
+/** After this time no open transaction can still insert a redemption: transactions end sooner. */
 const SETTLED_AFTER_MS = 60_000;
 
 /**
- * Counts the redemptions of the present day in UTC, by plan, the most first; for calling again and again, one call at
- * a time. What can't change any more is counted once and remembered: each call reads a minute of the table, not the day.
+ * Creates a function that counts the redemptions of the current UTC day per plan, most redeemed
+ * first. Counts that can no longer change are cached, so that each call reads about one minute of
+ * the table instead of the whole day. Calls must not overlap.
  */
-export function createRedemptionCounter(db: Database): (now: Date) => Promise<PlanRedemptions[]> {
-  let settled: Tally = { until: new Date(0), counts: new Map() };
+export function createRedemptionCounter(db: Database): (now: Date) => Promise<PlanRedemptionCount[]> {
+  let settled: DayCounts = { until: new Date(0), counts: new Map() };
   return async (now) => {
-    const known = isOfToday(settled, now) ? settled : { until: startOfDay(now), counts: new Map() };
-    const until = new Date(Math.max(known.until.getTime(), now.getTime() - SETTLED_AFTER_MS));
+    const cached = isOfToday(settled, now) ? settled : { until: startOfDay(now), counts: new Map() };
+    const until = new Date(Math.max(cached.until.getTime(), now.getTime() - SETTLED_AFTER_MS));
     const rows = await db.$queryRaw<{ planId: string; total: number; settled: number }[]>`
       SELECT plan_id AS "planId", count(*)::int AS total,
         (count(*) FILTER (WHERE redeemed_at < ${until}))::int AS settled
-      FROM redemptions WHERE redeemed_at >= ${known.until} GROUP BY plan_id`;
+      FROM redemptions WHERE redeemed_at >= ${cached.until} GROUP BY plan_id`;
     const added = (column: 'total' | 'settled') =>
       sum(
-        known.counts,
+        cached.counts,
         rows.map((row) => [row.planId, row[column]]),
       );
     settled = { until, counts: added('settled') };
@@ -42,7 +42,7 @@ export function createRedemptionCounter(db: Database): (now: Date) => Promise<Pl
 
 const startOfDay = (now: Date) => new Date(Math.floor(now.getTime() / DAY_MS) * DAY_MS);
 
-function isOfToday({ until }: Tally, now: Date): boolean {
+function isOfToday({ until }: DayCounts, now: Date): boolean {
   return until >= startOfDay(now) && until <= now;
 }
 
@@ -52,7 +52,7 @@ function sum(counts: ReadonlyMap<string, number>, added: readonly [string, numbe
   return sums;
 }
 
-async function withPlans(db: Database, counts: ReadonlyMap<string, number>): Promise<PlanRedemptions[]> {
+async function withPlans(db: Database, counts: ReadonlyMap<string, number>): Promise<PlanRedemptionCount[]> {
   const plans = await db.plan.findMany({ where: { id: { in: [...counts.keys()] } } });
   return plans
     .map((plan) => ({ plan, count: counts.get(plan.id) ?? 0 }))

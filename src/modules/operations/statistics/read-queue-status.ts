@@ -4,16 +4,16 @@ import type { Services } from '../../../platform/services.ts';
 import { readBacklog } from '../../redemption/activate/observe-orders.ts';
 import { backgroundJobs } from './background-jobs.ts';
 
-/** The jobs in Redis, and what PostgreSQL knows of the work behind them. */
-export interface QueueStatus extends JobCounts {
+/** Job counts from Redis, and the pending work according to PostgreSQL. */
+export interface QueueSnapshot extends JobCounts {
   paidOrders: number;
   oldestPaidOrderSeconds: number | null;
-  /** When each repeated job last ran, by name. */
+  /** The last run of each repeated job, sorted by name. */
   lastRuns: JobRun[];
 }
 
-/** @throws RedisAwayError within 2 s: numbers that are not known are not made up */
-export async function readQueueStatus({ db, jobs }: Pick<Services, 'db' | 'jobs'>): Promise<QueueStatus> {
+/** @throws RedisAwayError within 2 s if Redis is unavailable; counts are never estimated */
+export async function readQueueStatus({ db, jobs }: Pick<Services, 'db' | 'jobs'>): Promise<QueueSnapshot> {
   const [counts, { paidOrders, oldestSeconds }, lastRuns] = await Promise.all([
     jobs.counts(backgroundJobs),
     readBacklog({ db }),

@@ -3,40 +3,43 @@ import type { Services } from '../../../platform/services.ts';
 import { countOnlineDevices } from '../../identity/device/list-devices.ts';
 import { countServers } from '../../network/server/count-servers.ts';
 import { readBacklog } from '../../redemption/activate/observe-orders.ts';
-import { createRedemptionCounter, type PlanRedemptions } from './count-redemptions.ts';
+import { createRedemptionCounter, type PlanRedemptionCount } from './count-redemptions.ts';
 
-/** How the service is doing at one moment. */
-export interface Statistics {
-  /** By PostgreSQL's clock. */
+/** Load and backlog of the service at one time. */
+export interface StatisticsSnapshot {
+  /** Time of the read, by the database clock. */
   at: Date;
-  /** Over the last ten seconds. */
+  /** Average over the last ten seconds. */
   activationsPerSecond: number;
-  /** Orders that are PAID. */
+  /** Number of orders that are PAID. */
   queueDepth: number;
   oldestPaidOrderSeconds: number | null;
   devicesOnline: number;
   serversOnline: number;
   serversLagging: number;
   serversOffline: number;
-  /** Of the day in UTC; plans without any are left out. */
-  redemptionsToday: PlanRedemptions[];
+  /** Since the start of the UTC day; plans without redemptions are omitted. */
+  redemptionsToday: PlanRedemptionCount[];
 }
 
-/** A result that is no older is given to whoever asks: those who watch ask all at once. */
-const FRESH_MS = 500;
+/**
+ * How long a result is reused. All watchers read at the same time, and their calls share one
+ * result.
+ */
+const MAX_AGE_MS = 500;
 
 const RATE_SECONDS = 10;
 
 /**
- * Made once for a process: gives the present statistics, which PostgreSQL knows alone. However many ask at the same
- * time, they are read once.
+ * Creates the reader of statistics, one per process. It needs only PostgreSQL. Concurrent calls are
+ * coalesced into one read (single flight), whose result is reused for 500 ms.
  */
-export function createStatistics({ db }: Pick<Services, 'db'>): () => Promise<Statistics> {
+export function createStatistics({ db }: Pick<Services, 'db'>): () => Promise<StatisticsSnapshot> {
   const countRedemptions = createRedemptionCounter(db);
-  return shared(async () => {
+  return singleFlight(async () => {
     const at = await databaseNow(db);
     const [activationsPerSecond, backlog, devicesOnline, servers, redemptionsToday] = await Promise.all([
-      readRate({ db }),
+      readActivationRate({ db }),
       readBacklog({ db }),
       countOnlineDevices({ db }),
       countServers({ db }),
@@ -53,26 +56,27 @@ export function createStatistics({ db }: Pick<Services, 'db'>): () => Promise<St
   });
 }
 
-/** Each activation makes one redemption, in the same transaction. */
-async function readRate({ db }: Pick<Services, 'db'>): Promise<number> {
+/** Each activation inserts one redemption in its transaction, so redemptions are counted. */
+async function readActivationRate({ db }: Pick<Services, 'db'>): Promise<number> {
   const [{ count }] = await db.$queryRaw<[{ count: number }]>`
     SELECT count(*)::int AS count FROM redemptions
     WHERE redeemed_at > tessera_now() - make_interval(secs => ${RATE_SECONDS})`;
   return count / RATE_SECONDS;
 }
 
-/** One reading at a time, whose result is good for a moment. */
-function shared<Value>(read: () => Promise<Value>): () => Promise<Value> {
+/** Runs one read at a time. Its result is reused for `MAX_AGE_MS`; errors are not. */
+function singleFlight<Value>(read: () => Promise<Value>): () => Promise<Value> {
   let latest: Promise<Value> | undefined;
+  const invalidate = () => {
+    latest = undefined;
+  };
+  const start = () => {
+    const reading = read();
+    reading.then(() => setTimeout(invalidate, MAX_AGE_MS).unref(), invalidate);
+    return reading;
+  };
   return () => {
-    latest ??= forgetLater(read());
+    latest ??= start();
     return latest;
   };
-  function forgetLater(reading: Promise<Value>): Promise<Value> {
-    const forget = () => {
-      latest = undefined;
-    };
-    reading.then(() => setTimeout(forget, FRESH_MS).unref(), forget);
-    return reading;
-  }
 }

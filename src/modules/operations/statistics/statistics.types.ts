@@ -2,93 +2,100 @@ import { Field, Float, Int, ObjectType } from 'type-graphql';
 import type { JobRun as JobRunRow } from '../../../generated/prisma/client.ts';
 import { DateTimeScalar, JsonScalar } from '../../../platform/graphql/scalars.ts';
 import { Plan } from '../../catalog/plan/plan.types.ts';
-import type { PlanRedemptions as PlanRedemptionsRow } from './count-redemptions.ts';
-import type { QueueStatus as QueueStatusRow } from './read-queue-status.ts';
-import type { Statistics as StatisticsRow } from './read-statistics.ts';
+import type { PlanRedemptionCount } from './count-redemptions.ts';
+import type { QueueSnapshot } from './read-queue-status.ts';
+import type { StatisticsSnapshot } from './read-statistics.ts';
 
-@ObjectType({ description: 'How often a plan was redeemed.' })
-export class PlanRedemptions implements PlanRedemptionsRow {
-  @Field(() => Plan, { description: 'The plan.' })
-  plan!: PlanRedemptionsRow['plan'];
+@ObjectType({ description: 'Number of redemptions of one plan.' })
+export class PlanRedemptions implements PlanRedemptionCount {
+  @Field(() => Plan, { description: 'The redeemed plan, even if it has been deleted since.' })
+  plan!: PlanRedemptionCount['plan'];
 
-  @Field(() => Int, { description: 'How often.' })
+  @Field(() => Int, { description: 'Number of redemptions since the start of the UTC day.' })
   count!: number;
 }
 
-@ObjectType({ description: 'How the service is doing at one moment, by what PostgreSQL knows.' })
-export class Statistics implements StatisticsRow {
-  @Field(() => DateTimeScalar, { description: 'The moment.' })
+@ObjectType({ description: 'Load and backlog of the service at one time, read from PostgreSQL.' })
+export class Statistics implements StatisticsSnapshot {
+  @Field(() => DateTimeScalar, { description: 'When the statistics were read, by the database clock.' })
   at!: Date;
 
-  @Field(() => Float, { description: 'Orders activated in a second, over the last ten seconds.' })
+  @Field(() => Float, { description: 'Orders activated per second, averaged over the last ten seconds.' })
   activationsPerSecond!: number;
 
-  @Field(() => Int, { description: 'Orders that are accepted and not activated yet (PAID).' })
+  @Field(() => Int, { description: 'Orders that are accepted but not activated yet (PAID).' })
   queueDepth!: number;
 
   @Field(() => Int, {
     nullable: true,
     description:
-      'How many seconds the oldest of them has waited; null when there is none. Above 30 something is wrong.',
+      'Age of the oldest PAID order in seconds. Null if there are no PAID orders. A value above 30 indicates a problem.',
   })
   oldestPaidOrderSeconds!: number | null;
 
-  @Field(() => Int, { description: 'Devices with an open websocket.' })
+  @Field(() => Int, { description: 'Number of devices with an open websocket.' })
   devicesOnline!: number;
 
-  @Field(() => Int, { description: 'Servers that are ONLINE.' })
+  @Field(() => Int, { description: 'Number of servers with the status ONLINE.' })
   serversOnline!: number;
 
-  @Field(() => Int, { description: 'Servers that are LAGGING.' })
+  @Field(() => Int, { description: 'Number of servers with the status LAGGING.' })
   serversLagging!: number;
 
-  @Field(() => Int, { description: 'Servers that are OFFLINE.' })
+  @Field(() => Int, { description: 'Number of servers with the status OFFLINE.' })
   serversOffline!: number;
 
   @Field(() => [PlanRedemptions], {
-    description: 'Redemptions of the day in UTC by plan, the most first; plans without any are left out.',
+    description:
+      'Redemptions since the start of the UTC day per plan, most redeemed first. Plans without redemptions are omitted.',
   })
-  redemptionsToday!: PlanRedemptionsRow[];
+  redemptionsToday!: PlanRedemptionCount[];
 }
 
-@ObjectType({ description: 'When a repeated job last ran.' })
+@ObjectType({ description: 'The last run of a repeated job.' })
 export class JobRun implements JobRunRow {
-  @Field(() => String, { description: 'The name of the job.' })
+  @Field(() => String, { description: 'Name of the job.' })
   name!: string;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When it last ran; null before it has.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the job last ran. Null if it never has.',
+  })
   lastRunAt!: Date | null;
 
-  @Field(() => JsonScalar, { nullable: true, description: 'How far it has come, in its own terms.' })
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'Progress of the latest run that found work, in a format that depends on the job.',
+  })
   progress!: JobRunRow['progress'];
 }
 
 @ObjectType({
   description:
-    'The background jobs. A failed order is no failed job: `orders(filter: {status: FAILED})` has those.',
+    'State of the background jobs. Failed orders are not failed jobs: query `orders(filter: {status: FAILED})` for those.',
 })
-export class QueueStatus implements QueueStatusRow {
-  @Field(() => Int, { description: 'Jobs that wait to be done.' })
+export class QueueStatus implements QueueSnapshot {
+  @Field(() => Int, { description: 'Number of jobs that wait for a worker.' })
   waiting!: number;
 
-  @Field(() => Int, { description: 'Jobs that are being done.' })
+  @Field(() => Int, { description: 'Number of jobs in progress.' })
   active!: number;
 
-  @Field(() => Int, { description: 'Jobs that are tried again, or due, later.' })
+  @Field(() => Int, { description: 'Number of jobs that are scheduled for later, retries included.' })
   delayed!: number;
 
-  @Field(() => Int, { description: 'Jobs that were given up and are still there.' })
+  @Field(() => Int, { description: 'Number of jobs that have used up their attempts and are still stored.' })
   failed!: number;
 
-  @Field(() => Int, { description: 'Orders that are accepted and not activated yet (PAID).' })
+  @Field(() => Int, { description: 'Orders that are accepted but not activated yet (PAID).' })
   paidOrders!: number;
 
   @Field(() => Int, {
     nullable: true,
-    description: 'How many seconds the oldest of them has waited; null when there is none.',
+    description: 'Age of the oldest PAID order in seconds. Null if there are no PAID orders.',
   })
   oldestPaidOrderSeconds!: number | null;
 
-  @Field(() => [JobRun], { description: 'When each repeated job last ran, by name.' })
+  @Field(() => [JobRun], { description: 'The last run of each repeated job, sorted by name.' })
   lastRuns!: JobRunRow[];
 }

@@ -1,33 +1,36 @@
 import type { Services } from '../../../platform/services.ts';
 import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
-import type { Statistics } from './read-statistics.ts';
+import type { StatisticsSnapshot } from './read-statistics.ts';
 
-const EVERY_MS = 1_000;
+const INTERVAL_MS = 1_000;
 
-/** Everybody watches the same. */
+/** All streams watch the same id. */
 const THE_SERVICE = 'service';
 
-/** What wakes those who watch the statistics: each second, and nothing while nobody does. */
+/** Wakes all streams of statistics every second. Costs nothing while no stream is open. */
 export function watchedStatistics({ watcher }: Pick<Services, 'watcher'>): WatchKind {
-  let beats = 0;
+  let polls = 0;
   return watcher.kind({
     topic: 'statistics',
-    pollMs: EVERY_MS,
-    // The time is among them, so each reading differs.
+    pollMs: INTERVAL_MS,
+    // Statistics contain the time, so they differ at each poll.
     fingerprints: async (ids) => {
-      beats += 1;
-      return new Map(ids.map((id) => [id, String(beats)]));
+      polls += 1;
+      return new Map(ids.map((id) => [id, String(polls)]));
     },
   });
 }
 
-/** The statistics as they are now, then again each second; while PostgreSQL is away, nothing. */
+/**
+ * Streams the current statistics, then new ones every second. Pauses while PostgreSQL is
+ * unavailable.
+ */
 export function watchStatistics({
   statistics,
   watchedStatistics,
 }: {
-  statistics: () => Promise<Statistics>;
+  statistics: () => Promise<StatisticsSnapshot>;
   watchedStatistics: WatchKind;
-}): Promise<AsyncIterable<Statistics>> {
+}): Promise<AsyncIterable<StatisticsSnapshot>> {
   return watchedStatistics.open(THE_SERVICE, statistics);
 }

@@ -3,7 +3,7 @@ import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
 import { lockCodes } from '../../kernel/locks.ts';
-import { recordAudit, recordAuditOfEach } from '../../kernel/record-audit.ts';
+import { recordAudit, recordAudits } from '../../kernel/record-audit.ts';
 import { type CodeSelection, checkSelection } from './code-selection.ts';
 import { countCodes } from './count-codes.ts';
 
@@ -47,7 +47,7 @@ async function deleteCodes(
     UPDATE redemption_codes c SET deleted_at = tessera_now(), version = c.version + 1 FROM redemption_batches b
     WHERE c.id = ANY(${[...ids]}::uuid[]) AND c.deleted_at IS NULL AND b.id = c.batch_id AND b.deleted_at IS NULL
     RETURNING c.id, c.batch_id AS "batchId"`;
-  await recordAuditOfEach(
+  await recordAudits(
     tx,
     deleted.map(({ id, batchId }) => ({
       ...{ action: 'deleteRedemptionCodes', actorId, targetId: id, before: { batchId } },

@@ -3,7 +3,7 @@ import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
 import { lockCodes } from '../../kernel/locks.ts';
-import { recordAudit, recordAuditOfEach } from '../../kernel/record-audit.ts';
+import { recordAudit, recordAudits } from '../../kernel/record-audit.ts';
 import { type CodeSelection, checkSelection } from './code-selection.ts';
 import { countCodes } from './count-codes.ts';
 
@@ -56,7 +56,7 @@ async function switchCodes(
     WHERE c.id = ANY(${[...ids]}::uuid[]) AND c.deleted_at IS NULL AND c.enabled <> ${enabled}
       AND b.id = c.batch_id AND b.deleted_at IS NULL
     RETURNING c.id`;
-  await recordAuditOfEach(
+  await recordAudits(
     tx,
     changed.map(({ id }) => ({ ...change({ actorId, enabled }), targetId: id })),
   );

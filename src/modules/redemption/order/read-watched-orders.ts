@@ -2,16 +2,16 @@ import type { Order, Plan } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
 import {
   PLAN_COLUMNS,
-  type PlanRow,
-  planOf,
+  type PlanColumns,
   SUBSCRIPTION_COLUMNS,
-  type SubscriptionOfPlan,
-  type SubscriptionRow,
-  subscriptionOf,
-} from '../../subscription/subscription-rows.ts';
+  type SubscriptionColumns,
+  type SubscriptionWithPlan,
+  toPlan,
+  toSubscription,
+} from '../../subscription/subscription-columns.ts';
 
 /** An order with what its messages show of its plan and its subscription. */
-export type WatchedOrder = Order & { plan: Plan; subscription: SubscriptionOfPlan | null };
+export type WatchedOrder = Order & { plan: Plan; subscription: SubscriptionWithPlan | null };
 
 /**
  * Reads many orders in one statement: when a batch has been activated, all who watch one of them ask at the same moment.
@@ -37,8 +37,8 @@ export async function readWatchedOrders(
   return ids.map((id) => ({ status: 'fulfilled', value: byId.get(id) ?? null }));
 }
 
-type WatchedRow = Order & PlanRow & SubscriptionRow & { now: Date };
+type WatchedRow = Order & PlanColumns & SubscriptionColumns & { now: Date };
 
 function watchedOf(row: WatchedRow): WatchedOrder {
-  return { ...row, plan: planOf(row), subscription: subscriptionOf(row) };
+  return { ...row, plan: toPlan(row), subscription: toSubscription(row) };
 }

@@ -38,7 +38,7 @@ const update = async (id: string, input: UpdateAdInput) =>
 const shown = async () => (await api.anonymous.get(AdsDocument)).ads?.nodes.map(({ title }) => title);
 
 describe('createAd', () => {
-  it('makes an advertisement that is shown at once and for ever', async () => {
+  it('creates an advertisement that is shown immediately and never ends', async () => {
     const ad = await create({ title: ' Summer ' });
 
     expect(ad).toEqual({
@@ -53,7 +53,7 @@ describe('createAd', () => {
     expect((await api.anonymous.get(AdsDocument)).ads).toEqual({ nodes: [ad], totalCount: 1 });
   });
 
-  it('keeps every field as it was given', async () => {
+  it('stores every field as given', async () => {
     const input = {
       ...AD,
       description: '',
@@ -76,21 +76,21 @@ describe('createAd', () => {
     ['a long description', 'description', 'a'.repeat(1_001)],
     ['no content', 'content', ''],
     ['long content', 'content', 'a'.repeat(16_385)],
-    ['a target that runs', 'targetUrl', 'javascript:alert(1)'],
-    ['a target of another kind', 'targetUrl', 'ftp://example.test/'],
+    ['a target with the javascript scheme', 'targetUrl', 'javascript:alert(1)'],
+    ['a target with another scheme than http or https', 'targetUrl', 'ftp://example.test/'],
     ['a target without a host', 'targetUrl', 'https://'],
     ['a target that is a path', 'targetUrl', '/shop'],
-    ['a target in disguise', 'targetUrl', 'java\nscript:https://x'],
+    ['a target whose scheme is disguised by a line break', 'targetUrl', 'java\nscript:https://x'],
     ['an empty target', 'targetUrl', ''],
     ['a long target', 'targetUrl', `https://example.test/${'a'.repeat(2_048)}`],
-  ] as const)('refuses %s', async ([, field, value]) => {
+  ] as const)('rejects %s', async ([, field, value]) => {
     const { extensions } = await admin.refused(CreateAdDocument, { input: { ...AD, [field]: value } });
 
     expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: `input.${field}` });
     expect(await api.services.db.ad.count()).toBe(0);
   });
 
-  it('refuses an end that is not after the beginning', async () => {
+  it('rejects an end that is not after the start', async () => {
     const at = inDays(1).toISOString();
     const { extensions } = await admin.refused(CreateAdDocument, {
       input: { ...AD, startAt: at, endAt: at },
@@ -101,7 +101,7 @@ describe('createAd', () => {
 });
 
 describe('updateAd', () => {
-  it('changes what is given, clears what is null, and leaves the rest', async () => {
+  it('changes the given fields, clears null ones and keeps the rest', async () => {
     const { id } = await create({ targetUrl: 'https://a.example.test', startAt: inDays(1).toISOString() });
 
     expect(await update(id, { title: 'Winter', startAt: null })).toMatchObject({
@@ -118,7 +118,7 @@ describe('updateAd', () => {
     });
   });
 
-  it('refuses null where there must be something, and an end before the beginning that is there', async () => {
+  it('rejects null for required fields, and an end before the stored start', async () => {
     const { id } = await create({ startAt: inDays(2).toISOString() });
     const refusal = async (input: UpdateAdInput) =>
       (await admin.refused(UpdateAdDocument, { id, input })).extensions.field;
@@ -128,7 +128,7 @@ describe('updateAd', () => {
     expect(await refusal({ endAt: inDays(1).toISOString() })).toBe('input.endAt');
   });
 
-  it('notices an edit that is not over yet, and an end that is not written yet', async () => {
+  it('detects a version and an end that a concurrent transaction has not committed yet', async () => {
     const { db } = api.services;
     const { id, version } = await create();
     const edit = (input: Parameters<typeof updateAd>[1]['input']) => () =>
@@ -140,14 +140,14 @@ describe('updateAd', () => {
       write({ title: 'Two', version: { increment: 1 } }),
       edit({ version, title: 'Three' }),
     );
-    const turned = await meeting(db, write({ endAt: inDays(1) }), edit({ startAt: inDays(2) }));
+    const reversed = await meeting(db, write({ endAt: inDays(1) }), edit({ startAt: inDays(2) }));
 
     expect(late).toMatchObject({ status: 'rejected', reason: { code: 'EDIT_CONFLICT' } });
-    expect(turned).toMatchObject({ status: 'rejected', reason: { code: 'BAD_USER_INPUT' } });
+    expect(reversed).toMatchObject({ status: 'rejected', reason: { code: 'BAD_USER_INPUT' } });
     expect(await db.ad.findUnique({ where: { id } })).toMatchObject({ title: 'Two', startAt: null });
   });
 
-  it('lets the last one win without a version, and loses nothing of edits of different fields', async () => {
+  it('lets the last write win without a version, and keeps concurrent edits of different fields', async () => {
     const { id, version } = await create();
     await update(id, { version, title: 'Winter' });
 
@@ -163,7 +163,7 @@ describe('updateAd', () => {
 });
 
 describe('deleteAd', () => {
-  it('takes it away for good, and answers with what it was', async () => {
+  it('deletes the advertisement permanently and returns it as it was', async () => {
     const ad = await create();
 
     expect((await admin.get(DeleteAdDocument, { id: ad.id })).deleteAd).toEqual(ad);
@@ -175,8 +175,8 @@ describe('deleteAd', () => {
   });
 });
 
-describe('the life of an advertisement', () => {
-  it('is audited from end to end', async () => {
+describe('createAd, updateAd and deleteAd', () => {
+  it('record an audit entry each', async () => {
     const { id } = await create({ endAt: '2030-01-01T00:00:00.000Z' });
     await update(id, { title: 'Winter' });
     await admin.get(DeleteAdDocument, { id });
@@ -192,7 +192,7 @@ describe('the life of an advertisement', () => {
 });
 
 describe('ads', () => {
-  it('shows what is enabled and within its time, the newest first; allAds shows all', async () => {
+  it('lists enabled ads that have started and not ended, newest first; allAds lists all', async () => {
     const { db } = api.services;
     await buildAd(db, { title: 'always' });
     await buildAd(db, { title: 'off', enabled: false });
@@ -208,9 +208,9 @@ describe('ads', () => {
     expect(allAds?.totalCount).toBe(8);
   });
 
-  it('begins with the first moment of its time and ends before the last, by the clock of the database', async () => {
+  it('includes startAt and excludes endAt, by the database clock', async () => {
     const { db } = api.services;
-    const restore = await standStill();
+    const restore = await freezeDatabaseClock();
     try {
       const now = await databaseNow(db);
       const after = (ms: number) => new Date(now.getTime() + ms);
@@ -226,8 +226,8 @@ describe('ads', () => {
   });
 });
 
-/** The clock of the database stands still, hours before that of this machine, until it is restored. */
-async function standStill(): Promise<() => Promise<unknown>> {
+/** Freezes `tessera_now()` at a time far from the clock of this machine, until it is restored. */
+async function freezeDatabaseClock(): Promise<() => Promise<unknown>> {
   const { db } = api.services;
   const [row] = await db.$queryRaw<[{ source: string }]>`
     SELECT pg_get_functiondef('tessera_now'::regproc) AS source`;

@@ -16,7 +16,7 @@ afterAll(() => api.close());
 const name = () => unique('Plan');
 
 describe('createPlan', () => {
-  it('makes what is left out unlimited, and puts the plan on sale', async () => {
+  it('defaults absent limits to unlimited and the status to ON_SALE', async () => {
     const input = { name: `  ${name()} ` };
 
     const { createPlan: plan } = await admin.get(CreatePlanDocument, { input });
@@ -35,7 +35,7 @@ describe('createPlan', () => {
     });
   });
 
-  it('keeps every field as it was given, zero included, and bytes beyond what a double can hold', async () => {
+  it('stores every field as given, including zero and byte counts beyond the safe integers', async () => {
     const { id: nodeId } = await buildNode(api.services.db);
     const fields = {
       name: name(),
@@ -61,7 +61,7 @@ describe('createPlan', () => {
     ).toMatchObject({ nodeTags: ['eu', 'us'], planNodes: [{ nodeId }] });
   });
 
-  it('takes null for absent', async () => {
+  it('treats null like an absent field', async () => {
     const input = {
       name: name(),
       description: null,
@@ -93,7 +93,7 @@ describe('createPlan', () => {
     ['a tag of 51 characters', { nodeTags: ['x'.repeat(51)] }, 'input.nodeTags.0'],
     ['101 tags', { nodeTags: Array.from({ length: 101 }, (_, tag) => `tag-${tag}`) }, 'input.nodeTags'],
     ['1001 nodes', { nodeIds: Array.from({ length: 1_001 }, () => randomUUID()) }, 'input.nodeIds'],
-  ])('refuses %s and names the field', async (_, fields, field) => {
+  ])('rejects %s and names the field', async (_, fields, field) => {
     const before = await api.services.db.plan.count();
 
     const { extensions } = await admin.refused(CreatePlanDocument, { input: { name: name(), ...fields } });
@@ -106,9 +106,9 @@ describe('createPlan', () => {
     ['traffic beyond 64 bits', { trafficLimit: '9223372036854775808' }],
     ['traffic with a fraction', { trafficLimit: '1.5' }],
     ['a device limit beyond 32 bits', { deviceLimit: 2_147_483_648 }],
-    ['a status of its own', { status: 'SOLD' }],
-    ['a name with a NUL in it', { name: 'a\u0000b' }],
-  ])('refuses %s', async (_, fields) => {
+    ['an unknown status', { status: 'SOLD' }],
+    ['a name with a NUL character', { name: 'a\u0000b' }],
+  ])('rejects %s', async (_, fields) => {
     const input = { name: name(), ...fields } as CreatePlanInput;
 
     const { extensions } = await admin.refused(CreatePlanDocument, { input });
@@ -118,9 +118,9 @@ describe('createPlan', () => {
 
   it.each<[string, () => Promise<string> | string]>([
     ['a node that does not exist', () => randomUUID()],
-    ['an id that is none', () => 'node-1'],
+    ['a malformed id', () => 'node-1'],
     ['a deleted node', async () => (await buildNode(api.services.db, { deletedAt: new Date() })).id],
-  ])('says NOT_FOUND for %s, and makes no plan', async (_, id) => {
+  ])('returns NOT_FOUND for %s and creates no plan', async (_, id) => {
     const { id: real } = await buildNode(api.services.db);
     const input = { name: name(), nodeIds: [real, await id()] };
 
@@ -130,7 +130,7 @@ describe('createPlan', () => {
     expect(await api.services.db.plan.count({ where: { name: input.name } })).toBe(0);
   });
 
-  it('is audited with who, what, the request and the address', async () => {
+  it('records an audit entry with actor, content, request id and IP address', async () => {
     const input = { name: name(), trafficLimit: '42', quota: 2 };
 
     const answer = await admin.ask(CreatePlanDocument, { input });
@@ -150,7 +150,7 @@ describe('createPlan', () => {
     ]);
   });
 
-  it('makes no plan that cannot be audited', async () => {
+  it('creates no plan if the audit entry cannot be written', async () => {
     const { db } = api.services;
     await db.$executeRaw`ALTER TABLE audit_entries ADD CONSTRAINT test_full CHECK (action <> 'createPlan') NOT VALID`;
     const input = { name: name() };
@@ -161,7 +161,7 @@ describe('createPlan', () => {
     expect(await db.plan.count({ where: { name: input.name } })).toBe(0);
   });
 
-  it('is for admins', async () => {
+  it('rejects callers who are not admins', async () => {
     const [user, agent] = [await api.newUser(), await api.newAgent()];
     const codes = await Promise.all(
       [api.anonymous, user, agent].map(async (client) => {

@@ -19,7 +19,7 @@ const buildPlans = async (count: number) => {
 };
 
 describe('plans', () => {
-  it('lists what is on sale to everybody, the oldest first', async () => {
+  it('lists the plans on sale to any caller, oldest first', async () => {
     const [first = '', second = ''] = await buildPlans(2);
     await buildPlan(api.services.db, { status: 'HIDDEN' });
     await buildPlan(api.services.db, { status: 'WITHDRAWN' });
@@ -32,7 +32,7 @@ describe('plans', () => {
 });
 
 describe('allPlans', () => {
-  it('lists every plan but the deleted ones, the newest first, and counts them', async () => {
+  it('lists and counts all plans except deleted ones, newest first', async () => {
     const { id: hidden } = await buildPlan(api.services.db, { status: 'HIDDEN' });
     const { id: withdrawn } = await buildPlan(api.services.db, { status: 'WITHDRAWN' });
     await buildPlan(api.services.db, { deletedAt: new Date() });
@@ -47,7 +47,7 @@ describe('allPlans', () => {
     });
   });
 
-  it('is walked through forwards without gaps or doubles while plans are added', async () => {
+  it('pages forwards without gaps or duplicates while plans are added', async () => {
     const ids = await buildPlans(23);
     const seen: string[] = [];
     let after: string | null = null;
@@ -66,7 +66,7 @@ describe('allPlans', () => {
     expect(seen).toEqual(ids.toReversed());
   });
 
-  it('is walked through backwards without gaps or doubles, up to the newest, those added meanwhile included', async () => {
+  it('pages backwards without gaps or duplicates, including plans that are added meanwhile', async () => {
     const ids = await buildPlans(12);
     const seen: string[] = [];
     let before: string | null = null;
@@ -85,7 +85,7 @@ describe('allPlans', () => {
     expect(seen).toEqual(ids.toReversed());
   });
 
-  it('says at its ends that there is nothing beyond them', async () => {
+  it('reports no further page at either end', async () => {
     await buildPlans(3);
 
     const first = (await admin.get(AllPlansDocument, { first: 2 })).allPlans;
@@ -106,7 +106,7 @@ describe('allPlans', () => {
     [{ first: 1, last: 1 }, 'last'],
     [{ after: 'x' }, 'after'],
     [{ before: Buffer.alloc(24).toString('base64url') }, 'before'],
-  ])('refuses %j and names the argument', async (page, field) => {
+  ])('rejects %j and names the argument', async (page, field) => {
     const { extensions } = await admin.refused(AllPlansDocument, page);
 
     expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field });

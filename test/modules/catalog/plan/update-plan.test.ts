@@ -34,7 +34,7 @@ const refused = async (id: string, input: UpdatePlanInput) =>
   (await admin.refused(UpdatePlanDocument, { id, input })).extensions;
 
 describe('updatePlan', () => {
-  it('changes what is given; null makes a limit unlimited, and leaves everything else as it is', async () => {
+  it('changes the given fields; null makes a limit unlimited and keeps any other field', async () => {
     const { id } = await buildPlan(api.services.db, {
       trafficLimit: 5n,
       deviceLimit: 2,
@@ -65,7 +65,7 @@ describe('updatePlan', () => {
     });
   });
 
-  it('replaces nodes and tags when they are given', async () => {
+  it('replaces nodes and tags if they are given', async () => {
     const { db } = api.services;
     const { id } = await buildPlan(db, { nodeTags: ['eu'] });
     const [kept, dropped, added] = [await buildNode(db), await buildNode(db), await buildNode(db)];
@@ -78,7 +78,7 @@ describe('updatePlan', () => {
     expect(await update(id, { nodeIds: [], nodeTags: [] })).toMatchObject({ nodeIds: [], nodeTags: [] });
   });
 
-  it('refuses an older version, and takes the last writer without one', async () => {
+  it('returns EDIT_CONFLICT for an outdated version; without a version the last write wins', async () => {
     const { id } = await buildPlan(api.services.db);
     await update(id, { version: 1, name: 'First' });
 
@@ -86,7 +86,7 @@ describe('updatePlan', () => {
     expect(await update(id, { name: 'Third' })).toMatchObject({ name: 'Third', version: 3 });
   });
 
-  it('lets one of ten who edit the same version through', async () => {
+  it('lets one of ten concurrent edits of the same version succeed', async () => {
     const { id } = await buildPlan(api.services.db);
 
     const answers = await Promise.all(
@@ -105,13 +105,13 @@ describe('updatePlan', () => {
     [{ speedLimit: 0 }, 'input.speedLimit'],
     [{ quota: -1 }, 'input.quota'],
     [{ nodeTags: [' '] }, 'input.nodeTags.0'],
-  ])('refuses %j and names the field', async (input, field) => {
+  ])('rejects %j and names the field', async (input, field) => {
     const { id } = await buildPlan(api.services.db);
 
     expect(await refused(id, input)).toMatchObject({ code: 'BAD_USER_INPUT', field });
   });
 
-  it('says NOT_FOUND for a plan or a node that is not there, and changes nothing', async () => {
+  it('returns NOT_FOUND for an unknown plan or node and changes nothing', async () => {
     const { db } = api.services;
     const { id } = await buildPlan(db);
     const gone = await buildPlan(db, { deletedAt: new Date() });
@@ -125,7 +125,7 @@ describe('updatePlan', () => {
     expect((await db.plan.findUniqueOrThrow({ where: { id } })).version).toBe(1);
   });
 
-  it('is audited with what there was before', async () => {
+  it('records an audit entry with the state before and after', async () => {
     const { id } = await buildPlan(api.services.db, { name: 'Old', trafficLimit: 5n });
     await update(id, { name: 'New' });
 
@@ -141,7 +141,7 @@ describe('updatePlan', () => {
 });
 
 describe('deletePlan', () => {
-  it('takes it off sale for good, and leaves what was granted of it', async () => {
+  it('takes the plan off sale permanently and keeps existing subscriptions', async () => {
     const { db } = api.services;
     const user = await api.newUser();
     const { id: nodeId } = await buildNode(db, { tags: ['of-the-deleted'] });
@@ -157,7 +157,7 @@ describe('deletePlan', () => {
     expect(viewer?.subscriptions).toMatchObject([{ status: 'ACTIVE', plan: { id }, nodes: [{ nodeId }] }]);
   });
 
-  it('fails the orders that wait for their activation, and gives their uses back', async () => {
+  it('fails pending orders and releases the reserved uses of their codes', async () => {
     const { db } = api.services;
     const { id: planId } = await buildPlan(db);
     const { id: batchId } = await buildBatch(db, { planId });
@@ -174,7 +174,7 @@ describe('deletePlan', () => {
     expect((await db.redemptionCode.findUniqueOrThrow({ where: { id: codeId } })).reservedCount).toBe(0);
   });
 
-  it('refuses the plan that new accounts get as their trial', async () => {
+  it('returns STILL_IN_USE for the trial plan of the site', async () => {
     const { db } = api.services;
     const { id } = await buildPlan(db);
     const trial = { trialPlanId: id, trialUnitTime: 'DAY', trialQuantity: 1 } as const;
@@ -191,8 +191,8 @@ describe('deletePlan', () => {
   });
 });
 
-describe('the nodes that a plan names', () => {
-  it('are shown to admins only', async () => {
+describe('nodeIds and nodeTags of a plan', () => {
+  it('are visible to admins only', async () => {
     const { db } = api.services;
     const user = await api.newUser();
     const { id } = await buildPlan(db, { nodeTags: ['secret plans'] });

@@ -29,15 +29,15 @@ async function published() {
   return keys.filter(({ use }) => use === 'enc');
 }
 
-/** The media type of the answer to a message that is encrypted to this key. */
-async function answerTo(key: Awaited<ReturnType<typeof fetchTransportKey>>): Promise<string | null> {
+/** @returns the media type of the response to a message that is encrypted to this key */
+async function responseTypeFor(key: Awaited<ReturnType<typeof fetchTransportKey>>): Promise<string | null> {
   const body = await encrypt(goodMessage(key, { query: '{ plans { id } }' }));
   const headers = { 'content-type': 'application/jose' };
   return (await fetch(`${api.url}/graphql`, { method: 'POST', headers, body })).headers.get('content-type');
 }
 
 describe('rotateTransportKey', () => {
-  it('makes the first key, then a new one; the one before is good until the next', async () => {
+  it('creates a new current key; the previous key remains valid until the next rotation', async () => {
     const kids: string[] = [];
     const keys: Awaited<ReturnType<typeof fetchTransportKey>>[] = [];
     for (let round = 0; round < 3; round += 1) {
@@ -49,14 +49,14 @@ describe('rotateTransportKey', () => {
     const [first = '', second = '', third = ''] = kids;
     expect(await statuses()).toEqual({ [first]: 'RETIRED', [second]: 'PREVIOUS', [third]: 'CURRENT' });
     expect((await published()).map(({ kid }) => kid)).toEqual([third, second]);
-    expect(await Promise.all(keys.map(answerTo))).toEqual([
+    expect(await Promise.all(keys.map(responseTypeFor))).toEqual([
       'application/json; charset=utf-8',
       'application/jose',
       'application/jose',
     ]);
   });
 
-  it('shows the public half, whose thumbprint is its id, and keeps the other where the database cannot read it', async () => {
+  it('publishes the public key with its thumbprint as kid, and stores the private key encrypted', async () => {
     const { kid } = await rotate();
 
     const [jwk] = await published();
@@ -70,7 +70,7 @@ describe('rotateTransportKey', () => {
     expect(Buffer.from(row.privateKeyCiphertext).toString('latin1')).not.toContain('"d"');
   });
 
-  it('is audited with the ids of both keys, and nothing else of them', async () => {
+  it('records an audit entry with the kid of both keys and nothing else', async () => {
     const [before, after] = [await rotate(), await rotate()];
 
     const entry = await api.services.db.auditEntry.findFirstOrThrow({
@@ -85,7 +85,7 @@ describe('rotateTransportKey', () => {
     expect(entry.requestId).not.toBeNull();
   });
 
-  it('of ten at once makes ten keys, of which two are good', async () => {
+  it('leaves two valid keys after ten concurrent rotations', async () => {
     await Promise.all(
       Array.from({ length: 10 }, () => rotateTransportKey(api.services, { actorId: admin.userId })),
     );
@@ -97,7 +97,7 @@ describe('rotateTransportKey', () => {
     ]);
   });
 
-  it('leaves the keys that tokens are signed with alone', async () => {
+  it('does not change the signing keys of tokens', async () => {
     const before = await api.services.db.keyPair.findMany({ where: { purpose: 'SIGNING' } });
     await rotate();
 

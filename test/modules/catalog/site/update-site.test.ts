@@ -56,7 +56,7 @@ const DEFAULTS = {
 };
 
 describe('updateSite', () => {
-  it('changes what is given and leaves the rest, and makes the settings where there are none', async () => {
+  it('changes the given fields, keeps the rest, and creates the settings if their row is missing', async () => {
     expect(await update({ name: ' Ours ', keywords: [' vpn', 'vpn', 'fast'] })).toEqual({
       ...DEFAULTS,
       name: 'Ours',
@@ -66,7 +66,7 @@ describe('updateSite', () => {
     expect(await update({ currency: 'eur' })).toMatchObject({ name: 'Ours', currency: 'EUR', version: 3 });
   });
 
-  it('keeps every field as it was given', async () => {
+  it('stores every field as given', async () => {
     const { id: trialPlanId } = await buildPlan(api.services.db);
     const input = {
       name: 'Ours',
@@ -89,7 +89,7 @@ describe('updateSite', () => {
     expect((await admin.get(SiteSettingsDocument)).siteSettings).toEqual({ ...input, version: 2 });
   });
 
-  it('clears with null what can be empty, and nothing else', async () => {
+  it('clears optional fields with null and rejects null for required ones', async () => {
     await update({ logo: '/logo.svg', customHtml: '<b>', deviceLimit: 2 });
 
     expect(await update({ logo: null, customHtml: null, deviceLimit: null })).toMatchObject({
@@ -107,33 +107,33 @@ describe('updateSite', () => {
     ['a name of blanks', { name: ' \t ' }],
     ['a long name', { name: 'a'.repeat(101) }],
     ['a long description', { description: 'a'.repeat(1_001) }],
-    ['a logo that runs', { logo: 'javascript:alert(1)' }],
-    ['a logo of another host without its protocol', { logo: '//elsewhere.example.test/x.svg' }],
-    ['a logo that is neither address nor path', { logo: 'logo.svg' }],
-    ['many keywords', { keywords: Array(101).fill('a') }],
-    ['long HTML', { customHtml: 'a'.repeat(16_385) }],
+    ['a logo with the javascript scheme', { logo: 'javascript:alert(1)' }],
+    ['a protocol-relative logo of another host', { logo: '//elsewhere.example.test/x.svg' }],
+    ['a logo that is neither a URL nor an absolute path', { logo: 'logo.svg' }],
+    ['too many keywords', { keywords: Array(101).fill('a') }],
+    ['too much HTML', { customHtml: 'a'.repeat(16_385) }],
     ['custom data that is a list', { customData: [] }],
-    ['custom data that is a text', { customData: 'text' }],
+    ['custom data that is a string', { customData: 'text' }],
     ['custom data that is a number', { customData: 7 }],
     ['custom data that is too large', { customData: { large: 'ü'.repeat(16_384) } }],
     ['a currency of four letters', { currency: 'EURO' }],
-    ['a currency that there is not', { currency: 'ABC' }],
+    ['an unknown currency', { currency: 'ABC' }],
     ['no currency', { currency: '' }],
     ['a negative limit', { deviceLimit: -1 }],
     ['a trial of no time', { trialQuantity: 0 }],
-    ['a trial without end', { trialQuantity: 36_501 }],
-  ] satisfies [string, UpdateSiteInput][])('refuses %s and changes nothing', async ([, input]) => {
+    ['a trial that is too long', { trialQuantity: 36_501 }],
+  ] satisfies [string, UpdateSiteInput][])('rejects %s and changes nothing', async ([, input]) => {
     const before = await update({});
 
     expect(await refusal(input)).toBe(`BAD_USER_INPUT input.${Object.keys(input)[0]}`);
     expect((await admin.get(SiteSettingsDocument)).siteSettings).toEqual(before);
   });
 
-  it('names the keyword at fault', async () => {
+  it('names the invalid keyword', async () => {
     expect(await refusal({ keywords: ['a', ''] })).toBe('BAD_USER_INPUT input.keywords.1');
   });
 
-  it('takes a trial whole, or none', async () => {
+  it('accepts a complete trial or none', async () => {
     const { id: trialPlanId } = await buildPlan(api.services.db);
 
     expect(await refusal({ trialPlanId })).toBe('BAD_USER_INPUT input.trialUnitTime');
@@ -148,7 +148,7 @@ describe('updateSite', () => {
     });
   });
 
-  it('gives no trial of a plan that nobody could have', async () => {
+  it('rejects a trial of a deleted, unknown or withdrawn plan', async () => {
     const { db } = api.services;
     const trial = { trialUnitTime: 'DAY' as const, trialQuantity: 3 };
     const [deleted, withdrawn, hidden] = await Promise.all([
@@ -164,7 +164,7 @@ describe('updateSite', () => {
     expect(await update({ ...trial, trialPlanId: hidden.id })).toMatchObject({ trialPlanId: hidden.id });
   });
 
-  it('is audited with what was and what is, without what did not change', async () => {
+  it('records an audit entry with the changed fields before and after', async () => {
     await update({ name: 'Before', customData: { a: 1 } });
     await update({ name: 'After', customData: { b: [2] } });
 
@@ -183,7 +183,7 @@ describe('updateSite', () => {
     ]);
   });
 
-  it('refuses an edit of what somebody else has changed, and lets the last one win without a version', async () => {
+  it('returns EDIT_CONFLICT for an outdated version; without a version the last write wins', async () => {
     const { version } = await update({ name: 'One' });
 
     await update({ version, name: 'Two' });
@@ -192,7 +192,7 @@ describe('updateSite', () => {
     expect(await update({ name: 'Four' })).toMatchObject({ name: 'Four' });
   });
 
-  it('notices an edit that is not over yet', async () => {
+  it('detects a version that a concurrent transaction has not committed yet', async () => {
     const { version } = await update({ name: 'One' });
     const met = await meeting(
       api.services.db,
@@ -204,7 +204,7 @@ describe('updateSite', () => {
     expect((await admin.get(SiteSettingsDocument)).siteSettings).toMatchObject({ name: 'Two' });
   });
 
-  it('checks the trial against what an edit that is not over yet has made of it', async () => {
+  it('validates the trial against the settings that a concurrent transaction leaves', async () => {
     const { id: trialPlanId } = await buildPlan(api.services.db);
     await update({ trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 });
     const met = await meeting(
@@ -220,7 +220,7 @@ describe('updateSite', () => {
     expect(met).toMatchObject({ reason: { code: 'BAD_USER_INPUT' } });
   });
 
-  it('loses nothing of two edits at once that touch different fields', async () => {
+  it('keeps concurrent edits of different fields', async () => {
     await update({});
 
     await Promise.all([
@@ -240,13 +240,13 @@ describe('customData', () => {
     ['every kind of value', { a: null, b: false, c: 0.1, d: -1e-7, e: '', f: [], g: {}, h: [[{}], null] }],
     ['the largest integers', { most: Number.MAX_SAFE_INTEGER, least: Number.MIN_SAFE_INTEGER }],
     [
-      'strange keys and texts',
+      'unusual keys and strings',
       { '': '\u0001\u{1F600}"\\', $ref: '$1', constructor: 'x', toString: 1, 'a.b': [1] },
     ],
     ['almost the largest', { large: 'ü'.repeat(16_000) }],
   ];
 
-  it.for(CUSTOM)('comes back as it was given: %s', async ([, customData]) => {
+  it.for(CUSTOM)('survives a round trip unchanged: %s', async ([, customData]) => {
     expect((await update({ customData })).customData).toStrictEqual(customData);
     expect((await api.anonymous.get(GlobalConfigDocument)).globalConfig?.customData).toStrictEqual(
       customData,
@@ -254,9 +254,9 @@ describe('customData', () => {
   });
 
   it.for([
-    ['beyond a double', '{"a": 1e400}'],
-    ['beyond its digits', '{"a": [{"b": 9007199254740993}]}'],
-  ])('is refused where it would be stored as something else: %s', async ([, json]) => {
+    ['beyond the range of a double', '{"a": 1e400}'],
+    ['beyond the precision of a double', '{"a": [{"b": 9007199254740993}]}'],
+  ])('is rejected if a number would be stored as another one: %s', async ([, json]) => {
     const query = 'mutation ($input: UpdateSiteInput!) { updateSite(input: $input) { customData } }';
     const response = await fetch(`${api.url}/graphql`, {
       method: 'POST',
@@ -270,7 +270,7 @@ describe('customData', () => {
     expect((await admin.get(SiteSettingsDocument)).siteSettings?.customData).toEqual({});
   });
 
-  it('is refused with a key that would change prototypes', async () => {
+  it('is rejected if it contains the key __proto__', async () => {
     const query =
       'mutation { updateSite(input: { customData: { a: { __proto__: { b: 1 } } } }) { customData } }';
 
@@ -281,7 +281,7 @@ describe('customData', () => {
 });
 
 describe('globalConfig', () => {
-  it('tells everybody what is public, and no secret', async () => {
+  it('returns only the public settings to anonymous callers', async () => {
     await update({ name: 'Ours', deviceLimit: 3 });
 
     expect((await api.anonymous.get(GlobalConfigDocument)).globalConfig).toEqual({
@@ -299,8 +299,8 @@ describe('globalConfig', () => {
   });
 });
 
-describe('a trial', () => {
-  it('is not set of a plan that is being deleted', async () => {
+describe('updateSite with a trial plan', () => {
+  it('returns NOT_FOUND if the plan is deleted concurrently', async () => {
     const { db } = api.services;
     const { id: trialPlanId } = await buildPlan(db);
     const input = { trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 } as const;
@@ -315,8 +315,8 @@ describe('a trial', () => {
   });
 });
 
-describe('the settings', () => {
-  it('hold at another instance at once', async () => {
+describe('the settings of the site', () => {
+  it('apply immediately on another instance', async () => {
     const other = await startTestApi({ databaseUrl: await databaseUrlOf(api.services) });
     try {
       const elsewhere = createClient(other.url);
@@ -335,7 +335,7 @@ describe('the settings', () => {
     }
   });
 
-  it('close and open the registration by e-mail and by device', async () => {
+  it('disable and enable registration by e-mail and by device', async () => {
     const byMail = () =>
       api.anonymous.ask(RegisterDocument, {
         input: { email: `${unique('new')}@example.test`, password: 'correct horse battery' },
@@ -353,7 +353,7 @@ describe('the settings', () => {
     expect(await codes()).toEqual([undefined, undefined]);
   });
 
-  it('decide whether a device must prove who it is', async () => {
+  it('determine whether a device must present a secret or a proof', async () => {
     const logIn = async () => {
       const { errors } = await api.anonymous.ask(DeviceLoginDocument, {
         input: { identifier: unique('bare') },
@@ -368,7 +368,7 @@ describe('the settings', () => {
     expect(await logIn()).toBe('DEVICE_PROOF_REQUIRED');
   });
 
-  it('give new accounts the trial of the moment', async () => {
+  it('grant new accounts the trial that is set when they register', async () => {
     const { id: trialPlanId } = await buildPlan(api.services.db);
     await update({ trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 });
     const { userId } = await api.newUser();

@@ -32,23 +32,31 @@ const actions = async (filter: AuditFilter | null) =>
 
 describe('auditLog', () => {
   it.each<[string, AuditFilter | null, string[]]>([
-    ['everything, the latest first', null, ['one', 'three', 'two', 'one']],
-    ['everything for an empty filter', {}, ['one', 'three', 'two', 'one']],
-    ['everything for nulls', { action: null, actorId: null, from: null }, ['one', 'three', 'two', 'one']],
-    ['what somebody did', { actorId: anna }, ['three', 'one']],
-    ['what was done to something', { targetId: plan }, ['two', 'one']],
-    ['one action', { action: 'one' }, ['one', 'one']],
-    ['all conditions together', { action: 'one', actorId: anna, targetId: plan }, ['one']],
-    ['nothing for conditions that no entry meets', { action: 'two', actorId: anna }, []],
-    ['nothing for part of an action', { action: 'on' }, []],
-    ['what came after a time', { from: inDays(-1.5).toISOString() }, ['one', 'three']],
-    ['what came before a time', { to: inDays(-1.5).toISOString() }, ['two', 'one']],
-    ['a span', { from: inDays(-2.5).toISOString(), to: inDays(-0.5).toISOString() }, ['three', 'two']],
+    ['all entries, latest first', null, ['one', 'three', 'two', 'one']],
+    ['all entries for an empty filter', {}, ['one', 'three', 'two', 'one']],
+    [
+      'all entries if every condition is null',
+      { action: null, actorId: null, from: null },
+      ['one', 'three', 'two', 'one'],
+    ],
+    ['the entries of one actor', { actorId: anna }, ['three', 'one']],
+    ['the entries of one target', { targetId: plan }, ['two', 'one']],
+    ['the entries of one action', { action: 'one' }, ['one', 'one']],
+    ['the entries that meet all conditions', { action: 'one', actorId: anna, targetId: plan }, ['one']],
+    ['nothing if no entry meets all conditions', { action: 'two', actorId: anna }, []],
+    ['nothing for a part of the name of an action', { action: 'on' }, []],
+    ['the entries after a time', { from: inDays(-1.5).toISOString() }, ['one', 'three']],
+    ['the entries before a time', { to: inDays(-1.5).toISOString() }, ['two', 'one']],
+    [
+      'the entries of a time range',
+      { from: inDays(-2.5).toISOString(), to: inDays(-0.5).toISOString() },
+      ['three', 'two'],
+    ],
   ])('lists %s', async (_, filter, expected) => {
     expect(await actions(filter)).toEqual(expected);
   });
 
-  it('begins a span at its first moment and ends it before its last', async () => {
+  it('includes from and excludes to', async () => {
     const { createdAt } = await api.services.db.auditEntry.findFirstOrThrow({ where: { action: 'two' } });
     const [at, later] = [createdAt.toISOString(), new Date(createdAt.getTime() + 1).toISOString()];
 
@@ -56,14 +64,14 @@ describe('auditLog', () => {
     expect(await actions({ from: inDays(-2.5).toISOString(), to: at })).toEqual([]);
   });
 
-  it('shows what was there before and after', async () => {
+  it('returns the recorded fields before and after the change', async () => {
     const { auditLog } = await admin.get(AuditLogDocument, { filter: { targetId: site }, first: 1 });
 
     expect(auditLog?.nodes).toMatchObject([{ actorId: null, before: { a: 1 }, after: { a: 2 } }]);
   });
 
   it.each([{ actorId: 'x' }, { targetId: '1' }])(
-    'says NOT_FOUND for an id that is none: %j',
+    'returns NOT_FOUND for a malformed id: %j',
     async (filter) => {
       const { extensions } = await admin.refused(AuditLogDocument, { filter });
 
@@ -71,7 +79,7 @@ describe('auditLog', () => {
     },
   );
 
-  it('is for admins', async () => {
+  it('rejects callers who are not admins', async () => {
     const { extensions } = await (await api.newUser()).refused(AuditLogDocument, { filter: null });
 
     expect(extensions.code).toBe('FORBIDDEN');
@@ -79,7 +87,7 @@ describe('auditLog', () => {
 });
 
 describe('an audit entry', () => {
-  it('cannot be changed or taken away, by whatever way', async () => {
+  it('cannot be updated, deleted or truncated', async () => {
     const { db } = api.services;
     const before = await db.auditEntry.findMany({ orderBy: { id: 'asc' } });
 
@@ -96,29 +104,29 @@ describe('an audit entry', () => {
     expect(await db.auditEntry.findMany({ orderBy: { id: 'asc' } })).toEqual(before);
   });
 
-  it('is gone with the transaction that it belongs to', async () => {
+  it('is rolled back with its transaction', async () => {
     const targetId = randomUUID();
 
     const failed = api.services.db.$transaction(async (tx) => {
       await recordAudit(tx, { action: 'test', actorId: null, targetId });
-      throw new Error('and then it failed');
+      throw new Error('a failure of the test');
     });
 
-    await expect(failed).rejects.toThrow('and then it failed');
+    await expect(failed).rejects.toThrow('a failure of the test');
     expect(await api.services.db.auditEntry.count({ where: { targetId } })).toBe(0);
   });
 
-  it('has request and address where there is a request, and neither in a job', async () => {
-    const [asked, byJob] = [randomUUID(), randomUUID()];
+  it('has the request id and the IP address of its request, and neither in a job', async () => {
+    const [byRequest, byJob] = [randomUUID(), randomUUID()];
     const scope = { requestId: randomUUID(), ip: '2001:db8::7', userAgent: null };
 
     await inRequestScope(scope, () =>
-      recordAudit(api.services.db, { action: 'test', actorId: null, targetId: asked }),
+      recordAudit(api.services.db, { action: 'test', actorId: null, targetId: byRequest }),
     );
     await recordAudit(api.services.db, { action: 'test', actorId: null, targetId: byJob });
 
     const find = (targetId: string) => api.services.db.auditEntry.findFirst({ where: { targetId } });
-    expect(await find(asked)).toMatchObject({ requestId: scope.requestId, ip: '2001:db8::7' });
+    expect(await find(byRequest)).toMatchObject({ requestId: scope.requestId, ip: '2001:db8::7' });
     expect(await find(byJob)).toMatchObject({ requestId: null, ip: null });
   });
 });

@@ -23,7 +23,7 @@ afterAll(async () => {
 });
 
 describe('queueStatus', () => {
-  it('tells of jobs, of the orders behind them, and when repeated jobs last ran', async () => {
+  it('returns the job counts, the pending orders and the last run of repeated jobs', async () => {
     const { db, jobs } = api.services;
     const { id: orderId } = await buildOrder(db);
     await jobs.add(activateOrderJob, { orderId });
@@ -40,7 +40,7 @@ describe('queueStatus', () => {
     });
   });
 
-  it('says within 2 s that Redis is away; the statistics need none', async () => {
+  it('fails within 2 s if Redis is unresponsive, while statistics still works', async () => {
     redis.freeze();
     try {
       const startedAt = performance.now();
@@ -54,7 +54,7 @@ describe('queueStatus', () => {
     }
   });
 
-  it('counts every kind of job that there is', async () => {
+  it('counts every job that the modules export', async () => {
     const files = readdirSync('src/modules', { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.job.ts'),
     );

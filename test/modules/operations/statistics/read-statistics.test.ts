@@ -26,7 +26,7 @@ const secondsAgo = async (seconds: number) =>
   new Date((await databaseNow(services.db)).getTime() - seconds * 1_000);
 
 describe('createStatistics', () => {
-  it('tells how the service is doing now', async () => {
+  it('reads the current load and backlog of the service', async () => {
     const { db } = services;
     const { id: planId } = await buildPlan(db);
     for (const seconds of [1, 2, 3, 40]) {
@@ -35,10 +35,10 @@ describe('createStatistics', () => {
     await db.order.deleteMany({ where: { status: 'PAID' } });
     await buildOrder(db, { createdAt: await secondsAgo(45) });
     await buildOrder(db);
-    const { id: gone } = await buildDevice(db);
+    const { id: offlineId } = await buildDevice(db);
     await buildDeviceStay(db);
     await buildDeviceStay(db, {
-      deviceId: gone,
+      deviceId: offlineId,
       lastSeenAt: await secondsAgo(60),
       startedAt: await secondsAgo(90),
     });
@@ -62,7 +62,7 @@ describe('createStatistics', () => {
     expect(statistics.oldestPaidOrderSeconds).toBeLessThan(60);
   });
 
-  it('reads once for all who ask at the same time', async () => {
+  it('coalesces concurrent calls into one read', async () => {
     const statistics = createStatistics(services);
 
     const answers = await Promise.all(Array.from({ length: 20 }, statistics));
@@ -75,13 +75,13 @@ describe('createRedemptionCounter', () => {
   const counts = (found: { plan: { id: string }; count: number }[]) =>
     found.map(({ plan, count }) => [plan.id, count]);
 
-  /** Noon of some day, in UTC: so that no test is at its turn. */
+  /** Noon in UTC, so that no test crosses midnight. */
   const NOON = Date.UTC(2026, 5, 10, 12);
   const at = (seconds: number) => new Date(NOON + seconds * 1_000);
   const redeemed = async (planId: string, seconds: number) =>
     buildRedemption(services.db, { planId, redeemedAt: at(seconds) });
 
-  it('counts the redemptions of the day by plan, the most first', async () => {
+  it('counts the redemptions of the UTC day per plan, most redeemed first', async () => {
     const [one, other] = [await buildPlan(services.db), await buildPlan(services.db)];
     await redeemed(one.id, -5);
     await redeemed(other.id, -4);
@@ -98,13 +98,13 @@ describe('createRedemptionCounter', () => {
     ]);
   });
 
-  it('counts each once however often it is asked, late ones included', async () => {
+  it('counts each redemption once across calls, including late commits', async () => {
     const { id } = await buildPlan(services.db);
     const count = createRedemptionCounter(services.db);
     await redeemed(id, -300);
     await redeemed(id, -30);
     expect(counts(await count(at(0)))).toEqual([[id, 2]]);
-    // A transaction that had begun before the first count and ended after it.
+    // A transaction that started before the first count and committed after it.
     await redeemed(id, -20);
     expect(counts(await count(at(1)))).toEqual([[id, 3]]);
     await redeemed(id, 90);
@@ -114,7 +114,7 @@ describe('createRedemptionCounter', () => {
     expect(counts(await count(at(500)))).toEqual([[id, 4]]);
   });
 
-  it('begins anew at midnight in UTC, and when the clock goes back', async () => {
+  it('starts from zero at midnight UTC, and counts again if the clock goes back', async () => {
     const { id } = await buildPlan(services.db);
     const count = createRedemptionCounter(services.db);
     await redeemed(id, -300);

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => services.close());
 
-/** The same may come twice in a row. */
+/** A stream may send the same value twice in a row. */
 async function untilThree<Value>(stream: AsyncIterable<Value>): Promise<Set<Value>> {
   const values = new Set<Value>();
   for await (const value of stream) if (values.add(value).size === 3) break;
@@ -23,7 +23,7 @@ async function untilThree<Value>(stream: AsyncIterable<Value>): Promise<Set<Valu
 }
 
 describe('watchStatistics', () => {
-  it('sends the present, then again each second, from one reading for all', async () => {
+  it('sends the current statistics, then new ones every second, from one read for all streams', async () => {
     const read = createStatistics(services);
     const readings: unknown[] = [];
     const statistics = async () => {
@@ -50,13 +50,13 @@ describe('statisticsChanged', () => {
   });
   afterAll(() => api.close());
 
-  it('goes on for an admin, with a later moment each time', async () => {
+  it('streams statistics with increasing times to an admin', async () => {
     const admin = await api.newAdmin();
-    const moments: string[] = [];
+    const times: string[] = [];
     for await (const { data } of admin.subscribe(StatisticsChangedDocument)) {
-      if (moments.push(data?.statisticsChanged.at ?? '') === 2) break;
+      if (times.push(data?.statisticsChanged.at ?? '') === 2) break;
     }
 
-    expect(Date.parse(moments[1] ?? '')).toBeGreaterThan(Date.parse(moments[0] ?? ''));
+    expect(Date.parse(times[1] ?? '')).toBeGreaterThan(Date.parse(times[0] ?? ''));
   });
 });
