@@ -4,7 +4,7 @@ import { connect } from './connect.ts';
 import { createShared } from './context.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
-import { restartRevisions } from './modules/network/agent/restart-revisions.ts';
+import { restartRevisions } from './modules/network/agent/reassign-revisions.ts';
 import { armCrashPoints } from './platform/crash-points.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
 import type { Logger } from './platform/logger.ts';

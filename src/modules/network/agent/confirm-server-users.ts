@@ -1,6 +1,6 @@
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { checkRevision, LAST_BUCKET, unpackPosition } from './list-position.ts';
+import { checkRevision, LAST_BUCKET, unpackPosition } from './sync-step.ts';
 
 /**
  * Notes up to where the agent of a server has applied its list. It never goes backwards; what was noted in another

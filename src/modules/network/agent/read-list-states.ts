@@ -1,6 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
-import type { ListState } from './list-position.ts';
+import type { ListState } from './sync-step.ts';
 
 /** A plan whose subscriptions may be used on a server. */
 export interface ListedPlan {

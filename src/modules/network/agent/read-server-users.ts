@@ -10,7 +10,7 @@ import {
   nextStep,
   packPosition,
   pageLength,
-} from './list-position.ts';
+} from './sync-step.ts';
 import type { ListedPlan, ServerListState } from './read-list-states.ts';
 
 /** Somebody whom a server lets in. */

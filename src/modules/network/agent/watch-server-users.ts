@@ -1,6 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
 import { firstAnd } from '../../../platform/watch/first-and.ts';
-import { checkRevision } from './list-position.ts';
+import { checkRevision } from './sync-step.ts';
 import type { ListedPlan } from './read-list-states.ts';
 import { readServerUsers, type UserDelta } from './read-server-users.ts';
 import type { UserLists } from './user-lists.ts';

@@ -6,7 +6,7 @@ import {
   packPosition,
   pageLength,
   unpackPosition,
-} from '../../../../src/modules/network/agent/list-position.ts';
+} from '../../../../src/modules/network/agent/sync-step.ts';
 
 const state = (overrides: Partial<ListState> = {}): ListState => ({
   fullListRevision: 100n,

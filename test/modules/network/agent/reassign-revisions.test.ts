@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { restartRevisions } from '../../../../src/modules/network/agent/restart-revisions.ts';
+import { restartRevisions } from '../../../../src/modules/network/agent/reassign-revisions.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
 import { buildSubscription } from '../../../support/factories.ts';
 import { AgentMemory, buildFleet } from '../../../support/fleet.ts';
