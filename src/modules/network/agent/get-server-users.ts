@@ -1,7 +1,7 @@
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { checkRevision } from './sync-step.ts';
 import { type ListStates, readServerUsers, type UserDelta } from './read-server-users.ts';
+import { checkRevision } from './sync-step.ts';
 
 const SIZE = { default: 1_000, smallest: 1, largest: 10_000 } as const;
 

@@ -35,7 +35,7 @@ export async function reportOnline(
   { serverId, input }: { serverId: string; input: z.input<typeof Report> },
 ): Promise<boolean> {
   const { entries } = checkInput(Report, input);
-  const state = await services.listStates.add(serverId);
+  const state = await services.listStates(serverId);
   const found = await services.db.$queryRaw<{ id: string }[]>`
     SELECT id FROM user_subscriptions
     WHERE id = ANY(${entries.map(({ subscriptionId }) => subscriptionId)}::uuid[])

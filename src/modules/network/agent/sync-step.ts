@@ -1,42 +1,10 @@
 import { PlatformError } from '../../../platform/errors.ts';
-
-/** Buckets are 20 bits of a subscription's id: tessera_bucket() in the database. */
-export const LAST_BUCKET = 2 ** 20 - 1;
-/** In front of every bucket. */
-export const FIRST_BUCKET = -1;
+import { BEFORE_FIRST_BUCKET, LAST_BUCKET, type ListCursor, unpackCursor } from '../list-cursor.ts';
 
 /**
- * How far an agent has come in its list. The list is in the order of revisions (the transactions that changed
- * something), and within one of buckets.
+ * Checks a revision that an agent sent; null when it sent none.
  *
- * While it is walked through from its beginning, everything that was changed up to `revision` is in the order of
- * buckets alone: a hundred thousand entries take many pages, and nothing has to be remembered between them.
- */
-export interface ListPosition {
-  revision: bigint;
-  bucket: number;
-  isWalk: boolean;
-}
-
-const REVISION_SHIFT = 21n;
-
-/** A position as the one number that agents are given: 42 bits of revision, 20 of bucket, 1 for a walk. */
-export function packPosition({ revision, bucket, isWalk }: ListPosition): bigint {
-  return (revision << REVISION_SHIFT) | (BigInt(bucket) << 1n) | (isWalk ? 1n : 0n);
-}
-
-export function unpackPosition(packed: bigint): ListPosition {
-  return {
-    revision: packed >> REVISION_SHIFT,
-    bucket: Number((packed >> 1n) & BigInt(LAST_BUCKET)),
-    isWalk: (packed & 1n) === 1n,
-  };
-}
-
-/**
- * A revision as an agent shows it; null for none.
- *
- * @throws PlatformError BAD_USER_INPUT for one that is negative
+ * @throws PlatformError BAD_USER_INPUT when it is negative
  */
 export function checkRevision(revision: bigint | null, field: string): bigint | null {
   if (revision !== null && revision < 0n) {
@@ -45,69 +13,74 @@ export function checkRevision(revision: bigint | null, field: string): bigint | 
   return revision;
 }
 
-/** What decides which part of its list an agent is given next, read in one snapshot. */
+/** The facts that decide which part of its list an agent gets next, read in one snapshot. */
 export interface ListState {
-  /** Whoever has read up to an older revision begins anew. */
+  /** Agents that have read less than this revision need the whole list again. */
   fullListRevision: bigint;
-  /** Every transaction below it has ended, so nothing below it will appear later. */
+  /** The oldest running transaction: no change below it can appear any more. */
   horizon: bigint;
-  /** The latest change below the horizon; null for none. */
+  /** The latest change below the horizon; null if there is none. */
   lastRevision: bigint | null;
 }
 
 /**
- * What comes next: WALK, a page of everybody in the order of buckets, after `bucket`; CHANGES after a position; NOTHING;
- * or WAIT, as what there is now could not be told without the risk to leave something out.
+ * How to read the next part of a list.
+ *
+ * - SCAN: a page of the whole list in the order of buckets, after `bucket`.
+ * - CHANGES: a page of what changed after a cursor.
+ * - UP_TO_DATE: the agent has everything that can be sent.
+ * - WAIT: a running transaction might still add to what would be sent now.
  */
-export type ListStep =
-  | { kind: 'WALK'; revision: bigint; bucket: number; isFull: boolean }
-  | { kind: 'CHANGES'; after: ListPosition }
-  | { kind: 'NOTHING' }
+export type SyncStep =
+  | { kind: 'SCAN'; revision: bigint; bucket: number; isFull: boolean }
+  | { kind: 'CHANGES'; after: ListCursor }
+  | { kind: 'UP_TO_DATE' }
   | { kind: 'WAIT' };
 
 /**
- * Decides what an agent is told next.
+ * Decides how to read the next part of a list.
  *
- * @param since what it was given last; null for the whole list, as for 0 and for a position from the future
+ * @param since the agent's packed cursor; null, 0 and cursors from the future start a new list
  */
-export function nextStep(since: bigint | null, state: ListState): ListStep {
-  const after = unpackPosition(since ?? 0n);
-  // Nobody is given 0, or anything beyond the horizon.
-  if (!since || after.revision >= state.horizon) return beginning(state);
-  const isMidway = after.isWalk && after.bucket < LAST_BUCKET;
+export function nextSyncStep(since: bigint | null, state: ListState): SyncStep {
+  const after = unpackCursor(since ?? 0n);
+  // No agent ever gets 0, or a revision beyond the horizon.
+  if (!since || after.revision >= state.horizon) return startScan(state);
+  const isMidScan = after.isScan && after.bucket < LAST_BUCKET;
   if (after.revision < state.fullListRevision) {
-    // What it has is whole, so it can be left with it until the new list can be told.
-    return isStable(state) || isMidway ? beginning(state) : { kind: 'NOTHING' };
+    // The agent's list is complete, so it can be used until the new one can be sent.
+    return isStable(state) || isMidScan ? startScan(state) : { kind: 'UP_TO_DATE' };
   }
-  if (isMidway) return { kind: 'WALK', revision: after.revision, bucket: after.bucket, isFull: false };
-  return hasChangedSince(after, state) ? { kind: 'CHANGES', after } : { kind: 'NOTHING' };
+  if (isMidScan) return { kind: 'SCAN', revision: after.revision, bucket: after.bucket, isFull: false };
+  return hasChangedSince(after, state) ? { kind: 'CHANGES', after } : { kind: 'UP_TO_DATE' };
 }
 
 const isStable = ({ fullListRevision, horizon }: ListState) => fullListRevision < horizon;
 
-function hasChangedSince({ revision, bucket }: ListPosition, { lastRevision }: ListState): boolean {
-  const hasSeenAllOf = bucket === LAST_BUCKET ? revision : revision - 1n;
-  return lastRevision !== null && lastRevision > hasSeenAllOf;
+function hasChangedSince({ revision, bucket }: ListCursor, { lastRevision }: ListState): boolean {
+  const completeRevision = bucket === LAST_BUCKET ? revision : revision - 1n;
+  return lastRevision !== null && lastRevision > completeRevision;
 }
 
-/** Everything that is stable is walked through, so of what has ended long ago nothing is read and nothing told. */
-function beginning(state: ListState): ListStep {
+/** A new list is a scan and not a replay of changes, so subscriptions that ended long ago cost nothing. */
+function startScan(state: ListState): SyncStep {
   if (!isStable(state)) return { kind: 'WAIT' };
   const { fullListRevision, lastRevision } = state;
   const isChanged = lastRevision !== null && lastRevision > fullListRevision;
   const revision = isChanged ? lastRevision : fullListRevision;
-  return { kind: 'WALK', revision, bucket: FIRST_BUCKET, isFull: true };
+  return { kind: 'SCAN', revision, bucket: BEFORE_FIRST_BUCKET, isFull: true };
 }
 
 /**
- * How many of the rows make a page of at most `size`: never a part of those that stand at one place. When more than
- * `size` stand at the first place, they are all one page.
+ * How many rows make a page of at most `size`. Rows with equal keys are never split, because a cursor
+ * cannot point between them; if more than `size` rows share the first key, all of them are one page.
  *
- * @param places where the rows stand, in order; one more than fits where there are more, and all that equal that one
+ * @param keys sort keys of the rows, in order: `size + 1` of them if there are more, plus all that
+ *   equal the last
  */
-export function pageLength(places: readonly (string | number)[], size: number): number {
-  const beyond = places[size];
-  if (beyond === undefined) return places.length;
-  const length = places.indexOf(beyond);
-  return length === 0 ? places.length : length;
+export function pageLength(keys: readonly (string | number)[], size: number): number {
+  const firstBeyond = keys[size];
+  if (firstBeyond === undefined) return keys.length;
+  const length = keys.indexOf(firstBeyond);
+  return length === 0 ? keys.length : length;
 }

@@ -2,7 +2,7 @@ import { Field, Float, ID, InputType, Int, ObjectType, registerEnumType } from '
 import { type Node as NodeRow, Protocol } from '../../../generated/prisma/client.ts';
 import { Connection } from '../../../platform/graphql/connection.ts';
 import { DateTimeScalar, JsonScalar } from '../../../platform/graphql/scalars.ts';
-import type { SubscriptionNode as NodeOfSubscription } from '../node-list/subscription-nodes.ts';
+import type { CredentialedNode } from '../node-list/subscription-nodes.ts';
 import type { PublicConfig } from '../protocols/protocols.ts';
 import { ClientConfig } from './client-config.types.ts';
 
@@ -62,7 +62,7 @@ export const NodeConnection = Connection(Node, 'Node');
   description: 'A node of a subscription: where to connect, how, and with which credential.',
   simpleResolvers: true,
 })
-export class SubscriptionNode implements NodeOfSubscription {
+export class SubscriptionNode implements CredentialedNode {
   @Field(() => ID, { description: 'Names the pair of subscription and node.' })
   id!: string;
 

@@ -8,7 +8,7 @@ import { OnlineUser, Server, ServerStatus } from './server.types.ts';
 export class ServerResolver {
   @FieldResolver(() => ServerStatus, { description: 'How it is doing.' })
   async status(@Root() { id }: Server, @Ctx() { serverStates }: Context): Promise<ServerStatus> {
-    return (await serverStates.add(id)).status;
+    return (await serverStates(id)).status;
   }
 
   @FieldResolver(() => Int, {
@@ -17,14 +17,14 @@ export class ServerResolver {
       'The age of the oldest change of its list that its agent has not confirmed; null when there is none.',
   })
   async lagSeconds(@Root() { id }: Server, @Ctx() { serverStates }: Context): Promise<number | null> {
-    return (await serverStates.add(id)).lagSeconds;
+    return (await serverStates(id)).lagSeconds;
   }
 
   @FieldResolver(() => Int, {
     description: 'How many changes its agent has not confirmed; a thousand may stand for more.',
   })
   async pendingChanges(@Root() { id }: Server, @Ctx() { serverStates }: Context): Promise<number> {
-    return (await serverStates.add(id)).pendingChanges;
+    return (await serverStates(id)).pendingChanges;
   }
 
   @FieldResolver(() => Int, {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { restartRevisions } from '../../../../src/modules/network/agent/reassign-revisions.ts';
+import { reassignRevisions } from '../../../../src/modules/network/agent/reassign-revisions.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
 import { buildSubscription } from '../../../support/factories.ts';
 import { AgentMemory, buildFleet } from '../../../support/fleet.ts';
@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-describe('restartRevisions', () => {
+describe('reassignRevisions', () => {
   it('has a database tell its lists that was brought from another PostgreSQL', async () => {
     const { db } = api.services;
     const { agent, plan } = await buildFleet(api);
@@ -19,9 +19,9 @@ describe('restartRevisions', () => {
     await db.$executeRaw`UPDATE servers SET confirmed_revision = 4000000000 << 21`;
     expect((await new AgentMemory().sync(agent)).ids).toEqual([]);
 
-    expect(await restartRevisions(api.services)).toBe(1);
+    expect(await reassignRevisions(api.services)).toBe(1);
 
     expect((await new AgentMemory().sync(agent)).ids).toEqual([id]);
-    expect(await restartRevisions(api.services)).toBe(0);
+    expect(await reassignRevisions(api.services)).toBe(0);
   });
 });

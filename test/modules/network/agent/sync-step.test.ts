@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  LAST_BUCKET,
-  type ListState,
-  nextStep,
-  packPosition,
-  pageLength,
-  unpackPosition,
-} from '../../../../src/modules/network/agent/sync-step.ts';
+import { type ListState, nextSyncStep, pageLength } from '../../../../src/modules/network/agent/sync-step.ts';
+import { LAST_BUCKET, packCursor } from '../../../../src/modules/network/list-cursor.ts';
 
 const state = (overrides: Partial<ListState> = {}): ListState => ({
   fullListRevision: 100n,
@@ -14,33 +8,11 @@ const state = (overrides: Partial<ListState> = {}): ListState => ({
   lastRevision: 150n,
   ...overrides,
 });
-const at = (revision: bigint, bucket = LAST_BUCKET, isWalk = false) =>
-  packPosition({ revision, bucket, isWalk });
+const at = (revision: bigint, bucket = LAST_BUCKET, isScan = false) =>
+  packCursor({ revision, bucket, isScan });
 
-describe('packPosition', () => {
-  it.each([
-    { revision: 0n, bucket: 0, isWalk: false },
-    { revision: 1n, bucket: LAST_BUCKET, isWalk: true },
-    { revision: 2n ** 42n - 1n, bucket: 7, isWalk: false },
-  ])('is undone by unpackPosition: %o', (position) => {
-    expect(unpackPosition(packPosition(position))).toEqual(position);
-  });
-
-  it('orders positions as lists are read: a walk first, then later changes', () => {
-    const order = [
-      at(5n, 1, true),
-      at(5n, 2, true),
-      at(5n, LAST_BUCKET, true),
-      at(6n, 0),
-      at(6n, 9),
-      at(7n, 0),
-    ];
-    expect(order.toSorted((one, other) => (one < other ? -1 : 1))).toEqual(order);
-  });
-});
-
-describe('nextStep', () => {
-  const whole = { kind: 'WALK', revision: 150n, bucket: -1, isFull: true };
+describe('nextSyncStep', () => {
+  const whole = { kind: 'SCAN', revision: 150n, bucket: -1, isFull: true };
 
   it.each([
     ['nothing', null],
@@ -48,39 +20,39 @@ describe('nextStep', () => {
     ['a revision from the future', at(200n)],
     ['a revision from before the nodes changed', at(99n)],
   ])('begins the whole list for %s', (_what, since) => {
-    expect(nextStep(since, state())).toEqual(whole);
+    expect(nextSyncStep(since, state())).toEqual(whole);
   });
 
   it('walks through what there was when the list began, as far as it has come', () => {
-    const step = nextStep(at(150n, 7, true), state({ lastRevision: 180n }));
+    const step = nextSyncStep(at(150n, 7, true), state({ lastRevision: 180n }));
 
-    expect(step).toEqual({ kind: 'WALK', revision: 150n, bucket: 7, isFull: false });
+    expect(step).toEqual({ kind: 'SCAN', revision: 150n, bucket: 7, isFull: false });
   });
 
   it('goes on with changes after the walk', () => {
-    expect(nextStep(at(150n, LAST_BUCKET, true), state({ lastRevision: 180n }))).toMatchObject({
+    expect(nextSyncStep(at(150n, LAST_BUCKET, true), state({ lastRevision: 180n }))).toMatchObject({
       kind: 'CHANGES',
       after: { revision: 150n, bucket: LAST_BUCKET },
     });
-    expect(nextStep(at(150n, LAST_BUCKET, true), state())).toEqual({ kind: 'NOTHING' });
+    expect(nextSyncStep(at(150n, LAST_BUCKET, true), state())).toEqual({ kind: 'UP_TO_DATE' });
   });
 
   it('looks for the rest of a revision that was not read to its end', () => {
-    expect(nextStep(at(150n, 7), state()).kind).toBe('CHANGES');
-    expect(nextStep(at(150n), state()).kind).toBe('NOTHING');
+    expect(nextSyncStep(at(150n, 7), state()).kind).toBe('CHANGES');
+    expect(nextSyncStep(at(150n), state()).kind).toBe('UP_TO_DATE');
   });
 
   it('waits while the change of the nodes cannot be told, and leaves a whole list as it is', () => {
     const unstable = state({ fullListRevision: 200n });
 
-    expect(nextStep(null, unstable)).toEqual({ kind: 'WAIT' });
-    expect(nextStep(at(150n, 7, true), unstable)).toEqual({ kind: 'WAIT' });
-    expect(nextStep(at(150n), unstable)).toEqual({ kind: 'NOTHING' });
+    expect(nextSyncStep(null, unstable)).toEqual({ kind: 'WAIT' });
+    expect(nextSyncStep(at(150n, 7, true), unstable)).toEqual({ kind: 'WAIT' });
+    expect(nextSyncStep(at(150n), unstable)).toEqual({ kind: 'UP_TO_DATE' });
   });
 
   it('begins with the change of the nodes where nothing else has changed since', () => {
-    expect(nextStep(null, state({ lastRevision: null }))).toMatchObject({ revision: 100n });
-    expect(nextStep(null, state({ lastRevision: 50n }))).toMatchObject({ revision: 100n });
+    expect(nextSyncStep(null, state({ lastRevision: null }))).toMatchObject({ revision: 100n });
+    expect(nextSyncStep(null, state({ lastRevision: 50n }))).toMatchObject({ revision: 100n });
   });
 });
 

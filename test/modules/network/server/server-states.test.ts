@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readServerStates } from '../../../../src/modules/network/server/read-server-states.ts';
 import { activateOrders } from '../../../../src/modules/redemption/activate/activate-orders.ts';
+import { required } from '../../../../src/platform/required.ts';
 import {
   ConfirmServerUsersDocument,
   PropagationDocument,
@@ -31,9 +32,8 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 async function stateOf({ serverId }: Agent) {
-  const [state] = await readServerStates({ db }, [serverId]);
-  if (state?.status !== 'fulfilled') throw new Error('there is no state');
-  return state.value;
+  const states = await readServerStates({ db }, [serverId]);
+  return required(states.get(serverId), 'state of the server');
 }
 
 const heard = ({ serverId }: Agent, secondsAgo = 0) =>
