@@ -100,7 +100,7 @@ async function holdOpen(shared: Shared, caller: Caller, close: Close): Promise<L
   if (caller.kind === 'user') return holdUser(shared, caller, close);
   // Its token may end before its socket.
   if (caller.kind === 'agent')
-    return shared.agentPresence.arrive(caller, () => close(4401, 'SERVER_TOKEN_REVOKED'));
+    return shared.agentPresence.connect(caller, () => close(4401, 'SERVER_TOKEN_REVOKED'));
   return () => {};
 }
 

@@ -10,7 +10,7 @@ export const BEFORE_FIRST_BUCKET = -1;
  * transaction that last changed a subscription), then by bucket.
  *
  * A scan reads a whole list, in the order of buckets alone, as of `revision`. The cursor is all the
- * state a scan has, so nothing is kept on the server between its pages.
+ * state a scan has, so the API keeps nothing between its pages.
  */
 export interface ListCursor {
   revision: bigint;
@@ -21,7 +21,9 @@ export interface ListCursor {
 const SCAN_BITS = 1;
 const REVISION_SHIFT = 21;
 
-/** Packs a cursor into the number that agents get: 42 bits of revision, 20 of bucket, 1 for a scan. */
+/**
+ * Packs a cursor into the number that agents get: 42 bits of revision, 20 of bucket, 1 for a scan.
+ */
 export function packCursor({ revision, bucket, isScan }: ListCursor): bigint {
   return (revision << BigInt(REVISION_SHIFT)) | (BigInt(bucket) << BigInt(SCAN_BITS)) | (isScan ? 1n : 0n);
 }
@@ -34,7 +36,11 @@ export function unpackCursor(packed: bigint): ListCursor {
   };
 }
 
-/** The parts of a packed cursor as SQL expressions. @param column of `servers`, with its alias */
+/**
+ * The parts of a packed cursor as SQL expressions.
+ *
+ * @param column that holds the cursor, with its table alias if there is one
+ */
 export function cursorSql(column: string): { revision: Prisma.Sql; bucket: Prisma.Sql } {
   return {
     revision: Prisma.raw(`(${column} >> ${REVISION_SHIFT})`),
@@ -43,7 +49,7 @@ export function cursorSql(column: string): { revision: Prisma.Sql; bucket: Prism
 }
 
 /**
- * The oldest transaction that is still running: every change with a smaller revision is visible, and
- * no further one can appear.
+ * The oldest transaction that is still running: every change with a smaller revision is committed,
+ * and no further one can appear.
  */
 export const HORIZON_SQL = Prisma.sql`pg_snapshot_xmin(pg_current_snapshot())::text::bigint`;

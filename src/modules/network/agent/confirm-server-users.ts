@@ -6,8 +6,9 @@ import { checkRevision } from './sync-step.ts';
 const CONFIRMED = cursorSql('confirmed_revision');
 
 /**
- * Records how far an agent has applied its list. The confirmed revision never goes backwards, except
- * when it lies beyond the horizon: then it belongs to another database, of which this one is a copy.
+ * Records how far an agent has applied its list. The confirmed revision never goes backwards,
+ * except when it lies beyond the horizon: then it belongs to another database, of which this one is
+ * a copy.
  *
  * @returns false if the revision is older than the confirmed one, or in the middle of a new list;
  *   nothing is recorded then

@@ -13,7 +13,7 @@ export interface ListedPlan {
   speedLimit: number | null;
   /** Null if unlimited. */
   deviceLimit: number | null;
-  /** The latest change to one of its subscriptions below the horizon; null if there is none. */
+  /** The latest change to one of its subscriptions below the horizon; null if it never changed. */
   lastRevision: bigint | null;
 }
 
@@ -43,8 +43,8 @@ interface PlanColumns {
 type StateRow = ServerColumns & (PlanColumns | { [Column in keyof PlanColumns]: null });
 
 /**
- * Reads the states of lists in one statement, and so in one snapshot. For each plan it reads the end
- * of an index, no matter how many subscriptions the plan has.
+ * Reads the states of lists in one statement, and so in one snapshot. For each plan it reads the
+ * end of an index, no matter how many subscriptions the plan has.
  *
  * @returns by server id, without servers that do not exist
  */

@@ -43,8 +43,9 @@ const MAX_PAUSE_MS = 100;
  * Reads the next part of a server's list of users.
  *
  * No change is skipped, although transactions do not commit in the order of their ids: only changes
- * below the oldest running transaction are sent. The two queries need no common snapshot: the second
- * reads nothing beyond the horizon of the first, and rows that changed in between have a new revision.
+ * below the oldest running transaction are sent. The two queries need no common snapshot: the
+ * second reads nothing beyond the horizon of the first, and rows that changed in between have a new
+ * revision.
  *
  * @param since the packed cursor that the agent got last; null for the whole list
  * @param sizeFor most entries, given the listed plans; a page has more only if they share one key
@@ -127,9 +128,9 @@ function listedUser(row: ListRow, plan: ListedPlan | undefined): ListedUser[] {
 }
 
 /**
- * Reads the rows of a page in order: `size + 1` if there are more, plus all with the same key as the
- * last. Each plan is read along an index and the plans are merged, so the cost depends on the page
- * and not on the list.
+ * Reads the rows of a page in order: `size + 1` if there are more, plus all with the same key as
+ * the last. Each plan is read along an index and the plans are merged, so the cost depends on the
+ * page and not on the list.
  */
 async function readRows(
   db: Services['db'],

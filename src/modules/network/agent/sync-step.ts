@@ -19,7 +19,7 @@ export interface ListState {
   fullListRevision: bigint;
   /** The oldest running transaction: no change below it can appear any more. */
   horizon: bigint;
-  /** The latest change below the horizon; null if there is none. */
+  /** The latest change below the horizon; null if nothing changed yet. */
   lastRevision: bigint | null;
 }
 
@@ -62,7 +62,10 @@ function hasChangedSince({ revision, bucket }: ListCursor, { lastRevision }: Lis
   return lastRevision !== null && lastRevision > completeRevision;
 }
 
-/** A new list is a scan and not a replay of changes, so subscriptions that ended long ago cost nothing. */
+/**
+ * A new list is a scan and not a replay of changes, so subscriptions that ended long ago cost
+ * nothing.
+ */
 function startScan(state: ListState): SyncStep {
   if (!isStable(state)) return { kind: 'WAIT' };
   const { fullListRevision, lastRevision } = state;
@@ -72,8 +75,9 @@ function startScan(state: ListState): SyncStep {
 }
 
 /**
- * How many rows make a page of at most `size`. Rows with equal keys are never split, because a cursor
- * cannot point between them; if more than `size` rows share the first key, all of them are one page.
+ * How many rows make a page of at most `size`. Rows with equal keys are never split, because a
+ * cursor cannot point between them; if more than `size` rows share the first key, all of them are
+ * one page.
  *
  * @param keys sort keys of the rows, in order: `size + 1` of them if there are more, plus all that
  *   equal the last

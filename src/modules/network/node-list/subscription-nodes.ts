@@ -20,12 +20,12 @@ interface NodeListing {
   onlineServerIds: ReadonlySet<string>;
 }
 
-/** Only ACTIVE subscriptions list nodes; for the others the status explains why there are none. */
+/** Only ACTIVE subscriptions list nodes; for the others the status explains the empty list. */
 export const hasNodes = ({ status }: SubscriptionOfPlan): boolean => status === 'ACTIVE';
 
 /**
- * The nodes of a subscription. Their ids combine subscription and node: client caches are keyed by id,
- * and would otherwise mix up credentials of two subscriptions.
+ * The nodes of a subscription. Their ids combine subscription and node: client caches are keyed by
+ * id, and would otherwise mix up credentials of two subscriptions.
  */
 export function nodesOf(
   subscription: SubscriptionOfPlan,
@@ -82,7 +82,8 @@ async function readListings(
 /**
  * Reads the lists that are missing from the cache.
  *
- * @returns `lists`: the nodes of all plans; `read`: the lists that came from PostgreSQL, to be cached
+ * @returns `lists`: the nodes of all plans; `read`: the lists that came from PostgreSQL, to be
+ *   cached
  */
 export async function completeLists(
   tx: Parameters<typeof readNodeLists>[0],

@@ -13,10 +13,11 @@ import { storedConfig } from '../protocols/stored-config.ts';
 import { auditedNode, NewNode } from './node-fields.ts';
 
 /**
- * Adds a node to a server, audited without its secrets. Plans that name one of its tags have it at once.
+ * Adds a node to a server, audited without its secrets. Plans that name one of its tags have it at
+ * once.
  *
- * @throws PlatformError BAD_USER_INPUT naming the field, inside of the configs too; NOT_FOUND for a server that does not
- *   exist
+ * @throws PlatformError BAD_USER_INPUT naming the field, inside of the configs too; NOT_FOUND for a
+ *   server that does not exist
  */
 export async function createNode(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,

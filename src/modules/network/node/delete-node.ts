@@ -9,7 +9,8 @@ import { lockNode } from './lock-node.ts';
 import { auditedNode } from './node-fields.ts';
 
 /**
- * Deletes a node softly, audited; answers with it as it was. It leaves the lists of users and servers at once.
+ * Deletes a node softly, audited; answers with it as it was. It leaves the lists of users and
+ * servers at once.
  *
  * @throws PlatformError NOT_FOUND
  */

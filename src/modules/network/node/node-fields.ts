@@ -13,7 +13,10 @@ export const Tags = z
   .max(100, 'must have at most 100 entries')
   .transform((tags) => [...new Set(tags)]);
 
-/** As PostgreSQL keeps it, so that nothing is rounded on the way: at most five digits before the point and four behind. */
+/**
+ * As PostgreSQL keeps it, so that nothing is rounded on the way: at most five digits before the
+ * point and four behind.
+ */
 const Ratio = z
   .number()
   .transform(String)
@@ -47,7 +50,10 @@ export const NewNode = z.object({
   serverConfig: fields.config.optional(),
 });
 
-/** What is left out stays as it is. Without an address the server's is told, without a server's part none. */
+/**
+ * What is left out stays as it is. Without an address the server's is told, without a server's part
+ * none.
+ */
 export const NodeChanges = z.object({
   version: EditedVersion,
   name: orUnchanged(fields.name),

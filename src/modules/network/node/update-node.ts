@@ -15,11 +15,11 @@ import { auditedNode, NodeChanges } from './node-fields.ts';
 type Changes = Omit<z.output<typeof NodeChanges>, 'version'>;
 
 /**
- * Changes a node, audited without its secrets. Each part of the config that is given replaces the one there was; another
- * protocol needs parts that fit it.
+ * Changes a node, audited without its secrets. Each part of the config that is given replaces the
+ * one there was; another protocol needs parts that fit it.
  *
- * @throws PlatformError BAD_USER_INPUT naming the field, inside of the configs too; NOT_FOUND; EDIT_CONFLICT when the
- *   version that was edited is not the present one
+ * @throws PlatformError BAD_USER_INPUT naming the field, inside of the configs too; NOT_FOUND;
+ *   EDIT_CONFLICT when the version that was edited is not the present one
  */
 export async function updateNode(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,

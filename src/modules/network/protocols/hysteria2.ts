@@ -37,5 +37,8 @@ const server = withRules(
   certificateRules,
 );
 
-/** Users show the credential as their password; the password of the obfuscation is one for all, so apps are told it. */
+/**
+ * Users show the credential as their password; the password of the obfuscation is one for all, so
+ * apps are told it.
+ */
 export const hysteria2 = { client, server, sharedSecrets: ['obfsPassword'] } satisfies ProtocolConfig;

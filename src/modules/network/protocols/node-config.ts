@@ -38,7 +38,9 @@ export function checkNodeConfig({
   return { clientConfig: client, serverConfig: server };
 }
 
-/** What apps may know of a stored config, and nothing else; null when it does not fit the protocol. */
+/**
+ * What apps may know of a stored config, and nothing else; null when it does not fit the protocol.
+ */
 export function publicConfig(protocol: Protocol, clientConfig: unknown): PublicConfig | null {
   const parsed = PROTOCOLS[protocol].client.safeParse(clientConfig);
   return parsed.success ? ({ protocol, ...parsed.data } as PublicConfig) : null;
@@ -54,7 +56,8 @@ export function maskedConfig(
   const { sharedSecrets }: ProtocolConfig = PROTOCOLS[protocol];
   return {
     clientConfig: masked(clientConfig, (key) => sharedSecrets.includes(key)),
-    // Whatever only the agent is told is masked, so that nobody can forget to say that it is secret.
+    // Whatever only the agent is told is masked, so that nobody can forget to say that it is
+    // secret.
     serverConfig: masked(serverConfig, () => true),
   };
 }

@@ -40,7 +40,10 @@ interface Transport {
 
 const isHttp = ({ network }: Transport) => network === 'ws' || network === 'httpupgrade';
 
-/** What does not belong to the way in which bytes are carried would be ignored by clients: better to say so. */
+/**
+ * What does not belong to the way in which bytes are carried would be ignored by clients: better to
+ * say so.
+ */
 export const transportRules: Rule<Transport>[] = [
   {
     field: 'path',
@@ -59,7 +62,9 @@ export const transportRules: Rule<Transport>[] = [
   },
 ];
 
-/** What must hold between the fields of a config, and which of them is at fault when it does not. */
+/**
+ * What must hold between the fields of a config, and which of them is at fault when it does not.
+ */
 export interface Rule<Config> {
   field: string;
   holds: (config: Config) => boolean;

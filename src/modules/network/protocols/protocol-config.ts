@@ -6,7 +6,10 @@ export interface Misfit {
   says: string;
 }
 
-/** What a node of one protocol can be told. Both schemas are strict: a key that they do not have is refused. */
+/**
+ * What a node of one protocol can be told. Both schemas are strict: a key that they do not have is
+ * refused.
+ */
 export interface ProtocolConfig<Client = never, Server = never> {
   /** What apps are told: every key of it is public, and has a field in the type of the API. */
   client: z.ZodType;

@@ -7,7 +7,10 @@ import { trojan } from './trojan.ts';
 import { vless } from './vless.ts';
 import { vmess } from './vmess.ts';
 
-/** Another protocol is another file, a line here, a value of the enum and a member of the union ClientConfig. */
+/**
+ * Another protocol is another file, a line here, a value of the enum and a member of the union
+ * ClientConfig.
+ */
 export const PROTOCOLS = {
   SHADOWSOCKS: shadowsocks,
   VMESS: vmess,

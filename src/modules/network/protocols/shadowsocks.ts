@@ -3,7 +3,10 @@ import { orNull } from '../../../platform/input.ts';
 import { base64Of, plainServer, withRules } from './parts.ts';
 import type { ProtocolConfig } from './protocol-config.ts';
 
-/** The methods of 2022 have a key of the server beside that of each user; it must be as long as the method's own. */
+/**
+ * The methods of 2022 have a key of the server beside that of each user; it must be as long as the
+ * method's own.
+ */
 const SERVER_KEYS = {
   '2022-blake3-aes-128-gcm': base64Of(16),
   '2022-blake3-aes-256-gcm': base64Of(32),
@@ -29,7 +32,10 @@ const client = withRules(z.strictObject({ method: z.enum(METHODS), serverKey: or
   },
 ]);
 
-/** Users show the credential as their password; with the methods of 2022, a part of it beside the server's key. */
+/**
+ * Users show the credential as their password; with the methods of 2022, a part of it beside the
+ * server's key.
+ */
 export const shadowsocks = {
   client,
   server: plainServer,

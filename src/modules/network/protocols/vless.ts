@@ -113,7 +113,10 @@ function publicHalf(privateKey: string): string | undefined {
   return createPublicKey(key).export({ format: 'jwk' }).x;
 }
 
-/** Users show the credential as their id. With Reality apps need the public key, one short id and the name to ask for. */
+/**
+ * Users show the credential as their id. With Reality apps need the public key, one short id and
+ * the name to ask for.
+ */
 export const vless = {
   client,
   server,

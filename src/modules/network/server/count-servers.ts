@@ -9,7 +9,10 @@ export interface ServerCounts {
   offline: number;
 }
 
-/** Counts servers by status. The lag of offline servers is not read: they may have missed many changes. */
+/**
+ * Counts servers by status. The lag of offline servers is not read: they may have missed many
+ * changes.
+ */
 export async function countServers({ db }: Pick<Services, 'db'>): Promise<ServerCounts> {
   const servers = await db.$queryRaw<{ id: string; isOnline: boolean }[]>`
     SELECT s.id, coalesce(${IS_ONLINE_SQL}, false) AS "isOnline" FROM servers s WHERE s.deleted_at IS NULL`;

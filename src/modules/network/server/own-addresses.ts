@@ -7,7 +7,7 @@ const CACHE_MS = 30_000;
 
 /**
  * The addresses of our own servers and nodes. Users who are connected to one reach the API from its
- * address, so many users share it, and rate limits by address must not apply to it.
+ * address. It is shared by all of them, so rate limits by address must not apply to it.
  */
 export interface OwnAddresses {
   has(ip: string): Promise<boolean>;

@@ -4,8 +4,11 @@ import { lockSubscriptions } from '../../kernel/locks.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import type { TrafficEntry } from './traffic-entries.ts';
 
-/** What is to be told of counted traffic; nothing of the many for whom nothing but their counters has changed. */
-export interface Counted {
+/**
+ * What is to be told of counted traffic; nothing of the many for whom nothing but their counters
+ * has changed.
+ */
+export interface CountedTraffic {
   /** Those whose traffic this has used up. */
   exhausted: { userId: string; planId: string }[];
   /** Ids of subscriptions whose counters would not fit into 64 bits; they are left as they are. */
@@ -13,8 +16,9 @@ export interface Counted {
 }
 
 /**
- * Which of the entries are the server's to report: its own nodes, and subscriptions of plans that have the node, by id
- * or by tag. A node that is switched off or deleted still has traffic from before to tell.
+ * Which of the entries are the server's to report: its own nodes, and subscriptions of plans that
+ * have the node, by id or by tag. A node that is switched off or deleted still has traffic from
+ * before to tell.
  *
  * @returns their places in the report
  */
@@ -33,11 +37,15 @@ export async function findOwnEntries(
 }
 
 /**
- * Adds the traffic to the counters of its subscriptions. The bytes of one subscription, in each direction, are
- * multiplied by the ratios of their nodes and added up exactly, then rounded once, halves up. Whatever reaches its
- * limit by that is EXHAUSTED in the same statement, and leaves the lists of the servers with the commit.
+ * Adds the traffic to the counters of its subscriptions. The bytes of one subscription, in each
+ * direction, are multiplied by the ratios of their nodes and added up exactly, then rounded once,
+ * halves up. Whatever reaches its limit by that is EXHAUSTED in the same statement, and leaves the
+ * lists of the servers with the commit.
  */
-export async function countTraffic(tx: Transaction, entries: readonly TrafficEntry[]): Promise<Counted> {
+export async function countTraffic(
+  tx: Transaction,
+  entries: readonly TrafficEntry[],
+): Promise<CountedTraffic> {
   await lockSubscriptions(
     tx,
     entries.map(({ subscriptionId }) => subscriptionId),

@@ -4,16 +4,22 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
-import { type Counted, countTraffic, findOwnEntries } from './count-traffic.ts';
-import { faultOf, refuse, type TrafficEntry, type TrafficRefusal, TrafficReport } from './traffic-entries.ts';
+import { type CountedTraffic, countTraffic, findOwnEntries } from './count-traffic.ts';
+import {
+  type RefusedEntry,
+  refusalReasonOf,
+  refuse,
+  type TrafficEntry,
+  TrafficReportSchema,
+} from './traffic-entries.ts';
 
 /** What became of a report. */
-export interface TrafficReceipt {
+export interface TrafficReportResult {
   /** False for one that was applied before: nothing was counted again. */
   applied: boolean;
   /** Subscriptions with an entry that did not count, as they were sent. */
   refused: string[];
-  refusals: TrafficRefusal[];
+  refusals: RefusedEntry[];
 }
 
 interface Report {
@@ -24,19 +30,22 @@ interface Report {
 }
 
 /**
- * Counts what the users of a server have sent and received, exactly once for each (server, bootId, sequence), in any
- * order of the sequences. Entries that are not the server's to report, run backwards, or would make a counter
- * overflow are refused by name, and the rest counts. Sent again, a report changes nothing and is answered the same.
+ * Counts what the users of a server have sent and received, exactly once for each (server, bootId,
+ * sequence), in any order of the sequences. Entries that are not the server's to report, run
+ * backwards, or would make a counter overflow are refused by name, and the rest counts. Sent again,
+ * a report changes nothing and is answered the same.
  *
- * Whose traffic is used up is told, and so are the servers; counters alone are left to the poll of those who watch.
+ * Whose traffic is used up is told, and so are the servers; counters alone are left to the poll of
+ * those who watch.
  *
- * @throws PlatformError BAD_USER_INPUT: nothing of the report is applied, and its sequence can be used again
+ * @throws PlatformError BAD_USER_INPUT: nothing of the report is applied, and its sequence can be
+ *   used again
  */
 export async function reportTraffic(
   { db, log, pubSub }: Pick<Services, 'db' | 'log' | 'pubSub'>,
-  { serverId, input }: { serverId: string; input: z.input<typeof TrafficReport> },
-): Promise<TrafficReceipt> {
-  const { entries, ...head } = checkInput(TrafficReport, input);
+  { serverId, input }: { serverId: string; input: z.input<typeof TrafficReportSchema> },
+): Promise<TrafficReportResult> {
+  const { entries, ...head } = checkInput(TrafficReportSchema, input);
   const report = { serverId, ...head, entries: entries.map((entry, index) => ({ ...entry, index })) };
   const { exhausted, receipt } = await withRetry(() => db.$transaction((tx) => apply(tx, report)), {
     log,
@@ -49,8 +58,8 @@ export async function reportTraffic(
   return receipt;
 }
 
-interface Outcome extends Pick<Counted, 'exhausted'> {
-  receipt: TrafficReceipt;
+interface Outcome extends Pick<CountedTraffic, 'exhausted'> {
+  receipt: TrafficReportResult;
 }
 
 async function apply(tx: Transaction, report: Report): Promise<Outcome> {
@@ -62,7 +71,10 @@ async function apply(tx: Transaction, report: Report): Promise<Outcome> {
   return { exhausted, receipt: receiptOf(true, refusals) };
 }
 
-/** The key decides: of the same report at the same time one goes on, and the others wait for its commit. */
+/**
+ * The key decides: of the same report at the same time one goes on, and the others wait for its
+ * commit.
+ */
 async function isFirst(tx: Transaction, { serverId, bootId, sequence }: Report): Promise<boolean> {
   const inserted = await tx.$executeRaw`
     INSERT INTO traffic_reports (server_id, boot_id, sequence)
@@ -73,15 +85,15 @@ async function isFirst(tx: Transaction, { serverId, bootId, sequence }: Report):
 async function countOwn(
   tx: Transaction,
   { serverId, entries }: Report,
-): Promise<Pick<Counted, 'exhausted'> & { refusals: TrafficRefusal[] }> {
-  const sound = entries.filter((entry) => !faultOf(entry));
+): Promise<Pick<CountedTraffic, 'exhausted'> & { refusals: RefusedEntry[] }> {
+  const sound = entries.filter((entry) => !refusalReasonOf(entry));
   const own = await findOwnEntries(tx, { serverId, entries: sound });
   const { exhausted, overflowing } = await countTraffic(
     tx,
     sound.filter(({ index }) => own.has(index)),
   );
   const refusals = entries.flatMap((entry) => {
-    const fault = faultOf(entry) ?? (own.has(entry.index) ? null : 'FOREIGN');
+    const fault = refusalReasonOf(entry) ?? (own.has(entry.index) ? null : 'FOREIGN');
     if (fault) return refuse(entry, fault);
     return overflowing.has(entry.subscriptionId.toLowerCase()) ? refuse(entry, 'OVERFLOW') : [];
   });
@@ -91,7 +103,7 @@ async function countOwn(
 async function keepRefusals(
   tx: Transaction,
   { serverId, bootId, sequence }: Report,
-  refusals: readonly TrafficRefusal[],
+  refusals: readonly RefusedEntry[],
 ): Promise<void> {
   await tx.$executeRaw`
     UPDATE traffic_reports SET refusals = ${JSON.stringify(refusals)}::jsonb
@@ -101,14 +113,14 @@ async function keepRefusals(
 async function readRefusals(
   tx: Transaction,
   { serverId, bootId, sequence }: Report,
-): Promise<TrafficRefusal[]> {
+): Promise<RefusedEntry[]> {
   const report = await tx.trafficReport.findUnique({
     where: { serverId_bootId_sequence: { serverId, bootId, sequence } },
     select: { refusals: true },
   });
-  return (report?.refusals ?? []) as unknown as TrafficRefusal[];
+  return (report?.refusals ?? []) as unknown as RefusedEntry[];
 }
 
-function receiptOf(applied: boolean, refusals: TrafficRefusal[]): TrafficReceipt {
+function receiptOf(applied: boolean, refusals: RefusedEntry[]): TrafficReportResult {
   return { applied, refusals, refused: [...new Set(refusals.map(({ subscriptionId }) => subscriptionId))] };
 }

@@ -21,9 +21,10 @@ interface Due {
 }
 
 /**
- * Begins new periods: the counters start again from zero, the limit is again what each period gives, and what was
- * EXHAUSTED is ACTIVE and on the lists of the servers. One that has missed several resets is reset once, and its next
- * one lies ahead. Any number of workers may do it at any time.
+ * Begins new periods: the counters start again from zero, the limit is again what each period
+ * gives, and what was EXHAUSTED is ACTIVE and on the lists of the servers. One that has missed
+ * several resets is reset once, and its next one lies ahead. Any number of workers may do it at any
+ * time.
  *
  * @param signal ends it after the batch that is under way
  * @returns how many were reset

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** Entries that a report has at most. */
-export const MOST_ENTRIES = 5_000;
+export const MAX_REPORT_ENTRIES = 5_000;
 
 const Entry = z.object({
   nodeId: z.string(),
@@ -10,10 +10,10 @@ const Entry = z.object({
   download: z.bigint(),
 });
 
-export const TrafficReport = z.object({
+export const TrafficReportSchema = z.object({
   bootId: z.guid('must be a UUID').toLowerCase(),
   sequence: z.bigint().min(0n, 'must not be negative'),
-  entries: z.array(Entry).max(MOST_ENTRIES, `must have at most ${MOST_ENTRIES} entries`),
+  entries: z.array(Entry).max(MAX_REPORT_ENTRIES, `must have at most ${MAX_REPORT_ENTRIES} entries`),
 });
 
 /** Bytes that a user has sent and received at a node, before its ratio. */
@@ -31,7 +31,7 @@ export const TrafficRefusalReason = {
 export type TrafficRefusalReason = keyof typeof TrafficRefusalReason;
 
 /** An entry that does not count, named by its place and as it was sent. */
-export interface TrafficRefusal {
+export interface RefusedEntry {
   index: number;
   nodeId: string;
   subscriptionId: string;
@@ -42,14 +42,17 @@ export interface TrafficRefusal {
 export function refuse(
   { index, nodeId, subscriptionId }: TrafficEntry,
   reason: TrafficRefusalReason,
-): TrafficRefusal {
+): RefusedEntry {
   return { index, nodeId, subscriptionId, reason };
 }
 
 const Uuid = z.guid();
 
-/** What can be told from an entry alone: traffic runs forwards, and what is no id is nothing of ours. */
-export function faultOf({
+/**
+ * What can be told from an entry alone: traffic runs forwards, and what is no id is nothing of
+ * ours.
+ */
+export function refusalReasonOf({
   nodeId,
   subscriptionId,
   upload,

@@ -1,7 +1,7 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { BigIntScalar } from '../../../platform/graphql/scalars.ts';
-import type { TrafficReceipt as Receipt } from './report-traffic.ts';
-import { type TrafficRefusal as Refusal, TrafficRefusalReason } from './traffic-entries.ts';
+import type { TrafficReportResult as Receipt } from './report-traffic.ts';
+import { type RefusedEntry as Refusal, TrafficRefusalReason } from './traffic-entries.ts';
 
 registerEnumType(TrafficRefusalReason, {
   name: 'TrafficRefusalReason',
