@@ -3,11 +3,11 @@ import { deleteExpired } from '../../kernel/delete-expired.ts';
 import { deleteOldTrafficReportsJob } from './delete-old-traffic-reports.job.ts';
 
 /**
- * Deletes the keys of traffic reports 30 days after they were applied. An agent that repeats an
- * older report has it counted again.
+ * Deletes the keys of traffic reports 30 days after they were applied. A report that an agent
+ * resends later than that is counted again.
  *
- * @param signal stops it after the transaction in flight
- * @returns how many rows were deleted
+ * @param signal stops after the transaction in flight
+ * @returns number of deleted rows
  */
 export function deleteOldTrafficReports(
   services: Pick<Services, 'db'>,

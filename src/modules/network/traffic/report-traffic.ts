@@ -13,11 +13,11 @@ import {
   TrafficReportSchema,
 } from './traffic-entries.ts';
 
-/** What became of a report. */
+/** The result of a report. A repeated report gets the same refusals as the first time. */
 export interface TrafficReportResult {
-  /** False for one that was applied before: nothing was counted again. */
+  /** False for a repeated report, which is not counted again. */
   applied: boolean;
-  /** Subscriptions with an entry that did not count, as they were sent. */
+  /** Distinct ids of subscriptions with a refused entry, as the agent sent them. */
   refused: string[];
   refusals: RefusedEntry[];
 }
@@ -30,16 +30,17 @@ interface Report {
 }
 
 /**
- * Counts what the users of a server have sent and received, exactly once for each (server, bootId,
- * sequence), in any order of the sequences. Entries that are not the server's to report, run
- * backwards, or would make a counter overflow are refused by name, and the rest counts. Sent again,
- * a report changes nothing and is answered the same.
+ * Counts the traffic of a server's users, exactly once for each (server, bootId, sequence);
+ * sequences may arrive in any order. Idempotent: a repeated report changes nothing and gets the
+ * same refusals.
  *
- * Whose traffic is used up is told, and so are the servers; counters alone are left to the poll of
- * those who watch.
+ * Invalid entries are refused one by one and the others count: those that the server may not
+ * report, those with negative bytes, and those that would overflow a counter.
  *
- * @throws PlatformError BAD_USER_INPUT: nothing of the report is applied, and its sequence can be
- *   used again
+ * Announces only subscriptions that reached their limit. Watchers see other counters with their
+ * poll.
+ *
+ * @throws PlatformError BAD_USER_INPUT: nothing is counted, and the sequence can be used again
  */
 export async function reportTraffic(
   { db, log, pubSub }: Pick<Services, 'db' | 'log' | 'pubSub'>,
@@ -47,7 +48,7 @@ export async function reportTraffic(
 ): Promise<TrafficReportResult> {
   const { entries, ...head } = checkInput(TrafficReportSchema, input);
   const report = { serverId, ...head, entries: entries.map((entry, index) => ({ ...entry, index })) };
-  const { exhausted, receipt } = await withRetry(() => db.$transaction((tx) => apply(tx, report)), {
+  const { exhausted, result } = await withRetry(() => db.$transaction((tx) => apply(tx, report)), {
     log,
     budgetMs: 1_000,
   });
@@ -55,27 +56,27 @@ export async function reportTraffic(
     { pubSub },
     { planIdsOfUsers: exhausted.map(({ planId }) => planId), userIds: exhausted.map(({ userId }) => userId) },
   );
-  return receipt;
+  return result;
 }
 
-interface Outcome extends Pick<CountedTraffic, 'exhausted'> {
-  receipt: TrafficReportResult;
+interface AppliedReport extends Pick<CountedTraffic, 'exhausted'> {
+  result: TrafficReportResult;
 }
 
-async function apply(tx: Transaction, report: Report): Promise<Outcome> {
-  if (!(await isFirst(tx, report))) {
-    return { exhausted: [], receipt: receiptOf(false, await readRefusals(tx, report)) };
+async function apply(tx: Transaction, report: Report): Promise<AppliedReport> {
+  if (!(await claim(tx, report))) {
+    return { exhausted: [], result: resultOf(false, await readRefusals(tx, report)) };
   }
   const { exhausted, refusals } = await countOwn(tx, report);
-  if (refusals.length > 0) await keepRefusals(tx, report, refusals);
-  return { exhausted, receipt: receiptOf(true, refusals) };
+  if (refusals.length > 0) await storeRefusals(tx, report, refusals);
+  return { exhausted, result: resultOf(true, refusals) };
 }
 
 /**
- * The key decides: of the same report at the same time one goes on, and the others wait for its
- * commit.
+ * Inserts the key of the report; false if it exists. Of concurrent duplicates one inserts it, and
+ * the others wait for its commit.
  */
-async function isFirst(tx: Transaction, { serverId, bootId, sequence }: Report): Promise<boolean> {
+async function claim(tx: Transaction, { serverId, bootId, sequence }: Report): Promise<boolean> {
   const inserted = await tx.$executeRaw`
     INSERT INTO traffic_reports (server_id, boot_id, sequence)
     VALUES (${serverId}::uuid, ${bootId}::uuid, ${sequence}) ON CONFLICT DO NOTHING`;
@@ -86,21 +87,21 @@ async function countOwn(
   tx: Transaction,
   { serverId, entries }: Report,
 ): Promise<Pick<CountedTraffic, 'exhausted'> & { refusals: RefusedEntry[] }> {
-  const sound = entries.filter((entry) => !refusalReasonOf(entry));
-  const own = await findOwnEntries(tx, { serverId, entries: sound });
+  const valid = entries.filter((entry) => !refusalReasonOf(entry));
+  const own = await findOwnEntries(tx, { serverId, entries: valid });
   const { exhausted, overflowing } = await countTraffic(
     tx,
-    sound.filter(({ index }) => own.has(index)),
+    valid.filter(({ index }) => own.has(index)),
   );
   const refusals = entries.flatMap((entry) => {
-    const fault = refusalReasonOf(entry) ?? (own.has(entry.index) ? null : 'FOREIGN');
-    if (fault) return refuse(entry, fault);
+    const reason = refusalReasonOf(entry) ?? (own.has(entry.index) ? null : 'FOREIGN');
+    if (reason) return refuse(entry, reason);
     return overflowing.has(entry.subscriptionId.toLowerCase()) ? refuse(entry, 'OVERFLOW') : [];
   });
   return { exhausted, refusals };
 }
 
-async function keepRefusals(
+async function storeRefusals(
   tx: Transaction,
   { serverId, bootId, sequence }: Report,
   refusals: readonly RefusedEntry[],
@@ -121,6 +122,6 @@ async function readRefusals(
   return (report?.refusals ?? []) as unknown as RefusedEntry[];
 }
 
-function receiptOf(applied: boolean, refusals: RefusedEntry[]): TrafficReportResult {
+function resultOf(applied: boolean, refusals: RefusedEntry[]): TrafficReportResult {
   return { applied, refusals, refused: [...new Set(refusals.map(({ subscriptionId }) => subscriptionId))] };
 }

@@ -1,7 +1,9 @@
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { RepeatedJob } from '../../../platform/jobs/repeated-jobs.ts';
 
-/** Whose traffic is used up can go on within this time after his period has begun. */
+/**
+ * The interval bounds how long an EXHAUSTED subscription stays so after its new period has begun.
+ */
 export const resetTrafficJob: RepeatedJob = {
   name: 'reset-traffic',
   attempts: 1,

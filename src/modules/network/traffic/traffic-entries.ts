@@ -1,6 +1,5 @@
 import { z } from 'zod';
 
-/** Entries that a report has at most. */
 export const MAX_REPORT_ENTRIES = 5_000;
 
 const Entry = z.object({
@@ -16,13 +15,12 @@ export const TrafficReportSchema = z.object({
   entries: z.array(Entry).max(MAX_REPORT_ENTRIES, `must have at most ${MAX_REPORT_ENTRIES} entries`),
 });
 
-/** Bytes that a user has sent and received at a node, before its ratio. */
+/** Bytes that a user sent and received at a node, before the node's ratio applies. */
 export interface TrafficEntry extends z.output<typeof Entry> {
-  /** Its place in the report, from 0. */
+  /** Zero-based index in the report. */
   index: number;
 }
 
-/** Why an entry does not count. */
 export const TrafficRefusalReason = {
   FOREIGN: 'FOREIGN',
   NEGATIVE: 'NEGATIVE',
@@ -30,7 +28,7 @@ export const TrafficRefusalReason = {
 } as const;
 export type TrafficRefusalReason = keyof typeof TrafficRefusalReason;
 
-/** An entry that does not count, named by its place and as it was sent. */
+/** An entry that was not counted, with its ids as the agent sent them. */
 export interface RefusedEntry {
   index: number;
   nodeId: string;
@@ -38,7 +36,6 @@ export interface RefusedEntry {
   reason: TrafficRefusalReason;
 }
 
-/** The refusal of an entry. */
 export function refuse(
   { index, nodeId, subscriptionId }: TrafficEntry,
   reason: TrafficRefusalReason,
@@ -48,10 +45,7 @@ export function refuse(
 
 const Uuid = z.guid();
 
-/**
- * What can be told from an entry alone: traffic runs forwards, and what is no id is nothing of
- * ours.
- */
+/** Checks an entry without the database: ids must be UUIDs, and bytes must not be negative. */
 export function refusalReasonOf({
   nodeId,
   subscriptionId,
