@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 describe('reassignRevisions', () => {
-  it('has a database tell its lists that was brought from another PostgreSQL', async () => {
+  it('makes lists of a database that was restored from another PostgreSQL readable', async () => {
     const { db } = api.services;
     const { agent, plan } = await buildFleet(api);
     const { id } = await buildSubscription(db, { planId: plan.id });

@@ -15,21 +15,21 @@ describe('nextSyncStep', () => {
   const whole = { kind: 'SCAN', revision: 150n, bucket: -1, isFull: true };
 
   it.each([
-    ['nothing', null],
+    ['absent', null],
     ['zero', 0n],
-    ['a revision from the future', at(200n)],
-    ['a revision from before the nodes changed', at(99n)],
-  ])('begins the whole list for %s', (_what, since) => {
+    ['from the future', at(200n)],
+    ['older than the last node change', at(99n)],
+  ])('starts a full scan when the agent’s revision is %s', (_what, since) => {
     expect(nextSyncStep(since, state())).toEqual(whole);
   });
 
-  it('walks through what there was when the list began, as far as it has come', () => {
+  it('continues a scan where it stopped, as of the revision at its start', () => {
     const step = nextSyncStep(at(150n, 7, true), state({ lastRevision: 180n }));
 
     expect(step).toEqual({ kind: 'SCAN', revision: 150n, bucket: 7, isFull: false });
   });
 
-  it('goes on with changes after the walk', () => {
+  it('continues with changes after a complete scan', () => {
     expect(nextSyncStep(at(150n, LAST_BUCKET, true), state({ lastRevision: 180n }))).toMatchObject({
       kind: 'CHANGES',
       after: { revision: 150n, bucket: LAST_BUCKET },
@@ -37,12 +37,12 @@ describe('nextSyncStep', () => {
     expect(nextSyncStep(at(150n, LAST_BUCKET, true), state())).toEqual({ kind: 'UP_TO_DATE' });
   });
 
-  it('looks for the rest of a revision that was not read to its end', () => {
+  it('reads the rest of a revision that was read in part', () => {
     expect(nextSyncStep(at(150n, 7), state()).kind).toBe('CHANGES');
     expect(nextSyncStep(at(150n), state()).kind).toBe('UP_TO_DATE');
   });
 
-  it('waits while the change of the nodes cannot be told, and leaves a whole list as it is', () => {
+  it('waits for a node change above the horizon, unless the agent has a complete list', () => {
     const unstable = state({ fullListRevision: 200n });
 
     expect(nextSyncStep(null, unstable)).toEqual({ kind: 'WAIT' });
@@ -50,7 +50,7 @@ describe('nextSyncStep', () => {
     expect(nextSyncStep(at(150n), unstable)).toEqual({ kind: 'UP_TO_DATE' });
   });
 
-  it('begins with the change of the nodes where nothing else has changed since', () => {
+  it('starts a scan at the node change if nothing has changed since', () => {
     expect(nextSyncStep(null, state({ lastRevision: null }))).toMatchObject({ revision: 100n });
     expect(nextSyncStep(null, state({ lastRevision: 50n }))).toMatchObject({ revision: 100n });
   });
@@ -66,7 +66,7 @@ describe('pageLength', () => {
     [[2, 2, 2, 2], 3, 4],
     [[2, 2], 1, 2],
     [[], 1, 0],
-  ])('of %j, %i at most, is %i: never a part of what stands at one place', (places, size, length) => {
-    expect(pageLength(places, size)).toBe(length);
+  ])('for keys %j and a size of %i is %i, so that equal keys are never split', (keys, size, length) => {
+    expect(pageLength(keys, size)).toBe(length);
   });
 });
