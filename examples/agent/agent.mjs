@@ -25,7 +25,7 @@ const MAX_PAUSE_MS = 30_000;
  */
 
 /**
- * The proxy that carries the users' traffic on this machine. A real agent starts and reconfigures it.
+ * The proxy that carries the users' traffic on this machine. A real agent starts and configures it.
  *
  * @typedef {object} Proxy
  * @property {(admitted: UserMap) => Promise<void>} admit replaces the whole list
