@@ -19,7 +19,7 @@ export interface AgentPresence {
    * Keeps the server online while the agent has a socket open.
    *
    * @param onRevoked called when the token of the agent is revoked
-   * @returns disconnects
+   * @returns a function to call when the socket closes
    */
   connect(caller: AgentCaller, onRevoked: () => void): () => void;
 }

@@ -7,8 +7,8 @@ const NEXT_TRANSACTION = Prisma.sql`pg_snapshot_xmax(pg_current_snapshot())::tex
 
 /**
  * Replaces revisions that lie beyond every transaction of this PostgreSQL, as after a dump from
- * another one was restored. Until transaction ids caught up, such changes would not reach any
- * agent. Agents then read their whole lists again.
+ * another one was restored: such changes would reach no agent until the transaction ids catch up.
+ * Agents then read their whole lists again.
  *
  * Runs at each start: if no revision is foreign, it costs one index lookup per plan.
  *

@@ -65,8 +65,7 @@ async function fingerprints({ db }: Pick<Services, 'db'>, ids: string[]): Promis
 
 /**
  * Turns wake-ups for plans into wake-ups for the lists that contain them. The index is out of date
- * for a server that has just got a plan, so each wake-up is followed by one query that finds those
- * servers.
+ * for a server to which a plan was just added; one query, at most every 250 ms, finds such servers.
  */
 function routeWakeUps(
   { db, pubSub, log }: Pick<Services, 'db' | 'pubSub' | 'log'>,

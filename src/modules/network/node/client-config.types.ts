@@ -26,7 +26,7 @@ export class ShadowsocksConfig implements ConfigOf<'SHADOWSOCKS'> {
 type Tls = Pick<ConfigOf<'TROJAN'>, 'serverName' | 'alpn' | 'fingerprint'>;
 type Carried = Pick<ConfigOf<'TROJAN'>, 'network' | 'path' | 'host' | 'serviceName'>;
 
-/** Fields that several protocols share. It is no GraphQL interface: each type repeats them. */
+/** Fields that several protocols share. Not a GraphQL interface: each type has its own copy. */
 @ObjectType({ simpleResolvers: true })
 abstract class CarriedOverTls implements Tls, Carried {
   @Field(() => String, { nullable: true, description: 'TLS server name (SNI); null to use the address.' })

@@ -20,7 +20,7 @@ export class NodeAdminResolver {
   nodes(
     @Arg('filter', () => NodeFilter, {
       nullable: true,
-      description: 'Conditions that nodes must meet; absent: all nodes.',
+      description: 'Conditions that nodes must meet; all nodes if absent.',
     })
     filter: NodeFilter | null | undefined,
     @Args(() => PageArgs) page: PageArgs,

@@ -6,8 +6,8 @@ import type { Services } from '../../../platform/services.ts';
 const CACHE_MS = 30_000;
 
 /**
- * The addresses of our own servers and nodes. Users who are connected to one reach the API from its
- * address. It is shared by all of them, so rate limits by address must not apply to it.
+ * The addresses of our own servers and nodes. Users who are connected to one of them reach the API
+ * from its address. Rate limits by address must not apply to it, because many users share it.
  */
 export interface OwnAddresses {
   has(ip: string): Promise<boolean>;

@@ -10,11 +10,12 @@ registerEnumType(ServerStatus, {
   name: 'ServerStatus',
   description: 'Whether a server is online, and whether its agent has the current list of users.',
   valuesConfig: {
-    ONLINE: { description: 'The agent is connected and has the current list of users.' },
+    ONLINE: { description: 'The agent was seen within the last minute, and the server is not LAGGING.' },
     LAGGING: {
-      description: 'The agent is connected, but has not confirmed a change for at least 10 seconds.',
+      description:
+        'The agent was seen within the last minute, but a change has been unconfirmed for at least 10 seconds.',
     },
-    OFFLINE: { description: 'The agent was not seen for a minute, or never.' },
+    OFFLINE: { description: 'The agent was never seen, or not within the last minute.' },
   },
 });
 

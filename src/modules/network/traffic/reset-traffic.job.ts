@@ -2,7 +2,7 @@ import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { RepeatedJob } from '../../../platform/jobs/repeated-jobs.ts';
 
 /**
- * The interval bounds how long an EXHAUSTED subscription stays so after its new period has begun.
+ * The interval limits how long a subscription stays EXHAUSTED after its new period has started.
  */
 export const resetTrafficJob: RepeatedJob = {
   name: 'reset-traffic',

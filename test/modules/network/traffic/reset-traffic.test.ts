@@ -140,7 +140,7 @@ describe('bonus traffic from a merge', () => {
       { upload: 60n, download: 50n, status: 'EXHAUSTED' },
     );
 
-    // 70 were left of the one, none of the other, which has used 110.
+    // One subscription had 70 bytes left; the other had none, with 110 used.
     expect(await present(id)).toMatchObject({ trafficLimit: 180n, bonusTraffic: 80n, status: 'ACTIVE' });
     await resetTraffic(services);
 
