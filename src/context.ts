@@ -11,6 +11,8 @@ import { watchedUsers } from './modules/lifecycle/account/watch-viewer.ts';
 import { createOperationBudget, type OperationBudget } from './modules/lifecycle/login/operation-budget.ts';
 import { type AgentPresence, createAgentPresence } from './modules/network/agent/agent-presence.ts';
 import { createUserLists, type UserLists } from './modules/network/agent/user-lists.ts';
+import { createNodeListings, type NodeListings } from './modules/network/node-list/subscription-nodes.ts';
+import { createOwnAddresses, type OwnAddresses } from './modules/network/server/own-addresses.ts';
 import { createServerStates, type ServerStates } from './modules/network/server/read-server-states.ts';
 import {
   createStatistics,
@@ -38,6 +40,8 @@ export interface Shared extends OrderCoalescers, UserLists, BatchReads, AccessTo
   sessionWatch: EndWatch;
   presence: Presence;
   agentPresence: AgentPresence;
+  nodeListings: NodeListings;
+  ownAddresses: OwnAddresses;
   serverStates: ServerStates;
   propagations: Propagations;
   operationBudget: OperationBudget;
@@ -57,6 +61,7 @@ export function createShared(
   services: Services,
   { BATCH_SIZE, REDEMPTION_LOCK, RATE_LIMITS = true }: ProcessSettings,
 ): Shared {
+  const ownAddresses = createOwnAddresses(services);
   return {
     ...createOrderCoalescers(services, { maxSize: BATCH_SIZE }),
     ...createUserLists(services),
@@ -71,9 +76,11 @@ export function createShared(
     sessionWatch: createSessionWatch(services),
     presence: createPresence(services),
     agentPresence: createAgentPresence(services),
+    nodeListings: createNodeListings(services),
+    ownAddresses,
     serverStates: createServerStates(services),
     propagations: createPropagations(services),
-    operationBudget: createOperationBudget(services, { enabled: RATE_LIMITS }),
+    operationBudget: createOperationBudget({ ownAddresses }, { enabled: RATE_LIMITS }),
     redemptionLock: REDEMPTION_LOCK,
   };
 }

@@ -4,7 +4,7 @@ import { connect } from './connect.ts';
 import { createShared } from './context.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
-import { restartRevisions } from './modules/network/agent/restart-revisions.ts';
+import { reassignRevisions } from './modules/network/agent/reassign-revisions.ts';
 import { armCrashPoints } from './platform/crash-points.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
 import type { Logger } from './platform/logger.ts';
@@ -63,7 +63,7 @@ async function bringUp(settings: LaunchSettings, onStop: (stop: () => Promise<vo
     log,
   });
   onStop(services.close);
-  await restartRevisions(services);
+  await reassignRevisions(services);
   const demoCode = await prepareData(settings, services, embedded?.fresh ?? false);
 
   if (config.ROLE !== 'api') onStop(startWorker(services, config).stop);

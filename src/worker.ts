@@ -1,7 +1,7 @@
 import { endStaleStays } from './modules/identity/presence/end-stale-stays.ts';
 import { deleteExpiredLoginsJob } from './modules/identity/session/delete-expired-logins.job.ts';
 import { deleteExpiredLogins } from './modules/identity/session/delete-expired-logins.ts';
-import { forgetTrafficReportsJob } from './modules/network/traffic/delete-old-traffic-reports.job.ts';
+import { deleteOldTrafficReportsJob } from './modules/network/traffic/delete-old-traffic-reports.job.ts';
 import { deleteOldTrafficReports } from './modules/network/traffic/delete-old-traffic-reports.ts';
 import { resetTrafficJob } from './modules/network/traffic/reset-traffic.job.ts';
 import { resetTraffic } from './modules/network/traffic/reset-traffic.ts';
@@ -45,7 +45,7 @@ export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: numb
     [expireSubscriptionsJob, (signal) => expireSubscriptions(services, signal)],
     [resetTrafficJob, (signal) => resetTraffic(services, signal)],
     [deleteExpiredLoginsJob, (signal) => deleteExpiredLogins(services, signal)],
-    [forgetTrafficReportsJob, (signal) => deleteOldTrafficReports(services, signal)],
+    [deleteOldTrafficReportsJob, (signal) => deleteOldTrafficReports(services, signal)],
   ]);
   return {
     stop: async () => {

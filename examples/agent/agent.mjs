@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Refusal, TokenEnded } from './api.mjs';
+import { Refusal, TokenRevoked } from './api.mjs';
 import { TrafficReporter } from './traffic.mjs';
 import { UserList } from './user-list.mjs';
 
@@ -16,24 +16,34 @@ const STATUS = `mutation ($input: ServerStatusInput!) { reportServerStatus(input
 
 const TRAFFIC_EVERY_MS = 10_000;
 const STATUS_EVERY_MS = 30_000;
-const LONGEST_PAUSE_MS = 30_000;
+const MAX_PAUSE_MS = 30_000;
 
 /**
- * What carries the users' traffic on this machine. An agent for a real one starts and reconfigures it.
- *
- * @typedef {object} Proxy
- * @property {(config: { serverId: string, name: string, nodes: object[] }) => Promise<void>} configure
- * @property {(users: Map<string, import('./user-list.mjs').User>) => Promise<void>} letIn exactly these, nobody else
- * @property {() => Promise<import('./traffic.mjs').Traffic[]>} readTraffic since the last call
- * @property {() => Promise<{ subscriptionId: string, ips: string[] }[]>} readOnline
- * @property {() => Promise<{ cpu: number, memory: number, disk: number, version: string }>} readStatus
+ * @typedef {Map<string, import('./user-list.mjs').User>} UserMap
+ * @typedef {{ serverId: string, name: string, nodes: object[] }} ServerConfig
+ * @typedef {{ cpu: number, memory: number, disk: number, version: string }} Status
  */
 
 /**
- * Keeps a proxy in step with the server until `signal` ends it.
+ * The proxy that carries the users' traffic on this machine. A real agent starts and configures it.
  *
- * @param {{ api: import('./api.mjs').Api, proxy: Proxy, log: (line: string) => void, signal: AbortSignal }} options
- * @throws {TokenEnded} when the token is good no longer; nothing else ends it
+ * @typedef {object} Proxy
+ * @property {(admitted: UserMap) => Promise<void>} admit replaces the whole list
+ * @property {(config: ServerConfig) => Promise<void>} configure
+ * @property {() => Promise<import('./traffic.mjs').Traffic[]>} readTraffic since the last call
+ * @property {() => Promise<{ subscriptionId: string, ips: string[] }[]>} readOnline
+ * @property {() => Promise<Status>} readStatus
+ */
+
+/**
+ * Keeps a proxy in sync with the API until `signal` aborts.
+ *
+ * @param {object} options
+ * @param {import('./api.mjs').Api} options.api
+ * @param {Proxy} options.proxy
+ * @param {(line: string) => void} options.log
+ * @param {AbortSignal} options.signal
+ * @throws {TokenRevoked} any other error is logged and retried
  */
 export async function runAgent({ api, proxy, log, signal }) {
   const stopping = new AbortController();
@@ -56,12 +66,12 @@ export async function runAgent({ api, proxy, log, signal }) {
   } finally {
     stopping.abort();
     await Promise.all(reports);
-    // What was counted last would be lost with this process.
-    await reportTraffic().catch((error) => log(`the last traffic could not be reported: ${error.message}`));
+    // Traffic that was counted since the last report would be lost with this process.
+    await reportTraffic().catch((error) => log(`failed to report the last traffic: ${error.message}`));
   }
 }
 
-/** Follows the list of users; after a break it goes on from where it was, with longer and longer pauses. */
+/** Follows the list of users. Reconnects with exponential backoff and resumes from its revision. */
 async function keepUsers({ api, proxy, log, signal }) {
   const list = new UserList();
   let failures = 0;
@@ -73,33 +83,33 @@ async function keepUsers({ api, proxy, log, signal }) {
   };
   while (!signal.aborted) {
     await watch().catch((error) => {
-      if (error instanceof TokenEnded) throw error;
-      if (!signal.aborted) log(`the list of users: ${error.message}; trying again`);
+      if (error instanceof TokenRevoked) throw error;
+      if (!signal.aborted) log(`user list disconnected, retrying: ${error.message}`);
     });
-    await pause(failures++, signal);
+    await backOff(failures++, signal);
   }
 }
 
 async function follow({ api, proxy, log, list }, delta) {
-  // A new list comes when the nodes have changed, and with them the configuration.
+  // A new list means that nodes changed, so the configuration did too.
   if (delta.full) await proxy.configure((await api.ask(CONFIG)).serverConfig);
   if (!list.apply(delta)) return;
-  await proxy.letIn(list.users);
+  await proxy.admit(list.users);
   await api.ask(CONFIRM, { revision: list.revision });
   log(`${list.users.size} users as of revision ${list.revision}`);
 }
 
-/** Half of it by chance: a thousand agents must not come again at the same moment. */
-async function pause(failures, signal) {
-  const longest = Math.min(500 * 2 ** failures, LONGEST_PAUSE_MS);
-  await sleep(longest / 2 + (Math.random() * longest) / 2, undefined, { signal }).catch(() => {});
+/** Half of the delay is random, so that agents do not all reconnect together after an outage. */
+async function backOff(failures, signal) {
+  const maxMs = Math.min(500 * 2 ** failures, MAX_PAUSE_MS);
+  await sleep(maxMs / 2 + (Math.random() * maxMs) / 2, undefined, { signal }).catch(() => {});
 }
 
 async function every(ms, work, { log, signal }) {
   while (!signal.aborted) {
     await work().catch((error) => {
-      const isNews = !(error instanceof Refusal) || !error.isRetryable;
-      if (isNews) log(`a report failed: ${error.message}`);
+      const isTransient = error instanceof Refusal && error.isRetryable;
+      if (!isTransient) log(`failed to report: ${error.message}`);
     });
     await sleep(ms, undefined, { signal }).catch(() => {});
   }

@@ -1,12 +1,16 @@
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 
-/** An answer that takes longer is none. */
-const ANSWER_MS = 15_000;
+/** HTTP requests are aborted after this time. */
+const REQUEST_TIMEOUT_MS = 15_000;
 
-/** What the server said no to, in its own words. */
+/** A GraphQL error, with its code and message. */
 export class Refusal extends Error {
-  /** @param {{ message: string, extensions: { code: string, field?: string, retryable: boolean } }} error */
+  /**
+   * @param {object} error
+   * @param {string} error.message
+   * @param {{ code: string, field?: string, retryable: boolean }} error.extensions
+   */
   constructor({ message, extensions }) {
     super(`${extensions.code}: ${message}`);
     this.name = 'Refusal';
@@ -16,11 +20,11 @@ export class Refusal extends Error {
   }
 }
 
-/** The socket was closed with a code after which coming again is no use: the token is good no longer. */
-export class TokenEnded extends Error {}
+/** The socket was closed because the token is invalid, so reconnecting is pointless. */
+export class TokenRevoked extends Error {}
 
 /**
- * Talks to the server with the token of an agent.
+ * A client of the API that authenticates as an agent.
  *
  * @param {{ url: string, token: string }} options url without a path: `http://127.0.0.1:4000`
  */
@@ -28,19 +32,19 @@ export function createApi({ url, token }) {
   const authorization = `Bearer ${token}`;
   return {
     /**
-     * One operation over HTTP.
+     * Runs one operation over HTTP.
      *
      * @param {string} query
      * @param {Record<string, unknown>} [variables]
      * @returns {Promise<Record<string, any>>} the data
-     * @throws {Refusal} what the server said no to; any other error: it gave no answer
+     * @throws {Refusal} for a GraphQL error; any other error means that there was no answer
      */
     async ask(query, variables) {
       const response = await fetch(`${url}/graphql`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', authorization },
         body: JSON.stringify({ query, variables }),
-        signal: AbortSignal.timeout(ANSWER_MS),
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       });
       const { data, errors } = await response.json();
       if (errors) throw new Refusal(errors[0]);
@@ -48,20 +52,20 @@ export function createApi({ url, token }) {
     },
 
     /**
-     * The messages of one subscription over a websocket of its own, until that breaks or `signal` ends it.
+     * Runs one subscription over its own websocket, until that closes or `signal` aborts.
      *
      * @param {string} query
      * @param {Record<string, unknown>} variables
      * @param {AbortSignal} signal
      * @returns {AsyncGenerator<Record<string, any>>} the data of each message
-     * @throws {TokenEnded | Refusal} or whatever broke the connection
+     * @throws {TokenRevoked | Refusal} any other error means that the connection was lost
      */
     async *watch(query, variables, signal) {
       const client = createClient({
         url: `${url.replace(/^http/, 'ws')}/graphql`,
         webSocketImpl: WebSocket,
         connectionParams: { authorization },
-        // Whoever comes again asks for something else: what has changed since the last message.
+        // A reconnect needs a new `since`, so the client must not resubscribe by itself.
         retryAttempts: 0,
         keepAlive: 20_000,
       });
@@ -73,7 +77,7 @@ export function createApi({ url, token }) {
           yield data;
         }
       } catch (error) {
-        throw inWords(error);
+        throw toError(error);
       } finally {
         signal.removeEventListener('abort', end);
         await client.dispose();
@@ -84,10 +88,8 @@ export function createApi({ url, token }) {
 
 /** @typedef {ReturnType<typeof createApi>} Api */
 
-function inWords(error) {
+function toError(error) {
   if (Array.isArray(error)) return new Refusal(error[0]);
-  if (error?.code === 4401) return new TokenEnded(error.reason);
-  return error instanceof Error
-    ? error
-    : new Error(`the socket was closed: ${error?.code} ${error?.reason ?? ''}`);
+  if (error?.code === 4401) return new TokenRevoked(error.reason);
+  return error instanceof Error ? error : new Error(`socket closed: ${error?.code} ${error?.reason ?? ''}`);
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createApi, Refusal, TokenEnded } from './api.mjs';
+import { createApi, Refusal, TokenRevoked } from './api.mjs';
 import { UserList } from './user-list.mjs';
 
-// SERVER_TOKEN=srv_… npm run agent:conformance: plays what docs/agents.md promises an agent, from the agent's side, and
-// prints a table. It confirms and reports, so it wants a server of its own, with a node of a plan that has users.
+// SERVER_TOKEN=srv_… npm run agent:conformance: checks from an agent's side what docs/agents.md
+// specifies, and prints a table. It confirms and reports, so use a dedicated server, with a node of
+// a plan that has users.
 const { TESSERA_URL: url = 'http://127.0.0.1:4000', SERVER_TOKEN: token = '' } = process.env;
 
 const DELTA =
@@ -15,17 +16,17 @@ const CONFIRM = 'mutation ($revision: BigInt!) { confirmServerUsers(revision: $r
 const ONLINE = 'mutation ($input: ReportOnlineInput!) { reportOnline(input: $input) }';
 const STATUS = 'mutation ($input: ServerStatusInput!) { reportServerStatus(input: $input) }';
 const TRAFFIC = 'mutation ($input: ReportTrafficInput!) { reportTraffic(input: $input) { applied refused } }';
-const LARGEST = '9223372036854775807';
+const MAX_INT64 = '9223372036854775807';
 
 const api = createApi({ url, token });
 
-/** Asks until there is nothing more; gives the deltas, too. */
+/** Reads pages until there are no more, and returns their deltas. */
 async function sync(list, first) {
   const deltas = [];
   do {
     const { serverUsers } = await api.ask(USERS, { since: list.revision, first });
     deltas.push(serverUsers);
-    if (deltas.length > 100_000) throw new Error('it does not end');
+    if (deltas.length > 100_000) throw new Error('the list does not end after 100,000 pages');
   } while (!list.apply(deltas.at(-1)));
   return deltas;
 }
@@ -38,7 +39,7 @@ async function wholeList(first) {
 
 function same(one, other, what) {
   const [a, b] = [one, other].map((value) => JSON.stringify(value));
-  if (a !== b) throw new Error(`${what}: ${a?.slice(0, 100)}, not ${b?.slice(0, 100)}`);
+  if (a !== b) throw new Error(`${what}: got ${a?.slice(0, 100)}, expected ${b?.slice(0, 100)}`);
 }
 
 const byId = (list) =>
@@ -46,20 +47,20 @@ const byId = (list) =>
 
 async function refused(code, work) {
   const outcome = await work().then(
-    () => 'no refusal',
+    () => 'no error',
     (error) => error,
   );
-  if (outcome?.code !== code) throw new Error(`${outcome?.message ?? outcome}, not ${code}`);
+  if (outcome?.code !== code) throw new Error(`got ${outcome?.message ?? outcome}, expected ${code}`);
 }
 
 async function firstMessages(since, count) {
   const deltas = [];
-  const patience = AbortSignal.timeout(10_000);
-  for await (const { serverUsersChanged } of api.watch(CHANGED, { since }, patience)) {
+  const timeout = AbortSignal.timeout(10_000);
+  for await (const { serverUsersChanged } of api.watch(CHANGED, { since }, timeout)) {
     deltas.push(serverUsersChanged);
     if (deltas.length >= count && !serverUsersChanged.hasMore) return deltas;
   }
-  throw new Error('no message came in ten seconds');
+  throw new Error('no message arrived within 10 seconds');
 }
 
 const traffic = (entries, sequence = 1, bootId = randomUUID()) =>
@@ -74,19 +75,19 @@ const unknownEntry = () => ({
 });
 
 const CHECKS = {
-  'the token is taken': async () => {
+  'a valid token is accepted': async () => {
     const { serverConfig } = await api.ask('{ serverConfig { serverId name nodes } }');
-    if (!serverConfig.serverId) throw new Error('there is no configuration');
+    if (!serverConfig.serverId) throw new Error('serverConfig has no serverId');
   },
-  'a token that is none is refused': () =>
+  'an unknown token is rejected with UNAUTHENTICATED': () =>
     refused('UNAUTHENTICATED', () =>
       createApi({ url, token: `srv_${'A'.repeat(43)}` }).ask('{ serverConfig { serverId } }'),
     ),
-  'a new list begins with `full`, once': async () => {
+  'only the first page of a new list has `full`': async () => {
     const deltas = await sync(new UserList(), 100);
     same(
       deltas.map(({ full }) => full),
-      deltas.map((_delta, place) => place === 0),
+      deltas.map((_delta, index) => index === 0),
       'full',
     );
   },
@@ -96,7 +97,7 @@ const CHECKS = {
     await sync(small);
     same(byId(small), byId(large), 'users');
   },
-  'nothing new is an empty delta with the same revision': async () => {
+  'without changes, the delta is empty and the revision stays the same': async () => {
     const list = await wholeList();
     const before = list.revision;
     const [delta] = await sync(list);
@@ -105,76 +106,77 @@ const CHECKS = {
   },
   'revisions rise from page to page': async () => {
     const revisions = (await sync(new UserList(), 10)).map(({ revision }) => BigInt(revision));
-    if (revisions.some((revision, place) => place > 0 && revision <= revisions[place - 1]))
-      throw new Error('they do not');
+    if (revisions.some((revision, index) => index > 0 && revision <= revisions[index - 1]))
+      throw new Error('a revision does not rise');
   },
-  'a revision from the future gets the whole list': async () => {
-    const { serverUsers } = await api.ask(USERS, { since: LARGEST });
+  'a revision from the future starts a new list': async () => {
+    const { serverUsers } = await api.ask(USERS, { since: MAX_INT64 });
     same(serverUsers.full, true, 'full');
   },
-  'a negative revision is refused': () => refused('BAD_USER_INPUT', () => api.ask(USERS, { since: '-1' })),
-  'pages of 0 and of 10,001 are refused': async () => {
+  'a negative revision is rejected': () => refused('BAD_USER_INPUT', () => api.ask(USERS, { since: '-1' })),
+  'page sizes of 0 and 10,001 are rejected': async () => {
     await refused('BAD_USER_INPUT', () => api.ask(USERS, { first: 0 }));
     await refused('BAD_USER_INPUT', () => api.ask(USERS, { first: 10_001 }));
   },
-  'the same list comes over the websocket': async () => {
+  'a websocket streams the same list': async () => {
     const list = new UserList();
     for (const delta of await firstMessages(null, 1)) list.apply(delta);
     await sync(list);
     same(byId(list), byId(await wholeList()), 'users');
   },
-  'a websocket goes on from a revision': async () => {
+  'a websocket resumes from a revision': async () => {
     const { revision } = await wholeList();
     const [first] = await firstMessages(revision, 1);
     same(first.full, false, 'full');
   },
-  'a websocket without a good token is closed with 4401': async () => {
-    const stranger = createApi({ url, token: `srv_${'A'.repeat(43)}` });
-    const outcome = await stranger
+  'a websocket with an unknown token is closed with 4401': async () => {
+    const unauthenticated = createApi({ url, token: `srv_${'A'.repeat(43)}` });
+    const outcome = await unauthenticated
       .watch(CHANGED, {}, AbortSignal.timeout(5_000))
       .next()
       .catch((error) => error);
-    if (!(outcome instanceof TokenEnded)) throw new Error(`${outcome?.message ?? 'it is open'}`);
+    if (!(outcome instanceof TokenRevoked))
+      throw new Error(`${outcome?.message ?? 'the socket stayed open'}`);
   },
-  'what is applied is confirmed, and confirming never goes backwards': async () => {
+  'a revision is confirmed, and confirming never goes backwards': async () => {
     const { revision } = await wholeList();
-    same(await api.ask(CONFIRM, { revision }), { confirmServerUsers: true }, 'the first time');
-    same(await api.ask(CONFIRM, { revision }), { confirmServerUsers: true }, 'again');
-    same(await api.ask(CONFIRM, { revision: '2' }), { confirmServerUsers: false }, 'an older one');
-    await refused('BAD_USER_INPUT', () => api.ask(CONFIRM, { revision: LARGEST }));
+    same(await api.ask(CONFIRM, { revision }), { confirmServerUsers: true }, 'first confirmation');
+    same(await api.ask(CONFIRM, { revision }), { confirmServerUsers: true }, 'second confirmation');
+    same(await api.ask(CONFIRM, { revision: '2' }), { confirmServerUsers: false }, 'older revision');
+    await refused('BAD_USER_INPUT', () => api.ask(CONFIRM, { revision: MAX_INT64 }));
   },
-  'the status is taken, and refused outside of 0 to 1': async () => {
+  'a status is accepted, and rejected outside of 0 to 1': async () => {
     const input = { cpu: 0.1, memory: 0.2, disk: 0.3, version: 'conformance' };
-    same(await api.ask(STATUS, { input }), { reportServerStatus: true }, 'it');
+    same(await api.ask(STATUS, { input }), { reportServerStatus: true }, 'status');
     await refused('BAD_USER_INPUT', () => api.ask(STATUS, { input: { ...input, cpu: 42 } }));
   },
-  'who is online is taken; what is foreign is left out': async () => {
-    same(await api.ask(ONLINE, { input: { entries: [] } }), { reportOnline: true }, 'nobody');
+  'online subscriptions are accepted, and foreign ones ignored': async () => {
+    same(await api.ask(ONLINE, { input: { entries: [] } }), { reportOnline: true }, 'empty report');
     const entries = [{ subscriptionId: randomUUID(), ips: ['192.0.2.1'] }];
-    same(await api.ask(ONLINE, { input: { entries } }), { reportOnline: false }, 'a stranger');
+    same(await api.ask(ONLINE, { input: { entries } }), { reportOnline: false }, 'foreign subscription');
   },
-  'a report of traffic counts once': async () => {
+  'a repeated traffic report is applied once': async () => {
     const bootId = randomUUID();
-    same((await traffic([], 1, bootId)).applied, true, 'the first time');
-    same((await traffic([], 1, bootId)).applied, false, 'again');
-    same((await traffic([], 2, bootId)).applied, true, 'the next');
+    same((await traffic([], 1, bootId)).applied, true, 'first report');
+    same((await traffic([], 1, bootId)).applied, false, 'repeated report');
+    same((await traffic([], 2, bootId)).applied, true, 'next report');
   },
-  'foreign traffic is refused by its name': async () => {
+  'foreign traffic is refused with its subscription id': async () => {
     const entry = unknownEntry();
     same((await traffic([entry])).refused, [entry.subscriptionId], 'refused');
   },
-  '5,000 entries are taken, 5,001 refused': async () => {
+  '5,000 traffic entries are accepted, and 5,001 rejected': async () => {
     await traffic(Array.from({ length: 5_000 }, unknownEntry));
     await refused('BAD_USER_INPUT', () => traffic(Array.from({ length: 5_001 }, unknownEntry)));
   },
 };
 
 let failed = 0;
-for (const [what, check] of Object.entries(CHECKS)) {
+for (const [name, check] of Object.entries(CHECKS)) {
   const startedAt = performance.now();
-  const fault = await check().then(
+  const failure = await check().then(
     () => null,
-    // A server that is busy for a moment is asked once more.
+    // A retryable error is retried once.
     async (error) => {
       if (!(error instanceof Refusal) || !error.isRetryable) return error;
       await sleep(1_000);
@@ -184,14 +186,14 @@ for (const [what, check] of Object.entries(CHECKS)) {
       );
     },
   );
-  if (fault) failed += 1;
+  if (failure) failed += 1;
   const time = `${Math.round(performance.now() - startedAt)} ms`;
-  console.log(`${fault ? 'FAILED' : 'ok    '}  ${what.padEnd(68)} ${time.padStart(8)}`);
-  if (fault) console.log(`        ${fault.message}`);
+  console.log(`${failure ? 'FAILED' : 'ok    '}  ${name.padEnd(68)} ${time.padStart(8)}`);
+  if (failure) console.log(`        ${failure.message}`);
 }
 console.log(
   failed === 0
-    ? `\nAll ${Object.keys(CHECKS).length} hold.`
-    : `\n${failed} of ${Object.keys(CHECKS).length} failed.`,
+    ? `\nAll ${Object.keys(CHECKS).length} checks passed.`
+    : `\n${failed} of ${Object.keys(CHECKS).length} checks failed.`,
 );
 process.exitCode = failed === 0 ? 0 : 1;

@@ -1,20 +1,21 @@
 import { runAgent } from './agent.mjs';
-import { createApi, TokenEnded } from './api.mjs';
+import { createApi, TokenRevoked } from './api.mjs';
 import { createStandIn } from './stand-in.mjs';
 
-// SERVER_TOKEN=srv_… npm run agent: keeps the list of users of one server and reports for it; docs/agents.md.
+// SERVER_TOKEN=srv_… npm run agent: syncs the users of one server and reports for it.
+// See docs/agents.md.
 const { TESSERA_URL = 'http://127.0.0.1:4000', SERVER_TOKEN, SIMULATE = 'off' } = process.env;
 
 const log = (line) => console.log(`${new Date().toISOString()} ${line}`);
 
 async function main() {
   if (!SERVER_TOKEN)
-    throw new TokenEnded('SERVER_TOKEN is not set: createServer and rotateServerToken give one');
+    throw new TokenRevoked('SERVER_TOKEN is not set; createServer and rotateServerToken return one');
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort());
   const api = createApi({ url: TESSERA_URL, token: SERVER_TOKEN });
   const proxy = createStandIn({ simulate: SIMULATE === 'on' });
-  log(`for ${TESSERA_URL}`);
+  log(`connecting to ${TESSERA_URL}`);
   await runAgent({ api, proxy, log, signal: stop.signal });
   log('stopped');
 }
@@ -22,7 +23,7 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  if (!(error instanceof TokenEnded)) throw error;
-  console.error(`The server does not take the token: ${error.message}`);
+  if (!(error instanceof TokenRevoked)) throw error;
+  console.error(`The API rejected the token: ${error.message}`);
   process.exitCode = 1;
 }

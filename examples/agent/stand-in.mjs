@@ -2,8 +2,8 @@ import { statfs } from 'node:fs/promises';
 import { cpus, freemem, loadavg, totalmem } from 'node:os';
 
 /**
- * Stands where a proxy would: it lets nobody through. With `simulate` it makes up that one in three users is connected
- * and has moved some bytes.
+ * A stand-in for a proxy that carries no traffic. With `simulate`, one in three users is connected
+ * and has random traffic.
  *
  * @param {{ simulate: boolean }} options
  * @returns {import('./agent.mjs').Proxy}
@@ -13,8 +13,8 @@ export function createStandIn({ simulate }) {
   const active = () => (simulate ? users.filter((_user, place) => place % 3 === 0).slice(0, 5_000) : []);
   return {
     configure: async () => {},
-    letIn: async (letIn) => {
-      users = [...letIn.values()];
+    admit: async (admitted) => {
+      users = [...admitted.values()];
     },
     readTraffic: async () =>
       active().map(({ subscriptionId, nodeIds: [nodeId] }) => {
@@ -33,4 +33,4 @@ export function createStandIn({ simulate }) {
   };
 }
 
-const randomBytes = (most) => BigInt(Math.floor(Math.random() * most));
+const randomBytes = (max) => BigInt(Math.floor(Math.random() * max));

@@ -2,16 +2,22 @@ import { randomUUID } from 'node:crypto';
 import { Refusal } from './api.mjs';
 
 const REPORT = `mutation ($input: ReportTrafficInput!) { reportTraffic(input: $input) { applied refused } }`;
-const MOST_ENTRIES = 5_000;
-
-/** @typedef {{ nodeId: string, subscriptionId: string, upload: bigint, download: bigint }} Traffic */
+const MAX_ENTRIES = 5_000;
 
 /**
- * Reports traffic so that every byte counts once, however often answers are lost: a report that was not acknowledged
- * is sent again as it was, under the same number, and what came meanwhile waits for the next.
+ * @typedef {object} Traffic bytes of one subscription at one node
+ * @property {string} nodeId
+ * @property {string} subscriptionId
+ * @property {bigint} upload
+ * @property {bigint} download
+ */
+
+/**
+ * Reports every byte exactly once, even if answers are lost. An unacknowledged report is retried
+ * unchanged under the same sequence; traffic that is counted meanwhile goes into the next report.
  */
 export class TrafficReporter {
-  /** One run of this program: the numbers of its reports begin anew. */
+  /** Identifies this run of the program, in which sequences start at 1. */
   #bootId = randomUUID();
   #sequence = 0n;
   /** @type {Map<string, Traffic>} */
@@ -33,12 +39,12 @@ export class TrafficReporter {
     this.#counted.set(key, { nodeId, subscriptionId, ...sum });
   }
 
-  /** Sends everything that was counted; what cannot be sent now stays for the next time. */
+  /** Reports all counted traffic. After an error the rest is kept for the next call. */
   async report() {
     while (this.#unacknowledged || this.#counted.size > 0) {
       this.#unacknowledged ??= this.#nextReport();
       const { reportTraffic } = await this.api.ask(REPORT, { input: this.#unacknowledged }).catch((error) => {
-        // The same report would be refused again: better to lose one than to report nothing any more.
+        // Retrying would fail again. Dropping one report is better than never reporting again.
         if (error instanceof Refusal && error.code === 'BAD_USER_INPUT') this.#unacknowledged = null;
         throw error;
       });
@@ -49,11 +55,11 @@ export class TrafficReporter {
   }
 
   #nextReport() {
-    const some = [...this.#counted].slice(0, MOST_ENTRIES);
-    for (const [key] of some) this.#counted.delete(key);
+    const next = [...this.#counted].slice(0, MAX_ENTRIES);
+    for (const [key] of next) this.#counted.delete(key);
     this.#sequence += 1n;
-    const entries = some.map(([, { upload, download, ...of }]) => ({
-      ...of,
+    const entries = next.map(([, { upload, download, ...ids }]) => ({
+      ...ids,
       upload: `${upload}`,
       download: `${download}`,
     }));

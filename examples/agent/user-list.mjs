@@ -1,32 +1,47 @@
 /**
- * Somebody whom the server lets in.
- *
- * @typedef {{ subscriptionId: string, credential: string, nodeIds: string[], speedLimit: number | null, deviceLimit: number | null }} User
- * @typedef {{ revision: string, full: boolean, hasMore: boolean, upserts: User[], removals: string[] }} Delta
+ * @typedef {object} User an admitted user
+ * @property {string} subscriptionId
+ * @property {string} credential
+ * @property {string[]} nodeIds
+ * @property {number | null} speedLimit
+ * @property {number | null} deviceLimit
  */
 
-/** The users of a server, kept by deltas. All it has to remember is how far it has come: `revision`. */
+/**
+ * @typedef {object} Delta
+ * @property {string} revision
+ * @property {boolean} full
+ * @property {boolean} hasMore
+ * @property {User[]} upserts
+ * @property {string[]} removals
+ */
+
+/** The users of a server, updated by deltas. `revision` is all that is needed to resume. */
 export class UserList {
   /** @type {Map<string, User>} */
   users = new Map();
-  /** The `since` of the next question; null until there was an answer. @type {string | null} */
+  /** The next `since`; null before the first delta. @type {string | null} */
   revision = null;
-  /** A new list that is not whole yet: until it is, the old one stays in force. @type {Map<string, User> | null} */
-  #coming = null;
+  /**
+   * An incomplete new list. The old one stays in force until it is complete.
+   *
+   * @type {Map<string, User> | null}
+   */
+  #pending = null;
 
   /**
    * @param {Delta} delta
-   * @returns whether the list is whole, and so to be put into force and confirmed
+   * @returns whether the list is complete, to be put into force and confirmed
    */
   apply({ revision, full, hasMore, upserts, removals }) {
-    if (full) this.#coming = new Map();
-    const users = this.#coming ?? this.users;
+    if (full) this.#pending = new Map();
+    const users = this.#pending ?? this.users;
     for (const user of upserts) users.set(user.subscriptionId, user);
-    // Unknown ones may be among them: somebody may come and go between two questions.
+    // Some ids may be unknown: a user can be added and removed between two deltas.
     for (const id of removals) users.delete(id);
-    if (!hasMore && this.#coming) {
-      this.users = this.#coming;
-      this.#coming = null;
+    if (!hasMore && this.#pending) {
+      this.users = this.#pending;
+      this.#pending = null;
     }
     this.revision = revision;
     return !hasMore;

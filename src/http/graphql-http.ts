@@ -48,7 +48,7 @@ export async function serveGraphqlHttp(
   const handle = fastifyApolloHandler(apollo, {
     context: async (request) => {
       const caller = await identify(settings, deviceTraffic, request);
-      if (caller.kind === 'agent') shared.agentPresence.seen(caller);
+      if (caller.kind === 'agent') shared.agentPresence.recordSeen(caller);
       const scope = scopeOf(request, config);
       return { ...services, ...shared, caller, request: scope, isSealed: isSealed(request) };
     },

@@ -4,7 +4,6 @@ import type { Config } from '../config.ts';
 import type { Shared } from '../context.ts';
 import type { Caller, UserCaller } from '../modules/kernel/caller.ts';
 import { authenticate } from '../modules/lifecycle/login/authenticate.ts';
-import { isOurServer } from '../modules/network/server/own-addresses.ts';
 import { DomainError } from '../platform/errors.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
 import { createUserPlaces } from '../platform/graphql/socket-places.ts';
@@ -59,7 +58,7 @@ export function serveGraphqlSockets(
     originOf: (request) => originOf(request, config.TRUST_PROXY),
     seal: (channel) => sealable(channel, encryption),
     isCounted: config.RATE_LIMITS,
-    isShared: (address) => isOurServer(services, address),
+    isShared: (address) => shared.ownAddresses.has(address),
     connect,
   });
 }
@@ -101,7 +100,7 @@ async function holdOpen(shared: Shared, caller: Caller, close: Close): Promise<L
   if (caller.kind === 'user') return holdUser(shared, caller, close);
   // Its token may end before its socket.
   if (caller.kind === 'agent')
-    return shared.agentPresence.arrive(caller, () => close(4401, 'SERVER_TOKEN_REVOKED'));
+    return shared.agentPresence.connect(caller, () => close(4401, 'SERVER_TOKEN_REVOKED'));
   return () => {};
 }
 

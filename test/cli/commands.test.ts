@@ -2,11 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endingOf, readCommand } from '../../src/cli/run.ts';
 import { readConfig } from '../../src/config.ts';
 import { logIn } from '../../src/modules/lifecycle/login/log-in.ts';
-import type { RunningServices } from '../../src/platform/services.ts';
 import { buildIdentity, buildPlan, buildSession, buildUser } from '../support/factories.ts';
-import { createTestServices } from '../support/services.ts';
+import { createTestServices, type TestServices } from '../support/services.ts';
 
-let services: RunningServices;
+let services: TestServices;
 
 beforeAll(async () => {
   services = await createTestServices();

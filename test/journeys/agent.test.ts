@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-/** A server with a node of a new plan, as an admin adds it. */
+/** A server with a node of a new plan, added through the API. */
 async function addServer() {
   const input = { name: 'Tokyo 1', address: '192.0.2.9' };
   const { createServer } = await admin.get(CreateServerDocument, { input });
@@ -42,22 +42,22 @@ async function addServer() {
 
 const programEnv = (token: string) => ({ PATH: process.env.PATH, TESSERA_URL: api.url, SERVER_TOKEN: token });
 
-/** The example, running, and what it says. */
+/** Starts the example agent and collects its output. */
 function startAgent(token: string) {
   const child = spawn(process.execPath, ['examples/agent/main.mjs'], { env: programEnv(token) });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
   const exited = once(child, 'exit').then(([code]) => code as number | null);
-  return { exited, said: () => said, stop: () => child.kill('SIGTERM') };
+  return { exited, output: () => output, stop: () => child.kill('SIGTERM') };
 }
 
 const until = <T>(check: () => Promise<T> | T) => vi.waitFor(check, { timeout: 10_000, interval: 50 });
 
-describe('the example of an agent', () => {
-  it('keeps up with activations, and stops when it is told to', async () => {
+describe('example agent', () => {
+  it('confirms an activation and stops on SIGTERM', async () => {
     const { token, planId } = await addServer();
     const agent = startAgent(token);
-    await until(() => expect(agent.said()).toMatch(/ 0 users as of revision \d+/));
+    await until(() => expect(agent.output()).toMatch(/ 0 users as of revision \d+/));
     const { id: batchId } = await buildBatch(db, { planId });
     const { id: codeId } = await buildCode(db, { batchId });
     const { id: orderId } = await buildOrder(db, { codeId });
@@ -69,40 +69,34 @@ describe('the example of an agent', () => {
       expect(order?.propagation).toEqual({ servers: 1, confirmed: 1 });
     });
     agent.stop();
-    expect([await agent.exited, agent.said()]).toEqual([
+    expect([await agent.exited, agent.output()]).toEqual([
       0,
       expect.stringMatching(/ 1 users as of .* stopped\n$/s),
     ]);
   });
 
-  it('stops when its token is good no longer', async () => {
+  it('exits when its token is revoked', async () => {
     const { token, serverId } = await addServer();
     const agent = startAgent(token);
-    await until(() => expect(agent.said()).toContain('users as of'));
+    await until(() => expect(agent.output()).toContain('users as of'));
 
     await admin.get(RotateServerTokenDocument, { id: serverId });
 
-    expect([await agent.exited, agent.said()]).toEqual([
-      1,
-      expect.stringContaining('does not take the token'),
-    ]);
+    expect([await agent.exited, agent.output()]).toEqual([1, expect.stringContaining('rejected the token')]);
   });
 
-  it('says so when it is started with a token that is none', async () => {
+  it('exits with an error when started with a revoked token', async () => {
     const { token, serverId } = await addServer();
     await db.node.updateMany({ where: { serverId }, data: { deletedAt: new Date() } });
     await admin.get(DeleteServerDocument, { id: serverId });
     const agent = startAgent(token);
 
-    expect([await agent.exited, agent.said()]).toEqual([
-      1,
-      expect.stringContaining('does not take the token'),
-    ]);
+    expect([await agent.exited, agent.output()]).toEqual([1, expect.stringContaining('rejected the token')]);
   });
 });
 
-describe('the conformance of an agent’s server', () => {
-  it('holds here', async () => {
+describe('agent conformance suite', () => {
+  it('passes against this API', async () => {
     const { token, planId } = await addServer();
     for (let made = 0; made < 30; made++) await buildSubscription(db, { planId });
     const output = await new Promise<string>((done) => {
@@ -113,6 +107,6 @@ describe('the conformance of an agent’s server', () => {
     });
 
     expect(output.match(/^FAILED.*\n.*/gm) ?? []).toEqual([]);
-    expect(output).toMatch(/All \d+ hold\.\n$/);
+    expect(output).toMatch(/All \d+ checks passed\.\n$/);
   });
 });

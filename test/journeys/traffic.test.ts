@@ -20,8 +20,8 @@ afterAll(async () => {
   await api?.close();
 });
 
-/** A server with an agent and a node, and somebody who has a plan with the node. */
-async function place(subscription: Partial<Parameters<typeof buildSubscription>[1]> = {}) {
+/** A server with an agent and a node, and a user whose plan contains the node. */
+async function setUp(subscription: Partial<Parameters<typeof buildSubscription>[1]> = {}) {
   const { db } = api.services;
   const [agent, user] = [await api.newAgent(), await api.newUser()];
   const { id: nodeId } = await buildNode(db, { serverId: agent.serverId, tags: [agent.serverId] });
@@ -35,8 +35,8 @@ async function place(subscription: Partial<Parameters<typeof buildSubscription>[
   return { agent, user, id, input };
 }
 
-/** The status of his subscription, as the app is told of it: each new one once. */
-function statuses(user: Awaited<ReturnType<typeof place>>['user']) {
+/** The statuses of the user's subscription that the app receives, without repetitions. */
+function statuses(user: Awaited<ReturnType<typeof setUp>>['user']) {
   const messages = user.subscribe(ViewerChangedDocument);
   let last: string | undefined;
   return {
@@ -54,46 +54,46 @@ function statuses(user: Awaited<ReturnType<typeof place>>['user']) {
   };
 }
 
-describe('the traffic of a customer', () => {
-  it('used up, raised and used again, is told to his app each time', async () => {
-    const { agent, user, id, input } = await place({ trafficLimit: 1_000n });
+describe('traffic of a subscription', () => {
+  it('notifies the app each time it is exhausted and its limit is raised', async () => {
+    const { agent, user, id, input } = await setUp({ trafficLimit: 1_000n });
     const admin = await api.newAdmin();
-    const told = statuses(user);
-    expect(await told.next()).toBe('ACTIVE');
+    const received = statuses(user);
+    expect(await received.next()).toBe('ACTIVE');
 
     const report = await agent.get(ReportTrafficDocument, { input: input(1, '1000') });
     expect(report.reportTraffic).toEqual({ applied: true, refused: [], refusals: [] });
-    expect(await told.next()).toBe('EXHAUSTED');
+    expect(await received.next()).toBe('EXHAUSTED');
 
     await admin.get(UpdateUserSubscriptionDocument, { id, input: { trafficLimit: '1500' } });
-    expect(await told.next()).toBe('ACTIVE');
+    expect(await received.next()).toBe('ACTIVE');
 
     const again = await agent.get(ReportTrafficDocument, { input: input(1, '1000') });
     expect(again.reportTraffic.applied).toBe(false);
     await agent.get(ReportTrafficDocument, { input: input(2, '500') });
-    expect(await told.next()).toBe('EXHAUSTED');
-    await told.end();
+    expect(await received.next()).toBe('EXHAUSTED');
+    await received.end();
   });
 
-  it('is told by the server that he uses, and by no other: a token is good for its own server only', async () => {
-    const [here, elsewhere] = [await place(), await place()];
+  it('can be reported only by a server that has the plan', async () => {
+    const [here, elsewhere] = [await setUp(), await setUp()];
 
     const stolen = await elsewhere.agent.get(ReportTrafficDocument, { input: here.input(1, '1000') });
     const byUser = await here.user.refused(ReportTrafficDocument, { input: here.input(1, '1000') });
-    const byNobody = await api.anonymous.refused(ReportTrafficDocument, { input: here.input(1, '1000') });
+    const byAnonymous = await api.anonymous.refused(ReportTrafficDocument, { input: here.input(1, '1000') });
 
     expect(stolen.reportTraffic).toMatchObject({
       refused: [here.id],
       refusals: [{ index: 0, reason: 'FOREIGN' }],
     });
-    expect([byUser.extensions.code, byNobody.extensions.code]).toEqual(['FORBIDDEN', 'UNAUTHENTICATED']);
-    // And what the thief has used up is his own number, not the server's.
+    expect([byUser.extensions.code, byAnonymous.extensions.code]).toEqual(['FORBIDDEN', 'UNAUTHENTICATED']);
+    // Sequences are per server: the foreign report did not use up this server's number.
     const own = await here.agent.get(ReportTrafficDocument, { input: here.input(1, '5') });
     expect(own.reportTraffic).toMatchObject({ applied: true, refused: [] });
   });
 
-  it('that does not fit into 64 bits is no report', async () => {
-    const { agent, input } = await place();
+  it('is rejected when a number exceeds 64 bits', async () => {
+    const { agent, input } = await setUp();
 
     const { extensions } = await agent.refused(ReportTrafficDocument, {
       input: input(1, '9223372036854775808'),
@@ -103,25 +103,25 @@ describe('the traffic of a customer', () => {
   });
 });
 
-describe('the worker', () => {
-  it('writes down that the time of a customer is over, and his app is told', async () => {
-    const { user, id } = await place();
-    const told = statuses(user);
-    expect(await told.next()).toBe('ACTIVE');
+describe('worker', () => {
+  it('marks a subscription EXPIRED and notifies the app', async () => {
+    const { user, id } = await setUp();
+    const received = statuses(user);
+    expect(await received.next()).toBe('ACTIVE');
 
     await api.services.db.$executeRaw`
       UPDATE user_subscriptions SET expires_at = tessera_now() + interval '200 ms' WHERE id = ${id}::uuid`;
 
-    expect(await told.next()).toBe('EXPIRED');
+    expect(await received.next()).toBe('EXPIRED');
     await expect
       .poll(() => api.services.db.userSubscription.findUniqueOrThrow({ where: { id } }), { timeout: 10_000 })
       .toMatchObject({ status: 'EXPIRED' });
-    await told.end();
+    await received.end();
   });
 
-  it('begins the next period of a customer, and writes down when it last looked', async () => {
+  it('starts the next traffic period and records when the job last ran', async () => {
     const nextResetAt = new Date();
-    const { id } = await place({
+    const { id } = await setUp({
       ...{ startsAt: new Date(Date.now() - 40 * 86_400_000), upload: 7n },
       ...{ resetCycle: 'MONTHLY_START_DAY', nextResetAt },
     });

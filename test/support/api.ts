@@ -9,12 +9,12 @@ import { createSchema } from '../../src/schema.ts';
 import { DeviceLoginDocument, LoginDocument } from '../generated/graphql.ts';
 import { type Client, createClient } from './client.ts';
 import { buildIdentity, buildServer, buildUser, unique } from './factories.ts';
-import { createTestServices } from './services.ts';
+import { createTestServices, type TestServices } from './services.ts';
 
 /** A server in this process, on a database of its own, and people who use it. */
 export interface TestApi {
   url: string;
-  services: RunningServices;
+  services: TestServices;
   anonymous: Client;
   /** A new account that has logged in by its device. */
   newUser(): Promise<TestUser>;

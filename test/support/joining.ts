@@ -6,6 +6,7 @@ import { DomainError } from '../../src/platform/errors.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { newSecret } from './api.ts';
 import { eventually } from './redeeming.ts';
+import type { TestServices } from './services.ts';
 
 export type Input = Parameters<typeof logInDevice>[1];
 
@@ -21,7 +22,7 @@ export interface App {
 export const newInstallation = () => ({ identifier: `device-${randomUUID()}`, secret: newSecret() });
 
 /** Devices that join accounts of others by link codes, without HTTP. */
-export function joiningWith(services: RunningServices) {
+export function joiningWith(services: TestServices) {
   const { db } = services;
   const linkCode = async (userId: string): Promise<string> => {
     const caller = { kind: 'user', userId, role: 'USER', sessionId: '', deviceId: null } as const;

@@ -1,15 +1,14 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { Protocol } from '../../src/generated/prisma/client.ts';
+import { required } from '../../src/platform/required.ts';
 
-/** Both halves of a key of Reality, as base64url. */
+/** A Reality key pair, in base64url. */
 export function realityKeys() {
-  const { x: publicKey = '', d: privateKey = '' } = generateKeyPairSync('x25519').privateKey.export({
-    format: 'jwk',
-  });
-  return { publicKey, privateKey };
+  const { x, d } = generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' });
+  return { publicKey: required(x, 'public key'), privateKey: required(d, 'private key') };
 }
 
-/** Nobody could mistake it for anything else where it has leaked to. */
+/** A marker that tests search for where secrets must not appear. */
 export const CANARY = 'CANARYthatMustNeverLeaveTheServer';
 export const PEM = {
   certificate: `-----BEGIN CERTIFICATE-----\n${CANARY}\n-----END CERTIFICATE-----\n`,
@@ -26,7 +25,7 @@ interface Example {
   serverConfig?: Record<string, unknown> | null;
 }
 
-/** What nodes of each protocol are told. */
+/** Valid configs of each protocol. */
 export const GOOD: Example[] = [
   {
     name: 'Shadowsocks',
@@ -35,13 +34,13 @@ export const GOOD: Example[] = [
     serverConfig: { listen: '::' },
   },
   {
-    name: 'Shadowsocks of 2022',
+    name: 'Shadowsocks 2022',
     protocol: 'SHADOWSOCKS',
     clientConfig: { method: '2022-blake3-aes-128-gcm', serverKey: Buffer.alloc(16, 7).toString('base64') },
   },
   { name: 'VMess', protocol: 'VMESS', clientConfig: { security: 'auto' } },
   {
-    name: 'VMess over a websocket under TLS',
+    name: 'VMess over WebSocket and TLS',
     protocol: 'VMESS',
     clientConfig: {
       ...{ security: 'zero', tls: true, serverName: 'a.example', alpn: ['http/1.1'] },
@@ -51,7 +50,7 @@ export const GOOD: Example[] = [
   },
   { name: 'VLESS', protocol: 'VLESS', clientConfig: { security: 'none', flow: '' } },
   {
-    name: 'VLESS under TLS',
+    name: 'VLESS over TLS',
     protocol: 'VLESS',
     clientConfig: {
       security: 'tls',
@@ -92,13 +91,13 @@ export const GOOD: Example[] = [
 
 export const good = (name: string): Example => {
   const found = GOOD.find((example) => example.name === name);
-  if (!found) throw new Error(`there is no example ${name}`);
+  if (!found) throw new Error(`no example named ${name}`);
   return found;
 };
 
 type Parts = Partial<Pick<Example, 'clientConfig' | 'serverConfig'>>;
 
-/** What is changed of an example, and the key that is then at fault. */
+/** Changes that make an example invalid, and the key that is reported. */
 export const BAD: [example: string, changes: Parts, field: string][] = [
   ['Shadowsocks', { clientConfig: { method: 'rc4-md5' } }, 'clientConfig.method'],
   ['Shadowsocks', { clientConfig: { method: undefined } }, 'clientConfig.method'],
@@ -106,9 +105,9 @@ export const BAD: [example: string, changes: Parts, field: string][] = [
   ['Shadowsocks', { clientConfig: { password: 'x' } }, 'clientConfig.password'],
   ['Shadowsocks', { serverConfig: { privateKey: 'x' } }, 'serverConfig.privateKey'],
   ['Shadowsocks', { serverConfig: { listen: 'not a host' } }, 'serverConfig.listen'],
-  ['Shadowsocks of 2022', { clientConfig: { serverKey: null } }, 'clientConfig.serverKey'],
+  ['Shadowsocks 2022', { clientConfig: { serverKey: null } }, 'clientConfig.serverKey'],
   [
-    'Shadowsocks of 2022',
+    'Shadowsocks 2022',
     { clientConfig: { serverKey: Buffer.alloc(32).toString('base64') } },
     'clientConfig.serverKey',
   ],
@@ -118,20 +117,20 @@ export const BAD: [example: string, changes: Parts, field: string][] = [
   ['VMess', { clientConfig: { host: 'cdn.example' } }, 'clientConfig.host'],
   ['VMess', { clientConfig: { serverName: 'a.example' } }, 'clientConfig.serverName'],
   ['VMess', { clientConfig: { privateKey: 'x' } }, 'clientConfig.privateKey'],
-  ['VMess over a websocket under TLS', { clientConfig: { path: 'in' } }, 'clientConfig.path'],
-  ['VMess over a websocket under TLS', { clientConfig: { serviceName: 'in' } }, 'clientConfig.serviceName'],
-  ['VMess over a websocket under TLS', { clientConfig: { tls: 'yes' } }, 'clientConfig.tls'],
-  ['VMess over a websocket under TLS', { serverConfig: { privateKey: null } }, 'serverConfig.privateKey'],
-  ['VMess over a websocket under TLS', { serverConfig: { certificate: 'x' } }, 'serverConfig.certificate'],
+  ['VMess over WebSocket and TLS', { clientConfig: { path: 'in' } }, 'clientConfig.path'],
+  ['VMess over WebSocket and TLS', { clientConfig: { serviceName: 'in' } }, 'clientConfig.serviceName'],
+  ['VMess over WebSocket and TLS', { clientConfig: { tls: 'yes' } }, 'clientConfig.tls'],
+  ['VMess over WebSocket and TLS', { serverConfig: { privateKey: null } }, 'serverConfig.privateKey'],
+  ['VMess over WebSocket and TLS', { serverConfig: { certificate: 'x' } }, 'serverConfig.certificate'],
   ['VLESS', { clientConfig: { security: 'xtls' } }, 'clientConfig.security'],
   ['VLESS', { clientConfig: { flow: 'xtls-rprx-vision' } }, 'clientConfig.flow'],
   ['VLESS', { clientConfig: { publicKey } }, 'clientConfig.publicKey'],
   ['VLESS', { clientConfig: { shortId: 'ab' } }, 'clientConfig.shortId'],
-  ['VLESS under TLS', { clientConfig: { fingerprint: 'netscape' } }, 'clientConfig.fingerprint'],
-  ['VLESS under TLS', { clientConfig: { privateKey } }, 'clientConfig.privateKey'],
-  ['VLESS under TLS', { serverConfig: { privateKey } }, 'serverConfig.privateKey'],
-  ['VLESS under TLS', { serverConfig: { shortIds: ['ab'] } }, 'serverConfig.shortIds'],
-  ['VLESS under TLS', { serverConfig: { destination: 'www.example.com:443' } }, 'serverConfig.destination'],
+  ['VLESS over TLS', { clientConfig: { fingerprint: 'netscape' } }, 'clientConfig.fingerprint'],
+  ['VLESS over TLS', { clientConfig: { privateKey } }, 'clientConfig.privateKey'],
+  ['VLESS over TLS', { serverConfig: { privateKey } }, 'serverConfig.privateKey'],
+  ['VLESS over TLS', { serverConfig: { shortIds: ['ab'] } }, 'serverConfig.shortIds'],
+  ['VLESS over TLS', { serverConfig: { destination: 'www.example.com:443' } }, 'serverConfig.destination'],
   ['VLESS over gRPC', { clientConfig: { serviceName: null } }, 'clientConfig.serviceName'],
   ['VLESS over gRPC', { clientConfig: { flow: 'xtls-rprx-vision' } }, 'clientConfig.flow'],
   ['VLESS with Reality', { clientConfig: { publicKey: null } }, 'clientConfig.publicKey'],
@@ -163,7 +162,7 @@ export const BAD: [example: string, changes: Parts, field: string][] = [
   ['Hysteria2', { serverConfig: { masquerade: 'file:///etc/passwd' } }, 'serverConfig.masquerade'],
 ];
 
-/** An example with some keys changed; null takes a whole part away. */
+/** An example with some keys changed; null removes the whole part. */
 export function changed(name: string, changes: Parts): Example {
   const example = good(name);
   return {

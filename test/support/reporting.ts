@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { onTestFinished } from 'vitest';
 import type { Prisma } from '../../src/generated/prisma/client.ts';
 import { reportTraffic } from '../../src/modules/network/traffic/report-traffic.ts';
+import { required } from '../../src/platform/required.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { buildNode, buildPlan, buildPlanNode, buildServer, buildSubscription } from './factories.ts';
 
@@ -12,12 +13,12 @@ export interface Entry {
   download: bigint;
 }
 
-/** What is usually reported. */
+/** An entry of a traffic report; one uploaded byte by default. */
 export function entryOf(nodeId: string, subscriptionId: string, upload = 1n, download = 0n): Entry {
   return { nodeId, subscriptionId, upload, download };
 }
 
-/** A server with a node of a plan of its own, and subscriptions of the plan. */
+/** A server with a node, a plan that contains the node, and subscriptions to the plan. */
 export async function site(
   services: RunningServices,
   {
@@ -44,28 +45,29 @@ export async function site(
     ids.push(id);
     users.push(userId);
   }
-  const [subscriptionId = '', userId = ''] = [ids[0], users[0]];
+  const subscriptionId = required(ids[0], 'id of the first subscription');
+  const userId = required(users[0], 'id of the first user');
   const bootId = randomUUID();
   let sequence = 0n;
   return {
     ...{ serverId, nodeId, planId, subscriptionId, userId, ids, users, bootId },
-    /** A report of this server; the next one in order unless told. */
-    report: (entries: Entry[], place: { sequence?: bigint; bootId?: string } = {}) => {
+    /** Reports traffic of this server, with the next sequence unless one is given. */
+    report: (entries: Entry[], key: { sequence?: bigint; bootId?: string } = {}) => {
       sequence += 1n;
-      return reportTraffic(services, { serverId, input: { bootId, sequence, entries, ...place } });
+      return reportTraffic(services, { serverId, input: { bootId, sequence, entries, ...key } });
     },
     entry: (upload = 1n, download = 0n) => entryOf(nodeId, subscriptionId, upload, download),
   };
 }
 
-/** Who is woken from now on: `topic id`. */
+/** Collects wake-ups from now on, as `topic id`. */
 export function listening({ pubSub }: Pick<RunningServices, 'pubSub'>): string[] {
   const woken: string[] = [];
   onTestFinished(pubSub.onWake((topic, ids) => void woken.push(...ids.map((id) => `${topic} ${id}`))));
   return woken;
 }
 
-/** How many statements wait for a lock. */
+/** Number of statements that wait for a lock. */
 export async function waiting({ db }: Pick<RunningServices, 'db'>): Promise<number> {
   const [row] = await db.$queryRaw<[{ count: number }]>`
     SELECT count(*)::int AS count FROM pg_stat_activity

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { createOwnAddresses, type OwnAddresses } from '../../src/modules/network/server/own-addresses.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createServices, type RunningServices, type ServiceSettings } from '../../src/platform/services.ts';
 import { createTestDatabase } from './database.ts';
@@ -7,8 +8,11 @@ import { testServers } from './workers.ts';
 /** What the tests derive all keys from. */
 export const TEST_SECRET_KEY = 'a secret of the tests, and of nothing else: 0123456789';
 
+/** The services, and what verbs need of the state that a process shares. */
+export type TestServices = RunningServices & { ownAddresses: OwnAddresses };
+
 /** The services on a database of its own; `close` gives it back. */
-export async function createTestServices(settings: Partial<ServiceSettings> = {}): Promise<RunningServices> {
+export async function createTestServices(settings: Partial<ServiceSettings> = {}): Promise<TestServices> {
   const database = await createTestDatabase();
   const services = await createServices({
     databaseUrl: database.url,
@@ -22,6 +26,7 @@ export async function createTestServices(settings: Partial<ServiceSettings> = {}
   });
   return {
     ...services,
+    ownAddresses: createOwnAddresses(services),
     close: async () => {
       await services.close();
       await database.drop();

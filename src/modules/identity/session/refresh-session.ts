@@ -8,12 +8,16 @@ import { AuthError } from '../../kernel/auth.errors.ts';
 import { lockRow } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
+import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { invalidateSessions } from './invalidate-sessions.ts';
 import { type RefreshTokenParts, readRefreshToken } from './refresh-token.ts';
 import { SESSION_MS } from './start-session.ts';
 import { issueTokens, type Login } from './tokens.ts';
 
-type RefreshServices = Pick<Services, 'db' | 'secrets' | 'signingKeys' | 'cache' | 'pubSub' | 'rateLimits'>;
+type RefreshServices = Pick<
+  Services,
+  'db' | 'secrets' | 'signingKeys' | 'cache' | 'pubSub' | 'rateLimits'
+> & { ownAddresses: OwnAddresses };
 
 /**
  * Refresh tokens cannot be guessed. The limit bounds the load that an address can cause by trying.

@@ -11,10 +11,10 @@ import {
 } from '../../network/node-list/node-list-cache.ts';
 import type { NodeList } from '../../network/node-list/read-node-lists.ts';
 import {
+  type CredentialedNode,
   completeLists,
   hasNodes,
   nodesOf,
-  type SubscriptionNode,
 } from '../../network/node-list/subscription-nodes.ts';
 import type { SubscriptionWithPlan } from '../../subscription/subscription-columns.ts';
 import { type AccountRow, readAccountRow } from './read-account-row.ts';
@@ -32,7 +32,7 @@ export interface Wanted {
 
 /** An account with what was wanted of it, all of one moment. */
 export interface Account extends User {
-  subscriptions?: (SubscriptionWithPlan & { nodes?: SubscriptionNode[] })[];
+  subscriptions?: (SubscriptionWithPlan & { nodes?: CredentialedNode[] })[];
   /** By `pageKey`. A page that is refused is not among them: whoever asks for it is refused himself. */
   devicePages?: ReadonlyMap<string, Page<Device>>;
 }
@@ -84,10 +84,13 @@ async function readSnapshot(
   const planIds = wanted.nodes ? [...new Set(plans.map(({ id }) => id))] : [];
   const present = { planIds, cached: presentLists(cached, plans) };
   const { lists, read } = await completeLists(tx, present, services);
-  const { heardOf } = row;
+  const { heardOf: onlineServerIds } = row;
   const subscriptions = row.subscriptions.map((subscription) => {
     const nodes = lists.get(subscription.plan.id) ?? [];
-    return { ...subscription, ...(wanted.nodes && { nodes: nodesOf(subscription, { nodes, heardOf }) }) };
+    return {
+      ...subscription,
+      ...(wanted.nodes && { nodes: nodesOf(subscription, { nodes, onlineServerIds }) }),
+    };
   });
   const devicePages = await readPages(tx, services, { row, pages: wanted.devices });
   const account = { ...row.user, ...(wanted.subscriptions && { subscriptions }), devicePages };

@@ -5,6 +5,7 @@ import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
 import type { PresentedCredential } from '../../identity/device-proof/device-proof.ts';
 import { announce } from '../../kernel/announce.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
+import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { bindAndStartSession } from './bind-and-start-session.ts';
 import { askingForDecisions } from './binding-decision.ts';
@@ -21,7 +22,7 @@ const WRONG_LINK_CODES: RateLimit = { name: 'wrong-link-code', points: 20, durat
  * @throws PlatformError RATE_LIMITED
  */
 export async function joinAccount(
-  services: Pick<Services, 'db' | 'secrets' | 'rateLimits' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'secrets' | 'rateLimits' | 'pubSub'> & { ownAddresses: OwnAddresses },
   join: { login: DeviceLogin; proof: PresentedCredential | null; site: SiteSettings; linkCode: string },
 ) {
   const { db, secrets, pubSub } = services;

@@ -6,6 +6,7 @@ import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { readDeviceLimit } from '../../identity/device/device-limit.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
+import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import type { MergeDecision } from '../../subscription/decide-merge.ts';
 import { readMoves } from '../account/merge-accounts.ts';
 import { type BindingQuestion, readDecision } from './binding-decision.ts';
@@ -30,7 +31,7 @@ const WRONG_TOKENS: RateLimit = { name: 'wrong-confirmation-token', points: 100,
  *   many of those
  */
 export function getPendingBinding(
-  services: Pick<Services, 'db' | 'rateLimits'>,
+  services: Pick<Services, 'db' | 'rateLimits'> & { ownAddresses: OwnAddresses },
   token: string,
 ): Promise<PendingBinding> {
   const counted = { limit: WRONG_TOKENS, refusal: 'NOT_FOUND' };

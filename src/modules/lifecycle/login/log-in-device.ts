@@ -13,11 +13,14 @@ import { issueTokens, type Login } from '../../identity/session/tokens.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
+import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { joinAccount } from '../binding/join-account.ts';
 import { registerDevice } from './register-device.ts';
 import { resumeDevice } from './resume-device.ts';
 
-type LogInServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | 'secrets' | 'signingKeys'>;
+type LogInServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | 'secrets' | 'signingKeys'> & {
+  ownAddresses: OwnAddresses;
+};
 
 /**
  * Logs a device in by its identifier and what proves that it is the one which registered. An unknown one
@@ -90,7 +93,7 @@ const WRONG_PROOFS: RateLimit = { name: 'wrong-device-proof', points: 100, durat
  * @throws PlatformError RATE_LIMITED
  */
 export function auditingWrongProofs<Result>(
-  services: Pick<Services, 'db' | 'rateLimits'>,
+  services: Pick<Services, 'db' | 'rateLimits'> & { ownAddresses: OwnAddresses },
   { identifier }: Pick<DeviceLogin, 'identifier'>,
   work: () => Promise<Result>,
 ): Promise<Result> {

@@ -12,6 +12,7 @@ import { issueTokens, type Login } from '../../identity/session/tokens.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import { lockUsers } from '../../kernel/locks.ts';
+import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
 import { askingForDecisions } from '../binding/binding-decision.ts';
@@ -25,7 +26,9 @@ const Credentials = z.object({
   device: DeviceToBind,
 });
 
-type LogInServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | 'signingKeys' | 'secrets'>;
+type LogInServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | 'signingKeys' | 'secrets'> & {
+  ownAddresses: OwnAddresses;
+};
 
 /**
  * Starts a session for whoever knows the password of the account, and binds the device that comes with it.

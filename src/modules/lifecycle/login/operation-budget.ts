@@ -1,9 +1,8 @@
 import { createKeyedRateLimiter, type Rate } from '../../../platform/concurrency/rate-limiter.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { addressKey } from '../../../platform/redis/rate-limit.ts';
-import type { Services } from '../../../platform/services.ts';
 import type { Caller } from '../../kernel/caller.ts';
-import { isOurServer } from '../../network/server/own-addresses.ts';
+import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 
 /** What each may ask of one process. Nobody who means well comes near; whoever does has no more of us than others. */
 export const OPERATION_RATES = {
@@ -24,7 +23,7 @@ export interface OperationBudget {
 
 /** @param enabled false: nothing is counted */
 export function createOperationBudget(
-  services: Pick<Services, 'db'>,
+  { ownAddresses }: { ownAddresses: OwnAddresses },
   { enabled }: { enabled: boolean },
 ): OperationBudget {
   if (!enabled) return { spendRequest: async () => {}, spend: () => {} };
@@ -35,7 +34,7 @@ export function createOperationBudget(
     spendRequest: async (ip) => {
       const seconds = addresses.take(addressKey(ip));
       // Many users share the address of one of our own servers.
-      if (seconds > 0 && !(await isOurServer(services, ip))) refuse(seconds);
+      if (seconds > 0 && !(await ownAddresses.has(ip))) refuse(seconds);
     },
     spend: (caller) => {
       if (caller.kind === 'user') refuse(users.take(caller.userId));

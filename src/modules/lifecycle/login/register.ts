@@ -11,6 +11,7 @@ import { startSession } from '../../identity/session/start-session.ts';
 import { issueTokens, type Login } from '../../identity/session/tokens.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
+import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { grantTrial } from '../../subscription/grant-trial.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
@@ -21,7 +22,10 @@ import { type ShownDevice, showDevice } from './show-device.ts';
 
 const Registration = z.object({ email: EmailAddress, password: NewPassword, device: DeviceToBind });
 
-type RegisterServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | 'secrets' | 'signingKeys'>;
+type RegisterServices = Pick<
+  Services,
+  'db' | 'cache' | 'pubSub' | 'rateLimits' | 'secrets' | 'signingKeys'
+> & { ownAddresses: OwnAddresses };
 
 /**
  * Makes an account with an e-mail address, and binds the device that comes with it. A device of another account brings

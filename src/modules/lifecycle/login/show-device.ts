@@ -1,6 +1,7 @@
 import type { Services } from '../../../platform/services.ts';
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
 import { type PresentedCredential, verifyCredential } from '../../identity/device-proof/device-proof.ts';
+import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { auditingWrongProofs } from './log-in-device.ts';
 
 /** A device that comes with a login by e-mail, and what it shows of itself. */
@@ -11,7 +12,7 @@ export interface ShownDevice {
 
 /** Checks what the device shows, then does the work with it; a wrong proof is audited, wherever it is found out. */
 export function showDevice<Result>(
-  services: Pick<Services, 'db' | 'rateLimits' | 'secrets'>,
+  services: Pick<Services, 'db' | 'rateLimits' | 'secrets'> & { ownAddresses: OwnAddresses },
   login: DeviceLogin | null | undefined,
   work: (shown: ShownDevice | null) => Promise<Result>,
 ): Promise<Result> {

@@ -6,49 +6,51 @@ import { createEndWatch, type EndWatch } from '../../../platform/watch/end-watch
 import type { AgentCaller } from '../../kernel/caller.ts';
 import { SERVER_TOKEN_REVOKED } from '../../kernel/topics.ts';
 
-/** That an agent was heard of is written down at most so often; OFFLINE is after a minute. */
-const WRITE_EVERY_MS = 5 * SECOND_MS;
-/** An agent whose socket is open is there, also when it has nothing to say. */
-const SOCKET_BEAT_MS = 10 * SECOND_MS;
+/** Shortest time between two updates of `last_seen_at`. A server is offline after a minute. */
+const UPDATE_EVERY_MS = 5 * SECOND_MS;
+/** An open socket counts as a sign of life at this interval, even if the agent sends nothing. */
+const HEARTBEAT_MS = 10 * SECOND_MS;
 
-/** Which agents are there. */
+/** Records when agents were last seen. */
 export interface AgentPresence {
-  /** Notes that an agent was heard of; neither waits nor throws. */
-  seen(caller: AgentCaller): void;
+  /** Records that an agent was seen just now. Neither waits nor throws. */
+  recordSeen(caller: AgentCaller): void;
   /**
-   * The agent has a socket open: it is there until the function that comes back is called. `ended` is called when its
-   * token is good no longer.
+   * Keeps the server online while the agent has a socket open.
+   *
+   * @param onRevoked called when the token of the agent is revoked
+   * @returns a function to call when the socket closes
    */
-  arrive(caller: AgentCaller, ended: () => void): () => void;
+  connect(caller: AgentCaller, onRevoked: () => void): () => void;
 }
 
 export function createAgentPresence(services: Pick<Services, 'db' | 'pubSub' | 'log'>): AgentPresence {
   const tokens = createTokenWatch(services);
-  const writes = createWrites(services);
-  const writtenAt = new Map<string, number>();
-  const seen = ({ serverId }: AgentCaller) => {
-    if (Date.now() - (writtenAt.get(serverId) ?? 0) < WRITE_EVERY_MS) return;
-    writtenAt.set(serverId, Date.now());
-    writes.add(serverId).catch((err: unknown) => {
-      writtenAt.delete(serverId);
-      services.log.warn({ err, serverId }, 'it could not be written down that an agent was heard of');
+  const updates = createUpdates(services);
+  const updatedAt = new Map<string, number>();
+  const recordSeen = ({ serverId }: AgentCaller) => {
+    if (Date.now() - (updatedAt.get(serverId) ?? 0) < UPDATE_EVERY_MS) return;
+    updatedAt.set(serverId, Date.now());
+    updates.add(serverId).catch((err: unknown) => {
+      updatedAt.delete(serverId);
+      services.log.warn({ err, serverId }, 'failed to update servers.last_seen_at');
     });
   };
   return {
-    seen,
-    arrive(caller, ended) {
-      seen(caller);
-      const beat = setInterval(() => seen(caller), SOCKET_BEAT_MS).unref();
-      const stopWatching = tokens.watch(caller.tokenHash, ended);
+    recordSeen,
+    connect(caller, onRevoked) {
+      recordSeen(caller);
+      const heartbeat = setInterval(() => recordSeen(caller), HEARTBEAT_MS).unref();
+      const stopWatching = tokens.watch(caller.tokenHash, onRevoked);
       return () => {
-        clearInterval(beat);
+        clearInterval(heartbeat);
         stopWatching();
       };
     },
   };
 }
 
-function createWrites({ db }: Pick<Services, 'db'>): Coalescer<string, void> {
+function createUpdates({ db }: Pick<Services, 'db'>): Coalescer<string, void> {
   return createCoalescer<string, void>({
     run: async (serverIds) => {
       await db.$executeRaw`

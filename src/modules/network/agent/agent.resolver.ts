@@ -11,12 +11,15 @@ import { reportOnline } from './report-online.ts';
 import { reportServerStatus } from './report-server-status.ts';
 import { watchServerUsers } from './watch-server-users.ts';
 
-const SINCE = 'The `revision` that came last; absent, null and 0: the whole list.';
+const SINCE = 'The `revision` of the last delta that was applied; absent, null or 0 to get the whole list.';
 
 @Resolver()
 export class AgentResolver {
   @AgentOnly()
-  @Query(() => ServerConfig, { nullable: true, description: 'What your server runs.' })
+  @Query(() => ServerConfig, {
+    nullable: true,
+    description: "The configuration of the calling agent's server.",
+  })
   serverConfig(@CurrentAgent() { serverId }: AgentCaller, @Ctx() context: Context): Promise<ServerConfig> {
     return getServerConfig(context, { serverId });
   }
@@ -25,11 +28,15 @@ export class AgentResolver {
   @Query(() => ServerUserDelta, {
     nullable: true,
     description:
-      'What has changed in the list of users of your server; to be asked until `hasMore` is false.',
+      "A page of changes to the server's list of users since a revision. Query again with the new revision until `hasMore` is false.",
   })
   serverUsers(
     @Arg('since', () => BigIntScalar, { nullable: true, description: SINCE }) since: bigint | null,
-    @Arg('first', () => Int, { nullable: true, description: 'How many entries, 1-10,000; absent: 1,000.' })
+    @Arg('first', () => Int, {
+      nullable: true,
+      description:
+        'Page size, 1-10,000; 1,000 if absent. A page is larger only if its entries cannot be split.',
+    })
     first: number | null,
     @CurrentAgent() { serverId }: AgentCaller,
     @Ctx() context: Context,
@@ -40,7 +47,7 @@ export class AgentResolver {
   @AgentOnly()
   @Subscription(() => ServerUserDelta, {
     description:
-      'What has changed in the list of users of your server since then, in as many messages as it takes, then each further change.',
+      "Streams the changes to the server's list of users since a revision, then each further change. Apply the messages in order.",
     subscribe: ({ args, context }: { args: { since?: bigint | null }; context: Context }) =>
       watchServerUsers(context, { ...agentOf(context.caller), since: args.since ?? null }),
   })
@@ -53,10 +60,13 @@ export class AgentResolver {
 
   @AgentOnly()
   @Mutation(() => Boolean, {
-    description: 'Says what your server has applied; false when it had said so of something later before.',
+    description:
+      'Confirms the list that the agent has applied. False if a later revision was confirmed before, or in the middle of a new list.',
   })
   confirmServerUsers(
-    @Arg('revision', () => BigIntScalar, { description: 'The `revision` of the last delta that is applied.' })
+    @Arg('revision', () => BigIntScalar, {
+      description: 'The `revision` of the last delta that was applied.',
+    })
     revision: bigint,
     @CurrentAgent() { serverId }: AgentCaller,
     @Ctx() context: Context,
@@ -67,10 +77,11 @@ export class AgentResolver {
   @AgentOnly()
   @Mutation(() => Boolean, {
     description:
-      'Says who is connected to your server, all of them; to be said again within three minutes. False when some are not of your server: those are left out.',
+      'Replaces the list of subscriptions that are connected to the server; it expires after three minutes. False if some do not belong to the server and were ignored.',
   })
   reportOnline(
-    @Arg('input', () => ReportOnlineInput, { description: 'Who is connected.' }) input: ReportOnlineInput,
+    @Arg('input', () => ReportOnlineInput, { description: 'All connected subscriptions.' })
+    input: ReportOnlineInput,
     @CurrentAgent() { serverId }: AgentCaller,
     @Ctx() context: Context,
   ): Promise<boolean> {
@@ -78,9 +89,9 @@ export class AgentResolver {
   }
 
   @AgentOnly()
-  @Mutation(() => Boolean, { description: 'Says how the machine of your server is doing.' })
+  @Mutation(() => Boolean, { description: 'Reports the load of the server. Always true.' })
   reportServerStatus(
-    @Arg('input', () => ServerStatusInput, { description: 'Its load, and the version of the agent.' })
+    @Arg('input', () => ServerStatusInput, { description: 'Load, and the version of the agent.' })
     input: ServerStatusInput,
     @CurrentAgent() { serverId }: AgentCaller,
     @Ctx() context: Context,

@@ -1,12 +1,12 @@
 import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { BigIntScalar, JsonScalar } from '../../../platform/graphql/scalars.ts';
 
-@ObjectType({ description: 'What an agent runs on its server.' })
+@ObjectType({ description: 'The configuration that an agent applies on its server.' })
 export class ServerConfig {
-  @Field(() => ID, { description: 'The server it is of.' })
+  @Field(() => ID, { description: 'Id of the server.' })
   serverId!: string;
 
-  @Field(() => String, { description: 'What people call the server.' })
+  @Field(() => String, { description: 'Display name of the server.' })
   name!: string;
 
   @Field(() => [JsonScalar], {
@@ -16,69 +16,71 @@ export class ServerConfig {
   nodes!: unknown[];
 }
 
-// A page has thousands: their fields are read without a function call for each.
-@ObjectType({ description: 'Somebody whom a server lets in.', simpleResolvers: true })
+// Simple resolvers save a function call for each field: a page has thousands of entries.
+@ObjectType({ description: 'A subscription that a server admits.', simpleResolvers: true })
 export class ServerUser {
-  @Field(() => ID, { description: 'The subscription; traffic is reported under it.' })
+  @Field(() => ID, { description: 'Id of the subscription; traffic is reported under it.' })
   subscriptionId!: string;
 
-  @Field(() => String, { description: 'What the user shows at the nodes.' })
+  @Field(() => String, { description: 'UUID with which the user authenticates at the nodes.' })
   credential!: string;
 
-  @Field(() => [ID], { description: 'The nodes of this server that may be used.' })
+  @Field(() => [ID], { description: 'Nodes of this server that the subscription can use.' })
   nodeIds!: string[];
 
-  @Field(() => Int, { nullable: true, description: 'Mbit/s; null is unlimited.' })
+  @Field(() => Int, { nullable: true, description: 'Speed limit in Mbit/s; null if unlimited.' })
   speedLimit!: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'How many devices at once; null is unlimited.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Most devices connected concurrently; null if unlimited.',
+  })
   deviceLimit!: number | null;
 }
 
-@ObjectType({ description: 'What an agent has to change in its list of users.' })
+@ObjectType({ description: 'Changes for an agent to apply to its list of users.' })
 export class ServerUserDelta {
   @Field(() => BigIntScalar, {
     description:
-      'Where the list stands afterwards: the next `since`, and what is confirmed once it is applied.',
+      'Position in the list after these changes: the next `since`, and the revision to confirm. Opaque; it only rises.',
   })
   revision!: bigint;
 
   @Field(() => Boolean, {
-    description:
-      'Whether this begins a new list, which takes the place of the old one once `hasMore` is false.',
+    description: 'Whether this starts a new list. It replaces the old list once `hasMore` is false.',
   })
   full!: boolean;
 
-  @Field(() => Boolean, { description: 'Whether there is more to be read at once.' })
+  @Field(() => Boolean, { description: 'Whether further changes can be read immediately.' })
   hasMore!: boolean;
 
-  @Field(() => [ServerUser], { description: 'Who is let in now, or differently.' })
+  @Field(() => [ServerUser], { description: 'Subscriptions to add or replace.' })
   upserts!: ServerUser[];
 
   @Field(() => [ID], {
-    description: 'Subscriptions that are let in no longer; unknown ones may be among them.',
+    description: 'Ids of subscriptions to remove. Some may be unknown to the agent.',
   })
   removals!: string[];
 }
 
-@InputType({ description: 'A subscription that is connected.' })
+@InputType({ description: 'A subscription that is connected to the server.' })
 export class OnlineEntryInput {
-  @Field(() => ID, { description: 'Which subscription.' })
+  @Field(() => ID, { description: 'Id of the subscription.' })
   subscriptionId!: string;
 
-  @Field(() => [String], { description: 'The addresses it is used from, at most 50.' })
+  @Field(() => [String], { description: 'IP addresses it is used from, at most 50.' })
   ips!: string[];
 }
 
-@InputType({ description: 'Who is connected to a server.' })
+@InputType({ description: 'All subscriptions that are connected to a server.' })
 export class ReportOnlineInput {
-  @Field(() => [OnlineEntryInput], { description: 'Everybody who is, at most 5,000.' })
+  @Field(() => [OnlineEntryInput], { description: 'At most 5,000 entries.' })
   entries!: OnlineEntryInput[];
 }
 
-@InputType({ description: 'How a machine is doing.' })
+@InputType({ description: 'Load of a server.' })
 export class ServerStatusInput {
-  @Field(() => Float, { description: 'Load of its processors, 0 to 1.' })
+  @Field(() => Float, { description: 'CPU load, 0 to 1.' })
   cpu!: number;
 
   @Field(() => Float, { description: 'Memory in use, 0 to 1.' })
@@ -87,6 +89,6 @@ export class ServerStatusInput {
   @Field(() => Float, { description: 'Disk in use, 0 to 1.' })
   disk!: number;
 
-  @Field(() => String, { description: 'The version of the agent, at most 50 characters.' })
+  @Field(() => String, { description: 'Version of the agent, 1-50 characters.' })
   version!: string;
 }

@@ -1,30 +1,35 @@
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { checkRevision, LAST_BUCKET, unpackPosition } from './list-position.ts';
+import { cursorSql, HORIZON_SQL, LAST_BUCKET, unpackCursor } from '../list-cursor.ts';
+import { checkRevision } from './sync-step.ts';
+
+const CONFIRMED = cursorSql('confirmed_revision');
 
 /**
- * Notes up to where the agent of a server has applied its list. It never goes backwards; what was noted in another
- * database than this one, which a backup may bring along, does not count.
+ * Records how far an agent has applied its list. The confirmed revision never goes backwards,
+ * except when it lies beyond the horizon: then it belongs to another database, of which this one is
+ * a copy.
  *
- * @returns whether it is noted: false for what is older than what was confirmed before, and in the middle of a new list
- * @throws PlatformError BAD_USER_INPUT for a revision that nobody can have been given
+ * @returns false if the revision is older than the confirmed one, or in the middle of a new list;
+ *   nothing is recorded then
+ * @throws PlatformError BAD_USER_INPUT when the revision is negative or beyond the horizon
  */
 export async function confirmServerUsers(
   { db }: Pick<Services, 'db'>,
   { serverId, revision }: { serverId: string; revision: bigint },
 ): Promise<boolean> {
   checkRevision(revision, 'revision');
+  const cursor = unpackCursor(revision);
   const [horizon] = await db.$queryRaw<[{ isReached: boolean }]>`
-    SELECT ${revision}::bigint >> 21 < pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS "isReached"`;
+    SELECT ${cursor.revision}::bigint < ${HORIZON_SQL} AS "isReached"`;
   if (!horizon.isReached) {
-    const message = 'revision: is beyond everything that there is';
+    const message = 'revision: must be one that this server received';
     throw new PlatformError('BAD_USER_INPUT', { field: 'revision', message });
   }
-  const { isWalk, bucket } = unpackPosition(revision);
-  if (isWalk && bucket < LAST_BUCKET) return false;
-  const noted = await db.$executeRaw`
+  if (cursor.isScan && cursor.bucket < LAST_BUCKET) return false;
+  const updated = await db.$executeRaw`
     UPDATE servers SET confirmed_revision = ${revision}::bigint
     WHERE id = ${serverId}::uuid AND (confirmed_revision IS NULL OR confirmed_revision <= ${revision}::bigint
-      OR confirmed_revision >> 21 >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint)`;
-  return noted > 0;
+      OR ${CONFIRMED.revision} >= ${HORIZON_SQL})`;
+  return updated > 0;
 }

@@ -2,18 +2,16 @@ import type { Prisma } from '../../../generated/prisma/client.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** What an agent runs: its server's enabled nodes, private parts included. */
+/**
+ * The configuration of a server for its agent: the enabled nodes, including their private parts.
+ */
 export interface ServerConfiguration {
   serverId: string;
   name: string;
   nodes: Prisma.JsonObject[];
 }
 
-/**
- * The configuration of a server for its own agent.
- *
- * @throws PlatformError UNAUTHENTICATED when the server is gone
- */
+/** @throws PlatformError UNAUTHENTICATED when the server was deleted */
 export async function getServerConfig(
   { db }: Pick<Services, 'db'>,
   { serverId }: { serverId: string },

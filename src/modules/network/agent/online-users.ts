@@ -1,36 +1,38 @@
 import type { Services } from '../../../platform/services.ts';
 
-/** A server that has not said it again for so long is not believed any more. */
-const KEEP_SECONDS = 180;
+/** A report expires after this time, so that an agent that stopped does not leave users online. */
+const TTL_SECONDS = 180;
 
-const MOST_SHOWN = 100;
+const MAX_LISTED = 100;
 
-/** A subscription that is connected, and the addresses it is used from. */
-export interface OnlineUser {
+/** A subscription that is connected to a server, and the IP addresses it is used from. */
+export interface ConnectedSubscription {
   subscriptionId: string;
   ips: string[];
 }
 
 const onlineKey = (serverId: string) => `server_online:${serverId}`;
 
-/** Who is connected to a server: a hash of addresses by subscription, replaced as a whole. */
+/**
+ * Replaces the connected subscriptions of a server: a Redis hash from subscription id to addresses.
+ */
 export async function writeOnlineUsers(
   { redis }: Pick<Services, 'redis'>,
-  { serverId, entries }: { serverId: string; entries: readonly OnlineUser[] },
+  { serverId, entries }: { serverId: string; entries: readonly ConnectedSubscription[] },
 ): Promise<void> {
   const key = onlineKey(serverId);
-  const change = redis.multi().del(key);
+  const transaction = redis.multi().del(key);
   if (entries.length > 0) {
     const fields = entries.map(({ subscriptionId, ips }): [string, string] => [
       subscriptionId,
       ips.join(' '),
     ]);
-    change.hset(key, Object.fromEntries(fields)).expire(key, KEEP_SECONDS);
+    transaction.hset(key, Object.fromEntries(fields)).expire(key, TTL_SECONDS);
   }
-  await change.exec();
+  await transaction.exec();
 }
 
-/** How many are connected to a server; null when Redis does not say. */
+/** Counts the connected subscriptions of a server; null if Redis is unavailable. */
 export async function countOnlineUsers(
   { redis }: Pick<Services, 'redis'>,
   serverId: string,
@@ -38,15 +40,15 @@ export async function countOnlineUsers(
   return redis.hlen(onlineKey(serverId)).catch(() => null);
 }
 
-/** Who is connected to a server and from where, the first hundred by id; null when Redis does not say. */
+/** The first 100 connected subscriptions of a server by id; null if Redis is unavailable. */
 export async function listOnlineUsers(
   { redis }: Pick<Services, 'redis'>,
   serverId: string,
-): Promise<OnlineUser[] | null> {
+): Promise<ConnectedSubscription[] | null> {
   const found = await redis.hgetall(onlineKey(serverId)).catch(() => null);
   if (!found) return null;
   return Object.entries(found)
     .sort(([one], [other]) => (one < other ? -1 : 1))
-    .slice(0, MOST_SHOWN)
+    .slice(0, MAX_LISTED)
     .map(([subscriptionId, ips]) => ({ subscriptionId, ips: ips.split(' ').filter(Boolean) }));
 }

@@ -1,32 +1,37 @@
+import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
+import { HORIZON_SQL } from '../list-cursor.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
-import type { ListState } from './list-position.ts';
+import type { ListState } from './sync-step.ts';
 
-/** A plan whose subscriptions may be used on a server. */
+/** A plan whose subscriptions can use a server. */
 export interface ListedPlan {
   id: string;
-  /** The enabled nodes of the plan on this server, in order. */
+  /** The plan's enabled nodes on this server, in order. */
   nodeIds: string[];
-  /** Mbit/s; null is unlimited. */
+  /** Mbit/s; null if unlimited. */
   speedLimit: number | null;
-  /** Null is unlimited. */
+  /** Null if unlimited. */
   deviceLimit: number | null;
-  /** The latest change of it below the horizon; null for none. */
+  /** The latest change to one of its subscriptions below the horizon; null if it never changed. */
   lastRevision: bigint | null;
 }
 
-/** What the list of a server is made of, at one moment. */
+/** Everything that decides the content of a server's list, read in one snapshot. */
 export interface ServerListState extends ListState {
   plans: ListedPlan[];
-  /** Something has been committed already that only the end of another transaction lets be told. */
+  /** Whether a change is committed that cannot be sent until another transaction ends. */
   isPending: boolean;
 }
 
-interface StateRow {
+interface ServerColumns {
   serverId: string;
   fullListRevision: bigint;
   horizon: bigint;
-  planId: string | null;
+}
+
+interface PlanColumns {
+  planId: string;
   nodeIds: string[];
   speedLimit: number | null;
   deviceLimit: number | null;
@@ -34,22 +39,25 @@ interface StateRow {
   newestRevision: bigint | null;
 }
 
+/** A server without plans is one row, with null in the columns of the plan. */
+type StateRow = ServerColumns & (PlanColumns | { [Column in keyof PlanColumns]: null });
+
 /**
- * Reads the states of many lists in one statement, and so in one snapshot. For each plan it looks at the end of an index,
- * however many subscriptions there are.
+ * Reads the states of lists in one statement, and so in one snapshot. For each plan it reads the
+ * end of an index, no matter how many subscriptions the plan has.
  *
- * @returns for each id, in its place, the state; null when there is no such server
+ * @returns by server id, without servers that do not exist
  */
 export async function readListStates(
   { db }: Pick<Services, 'db'>,
   serverIds: readonly string[],
-): Promise<PromiseSettledResult<ServerListState | null>[]> {
+): Promise<Map<string, ServerListState>> {
   const rows = await db.$queryRaw<StateRow[]>`
-    WITH now AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon),
+    WITH now AS MATERIALIZED (SELECT ${HORIZON_SQL} AS horizon),
     listed AS MATERIALIZED (
       SELECT n.server_id, p.id AS plan_id, p.speed_limit, p.device_limit, array_agg(n.id ORDER BY n.sort, n.id) AS node_ids
       FROM nodes n JOIN plans p ON ${IS_NODE_OF_PLAN}
-      WHERE n.server_id = ANY(${[...new Set(serverIds)]}::uuid[]) AND n.enabled AND n.deleted_at IS NULL
+      WHERE n.server_id = ANY(${[...serverIds]}::uuid[]) AND n.enabled AND n.deleted_at IS NULL
       GROUP BY n.server_id, p.id),
     latest AS MATERIALIZED (
       SELECT p.plan_id,
@@ -62,17 +70,15 @@ export async function readListStates(
       latest.last AS "lastRevision", latest.newest AS "newestRevision"
     FROM servers s CROSS JOIN now
     LEFT JOIN listed l ON l.server_id = s.id LEFT JOIN latest ON latest.plan_id = l.plan_id
-    WHERE s.id = ANY(${[...new Set(serverIds)]}::uuid[]) AND s.deleted_at IS NULL
+    WHERE s.id = ANY(${[...serverIds]}::uuid[]) AND s.deleted_at IS NULL
     ORDER BY l.plan_id`;
   const byServer = new Map<string, StateRow[]>();
   for (const row of rows) byServer.set(row.serverId, [...(byServer.get(row.serverId) ?? []), row]);
-  return serverIds.map((id) => ({ status: 'fulfilled', value: stateOf(byServer.get(id) ?? []) }));
+  return new Map([...byServer].map(([id, rowsOfServer]) => [id, stateOf(rowsOfServer)]));
 }
 
-function stateOf(rows: readonly StateRow[]): ServerListState | null {
-  const [first] = rows;
-  if (!first) return null;
-  const { fullListRevision, horizon } = first;
+function stateOf(rows: readonly StateRow[]): ServerListState {
+  const { fullListRevision, horizon } = required(rows[0], 'row of the server');
   const plans = rows.flatMap(({ planId, nodeIds, speedLimit, deviceLimit, lastRevision }) =>
     planId === null ? [] : [{ id: planId, nodeIds, speedLimit, deviceLimit, lastRevision }],
   );

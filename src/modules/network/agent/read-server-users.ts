@@ -1,58 +1,56 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Prisma } from '../../../generated/prisma/client.ts';
-import type { Coalescer } from '../../../platform/concurrency/coalescer.ts';
+import type { ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import {
-  LAST_BUCKET,
-  type ListPosition,
-  type ListStep,
-  nextStep,
-  packPosition,
-  pageLength,
-} from './list-position.ts';
+import { LAST_BUCKET, type ListCursor, packCursor } from '../list-cursor.ts';
 import type { ListedPlan, ServerListState } from './read-list-states.ts';
+import { nextSyncStep, pageLength, type SyncStep } from './sync-step.ts';
 
-/** Somebody whom a server lets in. */
+/** A subscription that a server admits. */
 export interface ListedUser {
   subscriptionId: string;
   credential: string;
   nodeIds: string[];
-  /** Mbit/s; null is unlimited. */
+  /** Mbit/s; null if unlimited. */
   speedLimit: number | null;
-  /** How many devices at once; null is unlimited. */
+  /** Most devices connected concurrently; null if unlimited. */
   deviceLimit: number | null;
 }
 
-/** What an agent has to change in its list, and where it stands afterwards. */
+/** The changes that an agent applies to its list. */
 export interface UserDelta {
+  /** The packed cursor after these changes. */
   revision: bigint;
-  /** Whether it takes the place of everything that the agent has. */
+  /** Whether this starts a new list, which replaces everything the agent has. */
   full: boolean;
   hasMore: boolean;
   upserts: ListedUser[];
   removals: string[];
-  /** Whether something is about to follow that cannot be told yet. */
+  /** Whether a further change is committed that cannot be sent yet. */
   isPending: boolean;
 }
 
-/** The states of lists, those that are asked for at once in one query. */
-export type ListStates = Coalescer<string, ServerListState | null>;
+/** Reads the state of a server's list; undefined if the server does not exist. */
+export type ListStates = ReadCoalescer<ServerListState>;
 
-/** How long the first part of a list may be held up by transactions that have not ended. */
-const LONGEST_WAIT_MS = 2_000;
+/** Longest time that running transactions may delay the first page of a list. */
+const MAX_WAIT_MS = 2_000;
+const FIRST_PAUSE_MS = 2;
+const MAX_PAUSE_MS = 100;
 
 /**
- * The next part of a server's list of users.
+ * Reads the next part of a server's list of users.
  *
- * No change is skipped, although transactions commit in another order than they begin in: only what is below the
- * oldest transaction still running is told. The two queries need no common snapshot: the second asks for nothing
- * beyond the horizon of the first, and what has moved on since then comes again later.
+ * No change is skipped, although transactions do not commit in the order of their ids: only changes
+ * below the oldest running transaction are sent. The two queries need no common snapshot: the
+ * second reads nothing beyond the horizon of the first, and rows that changed in between have a new
+ * revision.
  *
- * @param since the `revision` that the agent was given last; null for the whole list
- * @param sizeFor most entries, by the plans that are listed; more only when they stand at one place of the list
- * @throws PlatformError UNAUTHENTICATED when the server is gone; SERVICE_UNAVAILABLE when other transactions hold the
- *   beginning of the list up for two seconds
+ * @param since the packed cursor that the agent got last; null for the whole list
+ * @param sizeFor most entries, given the listed plans; a page has more only if they share one key
+ * @throws PlatformError UNAUTHENTICATED when the server was deleted; SERVICE_UNAVAILABLE when other
+ *   transactions delay the first page of a list for two seconds
  */
 export async function readServerUsers(
   services: Pick<Services, 'db'> & { listStates: ListStates },
@@ -62,44 +60,48 @@ export async function readServerUsers(
     sizeFor,
   }: { serverId: string; since: bigint | null; sizeFor: (plans: readonly ListedPlan[]) => number },
 ): Promise<UserDelta> {
-  for (let waited = 0, pause = 2; ; waited += pause, pause = Math.min(pause * 2, 100)) {
-    const state = await services.listStates.add(serverId);
+  let waitedMs = 0;
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
+    const state = await services.listStates(serverId);
     if (!state) throw new PlatformError('UNAUTHENTICATED');
-    const step = nextStep(since, state);
-    if (step.kind === 'NOTHING') return { ...nothing, revision: since ?? 0n, isPending: state.isPending };
+    const step = nextSyncStep(since, state);
+    if (step.kind === 'UP_TO_DATE') {
+      return { ...NO_CHANGES, revision: since ?? 0n, isPending: state.isPending };
+    }
     if (step.kind !== 'WAIT') return readPage(services, { state, step, size: sizeFor(state.plans) });
-    if (waited >= LONGEST_WAIT_MS) throw new PlatformError('SERVICE_UNAVAILABLE');
-    await sleep(pause);
+    if (waitedMs >= MAX_WAIT_MS) throw new PlatformError('SERVICE_UNAVAILABLE');
+    await sleep(pauseMs);
+    waitedMs += pauseMs;
   }
 }
 
-const nothing = { full: false, hasMore: false, upserts: [], removals: [] };
+const NO_CHANGES = { full: false, hasMore: false, upserts: [], removals: [] };
 
-type ReadingStep = Extract<ListStep, { kind: 'WALK' | 'CHANGES' }>;
+type ReadStep = Extract<SyncStep, { kind: 'SCAN' | 'CHANGES' }>;
 
-interface ListRow extends Omit<ListPosition, 'isWalk'> {
+interface ListRow extends Omit<ListCursor, 'isScan'> {
   id: string;
   planId: string;
   credential: string;
-  isLive: boolean;
+  isAdmitted: boolean;
 }
 
 async function readPage(
   { db }: Pick<Services, 'db'>,
-  { state, step, size }: { state: ServerListState; step: ReadingStep; size: number },
+  { state, step, size }: { state: ServerListState; step: ReadStep; size: number },
 ): Promise<UserDelta> {
   const rows = await readRows(db, { state, step, size });
-  const places = rows.map((row) => (step.kind === 'WALK' ? row.bucket : `${row.revision}:${row.bucket}`));
-  const page = rows.slice(0, pageLength(places, size));
+  const keys = rows.map((row) => (step.kind === 'SCAN' ? row.bucket : `${row.revision}:${row.bucket}`));
+  const page = rows.slice(0, pageLength(keys, size));
   const hasMoreRows = page.length < rows.length;
   const plans = new Map(state.plans.map((plan) => [plan.id, plan]));
-  const upserts = page.flatMap((row) => (row.isLive ? listedUser(row, plans.get(row.planId)) : []));
-  // Whoever walks through the list has been told of nobody who is not in it.
-  const removals = step.kind === 'WALK' ? [] : page.flatMap(({ id, isLive }) => (isLive ? [] : [id]));
-  const isChangedSince = step.kind === 'WALK' && (state.lastRevision ?? 0n) > step.revision;
+  const upserts = page.flatMap((row) => (row.isAdmitted ? listedUser(row, plans.get(row.planId)) : []));
+  // A scan builds a new list, so there is nothing to remove from it.
+  const removals = step.kind === 'SCAN' ? [] : page.flatMap(({ id, isAdmitted }) => (isAdmitted ? [] : [id]));
+  const isChangedSince = step.kind === 'SCAN' && (state.lastRevision ?? 0n) > step.revision;
   return {
-    revision: packPosition(positionAfter(step, page, hasMoreRows)),
-    full: step.kind === 'WALK' && step.isFull,
+    revision: packCursor(cursorAfter(step, page, hasMoreRows)),
+    full: step.kind === 'SCAN' && step.isFull,
     hasMore: hasMoreRows || isChangedSince,
     upserts,
     removals,
@@ -107,15 +109,15 @@ async function readPage(
   };
 }
 
-/** After the last row: behind everything of its revision, as no more can come of that. */
-function positionAfter(step: ReadingStep, page: readonly ListRow[], hasMoreRows: boolean): ListPosition {
+/** After the last page the whole revision is complete, because no further change can get it. */
+function cursorAfter(step: ReadStep, page: readonly ListRow[], hasMoreRows: boolean): ListCursor {
   const last = page.at(-1);
-  const isWalk = step.kind === 'WALK';
-  const before = isWalk ? step.revision : step.after.revision;
+  const isScan = step.kind === 'SCAN';
+  const before = isScan ? step.revision : step.after.revision;
   return {
-    revision: isWalk ? before : (last?.revision ?? before),
+    revision: isScan ? before : (last?.revision ?? before),
     bucket: hasMoreRows ? (last?.bucket ?? LAST_BUCKET) : LAST_BUCKET,
-    isWalk: isWalk || (!last && step.after.isWalk),
+    isScan: isScan || (!last && step.after.isScan),
   };
 }
 
@@ -126,43 +128,43 @@ function listedUser(row: ListRow, plan: ListedPlan | undefined): ListedUser[] {
 }
 
 /**
- * The rows of a page, in order, one more than fits where there are more, and whatever stands at its place. Each plan
- * is read along an index of its own and the plans are merged, so a page costs what it holds.
+ * Reads the rows of a page in order: `size + 1` if there are more, plus all with the same key as
+ * the last. Each plan is read along an index and the plans are merged, so the cost depends on the
+ * page and not on the list.
  */
 async function readRows(
   db: Services['db'],
-  { state, step, size }: { state: ServerListState; step: ReadingStep; size: number },
+  { state, step, size }: { state: ServerListState; step: ReadStep; size: number },
 ): Promise<ListRow[]> {
-  const plans = state.plans.filter((plan) => step.kind === 'WALK' || hasChanged(plan, step.after));
+  const plans = state.plans.filter((plan) => step.kind === 'SCAN' || hasChanged(plan, step.after));
   if (plans.length === 0) return [];
-  const parts = plans.map(({ id }) =>
-    step.kind === 'WALK' ? listedOf(id, step) : changedOf(id, step, state),
-  );
-  const order = Prisma.raw(step.kind === 'WALK' ? 'bucket' : 'revision, bucket');
+  const parts = plans.map(({ id }) => (step.kind === 'SCAN' ? scanOf(id, step) : changesOf(id, step, state)));
+  const order = Prisma.raw(step.kind === 'SCAN' ? 'bucket' : 'revision, bucket');
   return db.$queryRaw<ListRow[]>`
     SELECT s.id, s.plan_id AS "planId", s.credential, s.revision, s.bucket,
-      s.is_open AND u.enabled AND u.deleted_at IS NULL AS "isLive"
+      s.is_usable AND u.enabled AND u.deleted_at IS NULL AS "isAdmitted"
     FROM (${Prisma.join(parts, ' UNION ALL ')} ORDER BY ${order} FETCH FIRST (${size + 1}::int) ROWS WITH TIES) s
     JOIN users u ON u.id = s.user_id
     ORDER BY ${order}`;
 }
 
-const hasChanged = ({ lastRevision }: ListedPlan, { revision }: ListPosition) =>
+/** Changes at the cursor's own revision count: it may point into the middle of one. */
+const hasChanged = ({ lastRevision }: ListedPlan, { revision }: ListCursor) =>
   lastRevision !== null && lastRevision >= revision;
 
 const COLUMNS = Prisma.sql`SELECT id, plan_id, user_id, credential, revision, tessera_bucket(id) AS bucket,
-  status = 'ACTIVE' AND (expires_at IS NULL OR expires_at > tessera_now()) AS is_open FROM user_subscriptions`;
+  status = 'ACTIVE' AND (expires_at IS NULL OR expires_at > tessera_now()) AS is_usable FROM user_subscriptions`;
 
-/** Along user_subscriptions_listed_idx. */
-function listedOf(planId: string, { revision, bucket }: Extract<ListStep, { kind: 'WALK' }>): Prisma.Sql {
+/** Uses user_subscriptions_listed_idx, which needs the status as a literal. */
+function scanOf(planId: string, { revision, bucket }: Extract<SyncStep, { kind: 'SCAN' }>): Prisma.Sql {
   return Prisma.sql`(${COLUMNS} WHERE plan_id = ${planId}::uuid AND status = 'ACTIVE'
     AND tessera_bucket(id) > ${bucket}::int AND revision <= ${revision}::bigint)`;
 }
 
-/** Along user_subscriptions_changed_idx. */
-function changedOf(
+/** Uses user_subscriptions_changed_idx. */
+function changesOf(
   planId: string,
-  { after }: Extract<ListStep, { kind: 'CHANGES' }>,
+  { after }: Extract<SyncStep, { kind: 'CHANGES' }>,
   { horizon }: ServerListState,
 ): Prisma.Sql {
   return Prisma.sql`(${COLUMNS} WHERE plan_id = ${planId}::uuid

@@ -4,8 +4,8 @@ import type { Services } from '../../../platform/services.ts';
 import { writeOnlineUsers } from './online-users.ts';
 import type { ListStates } from './read-server-users.ts';
 
-const MOST_ENTRIES = 5_000;
-const MOST_ADDRESSES = 50;
+const MAX_ENTRIES = 5_000;
+const MAX_ADDRESSES = 50;
 
 const Report = z.object({
   entries: z
@@ -16,18 +16,18 @@ const Report = z.object({
           .transform((id) => checkId(id, 'input.entries.subscriptionId').toLowerCase()),
         ips: z
           .array(z.union([z.ipv4(), z.ipv6()], 'must be IP addresses'))
-          .max(MOST_ADDRESSES, `must have at most ${MOST_ADDRESSES} entries`),
+          .max(MAX_ADDRESSES, `must have at most ${MAX_ADDRESSES} entries`),
       }),
     )
-    .max(MOST_ENTRIES, `must have at most ${MOST_ENTRIES} entries`),
+    .max(MAX_ENTRIES, `must have at most ${MAX_ENTRIES} entries`),
 });
 
 /**
- * Notes who is connected to a server, in the place of what it said before. It is forgotten when the server does not
- * say it again.
+ * Replaces the list of subscriptions that are connected to a server. It expires unless the agent
+ * reports again.
  *
- * @returns false when some entries were left out, as they are of subscriptions that the server does not have
- * @throws PlatformError BAD_USER_INPUT; NOT_FOUND for an id that is none
+ * @returns false if entries were ignored because their subscriptions cannot use the server
+ * @throws PlatformError BAD_USER_INPUT; NOT_FOUND for malformed ids
  * @throws RedisAwayError
  */
 export async function reportOnline(
@@ -35,13 +35,13 @@ export async function reportOnline(
   { serverId, input }: { serverId: string; input: z.input<typeof Report> },
 ): Promise<boolean> {
   const { entries } = checkInput(Report, input);
-  const state = await services.listStates.add(serverId);
+  const state = await services.listStates(serverId);
   const found = await services.db.$queryRaw<{ id: string }[]>`
     SELECT id FROM user_subscriptions
     WHERE id = ANY(${entries.map(({ subscriptionId }) => subscriptionId)}::uuid[])
       AND plan_id = ANY(${(state?.plans ?? []).map(({ id }) => id)}::uuid[])`;
   const own = new Set(found.map(({ id }) => id));
-  const known = entries.filter(({ subscriptionId }) => own.has(subscriptionId));
-  await writeOnlineUsers(services, { serverId, entries: known });
-  return known.length === entries.length;
+  const ownEntries = entries.filter(({ subscriptionId }) => own.has(subscriptionId));
+  await writeOnlineUsers(services, { serverId, entries: ownEntries });
+  return ownEntries.length === entries.length;
 }

@@ -11,11 +11,7 @@ const Status = z.object({
   version: z.string().trim().min(1, 'must not be empty').max(50, 'must have at most 50 characters'),
 });
 
-/**
- * Notes how a machine is doing, as its agent says.
- *
- * @throws PlatformError BAD_USER_INPUT
- */
+/** @throws PlatformError BAD_USER_INPUT */
 export async function reportServerStatus(
   { db }: Pick<Services, 'db'>,
   { serverId, input }: { serverId: string; input: z.input<typeof Status> },

@@ -1,6 +1,4 @@
-import { createCoalescer } from '../../../platform/concurrency/coalescer.ts';
-import { isOutage } from '../../../platform/database/database.ts';
-import { PlatformError } from '../../../platform/errors.ts';
+import { createReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
 import { PLAN_USERS_CHANGED } from '../../kernel/topics.ts';
@@ -8,51 +6,47 @@ import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import { readListStates, type ServerListState } from './read-list-states.ts';
 import type { ListStates } from './read-server-users.ts';
 
-/** The list of a server may have changed; the id is the server's. */
+/** The list of a server may have changed. Ids are server ids. */
 const SERVER_USERS_CHANGED = 'server-users-changed';
 
-/** The nodes of servers are looked at again at most so often after a wake-up. */
-const LOOK_EVERY_MS = 250;
+/** Shortest time between two checks for lists that must be read again as a whole. */
+const CHECK_EVERY_MS = 250;
 
-/** The lists of users that the agents of a process read and watch. */
+/** The lists of users that the agents connected to this process read and watch. */
 export interface UserLists {
   listStates: ListStates;
   watchedLists: WatchKind;
 }
 
-/** What is remembered of a list that was read: what may concern it, and since when. */
-type Known = Map<string, { planIds: ReadonlySet<string>; fullListRevision: bigint }>;
+/** By server id, what was last read of its list: enough to route a wake-up. */
+type ListIndex = Map<string, { planIds: ReadonlySet<string>; fullListRevision: bigint }>;
 
 export function createUserLists(services: Pick<Services, 'db' | 'pubSub' | 'watcher' | 'log'>): UserLists {
   const { watcher } = services;
-  const known: Known = new Map();
-  const listStates: ListStates = createCoalescer({
-    run: async (serverIds: string[]) => {
-      const states = await readListStates(services, serverIds);
-      for (const [place, id] of serverIds.entries()) remember(known, id, states[place]);
-      return states;
-    },
-    maxSize: 500,
-    maxWaiting: Number.POSITIVE_INFINITY,
-    failTogether: isOutage,
-    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
+  const index: ListIndex = new Map();
+  const listStates = createReadCoalescer(async (serverIds) => {
+    const states = await readListStates(services, serverIds);
+    for (const id of serverIds) updateIndex(index, id, states.get(id));
+    return states;
   });
   const watchedLists = watcher.kind({
     topic: SERVER_USERS_CHANGED,
     fingerprints: (ids) => fingerprints(services, ids),
   });
-  wakeByPlan(services, { known, watchedLists });
+  routeWakeUps(services, { index, watchedLists });
   return { listStates, watchedLists };
 }
 
-function remember(known: Known, id: string, read: PromiseSettledResult<ServerListState | null> | undefined) {
-  const state = read?.status === 'fulfilled' ? read.value : null;
-  const planIds = new Set(state?.plans.map((plan) => plan.id));
-  if (state) known.set(id, { planIds, fullListRevision: state.fullListRevision });
-  else known.delete(id);
+function updateIndex(index: ListIndex, id: string, state: ServerListState | undefined): void {
+  if (!state) {
+    index.delete(id);
+    return;
+  }
+  const planIds = new Set(state.plans.map((plan) => plan.id));
+  index.set(id, { planIds, fullListRevision: state.fullListRevision });
 }
 
-/** Differs after every change of what is listed, also of one that cannot be told yet. */
+/** Changes with every change to a list, including those that cannot be sent yet. */
 async function fingerprints({ db }: Pick<Services, 'db'>, ids: string[]): Promise<Map<string, string>> {
   const rows = await db.$queryRaw<{ id: string; fingerprint: string }[]>`
     WITH listed AS MATERIALIZED (
@@ -70,33 +64,33 @@ async function fingerprints({ db }: Pick<Services, 'db'>, ids: string[]): Promis
 }
 
 /**
- * Wakes those whose list has the plan, and nobody else. A plan may just have come to a server, which its list as it was
- * read last does not tell: one cheap query after the wake-ups of a while finds those.
+ * Turns wake-ups for plans into wake-ups for the lists that contain them. The index is out of date
+ * for a server to which a plan was just added; one query, at most every 250 ms, finds such servers.
  */
-function wakeByPlan(
+function routeWakeUps(
   { db, pubSub, log }: Pick<Services, 'db' | 'pubSub' | 'log'>,
-  { known, watchedLists }: { known: Known; watchedLists: WatchKind },
+  { index, watchedLists }: { index: ListIndex; watchedLists: WatchKind },
 ): void {
-  let isDue = false;
-  const look = async () => {
-    isDue = false;
-    const ids = [...known.keys()];
-    const rows = await db.server.findMany({
-      where: { id: { in: ids } },
+  let isScheduled = false;
+  const wakeRenewedLists = async () => {
+    isScheduled = false;
+    const servers = await db.server.findMany({
+      where: { id: { in: [...index.keys()] } },
       select: { id: true, fullListRevision: true },
     });
-    const isNew = (row: (typeof rows)[number]) =>
-      known.get(row.id)?.fullListRevision !== row.fullListRevision;
-    watchedLists.wake(rows.filter(isNew).map(({ id }) => id));
+    const renewed = servers.filter(
+      ({ id, fullListRevision }) => index.get(id)?.fullListRevision !== fullListRevision,
+    );
+    watchedLists.wake(renewed.map(({ id }) => id));
   };
   pubSub.onWake((topic, planIds) => {
     if (topic !== PLAN_USERS_CHANGED || watchedLists.size === 0) return;
-    const concerned = [...known].filter(([, list]) => planIds.some((id) => list.planIds.has(id)));
-    watchedLists.wake(concerned.map(([id]) => id));
-    if (isDue) return;
-    isDue = true;
+    const affected = [...index].filter(([, list]) => planIds.some((id) => list.planIds.has(id)));
+    watchedLists.wake(affected.map(([id]) => id));
+    if (isScheduled) return;
+    isScheduled = true;
     setTimeout(() => {
-      look().catch((err: unknown) => log.warn({ err }, 'the nodes of servers could not be looked at'));
-    }, LOOK_EVERY_MS).unref();
+      wakeRenewedLists().catch((err: unknown) => log.warn({ err }, 'failed to check for renewed user lists'));
+    }, CHECK_EVERY_MS).unref();
   });
 }

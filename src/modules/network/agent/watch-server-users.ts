@@ -1,23 +1,27 @@
 import type { Services } from '../../../platform/services.ts';
 import { firstAnd } from '../../../platform/watch/first-and.ts';
-import { checkRevision } from './list-position.ts';
 import type { ListedPlan } from './read-list-states.ts';
 import { readServerUsers, type UserDelta } from './read-server-users.ts';
+import { checkRevision } from './sync-step.ts';
 import type { UserLists } from './user-lists.ts';
 
-/** Entries of a message: with the ids of many nodes in each it has fewer. A socket bears a megabyte that is not read yet. */
-const MOST_ENTRIES = 1_000;
-const MESSAGE_BYTES = 512 * 1024;
-const BYTES_OF_ENTRY = 180;
-const BYTES_OF_NODE = 39;
+/**
+ * Most entries in a message. Entries with many node ids are larger, so messages also have a size
+ * limit: a socket that buffers more than 1 MiB is closed.
+ */
+const MAX_ENTRIES = 1_000;
+const MAX_MESSAGE_BYTES = 512 * 1024;
+const BYTES_PER_ENTRY = 180;
+const BYTES_PER_NODE = 39;
 
-/** What cannot be told yet is looked at again so soon, and then more and more rarely. */
-const FIRST_LOOK_MS = 2;
-const LONGEST_LOOK_MS = 100;
+/** Changes that cannot be sent yet are read again after this time, which doubles up to a limit. */
+const FIRST_RETRY_MS = 2;
+const MAX_RETRY_MS = 100;
 
 /**
- * What has changed in the list of a server since a revision, or the whole list, then each further change: as many
- * messages as it takes, each to be applied in its turn. A slow agent gets what has gathered in one.
+ * Streams the changes to a server's list since a revision (or the whole list), then each further
+ * change. The agent applies the messages in order. Changes that happen while the agent is slow are
+ * coalesced into one message.
  *
  * @throws PlatformError BAD_USER_INPUT; those of `readServerUsers`
  */
@@ -25,15 +29,15 @@ export async function watchServerUsers(
   services: Pick<Services, 'db'> & UserLists,
   { serverId, since }: { serverId: string; since: bigint | null },
 ): Promise<AsyncIterable<UserDelta>> {
-  let position = checkRevision(since, 'since');
-  let looks = 0;
+  let cursor = checkRevision(since, 'since');
+  let pendingReads = 0;
   const stream = services.watchedLists.watch(serverId, async () => {
-    const delta = await readServerUsers(services, { serverId, since: position, sizeFor: fittingSize });
-    position = delta.revision;
-    looks = delta.isPending ? looks + 1 : 0;
+    const delta = await readServerUsers(services, { serverId, since: cursor, sizeFor: pageSizeFor });
+    cursor = delta.revision;
+    pendingReads = delta.isPending ? pendingReads + 1 : 0;
     if (delta.hasMore) stream.wake();
     else if (delta.isPending) {
-      setTimeout(() => stream.wake(), Math.min(FIRST_LOOK_MS * 2 ** (looks - 1), LONGEST_LOOK_MS)).unref();
+      stream.wakeWithin(Math.min(FIRST_RETRY_MS * 2 ** (pendingReads - 1), MAX_RETRY_MS));
     }
     return delta;
   });
@@ -43,10 +47,8 @@ export async function watchServerUsers(
   );
 }
 
-function fittingSize(plans: readonly ListedPlan[]): number {
+function pageSizeFor(plans: readonly ListedPlan[]): number {
   const nodes = Math.max(0, ...plans.map(({ nodeIds }) => nodeIds.length));
-  return Math.max(
-    1,
-    Math.min(MOST_ENTRIES, Math.floor(MESSAGE_BYTES / (BYTES_OF_ENTRY + BYTES_OF_NODE * nodes))),
-  );
+  const entries = Math.floor(MAX_MESSAGE_BYTES / (BYTES_PER_ENTRY + BYTES_PER_NODE * nodes));
+  return Math.max(1, Math.min(MAX_ENTRIES, entries));
 }

@@ -3,8 +3,9 @@ import { announce } from '../../kernel/announce.ts';
 import { nodeListKey } from './node-list-cache.ts';
 
 /**
- * Clears the cached lists of nodes of these plans, then wakes the apps of their users and the agents of their servers.
- * After the commit of whatever has changed a plan, a node or the place of a server.
+ * Invalidates the cached node lists of these plans, then wakes the apps of their users and the
+ * agents of their servers. Call it after committing a change to a plan, a node, or a server that
+ * users see.
  */
 export async function invalidateNodeLists(
   { cache, pubSub }: Pick<Services, 'cache' | 'pubSub'>,
@@ -12,5 +13,5 @@ export async function invalidateNodeLists(
 ): Promise<void> {
   if (planIds.length === 0) return;
   await cache.delete(...planIds.map(nodeListKey));
-  announce({ pubSub }, { planIds: planIds, planIdsOfUsers: planIds });
+  announce({ pubSub }, { planIds, planIdsOfUsers: planIds });
 }

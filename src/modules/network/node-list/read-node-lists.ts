@@ -5,7 +5,9 @@ import { publicConfig } from '../protocols/node-config.ts';
 import type { PublicConfig } from '../protocols/protocols.ts';
 import { IS_NODE_OF_PLAN } from './plans-of-nodes.ts';
 
-/** A node as all users of a plan see it: nothing in it is one user's own, and nothing the server's alone. */
+/**
+ * A node as every user of a plan sees it: without credentials, and without private configuration.
+ */
 export interface ListedNode {
   nodeId: string;
   serverId: string;
@@ -21,21 +23,24 @@ export interface ListedNode {
   clientConfig: PublicConfig;
 }
 
-/** The nodes of a plan in their order. Two lists of one plan with the same version are the same list. */
+/** The nodes of a plan, in order. Lists of one plan with equal versions have equal content. */
 export interface NodeList {
   planId: string;
   version: number;
   nodes: ListedNode[];
 }
 
-/** A plan as it was read, with the version that its list has then. */
+/** A plan with the version of its node list at the time it was read. */
 export type VersionedPlan = Pick<Plan, 'id' | 'nodeListVersion'>;
 
-type ListRow = Omit<ListedNode, 'clientConfig'> & { planId: string; version: number; clientConfig: unknown };
+type NodeColumns = Omit<ListedNode, 'clientConfig'> & { clientConfig: unknown };
+
+/** A plan without nodes is one row, with null in the columns of the node. */
+type ListRow = Pick<NodeList, 'planId' | 'version'> & (NodeColumns | { [Column in keyof NodeColumns]: null });
 
 /**
- * The lists of these plans from PostgreSQL, in one statement, so that each fits its version: nodes that are enabled, by
- * the plan's ids and by its tags, ordered by `sort`, name and id.
+ * Reads the node lists of these plans from PostgreSQL: enabled nodes, ordered by `sort`, name and
+ * id. One statement reads nodes and versions, so each list matches its version.
  */
 export async function readNodeLists(
   tx: Pick<Transaction, '$queryRaw'>,
@@ -55,19 +60,15 @@ export async function readNodeLists(
   for (const { planId, version, ...node } of rows) {
     const list = lists.get(planId) ?? { planId, version, nodes: [] };
     lists.set(planId, list);
-    list.nodes.push(...listed(node, log));
+    if (node.nodeId !== null) list.nodes.push(...listedNode(node, log));
   }
   return [...lists.values()];
 }
 
-/** A plan without nodes is one row without a node. A node that no app could use is left out, not the whole list. */
-function listed(
-  { clientConfig, ...node }: Omit<ListRow, 'planId' | 'version'>,
-  log: Services['log'],
-): ListedNode[] {
-  if (node.nodeId === null) return [];
+/** Leaves out a node whose config is invalid, so that the other nodes stay usable. */
+function listedNode({ clientConfig, ...node }: NodeColumns, log: Services['log']): ListedNode[] {
   const config = publicConfig(node.protocol, clientConfig);
   if (!config)
-    log.warn({ nodeId: node.nodeId }, 'A node is not listed: its config does not fit its protocol');
+    log.warn({ nodeId: node.nodeId }, 'node left out of node lists: its config is invalid for its protocol');
   return config ? [{ ...node, clientConfig: config }] : [];
 }

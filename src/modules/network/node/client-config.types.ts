@@ -7,17 +7,18 @@ type ConfigOf<Name extends PublicConfig['protocol']> = Omit<
 >;
 
 @ObjectType({
-  description: 'How to connect by Shadowsocks. The password is the credential.',
+  description:
+    'Connection settings for Shadowsocks. The password is the credential, except for 2022 methods.',
   simpleResolvers: true,
 })
 export class ShadowsocksConfig implements ConfigOf<'SHADOWSOCKS'> {
-  @Field(() => String, { description: 'The cipher, as `aes-256-gcm`.' })
+  @Field(() => String, { description: 'Cipher, such as `aes-256-gcm`.' })
   method!: ConfigOf<'SHADOWSOCKS'>['method'];
 
   @Field(() => String, {
     nullable: true,
     description:
-      "For methods of 2022 only: the server's key in base64. The password is then this, a colon, and in base64 the first 16 or 32 characters of the credential, as many bytes as the key has.",
+      "Server key in base64, for 2022 methods only. The password is then this key, a colon, and the base64 of the credential's first 16 or 32 characters, matching the key length.",
   })
   serverKey!: string | null;
 }
@@ -25,99 +26,117 @@ export class ShadowsocksConfig implements ConfigOf<'SHADOWSOCKS'> {
 type Tls = Pick<ConfigOf<'TROJAN'>, 'serverName' | 'alpn' | 'fingerprint'>;
 type Carried = Pick<ConfigOf<'TROJAN'>, 'network' | 'path' | 'host' | 'serviceName'>;
 
-/** Fields that several protocols have in common; each type has them as its own. */
+/** Fields that several protocols share. Not a GraphQL interface: each type has its own copy. */
 @ObjectType({ simpleResolvers: true })
 abstract class CarriedOverTls implements Tls, Carried {
-  @Field(() => String, { nullable: true, description: 'The name to ask for in TLS; null: the address.' })
+  @Field(() => String, { nullable: true, description: 'TLS server name (SNI); null to use the address.' })
   serverName!: string | null;
 
   @Field(() => [String], {
-    description: 'What to offer in ALPN, the best first; empty: whatever the app likes.',
+    description: 'ALPN protocols in order of preference; empty to use the default of the app.',
   })
   alpn!: Tls['alpn'];
 
-  @Field(() => String, { nullable: true, description: 'Which browser the TLS greeting should look like.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Browser whose TLS ClientHello to imitate (uTLS), such as `chrome`; null for none.',
+  })
   fingerprint!: Tls['fingerprint'];
 
-  @Field(() => String, { description: 'How bytes are carried: `tcp`, `ws`, `grpc` or `httpupgrade`.' })
+  @Field(() => String, { description: 'Transport: `tcp`, `ws`, `grpc` or `httpupgrade`.' })
   network!: Carried['network'];
 
   @Field(() => String, {
     nullable: true,
-    description: 'For `ws` and `httpupgrade`: the path of the request.',
+    description: 'Request path, for `ws` and `httpupgrade`.',
   })
   path!: string | null;
 
-  @Field(() => String, { nullable: true, description: 'For `ws` and `httpupgrade`: the Host header.' })
+  @Field(() => String, { nullable: true, description: 'Host header, for `ws` and `httpupgrade`.' })
   host!: string | null;
 
-  @Field(() => String, { nullable: true, description: 'For `grpc`: the name of the service.' })
+  @Field(() => String, { nullable: true, description: 'gRPC service name, for `grpc`.' })
   serviceName!: string | null;
 }
 
-@ObjectType({ description: 'How to connect by VMess. The id is the credential.', simpleResolvers: true })
+@ObjectType({
+  description: 'Connection settings for VMess. The user id is the credential.',
+  simpleResolvers: true,
+})
 export class VmessConfig extends CarriedOverTls implements ConfigOf<'VMESS'> {
-  @Field(() => String, { description: 'The cipher, as `auto`.' })
+  @Field(() => String, { description: 'Cipher, such as `auto`.' })
   security!: ConfigOf<'VMESS'>['security'];
 
-  @Field(() => Boolean, { description: 'Whether the connection is under TLS.' })
+  @Field(() => Boolean, { description: 'Whether the connection uses TLS.' })
   tls!: boolean;
 }
 
-@ObjectType({ description: 'How to connect by VLESS. The id is the credential.', simpleResolvers: true })
+@ObjectType({
+  description: 'Connection settings for VLESS. The user id is the credential.',
+  simpleResolvers: true,
+})
 export class VlessConfig extends CarriedOverTls implements ConfigOf<'VLESS'> {
-  @Field(() => String, { nullable: true, description: '`xtls-rprx-vision`, or null for none.' })
+  @Field(() => String, { nullable: true, description: 'Flow control: `xtls-rprx-vision`, or null for none.' })
   flow!: ConfigOf<'VLESS'>['flow'];
 
-  @Field(() => String, { description: '`none`, `tls` or `reality`.' })
+  @Field(() => String, { description: 'Transport security: `none`, `tls` or `reality`.' })
   security!: ConfigOf<'VLESS'>['security'];
 
-  @Field(() => String, { nullable: true, description: "For Reality: the server's public key, base64url." })
+  @Field(() => String, {
+    nullable: true,
+    description: "The server's X25519 public key in base64url, for Reality.",
+  })
   publicKey!: string | null;
 
-  @Field(() => String, { nullable: true, description: 'For Reality: the short id to show; may be empty.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Short id to send, for Reality. Can be an empty string.',
+  })
   shortId!: string | null;
 }
 
 @ObjectType({
-  description: 'How to connect by Trojan, always under TLS. The password is the credential.',
+  description: 'Connection settings for Trojan, always over TLS. The password is the credential.',
   simpleResolvers: true,
 })
 export class TrojanConfig extends CarriedOverTls implements ConfigOf<'TROJAN'> {}
 
 @ObjectType({
-  description: 'How to connect by Hysteria2, always under TLS. The password is the credential.',
+  description: 'Connection settings for Hysteria2, always over TLS. The password is the credential.',
   simpleResolvers: true,
 })
 export class Hysteria2Config implements ConfigOf<'HYSTERIA2'> {
-  @Field(() => String, { nullable: true, description: 'The name to ask for in TLS; null: the address.' })
+  @Field(() => String, { nullable: true, description: 'TLS server name (SNI); null to use the address.' })
   serverName!: string | null;
 
-  @Field(() => String, { nullable: true, description: '`salamander`, or null for no obfuscation.' })
+  @Field(() => String, { nullable: true, description: 'Obfuscation: `salamander`, or null for none.' })
   obfs!: ConfigOf<'HYSTERIA2'>['obfs'];
 
-  @Field(() => String, { nullable: true, description: 'The password of the obfuscation, one for all users.' })
+  @Field(() => String, { nullable: true, description: 'Obfuscation password, shared by all users.' })
   obfsPassword!: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'Ports to hop between, as `20000-30000`; null: only `port`.',
+    description: 'Ports for port hopping, such as `20000-30000`; null to use `port` only.',
   })
   ports!: string | null;
 
-  @Field(() => Int, { nullable: true, description: 'What the app may send, Mbit/s; null: let it find out.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Upload bandwidth in Mbit/s; null to let the app detect it.',
+  })
   upMbps!: number | null;
 
   @Field(() => Int, {
     nullable: true,
-    description: 'What the app may receive, Mbit/s; null: let it find out.',
+    description: 'Download bandwidth in Mbit/s; null to let the app detect it.',
   })
   downMbps!: number | null;
 
   @Field(() => String, {
     nullable: true,
     description:
-      'SHA-256 of the only certificate to accept, in hexadecimal; null: any that is valid for the name.',
+      'SHA-256 fingerprint of the pinned certificate, in hexadecimal; null to accept any valid certificate.',
   })
   certificateSha256!: string | null;
 }
@@ -132,8 +151,8 @@ const TYPES = {
 
 export const ClientConfig = createUnionType({
   name: 'ClientConfig',
-  description: 'What an app needs to connect to a node, beside its address and the credential; by protocol.',
+  description: 'Connection settings of a node in addition to its address and the credential, by protocol.',
   types: () => Object.values(TYPES) as [typeof ShadowsocksConfig, ...(typeof TYPES)[keyof typeof TYPES][]],
-  // What is resolved has its protocol beside the fields of its type.
+  // The resolved value has a `protocol` in addition to the fields of its type.
   resolveType: (config) => TYPES[(config as unknown as PublicConfig).protocol],
 });

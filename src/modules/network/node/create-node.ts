@@ -8,15 +8,15 @@ import { lockNodeLists } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { invalidateNodeLists } from '../node-list/invalidate-node-lists.ts';
 import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
-import { checkNodeConfig } from '../protocols/node-config.ts';
-import { storedConfig } from '../protocols/stored-config.ts';
+import { checkNodeConfig, storedConfig } from '../protocols/node-config.ts';
 import { auditedNode, NewNode } from './node-fields.ts';
 
 /**
- * Adds a node to a server, audited without its secrets. Plans that name one of its tags have it at once.
+ * Adds a node to a server. Plans that have one of its tags contain it immediately. Audited, without
+ * its secrets.
  *
- * @throws PlatformError BAD_USER_INPUT naming the field, inside of the configs too; NOT_FOUND for a server that does not
- *   exist
+ * @throws PlatformError BAD_USER_INPUT naming the field, also inside the configs; NOT_FOUND for an
+ *   unknown server
  */
 export async function createNode(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
@@ -36,6 +36,6 @@ export async function createNode(
 }
 
 async function checkServer(tx: Pick<Transaction, 'server'>, id: string): Promise<void> {
-  const isThere = await tx.server.count({ where: { id, deletedAt: null } });
-  if (!isThere) throw new PlatformError('NOT_FOUND', { field: 'input.serverId' });
+  const exists = await tx.server.count({ where: { id, deletedAt: null } });
+  if (!exists) throw new PlatformError('NOT_FOUND', { field: 'input.serverId' });
 }

@@ -9,8 +9,9 @@ import { lockNode } from './lock-node.ts';
 import { auditedNode } from './node-fields.ts';
 
 /**
- * Deletes a node softly, audited; answers with it as it was. It leaves the lists of users and servers at once.
+ * Soft-deletes a node, which removes it from the lists of users and servers immediately. Audited.
  *
+ * @returns the node before it was deleted
  * @throws PlatformError NOT_FOUND
  */
 export async function deleteNode(

@@ -3,7 +3,7 @@ import { checkId } from '../../../platform/input.ts';
 import { type Page, type PageArguments, paginate } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** Which nodes; what is left out does not matter. */
+/** All given conditions must hold; null and absent ones are ignored. */
 export interface NodeListFilter {
   serverId?: string | null;
   tag?: string | null;
@@ -11,7 +11,7 @@ export interface NodeListFilter {
   enabled?: boolean | null;
 }
 
-/** Nodes that are not deleted, the newest first, for admins. */
+/** Lists nodes that are not deleted, newest first. */
 export function listNodes(
   services: Pick<Services, 'db' | 'secrets'>,
   { filter, page }: { filter: NodeListFilter; page: PageArguments },

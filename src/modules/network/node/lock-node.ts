@@ -4,9 +4,9 @@ import { PlatformError } from '../../../platform/errors.ts';
 import { lockNodeLists, lockRow } from '../../kernel/locks.ts';
 
 /**
- * Locks a node, then reads it.
+ * Locks the node lists and a node, then reads the node.
  *
- * @throws PlatformError NOT_FOUND also when it is deleted
+ * @throws PlatformError NOT_FOUND, also when the node was deleted
  */
 export async function lockNode(tx: Transaction, id: string): Promise<Node> {
   await lockNodeLists(tx);

@@ -7,19 +7,22 @@ import { Host } from '../protocols/parts.ts';
 
 const tag = z.string().trim().min(1, 'must not be empty').max(50, 'must have at most 50 characters');
 
-/** The tags of a plan, or of a node, each once. */
+/** Tags of a node or a plan; duplicates are dropped. */
 export const Tags = z
   .array(tag)
   .max(100, 'must have at most 100 entries')
   .transform((tags) => [...new Set(tags)]);
 
-/** As PostgreSQL keeps it, so that nothing is rounded on the way: at most five digits before the point and four behind. */
+/**
+ * A ratio as text, to match `numeric(9, 4)` exactly: at most five digits before the point and four
+ * after it.
+ */
 const Ratio = z
   .number()
   .transform(String)
   .pipe(z.string().regex(/^\d{1,5}(\.\d{1,4})?$/, 'must be from 0 to 99999.9999, with at most 4 decimals'));
 
-const LARGEST_INT = 2_147_483_647;
+const MAX_INT = 2_147_483_647;
 
 const fields = {
   name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters'),
@@ -29,7 +32,7 @@ const fields = {
   tags: Tags,
   ratio: Ratio,
   enabled: z.boolean(),
-  sort: z.number().int().min(-LARGEST_INT).max(LARGEST_INT),
+  sort: z.number().int().min(-MAX_INT).max(MAX_INT),
   config: z.unknown(),
 };
 
@@ -47,7 +50,10 @@ export const NewNode = z.object({
   serverConfig: fields.config.optional(),
 });
 
-/** What is left out stays as it is. Without an address the server's is told, without a server's part none. */
+/**
+ * Absent fields keep their values. Null clears `address`, so that the server's address applies, and
+ * `serverConfig`.
+ */
 export const NodeChanges = z.object({
   version: EditedVersion,
   name: orUnchanged(fields.name),
@@ -62,7 +68,7 @@ export const NodeChanges = z.object({
   serverConfig: fields.config.optional(),
 });
 
-/** A node as the audit log has it: without what only its agent, or only its users, may know. */
+/** A node as the audit log stores it, with its secrets masked. */
 export function auditedNode({ ratio, createdAt, deletedAt, ...node }: Node): Prisma.InputJsonObject {
   return { ...node, ratio: ratio.toString(), ...maskedConfig(node.protocol, node) };
 }

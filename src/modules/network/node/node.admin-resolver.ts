@@ -1,14 +1,14 @@
 import { Arg, Args, Ctx, FieldResolver, Float, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../../context.ts';
-import type { Node as NodeRow } from '../../../generated/prisma/client.ts';
+import type { Node as NodeRow, Server as ServerRow } from '../../../generated/prisma/client.ts';
 import { PageArgs } from '../../../platform/graphql/connection.ts';
 import type { Page } from '../../../platform/pagination/page.ts';
+import { required } from '../../../platform/required.ts';
 import { AdminOnly, CurrentUser } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { Server } from '../server/server.types.ts';
 import { createNode } from './create-node.ts';
 import { deleteNode } from './delete-node.ts';
-import { getServerOfNode } from './get-server-of-node.ts';
 import { listNodes } from './list-nodes.ts';
 import { CreateNodeInput, Node, NodeConnection, NodeFilter, UpdateNodeInput } from './node.types.ts';
 import { updateNode } from './update-node.ts';
@@ -16,9 +16,12 @@ import { updateNode } from './update-node.ts';
 @Resolver(() => Node)
 export class NodeAdminResolver {
   @AdminOnly()
-  @Query(() => NodeConnection, { nullable: true, description: 'Every node, the newest first.' })
+  @Query(() => NodeConnection, { nullable: true, description: 'All nodes, newest first.' })
   nodes(
-    @Arg('filter', () => NodeFilter, { nullable: true, description: 'Which nodes; absent: all.' })
+    @Arg('filter', () => NodeFilter, {
+      nullable: true,
+      description: 'Conditions that nodes must meet; all nodes if absent.',
+    })
     filter: NodeFilter | null | undefined,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
@@ -27,9 +30,11 @@ export class NodeAdminResolver {
   }
 
   @AdminOnly()
-  @Mutation(() => Node, { description: 'Adds a node to a server.' })
+  @Mutation(() => Node, {
+    description: 'Adds a node to a server. Plans that have one of its tags contain it immediately.',
+  })
   createNode(
-    @Arg('input', () => CreateNodeInput, { description: 'The node.' }) input: CreateNodeInput,
+    @Arg('input', () => CreateNodeInput, { description: 'The node to add.' }) input: CreateNodeInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<NodeRow> {
@@ -37,10 +42,10 @@ export class NodeAdminResolver {
   }
 
   @AdminOnly()
-  @Mutation(() => Node, { description: 'Changes a node.' })
+  @Mutation(() => Node, { description: 'Updates the given fields of a node.' })
   updateNode(
-    @Arg('id', () => ID, { description: 'Which node.' }) id: string,
-    @Arg('input', () => UpdateNodeInput, { description: 'What changes.' }) input: UpdateNodeInput,
+    @Arg('id', () => ID, { description: 'Id of the node.' }) id: string,
+    @Arg('input', () => UpdateNodeInput, { description: 'The fields to change.' }) input: UpdateNodeInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<NodeRow> {
@@ -48,29 +53,36 @@ export class NodeAdminResolver {
   }
 
   @AdminOnly()
-  @Mutation(() => Node, { description: 'Deletes a node; answers with it as it was.' })
+  @Mutation(() => Node, { description: 'Deletes a node, and returns it as it was before.' })
   deleteNode(
-    @Arg('id', () => ID, { description: 'Which node.' }) id: string,
+    @Arg('id', () => ID, { description: 'Id of the node.' }) id: string,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<NodeRow> {
     return deleteNode(context, { actorId: userId, id });
   }
 
-  @FieldResolver(() => Server, { description: 'The server that it is on.' })
+  @FieldResolver(() => Server, { description: 'Server that the node runs on.' })
   server(@Root() { id }: NodeRow, @Ctx() context: Context): Promise<Server> {
     return getServerOfNode(context, id);
   }
 
   @FieldResolver(() => String, {
-    description: "Host name or IP address; the server's, unless it has its own.",
+    description: "Host name or IP address; the server's if the node has none of its own.",
   })
   async address(@Root() { id, address }: NodeRow, @Ctx() context: Context): Promise<string> {
     return address ?? (await getServerOfNode(context, id)).address;
   }
 
-  @FieldResolver(() => Float, { description: 'What a byte counts here: 2 counts it twice, 0 not at all.' })
+  @FieldResolver(() => Float, {
+    description: 'Factor by which traffic is counted: 2 counts each byte twice, 0 makes traffic free.',
+  })
   ratio(@Root() { ratio }: NodeRow): number {
     return ratio.toNumber();
   }
+}
+
+/** Prisma coalesces concurrent calls into one query. */
+async function getServerOfNode({ db }: Context, nodeId: string): Promise<ServerRow> {
+  return required(await db.node.findUnique({ where: { id: nodeId } }).server(), 'server of the node');
 }

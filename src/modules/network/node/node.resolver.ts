@@ -8,7 +8,7 @@ import { SubscriptionNode } from './node.types.ts';
 @Resolver(() => UserSubscription)
 export class SubscriptionNodeResolver {
   @FieldResolver(() => [SubscriptionNode], {
-    description: 'Where it can be used, in order; empty unless it is ACTIVE.',
+    description: 'Nodes that the subscription can use, in display order; empty unless it is ACTIVE.',
   })
   nodes(
     @Root() subscription: SubscriptionWithPlan & { nodes?: SubscriptionNode[] },

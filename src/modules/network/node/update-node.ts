@@ -7,19 +7,18 @@ import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { invalidateNodeLists } from '../node-list/invalidate-node-lists.ts';
 import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
-import { checkNodeConfig } from '../protocols/node-config.ts';
-import { storedConfig } from '../protocols/stored-config.ts';
+import { checkNodeConfig, storedConfig } from '../protocols/node-config.ts';
 import { lockNode } from './lock-node.ts';
 import { auditedNode, NodeChanges } from './node-fields.ts';
 
 type Changes = Omit<z.output<typeof NodeChanges>, 'version'>;
 
 /**
- * Changes a node, audited without its secrets. Each part of the config that is given replaces the one there was; another
- * protocol needs parts that fit it.
+ * Updates the given fields of a node. A given part of the config replaces the stored part; changing
+ * the protocol requires parts that are valid for it. Audited, without secrets.
  *
- * @throws PlatformError BAD_USER_INPUT naming the field, inside of the configs too; NOT_FOUND; EDIT_CONFLICT when the
- *   version that was edited is not the present one
+ * @throws PlatformError BAD_USER_INPUT naming the field, also inside the configs; NOT_FOUND;
+ *   EDIT_CONFLICT when the edited version is outdated
  */
 export async function updateNode(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
@@ -31,7 +30,7 @@ export async function updateNode(
     const before = await lockNode(tx, nodeId);
     checkVersion(before, version);
     const plansBefore = await plansOfNodes(tx, [nodeId]);
-    const after = await write(tx, before, changes);
+    const after = await update(tx, before, changes);
     await recordAudit(tx, {
       action: 'updateNode',
       actorId,
@@ -46,7 +45,7 @@ export async function updateNode(
   return node;
 }
 
-function write(
+function update(
   tx: Pick<Transaction, 'node'>,
   before: Node,
   { clientConfig, serverConfig, ...fields }: Changes,
@@ -56,9 +55,11 @@ function write(
     clientConfig: clientConfig ?? before.clientConfig,
     serverConfig: serverConfig === undefined ? before.serverConfig : serverConfig,
   });
-  const isConfigured = [fields.protocol, clientConfig, serverConfig].some((change) => change !== undefined);
+  const isConfigChanged = [fields.protocol, clientConfig, serverConfig].some(
+    (change) => change !== undefined,
+  );
   return tx.node.update({
     where: { id: before.id },
-    data: { ...given(fields), ...(isConfigured && storedConfig(config)), version: { increment: 1 } },
+    data: { ...given(fields), ...(isConfigChanged && storedConfig(config)), version: { increment: 1 } },
   });
 }

@@ -1,19 +1,20 @@
-import type { Prisma, Protocol } from '../../../generated/prisma/client.ts';
+import { Prisma, type Protocol } from '../../../generated/prisma/client.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { ProtocolConfig } from './protocol-config.ts';
 import { PROTOCOLS, type PublicConfig } from './protocols.ts';
 
-/** The two parts of what a node is told, as they are stored. */
+/** Both parts of a node's configuration, as they are stored. */
 export interface NodeConfig {
   clientConfig: Prisma.InputJsonObject;
   serverConfig: Prisma.InputJsonObject | null;
 }
 
 /**
- * Holds both parts of a config to the schemas of the protocol, and to each other.
+ * Validates both parts of a config against the schemas of the protocol, and against each other.
  *
- * @throws PlatformError BAD_USER_INPUT naming the key at fault: `input.serverConfig.privateKey`
+ * @throws PlatformError BAD_USER_INPUT naming the invalid key, such as
+ *   `input.serverConfig.privateKey`
  */
 export function checkNodeConfig({
   protocol,
@@ -24,21 +25,21 @@ export function checkNodeConfig({
   clientConfig: unknown;
   serverConfig?: unknown;
 }): NodeConfig {
-  // One type for all of them: what `client` gives is what the same protocol's functions take.
+  // TypeScript cannot correlate the schemas with the functions of one protocol, hence `as never`.
   const schemas: ProtocolConfig = PROTOCOLS[protocol];
   const client = checkInput(schemas.client, clientConfig, 'input.clientConfig') as never;
   if (serverConfig == null && !schemas.needsServer?.(client))
     return { clientConfig: client, serverConfig: null };
   const server = checkInput(schemas.server, serverConfig ?? {}, 'input.serverConfig') as never;
-  const misfit = schemas.misfit?.(client, server);
-  if (misfit) {
-    const field = `input.serverConfig.${misfit.field}`;
-    throw new PlatformError('BAD_USER_INPUT', { field, message: `${field}: ${misfit.says}` });
+  const mismatch = schemas.findMismatch?.(client, server);
+  if (mismatch) {
+    const field = `input.serverConfig.${mismatch.field}`;
+    throw new PlatformError('BAD_USER_INPUT', { field, message: `${field}: ${mismatch.message}` });
   }
   return { clientConfig: client, serverConfig: server };
 }
 
-/** What apps may know of a stored config, and nothing else; null when it does not fit the protocol. */
+/** The part of a stored config that apps get; null if it is invalid for the protocol. */
 export function publicConfig(protocol: Protocol, clientConfig: unknown): PublicConfig | null {
   const parsed = PROTOCOLS[protocol].client.safeParse(clientConfig);
   return parsed.success ? ({ protocol, ...parsed.data } as PublicConfig) : null;
@@ -46,7 +47,7 @@ export function publicConfig(protocol: Protocol, clientConfig: unknown): PublicC
 
 const MASK = '(secret)';
 
-/** A config with which nobody could connect or listen: for the audit log. */
+/** A config for the audit log, with its secrets masked. */
 export function maskedConfig(
   protocol: Protocol,
   { clientConfig, serverConfig }: { clientConfig: unknown; serverConfig: unknown },
@@ -54,7 +55,7 @@ export function maskedConfig(
   const { sharedSecrets }: ProtocolConfig = PROTOCOLS[protocol];
   return {
     clientConfig: masked(clientConfig, (key) => sharedSecrets.includes(key)),
-    // Whatever only the agent is told is masked, so that nobody can forget to say that it is secret.
+    // Every key of the agent's part is masked, so that a new one cannot leak by omission.
     serverConfig: masked(serverConfig, () => true),
   };
 }
@@ -65,4 +66,9 @@ function masked(config: unknown, isSecret: (key: string) => boolean): Prisma.Inp
   return Object.fromEntries(
     entries.map(([key, value]) => [key, value != null && isSecret(key) ? MASK : value]),
   );
+}
+
+/** A config as Prisma expects it: plain null would be ambiguous in a JSON column. */
+export function storedConfig({ clientConfig, serverConfig }: NodeConfig) {
+  return { clientConfig, serverConfig: serverConfig ?? Prisma.DbNull };
 }

@@ -11,11 +11,11 @@ export const Host = z
   .trim()
   .refine((host) => isIP(host) !== 0 || HOST_NAME.test(host), 'must be a host name or an IP address');
 
-const text = (most: number) =>
-  z.string().min(1, 'must not be empty').max(most, `must have at most ${most} characters`);
+const text = (maxLength: number) =>
+  z.string().min(1, 'must not be empty').max(maxLength, `must have at most ${maxLength} characters`);
 
-/** What is common to connections under TLS, as a client sees them. */
-export const tlsOfClient = {
+/** TLS settings of apps. */
+export const clientTls = {
   serverName: orNull(Host),
   alpn: orElse(z.array(z.enum(['h3', 'h2', 'http/1.1'])).max(3), []),
   fingerprint: orNull(
@@ -23,10 +23,10 @@ export const tlsOfClient = {
   ),
 };
 
-/** How bytes are carried, for protocols that can be carried in several ways. */
+/** Transport settings, for protocols that support several transports. */
 export const transport = {
   network: orElse(z.enum(['tcp', 'ws', 'grpc', 'httpupgrade']), 'tcp'),
-  path: orNull(text(500).regex(/^\/[\x21-\x7e]*$/, 'must begin with a slash and have no spaces')),
+  path: orNull(text(500).regex(/^\/[\x21-\x7e]*$/, 'must start with a slash and have no spaces')),
   host: orNull(Host),
   serviceName: orNull(text(200).regex(/^[\x21-\x7e]+$/, 'must have no spaces')),
 };
@@ -40,55 +40,55 @@ interface Transport {
 
 const isHttp = ({ network }: Transport) => network === 'ws' || network === 'httpupgrade';
 
-/** What does not belong to the way in which bytes are carried would be ignored by clients: better to say so. */
+/** Settings of another transport are rejected: clients would silently ignore them. */
 export const transportRules: Rule<Transport>[] = [
   {
     field: 'path',
     holds: (config) => config.path === null || isHttp(config),
-    says: 'is for ws and httpupgrade',
+    message: 'requires network ws or httpupgrade',
   },
   {
     field: 'host',
     holds: (config) => config.host === null || isHttp(config),
-    says: 'is for ws and httpupgrade',
+    message: 'requires network ws or httpupgrade',
   },
   {
     field: 'serviceName',
     holds: ({ network, serviceName }) => (network === 'grpc') === (serviceName !== null),
-    says: 'is for grpc, which needs it',
+    message: 'must be set if and only if network is grpc',
   },
 ];
 
-/** What must hold between the fields of a config, and which of them is at fault when it does not. */
+/** A condition between the fields of a config, and the field to report when it does not hold. */
 export interface Rule<Config> {
   field: string;
   holds: (config: Config) => boolean;
-  says: string;
+  message: string;
 }
 
-/** The schema with rules between its fields, looked at once each field is good by itself. */
+/** Adds rules to a schema. They are checked once every field is valid by itself. */
 export function withRules<Schema extends z.ZodType>(
   schema: Schema,
   rules: readonly Rule<z.output<Schema>>[],
 ): Schema {
   return schema.superRefine((config, issues) => {
-    for (const { field, holds, says } of rules) {
-      if (!holds(config)) issues.addIssue({ code: 'custom', path: [field], message: says });
+    for (const { field, holds, message } of rules) {
+      if (!holds(config)) issues.addIssue({ code: 'custom', path: [field], message });
     }
   });
 }
 
-const pem = (what: string) =>
+const pem = (label: string) =>
   text(20_000).regex(
-    new RegExp(`^-----BEGIN [A-Z ]*${what}-----[\\s\\S]+-----END [A-Z ]*${what}-----\\s*$`),
-    'must be PEM',
+    new RegExp(`^-----BEGIN [A-Z ]*${label}-----[\\s\\S]+-----END [A-Z ]*${label}-----\\s*$`),
+    `must be a ${label.toLowerCase()} in PEM format`,
   );
 
-/** What every agent may be told beside the public part. */
+/** The address to listen on; a setting of every protocol. */
 const listener = { listen: orNull(Host) };
 
-/** Of a server whose agent may find its certificate itself: nothing must be given. */
-export const tlsOfServer = {
+/** TLS settings of agents. All are optional, because the agent may obtain a certificate itself. */
+export const serverTls = {
   ...listener,
   certificate: orNull(pem('CERTIFICATE')),
   privateKey: orNull(pem('PRIVATE KEY')),
@@ -98,14 +98,14 @@ export const certificateRules: Rule<{ certificate: string | null; privateKey: st
   {
     field: 'privateKey',
     holds: ({ certificate, privateKey }) => (certificate === null) === (privateKey === null),
-    says: 'goes with a certificate, and a certificate with it',
+    message: 'must be set together with certificate',
   },
 ];
 
-/** Of a server that has nothing to hide. */
+/** The agent's part of protocols without private settings. */
 export const plainServer = z.strictObject(listener);
 
-/** Base64 of so many bytes. */
+/** Base64 that decodes to exactly `bytes` bytes. */
 export const base64Of = (bytes: number) =>
   z.string().refine((value) => {
     const decoded = Buffer.from(value, 'base64');

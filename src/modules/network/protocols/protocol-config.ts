@@ -1,21 +1,21 @@
 import type { z } from 'zod';
 
-/** Why the two parts of a config do not fit together; `field` is one of the server's part. */
-export interface Misfit {
+/** A conflict between the two parts of a config. `field` is a key of the agent's part. */
+export interface ConfigMismatch {
   field: string;
-  says: string;
+  message: string;
 }
 
-/** What a node of one protocol can be told. Both schemas are strict: a key that they do not have is refused. */
+/** The configuration of one protocol. Both schemas are strict: unknown keys are rejected. */
 export interface ProtocolConfig<Client = never, Server = never> {
-  /** What apps are told: every key of it is public, and has a field in the type of the API. */
+  /** The part that apps get. Every key is public, and is a field of the protocol's GraphQL type. */
   client: z.ZodType;
-  /** What only the agent is told, private keys included. */
+  /** The part that only the agent gets, private keys included. */
   server: z.ZodType;
-  /** Whether it cannot work without the server's part. */
+  /** Whether the protocol cannot work without the agent's part. */
   needsServer?: (client: Client) => boolean;
-  /** What is wrong between two parts that are good by themselves. */
-  misfit?: (client: Client, server: Server) => Misfit | null;
-  /** Keys of the public part that apps must know and nobody else: not for the audit log. */
+  /** Checks the two parts against each other, once each is valid by itself. */
+  findMismatch?: (client: Client, server: Server) => ConfigMismatch | null;
+  /** Public keys that are shared secrets of all users; masked in the audit log. */
   sharedSecrets: readonly string[];
 }

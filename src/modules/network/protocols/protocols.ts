@@ -7,7 +7,10 @@ import { trojan } from './trojan.ts';
 import { vless } from './vless.ts';
 import { vmess } from './vmess.ts';
 
-/** Another protocol is another file, a line here, a value of the enum and a member of the union ClientConfig. */
+/**
+ * To add a protocol: a file like `trojan.ts`, an entry here, a value of the enum `Protocol`, and a
+ * member of the union `ClientConfig`.
+ */
 export const PROTOCOLS = {
   SHADOWSOCKS: shadowsocks,
   VMESS: vmess,
@@ -18,7 +21,7 @@ export const PROTOCOLS = {
 
 type Protocols = typeof PROTOCOLS;
 
-/** The public part of a config, with the protocol that it is of. */
+/** The part of a config that apps get, tagged with its protocol. */
 export type PublicConfig = {
   [Name in Protocol]: { protocol: Name } & z.output<Protocols[Name]['client']>;
 }[Protocol];

@@ -3,7 +3,10 @@ import { orNull } from '../../../platform/input.ts';
 import { base64Of, plainServer, withRules } from './parts.ts';
 import type { ProtocolConfig } from './protocol-config.ts';
 
-/** The methods of 2022 have a key of the server beside that of each user; it must be as long as the method's own. */
+/**
+ * Shadowsocks 2022 methods need a server key in addition to each user's key. Its length is fixed by
+ * the method.
+ */
 const SERVER_KEYS = {
   '2022-blake3-aes-128-gcm': base64Of(16),
   '2022-blake3-aes-256-gcm': base64Of(32),
@@ -25,11 +28,14 @@ const client = withRules(z.strictObject({ method: z.enum(METHODS), serverKey: or
   {
     field: 'serverKey',
     holds: ({ method, serverKey }) => keyOf(method).safeParse(serverKey).success,
-    says: 'is for methods of 2022, which need one of their own length in base64',
+    message: 'must be set for 2022 methods only, as base64 of the key length of the method',
   },
 ]);
 
-/** Users show the credential as their password; with the methods of 2022, a part of it beside the server's key. */
+/**
+ * The credential is the user's password. For 2022 methods the password combines the server key with
+ * the first bytes of the credential.
+ */
 export const shadowsocks = {
   client,
   server: plainServer,

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { certificateRules, tlsOfClient, tlsOfServer, transport, transportRules, withRules } from './parts.ts';
+import { certificateRules, clientTls, serverTls, transport, transportRules, withRules } from './parts.ts';
 import type { ProtocolConfig } from './protocol-config.ts';
 
-/** Always under TLS. Users show the credential as their password. */
+/** Always over TLS. The credential is the user's password. */
 export const trojan = {
-  client: withRules(z.strictObject({ ...tlsOfClient, ...transport }), transportRules),
-  server: withRules(z.strictObject(tlsOfServer), certificateRules),
+  client: withRules(z.strictObject({ ...clientTls, ...transport }), transportRules),
+  server: withRules(z.strictObject(serverTls), certificateRules),
   sharedSecrets: [],
 } satisfies ProtocolConfig;

@@ -1,16 +1,17 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { orElse, orNull } from '../../../platform/input.ts';
+import { required } from '../../../platform/required.ts';
 import {
   certificateRules,
+  clientTls,
   Host,
-  tlsOfClient,
-  tlsOfServer,
+  serverTls,
   transport,
   transportRules,
   withRules,
 } from './parts.ts';
-import type { Misfit, ProtocolConfig } from './protocol-config.ts';
+import type { ConfigMismatch, ProtocolConfig } from './protocol-config.ts';
 
 const Key = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be an X25519 key: 43 characters of base64url');
 const ShortId = z.string().regex(/^([0-9a-f]{2}){0,8}$/, 'must be up to 16 hexadecimal digits, in pairs');
@@ -18,14 +19,14 @@ const ShortId = z.string().regex(/^([0-9a-f]{2}){0,8}$/, 'must be up to 16 hexad
 const client = withRules(
   z.strictObject({
     security: z.enum(['none', 'tls', 'reality']),
-    // Many a panel writes no flow as an empty text.
+    // Other panels export an absent flow as an empty string.
     flow: z
       .enum(['', 'xtls-rprx-vision'])
       .nullish()
       .transform((flow) => flow || null),
     publicKey: orNull(Key),
     shortId: orNull(ShortId),
-    ...tlsOfClient,
+    ...clientTls,
     ...transport,
   }),
   [
@@ -34,27 +35,27 @@ const client = withRules(
       field: 'serverName',
       holds: ({ security, serverName }) =>
         security === 'tls' || (security === 'reality') === (serverName !== null),
-      says: 'is for TLS and for Reality, which needs one',
+      message: 'requires security tls or reality, and is required for reality',
     },
     {
       field: 'publicKey',
       holds: ({ security, publicKey }) => (security === 'reality') === (publicKey !== null),
-      says: 'is for Reality, which needs it',
+      message: 'must be set if and only if security is reality',
     },
     {
       field: 'shortId',
       holds: ({ security, shortId }) => (security === 'reality') === (shortId !== null),
-      says: 'is for Reality, which needs one (it may be an empty text)',
+      message: 'must be set if and only if security is reality; it can be an empty string',
     },
     {
       field: 'flow',
       holds: ({ flow, security, network }) => flow === null || (security !== 'none' && network === 'tcp'),
-      says: 'is for tcp under TLS or Reality',
+      message: 'requires network tcp, and security tls or reality',
     },
     {
       field: 'network',
       holds: ({ security, network }) => security !== 'reality' || network === 'tcp' || network === 'grpc',
-      says: 'must be tcp or grpc with Reality',
+      message: 'must be tcp or grpc if security is reality',
     },
   ],
 );
@@ -68,8 +69,8 @@ const Destination = z
   }, 'must be host:port');
 
 const server = z.strictObject({
-  ...tlsOfServer,
-  // A PEM key for TLS, an X25519 key for Reality: which of them, the public part decides.
+  ...serverTls,
+  // PEM for TLS, X25519 for Reality; `findMismatch` checks which, because the client part decides.
   privateKey: orNull(z.string().max(20_000)),
   shortIds: orElse(z.array(ShortId).max(100), []),
   destination: orNull(Destination),
@@ -78,46 +79,49 @@ const server = z.strictObject({
 type Client = z.output<typeof client>;
 type Server = z.output<typeof server>;
 
-/** The two halves of Reality belong together, or no app would ever get through. */
-function misfit(forClients: Client, forServer: Server): Misfit | null {
-  if (forClients.security !== 'reality') return misfitOfTls(forServer);
-  const { privateKey, shortIds } = forServer;
-  if (!Key.safeParse(privateKey).success)
-    return { field: 'privateKey', says: 'must be an X25519 key for Reality' };
-  if (publicHalf(privateKey ?? '') !== forClients.publicKey)
-    return { field: 'privateKey', says: 'does not belong to the public key' };
-  if (!shortIds.includes(forClients.shortId ?? ''))
-    return { field: 'shortIds', says: 'must have the short id that apps are told' };
+/** Checks that both halves of Reality match; otherwise no app could connect. */
+function findMismatch(forClients: Client, forServer: Server): ConfigMismatch | null {
+  if (forClients.security !== 'reality') return findTlsMismatch(forServer);
+  const privateKey = Key.safeParse(forServer.privateKey);
+  if (!privateKey.success)
+    return { field: 'privateKey', message: 'must be an X25519 key if security is reality' };
+  if (publicKeyOf(privateKey.data) !== forClients.publicKey)
+    return { field: 'privateKey', message: 'must match clientConfig.publicKey' };
+  if (!forServer.shortIds.includes(required(forClients.shortId, 'short id of a Reality config')))
+    return { field: 'shortIds', message: 'must contain clientConfig.shortId' };
   return null;
 }
 
 const TlsKeys = withRules(
-  z.object({ certificate: tlsOfServer.certificate, privateKey: tlsOfServer.privateKey }),
+  z.object({ certificate: serverTls.certificate, privateKey: serverTls.privateKey }),
   certificateRules,
 );
 
-function misfitOfTls({ shortIds, destination, ...tls }: Server): Misfit | null {
-  if (shortIds.length > 0) return { field: 'shortIds', says: 'is for Reality' };
-  if (destination !== null) return { field: 'destination', says: 'is for Reality' };
+function findTlsMismatch({ shortIds, destination, ...tls }: Server): ConfigMismatch | null {
+  if (shortIds.length > 0) return { field: 'shortIds', message: 'requires security reality' };
+  if (destination !== null) return { field: 'destination', message: 'requires security reality' };
   return TlsKeys.safeParse(tls).success
     ? null
-    : { field: 'privateKey', says: 'must be PEM and go with a certificate' };
+    : { field: 'privateKey', message: 'must be in PEM format and set together with certificate' };
 }
 
-/** What DER has in front of an X25519 private key. */
+/** DER prefix of an X25519 private key in PKCS #8. */
 const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
-function publicHalf(privateKey: string): string | undefined {
+function publicKeyOf(privateKey: string): string | undefined {
   const der = Buffer.concat([PKCS8_X25519, Buffer.from(privateKey, 'base64url')]);
   const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   return createPublicKey(key).export({ format: 'jwk' }).x;
 }
 
-/** Users show the credential as their id. With Reality apps need the public key, one short id and the name to ask for. */
+/**
+ * The credential is the user's id. For Reality, apps also need the public key, one short id, and
+ * the server name.
+ */
 export const vless = {
   client,
   server,
   needsServer: ({ security }) => security === 'reality',
-  misfit,
+  findMismatch,
   sharedSecrets: [],
 } satisfies ProtocolConfig<Client, Server>;

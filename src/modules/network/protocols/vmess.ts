@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { orElse } from '../../../platform/input.ts';
-import { certificateRules, tlsOfClient, tlsOfServer, transport, transportRules, withRules } from './parts.ts';
+import { certificateRules, clientTls, serverTls, transport, transportRules, withRules } from './parts.ts';
 import type { ProtocolConfig } from './protocol-config.ts';
 
 const client = withRules(
   z.strictObject({
     security: z.enum(['auto', 'aes-128-gcm', 'chacha20-poly1305', 'none', 'zero']),
     tls: orElse(z.boolean(), false),
-    ...tlsOfClient,
+    ...clientTls,
     ...transport,
   }),
   [
@@ -15,14 +15,14 @@ const client = withRules(
     {
       field: 'serverName',
       holds: ({ tls, serverName }) => tls || serverName === null,
-      says: 'is for connections under TLS',
+      message: 'requires tls',
     },
   ],
 );
 
-/** Users show the credential as their id. */
+/** The credential is the user's id. */
 export const vmess = {
   client,
-  server: withRules(z.strictObject(tlsOfServer), certificateRules),
+  server: withRules(z.strictObject(serverTls), certificateRules),
   sharedSecrets: [],
 } satisfies ProtocolConfig;

@@ -14,14 +14,14 @@ const NewServer = z.object({
   longitude: serverFields.longitude.nullish().transform((longitude) => longitude ?? null),
 });
 
-/** A server, and the token of its agent: it is not to be had again. */
+/** A server with the token of its agent, which is not stored and cannot be shown again. */
 export interface CredentialedServer {
   server: Server;
   token: string;
 }
 
 /**
- * Adds a server. Audited without its token.
+ * Adds a server. Audited, without its token.
  *
  * @throws PlatformError BAD_USER_INPUT
  */

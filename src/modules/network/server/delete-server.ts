@@ -8,8 +8,7 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 import { lockServer } from './lock-server.ts';
 
 /**
- * Deletes a server; its row stays. The token of its agent is good no longer, and the sockets it has opened are closed.
- * Audited.
+ * Soft-deletes a server. Revokes the token of its agent and closes the agent's sockets. Audited.
  *
  * @throws PlatformError NOT_FOUND; STILL_IN_USE while it has nodes
  */
@@ -18,12 +17,12 @@ export async function deleteServer(
   { actorId, id }: { actorId: string; id: string },
 ): Promise<Server> {
   const server = await db.$transaction(async (tx) => {
-    // What is being added to it is there afterwards, and what comes later waits.
+    // Waits for nodes that are being added; nodes that are added later wait for this lock.
     await lockNodeLists(tx);
     await lockServer(tx, id);
     const nodes = await tx.node.count({ where: { serverId: id, deletedAt: null } });
     if (nodes > 0)
-      throw new PlatformError('STILL_IN_USE', { message: `This server still has ${nodes} nodes.` });
+      throw new PlatformError('STILL_IN_USE', { message: `Delete the ${nodes} nodes of this server first.` });
     const data = { deletedAt: await databaseNow(tx), version: { increment: 1 } };
     const deleted = await tx.server.update({ where: { id }, data });
     await recordAudit(tx, { action: 'deleteServer', actorId, targetId: id, before: { name: deleted.name } });

@@ -1,26 +1,29 @@
 import { DomainError } from '../../../platform/errors.ts';
 import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
-import { countedAddress } from './own-addresses.ts';
+import { countedAddress, type OwnAddresses } from './own-addresses.ts';
 
 /**
- * Does the work while its address has not been wrong too often, and counts it there when it ends with this refusal.
+ * Limits how often one address may fail at guessing a secret (a token, a link code, a device
+ * proof). Only failures count. It lives here, and not in the platform, because the addresses of our
+ * own servers are exempt.
  *
- * @throws PlatformError RATE_LIMITED
+ * @param refusal the error code that counts as a failed attempt
+ * @throws PlatformError RATE_LIMITED when the address has failed too often
  */
 export async function limitFailedAttempts<Result>(
-  services: Pick<Services, 'db' | 'rateLimits'>,
+  services: Pick<Services, 'rateLimits'> & { ownAddresses: OwnAddresses },
   { limit, refusal }: { limit: RateLimit; refusal: string },
-  work: () => Promise<Result>,
+  attempt: () => Promise<Result>,
 ): Promise<Result> {
   const address = await countedAddress(services);
-  if (address === null) return work();
+  if (address === null) return attempt();
   await services.rateLimits.ensure(limit, address);
   try {
-    return await work();
+    return await attempt();
   } catch (error) {
-    const isWrong = error instanceof DomainError && error.code === refusal;
-    if (isWrong) await services.rateLimits.penalty(limit, address);
+    const isFailure = error instanceof DomainError && error.code === refusal;
+    if (isFailure) await services.rateLimits.penalty(limit, address);
     throw error;
   }
 }

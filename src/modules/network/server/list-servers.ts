@@ -2,7 +2,7 @@ import type { Server } from '../../../generated/prisma/client.ts';
 import { type Page, type PageArguments, paginate } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** The servers there are, the newest first. */
+/** Lists servers that are not deleted, newest first. */
 export function listServers(
   services: Pick<Services, 'db' | 'secrets'>,
   page: PageArguments,

@@ -7,7 +7,7 @@ import { lockRow } from '../../kernel/locks.ts';
 /**
  * Locks a server, then reads it.
  *
- * @throws PlatformError NOT_FOUND
+ * @throws PlatformError NOT_FOUND, also when the server was deleted
  */
 export async function lockServer(tx: Transaction, id: string): Promise<Server> {
   await lockRow(tx, 'servers', checkId(id));

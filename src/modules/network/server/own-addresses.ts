@@ -2,28 +2,46 @@ import { addressKey } from '../../../platform/redis/rate-limit.ts';
 import { outsideRequestScope, requestScope } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** A new server is known after this time. */
-const KEEP_MS = 30_000;
+/** How long the addresses are cached: a new server counts as our own after this time at most. */
+const CACHE_MS = 30_000;
 
-const known = new WeakMap<object, { addresses: Promise<ReadonlySet<string>>; readAt: number }>();
+/**
+ * The addresses of our own servers and nodes. Users who are connected to one of them reach the API
+ * from its address. Rate limits by address must not apply to it, because many users share it.
+ */
+export interface OwnAddresses {
+  has(ip: string): Promise<boolean>;
+}
 
-/** Whether the address is that of one of our own servers, or of a node on it: many users share it. */
-export async function isOurServer({ db }: Pick<Services, 'db'>, ip: string): Promise<boolean> {
-  const cached = known.get(db);
-  if (cached && Date.now() - cached.readAt < KEEP_MS) return (await cached.addresses).has(ip);
-  const addresses = outsideRequestScope(() => readAddresses({ db }));
-  known.set(db, { addresses, readAt: Date.now() });
-  addresses.catch(() => known.delete(db));
-  return (await addresses).has(ip);
+/** The addresses are cached per process, so that checking one costs no query. */
+export function createOwnAddresses({ db }: Pick<Services, 'db'>): OwnAddresses {
+  let cached: { addresses: Promise<ReadonlySet<string>>; readAt: number } | undefined;
+  return {
+    async has(ip) {
+      if (!cached || Date.now() - cached.readAt >= CACHE_MS) {
+        const addresses = outsideRequestScope(() => readAddresses({ db }));
+        const read = { addresses, readAt: Date.now() };
+        cached = read;
+        addresses.catch(() => {
+          if (cached === read) cached = undefined;
+        });
+      }
+      return (await cached.addresses).has(ip);
+    },
+  };
 }
 
 /**
- * The address of the request, as what it has done is counted by; null when it comes by way of one of our own servers:
- * those who share it must not lock each other out.
+ * The address by which the current request is rate-limited; null if it comes from one of our own
+ * servers, because its users would lock each other out.
  */
-export async function countedAddress(services: Pick<Services, 'db'>): Promise<string | null> {
+export async function countedAddress({
+  ownAddresses,
+}: {
+  ownAddresses: OwnAddresses;
+}): Promise<string | null> {
   const ip = requestScope()?.ip ?? '';
-  return (await isOurServer(services, ip)) ? null : addressKey(ip);
+  return (await ownAddresses.has(ip)) ? null : addressKey(ip);
 }
 
 async function readAddresses({ db }: Pick<Services, 'db'>): Promise<ReadonlySet<string>> {

@@ -1,33 +1,31 @@
-import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
-import { isOutage } from '../../../platform/database/database.ts';
-import { PlatformError } from '../../../platform/errors.ts';
+import { createReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import type { Services } from '../../../platform/services.ts';
+import { cursorSql } from '../list-cursor.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import { IS_ONLINE_SQL } from '../server-online.ts';
 
-/** How a server is doing, and how far its agent is behind. */
+/** Whether a server is up, and how far its agent lags behind. */
 export interface ServerState {
   status: 'ONLINE' | 'LAGGING' | 'OFFLINE';
-  /** The age of the oldest change that its agent has not confirmed; null when it has confirmed them all. */
+  /** Age of the oldest change that the agent has not confirmed; null if it has confirmed all. */
   lagSeconds: number | null;
-  /** How many changes those are, counted up to a thousand. */
+  /** Number of unconfirmed changes, counted up to 1,000. */
   pendingChanges: number;
 }
 
-/** A change that is on its way for longer is late. */
-const LATE_SECONDS = 10;
+/** An online server is LAGGING once a change has been unconfirmed for this long. */
+const LAGGING_SECONDS = 10;
 
-/** By the ids of servers. */
-export type ServerStates = Coalescer<string, ServerState>;
+const CONFIRMED = cursorSql('confirmed_revision');
+
+const UNKNOWN_SERVER: ServerState = { status: 'OFFLINE', lagSeconds: null, pendingChanges: 0 };
+
+/** Reads the state of one server; a server that does not exist is OFFLINE. */
+export type ServerStates = (serverId: string) => Promise<ServerState>;
 
 export function createServerStates(services: Pick<Services, 'db'>): ServerStates {
-  return createCoalescer({
-    run: (serverIds: string[]) => readServerStates(services, serverIds),
-    maxSize: 500,
-    maxWaiting: Number.POSITIVE_INFINITY,
-    failTogether: isOutage,
-    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
-  });
+  const read = createReadCoalescer((serverIds) => readServerStates(services, serverIds));
+  return async (serverId) => (await read(serverId)) ?? UNKNOWN_SERVER;
 }
 
 interface StateRow {
@@ -38,20 +36,20 @@ interface StateRow {
 }
 
 /**
- * How servers are doing, all of them in one query. Of each plan it looks at no more than a thousand changes.
+ * Reads the states of servers in one query, which looks at no more than 1,000 changes per plan.
  *
- * @returns for each id, in its place, the state; OFFLINE for one that there is not
+ * @returns by server id, without servers that do not exist
  */
 export async function readServerStates(
   { db }: Pick<Services, 'db'>,
   serverIds: readonly string[],
-): Promise<PromiseSettledResult<ServerState>[]> {
+): Promise<Map<string, ServerState>> {
   const rows = await db.$queryRaw<StateRow[]>`
     WITH asked AS MATERIALIZED (
       SELECT id, last_seen_at, full_list_at, confirmed_revision IS NULL AS is_new,
-        coalesce(confirmed_revision >> 21, 0) AS revision, coalesce((confirmed_revision >> 1) & 1048575, 0)::int AS bucket,
-        coalesce(confirmed_revision >> 21, -1) < full_list_revision AS is_renewed
-      FROM servers WHERE id = ANY(${[...new Set(serverIds)]}::uuid[])),
+        coalesce(${CONFIRMED.revision}, 0) AS revision, coalesce(${CONFIRMED.bucket}, 0) AS bucket,
+        coalesce(${CONFIRMED.revision}, -1) < full_list_revision AS is_renewed
+      FROM servers WHERE id = ANY(${[...serverIds]}::uuid[])),
     listed AS MATERIALIZED (
       SELECT DISTINCT a.id AS server_id, p.id AS plan_id
       FROM asked a JOIN nodes n ON n.server_id = a.id AND n.enabled AND n.deleted_at IS NULL
@@ -69,15 +67,12 @@ export async function readServerStates(
           ELSE least(p.since, CASE WHEN s.is_renewed THEN s.full_list_at END) END)::float8 AS "lagSeconds",
       least(coalesce(p.changes, 0), 1000) AS "pendingChanges"
     FROM asked s LEFT JOIN pending p ON p.id = s.id`;
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return serverIds.map((id) => ({ status: 'fulfilled', value: stateOf(byId.get(id)) }));
+  return new Map(rows.map((row) => [row.id, stateOf(row)]));
 }
 
-function stateOf(row: StateRow | undefined): ServerState {
-  if (!row) return { status: 'OFFLINE', lagSeconds: null, pendingChanges: 0 };
-  const { isOnline, pendingChanges } = row;
-  // The clocks of two transactions may differ by a little.
+function stateOf({ isOnline, pendingChanges, ...row }: StateRow): ServerState {
+  // Negative if the change was committed by a transaction whose clock is ahead of this one's.
   const lagSeconds = row.lagSeconds === null ? null : Math.max(0, Math.floor(row.lagSeconds));
-  const isLate = lagSeconds !== null && lagSeconds >= LATE_SECONDS;
-  return { status: isOnline ? (isLate ? 'LAGGING' : 'ONLINE') : 'OFFLINE', lagSeconds, pendingChanges };
+  const isLagging = lagSeconds !== null && lagSeconds >= LAGGING_SECONDS;
+  return { status: isOnline ? (isLagging ? 'LAGGING' : 'ONLINE') : 'OFFLINE', lagSeconds, pendingChanges };
 }

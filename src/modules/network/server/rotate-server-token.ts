@@ -6,8 +6,8 @@ import { hashServerToken, newServerToken } from './find-agent.ts';
 import { lockServer } from './lock-server.ts';
 
 /**
- * Gives the agent of a server a new token. The old one is good no longer, and the sockets it has opened are closed.
- * Audited without either.
+ * Issues a new token for the agent of a server. Revokes the old one and closes the sockets that
+ * were opened with it. Audited, without the tokens.
  *
  * @throws PlatformError NOT_FOUND
  */

@@ -7,7 +7,7 @@ const HOST_NAME =
 
 const place = z.string().trim().max(100, 'must have at most 100 characters');
 
-/** What an admin says of a server. */
+/** The fields of a server that admins set. */
 export const serverFields = {
   name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters'),
   address: z
@@ -20,7 +20,7 @@ export const serverFields = {
   longitude: z.number().min(-180, 'must be from -180 to 180').max(180, 'must be from -180 to 180'),
 };
 
-/** What the audit log keeps of a server: all that admins set, and never its token. */
+/** The fields of a server that go into the audit log: those that admins set, never the token. */
 export function auditedServer(server: Server): Prisma.InputJsonObject {
   const { name, address, country, city, latitude, longitude } = server;
   return { name, address, country, city, latitude, longitude };

@@ -21,17 +21,17 @@ import { updateServer } from './update-server.ts';
 @Resolver()
 export class ServerAdminResolver {
   @AdminOnly()
-  @Query(() => ServerConnection, { nullable: true, description: 'The servers there are, the newest first.' })
+  @Query(() => ServerConnection, { nullable: true, description: 'All servers, newest first.' })
   servers(@Args(() => PageArgs) page: PageArgs, @Ctx() context: Context): Promise<Page<ServerRow>> {
     return listServers(context, page);
   }
 
   @AdminOnly()
   @Mutation(() => ServerCredential, {
-    description: 'Adds a server; the token of its agent is shown this once.',
+    description: 'Adds a server. The token of its agent is shown only once.',
   })
   createServer(
-    @Arg('input', () => CreateServerInput, { description: 'What it is.' }) input: CreateServerInput,
+    @Arg('input', () => CreateServerInput, { description: 'The server to add.' }) input: CreateServerInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<ServerCredential> {
@@ -39,10 +39,10 @@ export class ServerAdminResolver {
   }
 
   @AdminOnly()
-  @Mutation(() => Server, { description: 'Changes a server.' })
+  @Mutation(() => Server, { description: 'Updates the given fields of a server.' })
   updateServer(
-    @Arg('id', () => ID, { description: 'Which server.' }) id: string,
-    @Arg('input', () => UpdateServerInput, { description: 'What is to change.' }) input: UpdateServerInput,
+    @Arg('id', () => ID, { description: 'Id of the server.' }) id: string,
+    @Arg('input', () => UpdateServerInput, { description: 'The fields to change.' }) input: UpdateServerInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<ServerRow> {
@@ -52,10 +52,10 @@ export class ServerAdminResolver {
   @AdminOnly()
   @Mutation(() => ServerCredential, {
     description:
-      'Gives the agent of a server a new token; the old one is good no longer, its sockets are closed.',
+      'Issues a new token for the agent of a server. Revokes the old token and closes the sockets opened with it.',
   })
   rotateServerToken(
-    @Arg('id', () => ID, { description: 'Which server.' }) id: string,
+    @Arg('id', () => ID, { description: 'Id of the server.' }) id: string,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<ServerCredential> {
@@ -63,9 +63,11 @@ export class ServerAdminResolver {
   }
 
   @AdminOnly()
-  @Mutation(() => Server, { description: 'Deletes a server that has no nodes any more.' })
+  @Mutation(() => Server, {
+    description: 'Deletes a server without nodes and revokes the token of its agent.',
+  })
   deleteServer(
-    @Arg('id', () => ID, { description: 'Which server.' }) id: string,
+    @Arg('id', () => ID, { description: 'Id of the server.' }) id: string,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<ServerRow> {

@@ -3,34 +3,37 @@ import type { Context } from '../../../context.ts';
 import { countOnlineUsers, listOnlineUsers } from '../agent/online-users.ts';
 import { OnlineUser, Server, ServerStatus } from './server.types.ts';
 
-/** What a server shows beside its row. Only admins get to see a server. */
+/**
+ * Computed fields of a server. They need no policy of their own: only admins can reach a server.
+ */
 @Resolver(() => Server)
 export class ServerResolver {
-  @FieldResolver(() => ServerStatus, { description: 'How it is doing.' })
+  @FieldResolver(() => ServerStatus, {
+    description: 'Whether the server is online, and whether its agent has the current list of users.',
+  })
   async status(@Root() { id }: Server, @Ctx() { serverStates }: Context): Promise<ServerStatus> {
-    return (await serverStates.add(id)).status;
+    return (await serverStates(id)).status;
   }
 
   @FieldResolver(() => Int, {
     nullable: true,
     description:
-      'The age of the oldest change of its list that its agent has not confirmed; null when there is none.',
+      'Age in seconds of the oldest change that the agent has not confirmed; null if it has confirmed all.',
   })
   async lagSeconds(@Root() { id }: Server, @Ctx() { serverStates }: Context): Promise<number | null> {
-    return (await serverStates.add(id)).lagSeconds;
+    return (await serverStates(id)).lagSeconds;
   }
 
   @FieldResolver(() => Int, {
-    description: 'How many changes its agent has not confirmed; a thousand may stand for more.',
+    description: 'Number of changes that the agent has not confirmed, counted up to 1,000.',
   })
   async pendingChanges(@Root() { id }: Server, @Ctx() { serverStates }: Context): Promise<number> {
-    return (await serverStates.add(id)).pendingChanges;
+    return (await serverStates(id)).pendingChanges;
   }
 
   @FieldResolver(() => Int, {
     nullable: true,
-    description:
-      'How many subscriptions are connected, as its agent says; null when that is not known just now.',
+    description: 'Number of connected subscriptions, as reported by the agent; null if Redis is unavailable.',
   })
   onlineCount(@Root() { id }: Server, @Ctx() context: Context): Promise<number | null> {
     return countOnlineUsers(context, id);
@@ -38,7 +41,7 @@ export class ServerResolver {
 
   @FieldResolver(() => [OnlineUser], {
     nullable: true,
-    description: 'Those who are connected, the first hundred; null when that is not known just now.',
+    description: 'The first 100 connected subscriptions by id; null if Redis is unavailable.',
   })
   onlineUsers(@Root() { id }: Server, @Ctx() context: Context): Promise<OnlineUser[] | null> {
     return listOnlineUsers(context, id);

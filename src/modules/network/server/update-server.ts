@@ -10,7 +10,9 @@ import { plansOfServer } from '../node-list/plans-of-nodes.ts';
 import { lockServer } from './lock-server.ts';
 import { auditedServer, serverFields } from './server-fields.ts';
 
-/** Null takes a place away; name and address cannot be taken away, and stay. */
+/**
+ * Null clears a location field; for `name` and `address`, which are required, it means no change.
+ */
 const ServerChange = z.object({
   version: EditedVersion,
   name: serverFields.name.nullish().transform((name) => name ?? undefined),
@@ -22,9 +24,11 @@ const ServerChange = z.object({
 });
 
 /**
- * Changes what is given. Audited. Where it stands and its address are in the lists of nodes that users see.
+ * Updates the given fields of a server. Audited. Invalidates node lists, which contain the server's
+ * address and location.
  *
- * @throws PlatformError NOT_FOUND; BAD_USER_INPUT; EDIT_CONFLICT when `version` is given and not the present one
+ * @throws PlatformError NOT_FOUND; BAD_USER_INPUT; EDIT_CONFLICT when `version` is given and
+ *   outdated
  */
 export async function updateServer(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,

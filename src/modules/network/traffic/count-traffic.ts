@@ -4,19 +4,23 @@ import { lockSubscriptions } from '../../kernel/locks.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import type { TrafficEntry } from './traffic-entries.ts';
 
-/** What is to be told of counted traffic; nothing of the many for whom nothing but their counters has changed. */
-export interface Counted {
-  /** Those whose traffic this has used up. */
+/**
+ * The outcomes of counting that need an action. Subscriptions whose counters merely rose are left
+ * out.
+ */
+export interface CountedTraffic {
+  /** Subscriptions that reached their traffic limit. */
   exhausted: { userId: string; planId: string }[];
-  /** Ids of subscriptions whose counters would not fit into 64 bits; they are left as they are. */
+  /** Ids of subscriptions whose counters would exceed 64 bits. Nothing was counted for them. */
   overflowing: Set<string>;
 }
 
 /**
- * Which of the entries are the server's to report: its own nodes, and subscriptions of plans that have the node, by id
- * or by tag. A node that is switched off or deleted still has traffic from before to tell.
+ * Finds the entries that the server may report: those for its own nodes, and for subscriptions
+ * whose plan contains the node. Disabled and deleted nodes count too, because their last traffic is
+ * reported afterwards.
  *
- * @returns their places in the report
+ * @returns indexes of these entries in the report
  */
 export async function findOwnEntries(
   tx: Transaction,
@@ -33,16 +37,24 @@ export async function findOwnEntries(
 }
 
 /**
- * Adds the traffic to the counters of its subscriptions. The bytes of one subscription, in each direction, are
- * multiplied by the ratios of their nodes and added up exactly, then rounded once, halves up. Whatever reaches its
- * limit by that is EXHAUSTED in the same statement, and leaves the lists of the servers with the commit.
+ * A subscription that reached its limit, or one whose counters would overflow: then without ids.
  */
-export async function countTraffic(tx: Transaction, entries: readonly TrafficEntry[]): Promise<Counted> {
+type CountedRow = { id: string } & ({ userId: string; planId: string } | { userId: null; planId: null });
+
+/**
+ * Adds traffic to the counters of subscriptions. For each subscription and direction, bytes are
+ * multiplied by the node's ratio and summed exactly, then rounded once, half up. A subscription
+ * that reaches its limit becomes EXHAUSTED in the same statement.
+ */
+export async function countTraffic(
+  tx: Transaction,
+  entries: readonly TrafficEntry[],
+): Promise<CountedTraffic> {
   await lockSubscriptions(
     tx,
     entries.map(({ subscriptionId }) => subscriptionId),
   );
-  const rows = await tx.$queryRaw<{ id: string; userId: string | null; planId: string | null }[]>`
+  const rows = await tx.$queryRaw<CountedRow[]>`
     WITH traffic AS MATERIALIZED (
       SELECT e."subscriptionId" AS id, round(sum(e.upload * n.ratio)) AS upload, round(sum(e.download * n.ratio)) AS download
       FROM json_to_recordset(${toJson(entries)}::json)
@@ -65,7 +77,7 @@ export async function countTraffic(tx: Transaction, entries: readonly TrafficEnt
     UNION ALL
     SELECT id, NULL, NULL FROM (SELECT id FROM traffic EXCEPT SELECT id FROM counted) overflowing`;
   return {
-    exhausted: rows.flatMap(({ userId, planId }) => (userId && planId ? { userId, planId } : [])),
+    exhausted: rows.flatMap(({ userId, planId }) => (userId === null ? [] : { userId, planId })),
     overflowing: new Set(rows.filter(({ userId }) => userId === null).map(({ id }) => id)),
   };
 }

@@ -1,7 +1,7 @@
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { RepeatedJob } from '../../../platform/jobs/repeated-jobs.ts';
 
-export const forgetTrafficReportsJob: RepeatedJob = {
+export const deleteOldTrafficReportsJob: RepeatedJob = {
   name: 'forget-traffic-reports',
   attempts: 1,
   backoffMs: 0,

@@ -1,19 +1,19 @@
 import type { Services } from '../../../platform/services.ts';
 import { deleteExpired } from '../../kernel/delete-expired.ts';
-import { forgetTrafficReportsJob } from './delete-old-traffic-reports.job.ts';
+import { deleteOldTrafficReportsJob } from './delete-old-traffic-reports.job.ts';
 
 /**
- * Deletes the keys of traffic reports 30 days after they were applied. An agent that repeats an older report has it
- * counted again.
+ * Deletes the keys of traffic reports 30 days after they were applied. A report that an agent
+ * resends later than that is counted again.
  *
- * @param signal stops it after the transaction in flight
- * @returns how many rows were deleted
+ * @param signal stops after the transaction in flight
+ * @returns number of deleted rows
  */
 export function deleteOldTrafficReports(
   services: Pick<Services, 'db'>,
   signal?: AbortSignal,
 ): Promise<number> {
-  const { name } = forgetTrafficReportsJob;
+  const { name } = deleteOldTrafficReportsJob;
   const key = 'server_id, boot_id, sequence';
   return deleteExpired(
     services,

@@ -4,16 +4,22 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
-import { type Counted, countTraffic, findOwnEntries } from './count-traffic.ts';
-import { faultOf, refuse, type TrafficEntry, type TrafficRefusal, TrafficReport } from './traffic-entries.ts';
+import { type CountedTraffic, countTraffic, findOwnEntries } from './count-traffic.ts';
+import {
+  type RefusedEntry,
+  refusalReasonOf,
+  refuse,
+  type TrafficEntry,
+  TrafficReportSchema,
+} from './traffic-entries.ts';
 
-/** What became of a report. */
-export interface TrafficReceipt {
-  /** False for one that was applied before: nothing was counted again. */
+/** The result of a report. A repeated report gets the same refusals as the first time. */
+export interface TrafficReportResult {
+  /** False for a repeated report, which is not counted again. */
   applied: boolean;
-  /** Subscriptions with an entry that did not count, as they were sent. */
+  /** Distinct ids of subscriptions with a refused entry, as the agent sent them. */
   refused: string[];
-  refusals: TrafficRefusal[];
+  refusals: RefusedEntry[];
 }
 
 interface Report {
@@ -24,21 +30,25 @@ interface Report {
 }
 
 /**
- * Counts what the users of a server have sent and received, exactly once for each (server, bootId, sequence), in any
- * order of the sequences. Entries that are not the server's to report, run backwards, or would make a counter
- * overflow are refused by name, and the rest counts. Sent again, a report changes nothing and is answered the same.
+ * Counts the traffic of a server's users, exactly once for each (server, bootId, sequence);
+ * sequences may arrive in any order. Idempotent: a repeated report changes nothing and gets the
+ * same refusals.
  *
- * Whose traffic is used up is told, and so are the servers; counters alone are left to the poll of those who watch.
+ * Invalid entries are refused one by one and the others count: those that the server may not
+ * report, those with negative bytes, and those that would overflow a counter.
  *
- * @throws PlatformError BAD_USER_INPUT: nothing of the report is applied, and its sequence can be used again
+ * Announces only subscriptions that reached their limit. Watchers see other counters with their
+ * poll.
+ *
+ * @throws PlatformError BAD_USER_INPUT: nothing is counted, and the sequence can be used again
  */
 export async function reportTraffic(
   { db, log, pubSub }: Pick<Services, 'db' | 'log' | 'pubSub'>,
-  { serverId, input }: { serverId: string; input: z.input<typeof TrafficReport> },
-): Promise<TrafficReceipt> {
-  const { entries, ...head } = checkInput(TrafficReport, input);
+  { serverId, input }: { serverId: string; input: z.input<typeof TrafficReportSchema> },
+): Promise<TrafficReportResult> {
+  const { entries, ...head } = checkInput(TrafficReportSchema, input);
   const report = { serverId, ...head, entries: entries.map((entry, index) => ({ ...entry, index })) };
-  const { exhausted, receipt } = await withRetry(() => db.$transaction((tx) => apply(tx, report)), {
+  const { exhausted, result } = await withRetry(() => db.$transaction((tx) => apply(tx, report)), {
     log,
     budgetMs: 1_000,
   });
@@ -46,24 +56,27 @@ export async function reportTraffic(
     { pubSub },
     { planIdsOfUsers: exhausted.map(({ planId }) => planId), userIds: exhausted.map(({ userId }) => userId) },
   );
-  return receipt;
+  return result;
 }
 
-interface Outcome extends Pick<Counted, 'exhausted'> {
-  receipt: TrafficReceipt;
+interface AppliedReport extends Pick<CountedTraffic, 'exhausted'> {
+  result: TrafficReportResult;
 }
 
-async function apply(tx: Transaction, report: Report): Promise<Outcome> {
-  if (!(await isFirst(tx, report))) {
-    return { exhausted: [], receipt: receiptOf(false, await readRefusals(tx, report)) };
+async function apply(tx: Transaction, report: Report): Promise<AppliedReport> {
+  if (!(await claim(tx, report))) {
+    return { exhausted: [], result: resultOf(false, await readRefusals(tx, report)) };
   }
   const { exhausted, refusals } = await countOwn(tx, report);
-  if (refusals.length > 0) await keepRefusals(tx, report, refusals);
-  return { exhausted, receipt: receiptOf(true, refusals) };
+  if (refusals.length > 0) await storeRefusals(tx, report, refusals);
+  return { exhausted, result: resultOf(true, refusals) };
 }
 
-/** The key decides: of the same report at the same time one goes on, and the others wait for its commit. */
-async function isFirst(tx: Transaction, { serverId, bootId, sequence }: Report): Promise<boolean> {
+/**
+ * Inserts the key of the report; false if it exists. Of concurrent duplicates one inserts it, and
+ * the others wait for its commit.
+ */
+async function claim(tx: Transaction, { serverId, bootId, sequence }: Report): Promise<boolean> {
   const inserted = await tx.$executeRaw`
     INSERT INTO traffic_reports (server_id, boot_id, sequence)
     VALUES (${serverId}::uuid, ${bootId}::uuid, ${sequence}) ON CONFLICT DO NOTHING`;
@@ -73,25 +86,25 @@ async function isFirst(tx: Transaction, { serverId, bootId, sequence }: Report):
 async function countOwn(
   tx: Transaction,
   { serverId, entries }: Report,
-): Promise<Pick<Counted, 'exhausted'> & { refusals: TrafficRefusal[] }> {
-  const sound = entries.filter((entry) => !faultOf(entry));
-  const own = await findOwnEntries(tx, { serverId, entries: sound });
+): Promise<Pick<CountedTraffic, 'exhausted'> & { refusals: RefusedEntry[] }> {
+  const valid = entries.filter((entry) => !refusalReasonOf(entry));
+  const own = await findOwnEntries(tx, { serverId, entries: valid });
   const { exhausted, overflowing } = await countTraffic(
     tx,
-    sound.filter(({ index }) => own.has(index)),
+    valid.filter(({ index }) => own.has(index)),
   );
   const refusals = entries.flatMap((entry) => {
-    const fault = faultOf(entry) ?? (own.has(entry.index) ? null : 'FOREIGN');
-    if (fault) return refuse(entry, fault);
+    const reason = refusalReasonOf(entry) ?? (own.has(entry.index) ? null : 'FOREIGN');
+    if (reason) return refuse(entry, reason);
     return overflowing.has(entry.subscriptionId.toLowerCase()) ? refuse(entry, 'OVERFLOW') : [];
   });
   return { exhausted, refusals };
 }
 
-async function keepRefusals(
+async function storeRefusals(
   tx: Transaction,
   { serverId, bootId, sequence }: Report,
-  refusals: readonly TrafficRefusal[],
+  refusals: readonly RefusedEntry[],
 ): Promise<void> {
   await tx.$executeRaw`
     UPDATE traffic_reports SET refusals = ${JSON.stringify(refusals)}::jsonb
@@ -101,14 +114,14 @@ async function keepRefusals(
 async function readRefusals(
   tx: Transaction,
   { serverId, bootId, sequence }: Report,
-): Promise<TrafficRefusal[]> {
+): Promise<RefusedEntry[]> {
   const report = await tx.trafficReport.findUnique({
     where: { serverId_bootId_sequence: { serverId, bootId, sequence } },
     select: { refusals: true },
   });
-  return (report?.refusals ?? []) as unknown as TrafficRefusal[];
+  return (report?.refusals ?? []) as unknown as RefusedEntry[];
 }
 
-function receiptOf(applied: boolean, refusals: TrafficRefusal[]): TrafficReceipt {
+function resultOf(applied: boolean, refusals: RefusedEntry[]): TrafficReportResult {
   return { applied, refusals, refused: [...new Set(refusals.map(({ subscriptionId }) => subscriptionId))] };
 }

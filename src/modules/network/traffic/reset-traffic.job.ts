@@ -1,7 +1,9 @@
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { RepeatedJob } from '../../../platform/jobs/repeated-jobs.ts';
 
-/** Whose traffic is used up can go on within this time after his period has begun. */
+/**
+ * The interval limits how long a subscription stays EXHAUSTED after its new period has started.
+ */
 export const resetTrafficJob: RepeatedJob = {
   name: 'reset-traffic',
   attempts: 1,

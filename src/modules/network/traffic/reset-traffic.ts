@@ -10,7 +10,7 @@ import { isOpenSql } from '../../subscription/subscription-status.ts';
 import { resetTrafficJob } from './reset-traffic.job.ts';
 
 /** A subscription whose period has ended, as it was before the reset. */
-interface Due {
+interface DueSubscription {
   id: string;
   userId: string;
   planId: string;
@@ -21,18 +21,18 @@ interface Due {
 }
 
 /**
- * Begins new periods: the counters start again from zero, the limit is again what each period gives, and what was
- * EXHAUSTED is ACTIVE and on the lists of the servers. One that has missed several resets is reset once, and its next
- * one lies ahead. Any number of workers may do it at any time.
+ * Starts new traffic periods: resets counters, removes bonus traffic from the limit, and turns
+ * EXHAUSTED subscriptions ACTIVE, which puts them back on the lists of servers. A subscription that
+ * missed several resets is reset once. Any number of workers can run this concurrently.
  *
- * @param signal ends it after the batch that is under way
- * @returns how many were reset
+ * @param signal stops after the transaction in flight
+ * @returns number of subscriptions that were reset
  */
 export function resetTraffic(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
   signal?: AbortSignal,
 ): Promise<number> {
-  const afterCommit = (rows: Due[]) => {
+  const afterCommit = (rows: DueSubscription[]) => {
     announce(
       { pubSub },
       {
@@ -41,12 +41,12 @@ export function resetTraffic(
       },
     );
   };
-  return runSweep({ db }, { name: resetTrafficJob.name, batch: resetBatch, afterCommit }, signal);
+  return runSweep({ db }, { name: resetTrafficJob.name, batch: resetDue, afterCommit }, signal);
 }
 
-/** What others hold is left to the next batch: it never waits, so it is in nobody's way. */
-async function resetBatch(tx: Transaction): Promise<Due[]> {
-  const due = await tx.$queryRaw<Due[]>`
+/** Rows that are locked elsewhere are left to the next transaction, so this never waits. */
+async function resetDue(tx: Transaction): Promise<DueSubscription[]> {
+  const due = await tx.$queryRaw<DueSubscription[]>`
     SELECT id, user_id AS "userId", plan_id AS "planId", status::text, starts_at AS "startsAt",
       reset_cycle::text AS "resetCycle", tessera_now() AS now
     FROM user_subscriptions

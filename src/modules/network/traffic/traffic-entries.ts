@@ -1,7 +1,6 @@
 import { z } from 'zod';
 
-/** Entries that a report has at most. */
-export const MOST_ENTRIES = 5_000;
+export const MAX_REPORT_ENTRIES = 5_000;
 
 const Entry = z.object({
   nodeId: z.string(),
@@ -10,19 +9,18 @@ const Entry = z.object({
   download: z.bigint(),
 });
 
-export const TrafficReport = z.object({
+export const TrafficReportSchema = z.object({
   bootId: z.guid('must be a UUID').toLowerCase(),
   sequence: z.bigint().min(0n, 'must not be negative'),
-  entries: z.array(Entry).max(MOST_ENTRIES, `must have at most ${MOST_ENTRIES} entries`),
+  entries: z.array(Entry).max(MAX_REPORT_ENTRIES, `must have at most ${MAX_REPORT_ENTRIES} entries`),
 });
 
-/** Bytes that a user has sent and received at a node, before its ratio. */
+/** Bytes that a user sent and received at a node, before the node's ratio applies. */
 export interface TrafficEntry extends z.output<typeof Entry> {
-  /** Its place in the report, from 0. */
+  /** Zero-based index in the report. */
   index: number;
 }
 
-/** Why an entry does not count. */
 export const TrafficRefusalReason = {
   FOREIGN: 'FOREIGN',
   NEGATIVE: 'NEGATIVE',
@@ -30,26 +28,25 @@ export const TrafficRefusalReason = {
 } as const;
 export type TrafficRefusalReason = keyof typeof TrafficRefusalReason;
 
-/** An entry that does not count, named by its place and as it was sent. */
-export interface TrafficRefusal {
+/** An entry that was not counted, with its ids as the agent sent them. */
+export interface RefusedEntry {
   index: number;
   nodeId: string;
   subscriptionId: string;
   reason: TrafficRefusalReason;
 }
 
-/** The refusal of an entry. */
 export function refuse(
   { index, nodeId, subscriptionId }: TrafficEntry,
   reason: TrafficRefusalReason,
-): TrafficRefusal {
+): RefusedEntry {
   return { index, nodeId, subscriptionId, reason };
 }
 
 const Uuid = z.guid();
 
-/** What can be told from an entry alone: traffic runs forwards, and what is no id is nothing of ours. */
-export function faultOf({
+/** Checks an entry without the database: ids must be UUIDs, and bytes must not be negative. */
+export function refusalReasonOf({
   nodeId,
   subscriptionId,
   upload,

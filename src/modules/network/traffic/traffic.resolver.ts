@@ -10,10 +10,11 @@ export class TrafficResolver {
   @AgentOnly()
   @Mutation(() => TrafficReceipt, {
     description:
-      'Counts what the users of your server have sent and received; a report counts once, however often it comes.',
+      "Reports the traffic of the server's users. Idempotent: a repeated report is not counted again.",
   })
   reportTraffic(
-    @Arg('input', () => ReportTrafficInput, { description: 'The report.' }) input: ReportTrafficInput,
+    @Arg('input', () => ReportTrafficInput, { description: 'Traffic since the previous report.' })
+    input: ReportTrafficInput,
     @CurrentAgent() { serverId }: AgentCaller,
     @Ctx() context: Context,
   ): Promise<TrafficReceipt> {

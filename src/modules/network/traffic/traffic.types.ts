@@ -1,79 +1,84 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { BigIntScalar } from '../../../platform/graphql/scalars.ts';
-import type { TrafficReceipt as Receipt } from './report-traffic.ts';
-import { type TrafficRefusal as Refusal, TrafficRefusalReason } from './traffic-entries.ts';
+import type { TrafficReportResult } from './report-traffic.ts';
+import { type RefusedEntry, TrafficRefusalReason } from './traffic-entries.ts';
 
 registerEnumType(TrafficRefusalReason, {
   name: 'TrafficRefusalReason',
-  description: 'Why an entry of a traffic report does not count.',
+  description: 'Reason why an entry of a traffic report was not counted.',
   valuesConfig: {
     FOREIGN: {
       description:
-        'The node is not one of this server, or the subscription is of no plan that has this node.',
+        'The node is not on this server, or the plan of the subscription does not contain the node.',
     },
-    NEGATIVE: { description: 'Traffic never runs backwards.' },
-    OVERFLOW: { description: 'The counters of the subscription would not fit into 64 bits.' },
+    NEGATIVE: { description: 'The entry has a negative number of bytes.' },
+    OVERFLOW: { description: 'The counters of the subscription would exceed 64 bits.' },
   },
 });
 
-@InputType({ description: 'What one user has sent and received at one node since the last report.' })
+@InputType({ description: 'Traffic of one subscription at one node since the previous report.' })
 export class TrafficEntryInput {
-  @Field(() => ID, { description: 'A node of the server.' })
+  @Field(() => ID, { description: 'Id of a node of this server.' })
   nodeId!: string;
 
-  @Field(() => ID, { description: 'Whose traffic it is.' })
+  @Field(() => ID, { description: 'Id of the subscription.' })
   subscriptionId!: string;
 
-  @Field(() => BigIntScalar, { description: 'Bytes that the user has sent, before the ratio of the node.' })
+  @Field(() => BigIntScalar, {
+    description: 'Bytes that the user sent, before the ratio of the node is applied.',
+  })
   upload!: bigint;
 
   @Field(() => BigIntScalar, {
-    description: 'Bytes that the user has received, before the ratio of the node.',
+    description: 'Bytes that the user received, before the ratio of the node is applied.',
   })
   download!: bigint;
 }
 
-@InputType({ description: 'Traffic of a server. Send it again, unchanged, until it is answered.' })
+@InputType({ description: 'Traffic of a server. Retry it unchanged until it is answered.' })
 export class ReportTrafficInput {
-  @Field(() => ID, { description: 'UUID of this run of the agent, a new one at each start.' })
+  @Field(() => ID, { description: 'UUID of this run of the agent. Generate a new one at each start.' })
   bootId!: string;
 
   @Field(() => BigIntScalar, {
-    description: 'The number of the report in this run, not negative; each counts once, in any order.',
+    description:
+      'Number of the report within this run, not negative. Each number is counted once, in any order.',
   })
   sequence!: bigint;
 
-  @Field(() => [TrafficEntryInput], { description: 'At most 5000; several of one user and node add up.' })
+  @Field(() => [TrafficEntryInput], {
+    description: 'At most 5,000 entries. Entries with the same node and subscription are added up.',
+  })
   entries!: TrafficEntryInput[];
 }
 
-@ObjectType({ description: 'An entry of a traffic report that does not count.' })
-export class TrafficRefusal implements Refusal {
-  @Field(() => Int, { description: 'Its place in the report, from 0.' })
+@ObjectType({ description: 'An entry of a traffic report that was not counted.' })
+export class TrafficRefusal implements RefusedEntry {
+  @Field(() => Int, { description: 'Zero-based index of the entry in the report.' })
   index!: number;
 
-  @Field(() => ID, { description: 'The node, as it was sent.' })
+  @Field(() => ID, { description: 'Id of the node, as it was sent.' })
   nodeId!: string;
 
-  @Field(() => ID, { description: 'The subscription, as it was sent.' })
+  @Field(() => ID, { description: 'Id of the subscription, as it was sent.' })
   subscriptionId!: string;
 
-  @Field(() => TrafficRefusalReason, { description: 'Why it does not count.' })
+  @Field(() => TrafficRefusalReason, { description: 'Reason for the refusal.' })
   reason!: TrafficRefusalReason;
 }
 
-@ObjectType({ description: 'What became of a traffic report.' })
-export class TrafficReceipt implements Receipt {
+@ObjectType({ description: 'Result of a traffic report.' })
+export class TrafficReceipt implements TrafficReportResult {
   @Field(() => Boolean, {
-    description: 'Whether it was new; false for one that was applied before, and not counted again.',
+    description: 'True if the report was counted now; false if it was counted before.',
   })
   applied!: boolean;
 
   @Field(() => [ID], {
-    description: 'Ids of subscriptions with an entry that does not count; everything else does.',
+    description: 'Distinct ids of subscriptions with a refused entry. All other entries were counted.',
   })
   refused!: string[];
 
-  @Field(() => [TrafficRefusal], { description: 'The entries that do not count, and why.' })
+  @Field(() => [TrafficRefusal], { description: 'The refused entries.' })
   refusals!: TrafficRefusal[];
 }

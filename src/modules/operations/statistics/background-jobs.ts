@@ -1,6 +1,6 @@
 import type { Job } from '../../../platform/jobs/jobs.ts';
 import { deleteExpiredLoginsJob } from '../../identity/session/delete-expired-logins.job.ts';
-import { forgetTrafficReportsJob } from '../../network/traffic/delete-old-traffic-reports.job.ts';
+import { deleteOldTrafficReportsJob } from '../../network/traffic/delete-old-traffic-reports.job.ts';
 import { resetTrafficJob } from '../../network/traffic/reset-traffic.job.ts';
 import { activateOrderJob } from '../../redemption/accept/activate-order.job.ts';
 import { fillBatchJob } from '../../redemption/batch/fill-batch.job.ts';
@@ -12,6 +12,6 @@ export const backgroundJobs: readonly Job<never>[] = [
   expireSubscriptionsJob,
   fillBatchJob,
   deleteExpiredLoginsJob,
-  forgetTrafficReportsJob,
+  deleteOldTrafficReportsJob,
   resetTrafficJob,
 ];

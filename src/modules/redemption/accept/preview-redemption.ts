@@ -1,5 +1,6 @@
 import type { Plan, UnitTime } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
+import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { beginSubscription, extendSubscription } from '../../subscription/grant.ts';
 import { lookupsOf } from '../code/code-vault.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
@@ -26,7 +27,7 @@ export interface RedemptionPreview {
  * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED
  */
 export async function previewRedemption(
-  services: Pick<Services, 'db' | 'rateLimits' | 'secrets'>,
+  services: Pick<Services, 'db' | 'rateLimits' | 'secrets'> & { ownAddresses: OwnAddresses },
   { userId, typed }: { userId: string; typed: string },
 ): Promise<RedemptionPreview> {
   const code = normalizeCode(typed, 'code');
@@ -36,7 +37,7 @@ export async function previewRedemption(
 }
 
 async function findOffer(
-  services: Pick<Services, 'db' | 'rateLimits' | 'secrets'>,
+  services: Pick<Services, 'db' | 'rateLimits' | 'secrets'> & { ownAddresses: OwnAddresses },
   userId: string,
   code: string,
 ): Promise<Eligibility> {
@@ -48,7 +49,10 @@ async function findOffer(
   return offer;
 }
 
-async function countWrongGuess(services: Pick<Services, 'db' | 'rateLimits'>, userId: string): Promise<void> {
+async function countWrongGuess(
+  services: Pick<Services, 'db' | 'rateLimits'> & { ownAddresses: OwnAddresses },
+  userId: string,
+): Promise<void> {
   await recordWrongGuesses(services.db, [userId]);
   await penalizeGuess(services, userId);
 }

@@ -7,6 +7,7 @@ import { checkInput } from '../../../platform/input.ts';
 import { withLock } from '../../../platform/redis/lock.ts';
 import type { Services } from '../../../platform/services.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
+import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { lookupsOf } from '../code/code-vault.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
 import type { AcceptedOrder, RedemptionRequest } from './accept-orders.ts';
@@ -20,6 +21,7 @@ const RedeemInput = z.object({
 
 /** What redeeming needs: beside the services, what gathers the wishes of many users into few transactions. */
 export type RedeemServices = Pick<Services, 'db' | 'log' | 'rateLimits' | 'redis' | 'secrets'> & {
+  ownAddresses: OwnAddresses;
   acceptances: Coalescer<RedemptionRequest, AcceptedOrder>;
   dispatches: Coalescer<Order, Order>;
   /** False in tests only: what must hold, holds without the lock. */

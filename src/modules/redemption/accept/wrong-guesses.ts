@@ -4,7 +4,7 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
-import { countedAddress } from '../../network/server/own-addresses.ts';
+import { countedAddress, type OwnAddresses } from '../../network/server/own-addresses.ts';
 
 /** A wrong guess is an answer CODE_NOT_FOUND, and nothing else. */
 const BY_USER: RateLimit = { name: 'wrong-code', points: 10, durationSeconds: 600 };
@@ -13,7 +13,7 @@ const BY_ADDRESS: RateLimit = { name: 'wrong-code-from', points: 100, durationSe
 /** Kept in PostgreSQL, which a flushed Redis does not make forget. */
 const WRONG_GUESSES_A_DAY = 100;
 
-type GuessServices = Pick<Services, 'db' | 'rateLimits'>;
+type GuessServices = Pick<Services, 'rateLimits'> & { ownAddresses: OwnAddresses };
 
 const turns = createAdmission();
 

@@ -3,6 +3,7 @@ import { isOutage } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { Caller } from '../../kernel/caller.ts';
+import { cursorSql } from '../../network/list-cursor.ts';
 import { IS_NODE_OF_PLAN } from '../../network/node-list/plans-of-nodes.ts';
 
 /** On how many of its servers an activation has arrived. */
@@ -34,6 +35,8 @@ export async function getPropagation(
   return caller.kind === 'user' && caller.role === 'ADMIN' ? propagations.add(orderId) : null;
 }
 
+const CONFIRMED = cursorSql('s.confirmed_revision');
+
 async function readPropagations(
   { db }: Pick<Services, 'db'>,
   orderIds: readonly string[],
@@ -47,8 +50,8 @@ async function readPropagations(
       FROM plans p JOIN nodes n ON n.enabled AND n.deleted_at IS NULL AND ${IS_NODE_OF_PLAN}
       WHERE p.id IN (SELECT plan_id FROM asked))
     SELECT a.id, count(s.id)::int AS servers,
-      count(*) FILTER (WHERE s.confirmed_revision >> 21 >= s.full_list_revision AND (a.revision, a.bucket)
-        <= (s.confirmed_revision >> 21, ((s.confirmed_revision >> 1) & 1048575)::int))::int AS confirmed
+      count(*) FILTER (WHERE ${CONFIRMED.revision} >= s.full_list_revision
+        AND (a.revision, a.bucket) <= (${CONFIRMED.revision}, ${CONFIRMED.bucket}))::int AS confirmed
     FROM asked a LEFT JOIN listed l ON l.plan_id = a.plan_id
     LEFT JOIN servers s ON s.id = l.server_id AND s.deleted_at IS NULL
     GROUP BY a.id`;

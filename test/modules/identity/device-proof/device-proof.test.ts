@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDeviceChallenge } from '../../../../src/modules/identity/device-proof/device-challenge.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import type { Database } from '../../../../src/platform/database/database.ts';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import { DeviceChallengeDocument, DeviceLoginDocument } from '../../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi } from '../../../support/api.ts';
 import { type AppKey, newKey, type ProofParts, prove } from '../../../support/prove.ts';
+import type { TestServices } from '../../../support/services.ts';
 
 type Input = Parameters<typeof logInDevice>[1];
 interface KeyDevice {
@@ -18,7 +18,7 @@ interface KeyDevice {
 }
 
 let api: TestApi;
-let services: RunningServices;
+let services: TestServices;
 let device: KeyDevice;
 let other: KeyDevice;
 beforeAll(async () => {

@@ -12,12 +12,11 @@ import type { Login } from '../../../../src/modules/identity/session/tokens.ts';
 import type { UserCaller } from '../../../../src/modules/kernel/caller.ts';
 import { authenticate } from '../../../../src/modules/lifecycle/login/authenticate.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import { newSecret } from '../../../support/api.ts';
 import { buildSession } from '../../../support/factories.ts';
-import { createTestServices } from '../../../support/services.ts';
+import { createTestServices, type TestServices } from '../../../support/services.ts';
 
-let services: RunningServices & SessionReads;
+let services: TestServices & SessionReads;
 beforeAll(async () => {
   const running = await createTestServices();
   services = { ...running, ...createSessionReads(running) };

@@ -11,11 +11,10 @@ import { authenticate } from '../../../../src/modules/lifecycle/login/authentica
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { DAY_MS } from '../../../../src/platform/database/clock.ts';
 import { createSecrets } from '../../../../src/platform/keys/secrets.ts';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import { newSecret } from '../../../support/api.ts';
-import { createTestServices, TEST_SECRET_KEY } from '../../../support/services.ts';
+import { createTestServices, TEST_SECRET_KEY, type TestServices } from '../../../support/services.ts';
 
-let services: RunningServices;
+let services: TestServices;
 beforeAll(async () => {
   services = await createTestServices();
 });

@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureAdmin } from '../../../../src/modules/lifecycle/admin/ensure-admin.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildIdentity, buildUser } from '../../../support/factories.ts';
-import { createTestServices } from '../../../support/services.ts';
+import { createTestServices, type TestServices } from '../../../support/services.ts';
 
 const email = 'Admin@localhost';
 
-let services: RunningServices;
+let services: TestServices;
 beforeEach(async () => {
   services = await createTestServices();
 });

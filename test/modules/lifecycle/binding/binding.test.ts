@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import {
   CreateLinkCodeDocument,
   DeviceLoginDocument,
@@ -18,9 +17,10 @@ import {
 } from '../../../support/factories.ts';
 import { type App, everyRow, joiningWith, newInstallation } from '../../../support/joining.ts';
 import { eventually, refusalOf, tally } from '../../../support/redeeming.ts';
+import type { TestServices } from '../../../support/services.ts';
 
 let api: TestApi;
-let services: RunningServices;
+let services: TestServices;
 let j: ReturnType<typeof joiningWith>;
 beforeAll(async () => {
   api = await startTestApi();

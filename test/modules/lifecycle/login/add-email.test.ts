@@ -1,18 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addEmail } from '../../../../src/modules/lifecycle/login/add-email.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import { AddEmailDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
 import { buildUser, unique } from '../../../support/factories.ts';
 import { everyRow } from '../../../support/joining.ts';
 import { refusalOf, tally } from '../../../support/redeeming.ts';
-import { createTestServices } from '../../../support/services.ts';
+import { createTestServices, type TestServices } from '../../../support/services.ts';
 
 const PASSWORD = 'correct horse battery staple';
 
 let api: TestApi;
-let services: RunningServices;
+let services: TestServices;
 beforeAll(async () => {
   api = await startTestApi();
   services = api.services;

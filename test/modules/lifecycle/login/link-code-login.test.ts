@@ -2,16 +2,15 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { inRequestScope } from '../../../../src/platform/request-scope.ts';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import { CreateLinkCodeDocument, DeviceLoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi } from '../../../support/api.ts';
 import { everyRow, joiningWith, newInstallation } from '../../../support/joining.ts';
 import { newKey, prove } from '../../../support/prove.ts';
 import { refusalOf, tally } from '../../../support/redeeming.ts';
-import { createTestServices } from '../../../support/services.ts';
+import { createTestServices, type TestServices } from '../../../support/services.ts';
 
 let api: TestApi;
-let services: RunningServices;
+let services: TestServices;
 let j: ReturnType<typeof joiningWith>;
 beforeAll(async () => {
   api = await startTestApi();

@@ -7,16 +7,15 @@ import {
 } from '../../../../src/modules/identity/session/find-session.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { inRequestScope } from '../../../../src/platform/request-scope.ts';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import { DeviceLoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi } from '../../../support/api.ts';
 import { newKey, prove } from '../../../support/prove.ts';
-import { createTestServices } from '../../../support/services.ts';
+import { createTestServices, type TestServices } from '../../../support/services.ts';
 
 type Input = Parameters<typeof logInDevice>[1];
 
 let api: TestApi;
-let services: RunningServices & SessionReads;
+let services: TestServices & SessionReads;
 beforeAll(async () => {
   api = await startTestApi();
   services = { ...api.services, ...createSessionReads(api.services) };

@@ -3,11 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
 import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildIdentity, buildUser, unique } from '../../../support/factories.ts';
-import { createTestServices } from '../../../support/services.ts';
+import { createTestServices, type TestServices } from '../../../support/services.ts';
 
-let services: RunningServices;
+let services: TestServices;
 beforeAll(async () => {
   services = await createTestServices();
 });

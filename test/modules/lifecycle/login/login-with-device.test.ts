@@ -2,18 +2,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import { LoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
 import { buildIdentity, unique } from '../../../support/factories.ts';
 import { everyRow, joiningWith, newInstallation } from '../../../support/joining.ts';
 import { newKey, prove } from '../../../support/prove.ts';
 import { refusalOf } from '../../../support/redeeming.ts';
+import type { TestServices } from '../../../support/services.ts';
 
 const PASSWORD = 'correct horse battery staple';
 
 let api: TestApi;
-let services: RunningServices;
+let services: TestServices;
 let j: ReturnType<typeof joiningWith>;
 let passwordHash: string;
 beforeAll(async () => {

@@ -4,18 +4,17 @@ import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { register } from '../../../../src/modules/lifecycle/login/register.ts';
 import { inRequestScope } from '../../../../src/platform/request-scope.ts';
-import type { RunningServices } from '../../../../src/platform/services.ts';
 import { LoginDocument, RegisterDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
 import { buildPlan, unique } from '../../../support/factories.ts';
 import { everyRow, newInstallation } from '../../../support/joining.ts';
 import { refusalOf, tally } from '../../../support/redeeming.ts';
-import { createTestServices } from '../../../support/services.ts';
+import { createTestServices, type TestServices } from '../../../support/services.ts';
 
 const PASSWORD = 'correct horse battery staple';
 
 let api: TestApi;
-let services: RunningServices;
+let services: TestServices;
 beforeAll(async () => {
   api = await startTestApi();
   services = api.services;

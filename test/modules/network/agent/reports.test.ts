@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { required } from '../../../../src/platform/required.ts';
 import {
   ConfirmServerUsersDocument,
   ReportOnlineDocument,
@@ -32,7 +33,7 @@ async function shownServer(id: string) {
 }
 
 describe('serverConfig', () => {
-  it('gives the enabled nodes of its own server, the private parts too', async () => {
+  it('returns the enabled nodes of the agent’s server with their private parts', async () => {
     const { agent, nodeId } = await buildFleet(api);
     await buildFleet(api);
     await db.node.update({ where: { id: nodeId }, data: { serverConfig: { privateKey: 'k' }, ratio: 1.5 } });
@@ -54,11 +55,11 @@ describe('serverConfig', () => {
 });
 
 describe('confirmServerUsers', () => {
-  it('notes how far the agent is, and never goes backwards', async () => {
+  it('records the confirmed revision, which never goes backwards', async () => {
     const { agent, plan } = await buildFleet(api);
-    const first = (await new AgentMemory().sync(agent)).revision ?? '';
+    const first = required((await new AgentMemory().sync(agent)).revision, 'revision of the list');
     await buildSubscription(db, { planId: plan.id });
-    const second = (await new AgentMemory().sync(agent)).revision ?? '';
+    const second = required((await new AgentMemory().sync(agent)).revision, 'revision of the list');
 
     expect(await agent.get(ConfirmServerUsersDocument, { revision: second })).toEqual({
       confirmServerUsers: true,
@@ -74,7 +75,7 @@ describe('confirmServerUsers', () => {
   });
 
   it.each(['-1', '9223372036854775807'])(
-    'refuses the revision %s, which nobody was given',
+    'rejects the revision %s, which no agent ever got',
     async (revision) => {
       const { agent } = await buildFleet(api);
 
@@ -87,12 +88,12 @@ describe('confirmServerUsers', () => {
     },
   );
 
-  it('notes nothing in the middle of a new list', async () => {
+  it('records nothing in the middle of a new list', async () => {
     const { agent, plan } = await buildFleet(api);
     for (let made = 0; made < 3; made++) await buildSubscription(db, { planId: plan.id });
     const { serverUsers } = await agent.get(ServerUsersDocument, { first: 1 });
 
-    const revision = serverUsers?.revision ?? '';
+    const revision = required(serverUsers?.revision, 'revision of the page');
 
     expect(serverUsers?.hasMore).toBe(true);
     expect(await agent.get(ConfirmServerUsersDocument, { revision })).toEqual({ confirmServerUsers: false });
@@ -100,7 +101,7 @@ describe('confirmServerUsers', () => {
 });
 
 describe('reportOnline', () => {
-  it('shows admins who is connected, in the place of what was said before', async () => {
+  it('replaces the connected subscriptions that admins see', async () => {
     const { agent, plan } = await buildFleet(api);
     const { id: one } = await buildSubscription(db, { planId: plan.id });
     const { id: other } = await buildSubscription(db, { planId: plan.id });
@@ -122,7 +123,7 @@ describe('reportOnline', () => {
     expect(await shownServer(agent.serverId)).toMatchObject({ onlineCount: 0, onlineUsers: [] });
   });
 
-  it('leaves out what is of another server, says so, and keeps the rest', async () => {
+  it('ignores subscriptions of other servers, returns false, and stores the others', async () => {
     const { agent, plan } = await buildFleet(api);
     const other = await buildFleet(api);
     const { id: own } = await buildSubscription(db, { planId: plan.id });
@@ -147,13 +148,9 @@ describe('reportOnline', () => {
       { entries: [{ subscriptionId: randomUUID(), ips: Array(51).fill('192.0.2.1') }] },
       'BAD_USER_INPUT',
     ],
-    [
-      'an address that is none',
-      { entries: [{ subscriptionId: randomUUID(), ips: ['home'] }] },
-      'BAD_USER_INPUT',
-    ],
-    ['an id that is none', { entries: [{ subscriptionId: '7', ips: [] }] }, 'NOT_FOUND'],
-  ])('refuses %s', async (_what, input, code) => {
+    ['a malformed address', { entries: [{ subscriptionId: randomUUID(), ips: ['home'] }] }, 'BAD_USER_INPUT'],
+    ['a malformed id', { entries: [{ subscriptionId: '7', ips: [] }] }, 'NOT_FOUND'],
+  ])('rejects %s', async (_what, input, code) => {
     const { agent } = await buildFleet(api);
 
     expect((await agent.refused(ReportOnlineDocument, { input })).extensions.code).toBe(code);
@@ -161,7 +158,7 @@ describe('reportOnline', () => {
 });
 
 describe('reportServerStatus', () => {
-  it('is shown to admins', async () => {
+  it('stores the load and version that admins see', async () => {
     const { agent } = await buildFleet(api);
     const input = { cpu: 0.25, memory: 0.5, disk: 1, version: '1.2.3' };
 
@@ -173,7 +170,7 @@ describe('reportServerStatus', () => {
     ['cpu', -0.1],
     ['memory', 1.1],
     ['disk', 100],
-  ])('refuses a %s of %d', async (name, value) => {
+  ])('rejects a %s of %d', async (name, value) => {
     const { agent } = await buildFleet(api);
     const input = { cpu: 0.5, memory: 0.5, disk: 0.5, version: '1', [name]: value };
 
@@ -183,7 +180,7 @@ describe('reportServerStatus', () => {
   });
 });
 
-describe('the body of a request', () => {
+describe('request body limit', () => {
   const report = (entries: number) => ({
     query: 'mutation ($input: ReportOnlineInput!) { reportOnline(input: $input) }',
     variables: {
@@ -196,7 +193,7 @@ describe('the body of a request', () => {
     },
   });
 
-  it('may be a megabyte with the token of a server: 5,000 entries fit', async () => {
+  it('is 1 MiB with a server token, so that 5,000 entries fit', async () => {
     const { agent } = await buildFleet(api);
     const body = JSON.stringify(report(5_000));
 
@@ -204,7 +201,7 @@ describe('the body of a request', () => {
     expect((await post(api.url, body, agent.token)).data).toEqual({ reportOnline: false });
   });
 
-  it('is refused beyond that, and beyond 64 KiB for everybody else', async () => {
+  it('rejects larger bodies with 413, and those over 64 KiB without a server token', async () => {
     const { agent } = await buildFleet(api);
     const padded = (bytes: number) => JSON.stringify({ query: `{ plans { id } }${' '.repeat(bytes)}` });
 
@@ -215,8 +212,8 @@ describe('the body of a request', () => {
   });
 });
 
-describe('an agent that is heard of', () => {
-  it('is written down, and not with every request', async () => {
+describe('last seen time of an agent', () => {
+  it('is updated on the first request, but not on every one', async () => {
     const { agent } = await buildFleet(api);
     await agent.get(ServerConfigDocument);
     const seenAt = await vi.waitFor(async () => {

@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 describe('serverUsers', () => {
-  it('gives everybody whom the server lets in, with what is to be known of them', async () => {
+  it('returns all admitted subscriptions with their nodes and limits', async () => {
     const { agent, plan, nodeId } = await buildFleet(api, { speedLimit: 50, deviceLimit: 3 });
     const { id, credential } = await buildSubscription(db, { planId: plan.id });
 
@@ -46,7 +46,7 @@ describe('serverUsers', () => {
     });
   });
 
-  it('leaves out who is not to be let in', async () => {
+  it('leaves out subscriptions that must not be admitted', async () => {
     const { agent, plan } = await buildFleet(api);
     const planId = plan.id;
     const ended = await buildUser(db, { enabled: false });
@@ -63,17 +63,17 @@ describe('serverUsers', () => {
   it.each([
     ['stopped', (id: string) => db.userSubscription.update({ where: { id }, data: { status: 'STOPPED' } })],
     [
-      'expired, by the sweep',
+      'expired by the sweep',
       (id: string) => db.userSubscription.update({ where: { id }, data: { status: 'EXPIRED' } }),
     ],
     [
-      'of a user who was disabled',
+      'owned by a user who was disabled',
       async (id: string) => {
         const { userId } = await db.userSubscription.findUniqueOrThrow({ where: { id } });
         await db.user.update({ where: { id: userId }, data: { enabled: false } });
       },
     ],
-  ])('takes one out that was %s', async (_what, end) => {
+  ])('removes a subscription that was %s', async (_what, end) => {
     const { agent, plan } = await buildFleet(api);
     const stays = await buildSubscription(db, { planId: plan.id });
     const { id } = await buildSubscription(db, { planId: plan.id });
@@ -88,7 +88,7 @@ describe('serverUsers', () => {
     expect(memory.ids).toEqual([stays.id]);
   });
 
-  it('tells a new credential, and nothing when nothing has changed', async () => {
+  it('returns a rotated credential, then an empty delta', async () => {
     const { agent, plan } = await buildFleet(api);
     const { id } = await buildSubscription(db, { planId: plan.id });
     const memory = await new AgentMemory().sync(agent);
@@ -106,7 +106,7 @@ describe('serverUsers', () => {
     });
   });
 
-  it('does not tell of what only counts traffic', async () => {
+  it('returns no change when only traffic counters change', async () => {
     const { agent, plan } = await buildFleet(api);
     const { id } = await buildSubscription(db, { planId: plan.id });
     const memory = await new AgentMemory().sync(agent);
@@ -116,7 +116,7 @@ describe('serverUsers', () => {
     expect(serverUsers?.upserts).toEqual([]);
   });
 
-  it('tells one server nothing of what another one has', async () => {
+  it('returns nothing of plans that are on other servers only', async () => {
     const one = await buildFleet(api);
     const other = await buildFleet(api);
     const { id } = await buildSubscription(db, { planId: one.plan.id });
@@ -125,21 +125,24 @@ describe('serverUsers', () => {
     expect((await new AgentMemory().sync(other.agent)).ids).toEqual([]);
   });
 
-  it.each([1, 2, 7, 1_000])('gives the same in pages of %i, from plans of different sizes', async (first) => {
-    const { agent, plan } = await buildFleet(api);
-    const more = await placePlan(db, agent.serverId);
-    const made = [];
-    for (let place = 0; place < 23; place++)
-      made.push(await buildSubscription(db, { planId: place % 5 === 0 ? more.plan.id : plan.id }));
+  it.each([1, 2, 7, 1_000])(
+    'returns the same list in pages of %i, from plans of different sizes',
+    async (first) => {
+      const { agent, plan } = await buildFleet(api);
+      const more = await placePlan(db, agent.serverId);
+      const made = [];
+      for (let place = 0; place < 23; place++)
+        made.push(await buildSubscription(db, { planId: place % 5 === 0 ? more.plan.id : plan.id }));
 
-    const memory = await new AgentMemory().sync(agent, first);
+      const memory = await new AgentMemory().sync(agent, first);
 
-    expect(memory.ids).toEqual(made.map(({ id }) => id).sort());
-    expect(memory.fulls).toBe(1);
-    expect(memory.deltas).toBe(first >= 23 ? 1 : Math.ceil(23 / first));
-  });
+      expect(memory.ids).toEqual(made.map(({ id }) => id).sort());
+      expect(memory.fulls).toBe(1);
+      expect(memory.deltas).toBe(first >= 23 ? 1 : Math.ceil(23 / first));
+    },
+  );
 
-  it('gives what one transaction has changed in pages, too', async () => {
+  it('splits the changes of one transaction into pages', async () => {
     const { agent, plan } = await buildFleet(api);
     const memory = await new AgentMemory().sync(agent);
     const ids = Array.from({ length: 25 }, () => randomUUID()).sort();
@@ -166,10 +169,10 @@ describe('serverUsers', () => {
     expect(memory.deltas).toBeGreaterThanOrEqual(1 + 3);
   });
 
-  it('never parts those that stand at one place, even for a smaller page', async () => {
+  it('never splits entries with equal revision and bucket, even if the page gets larger', async () => {
     const { agent, plan } = await buildFleet(api);
     const memory = await new AgentMemory().sync(agent);
-    // The last five digits are the place within a revision.
+    // The last five digits are the bucket.
     const ids = Array.from({ length: 4 }, () => `${randomUUID().slice(0, -5)}abcde`).sort();
     const userIds = ids.map(() => randomUUID());
     await db.$transaction([
@@ -193,7 +196,7 @@ describe('serverUsers', () => {
     expect((await new AgentMemory().sync(agent, 1)).ids).toEqual(ids);
   });
 
-  it('loses nothing that changes while the list is walked through', async () => {
+  it('loses no change that happens during a scan', async () => {
     const { agent, plan } = await buildFleet(api);
     const build = () => buildSubscription(db, { planId: plan.id });
     const stays = [await build(), await build(), await build(), await build()];
@@ -211,7 +214,7 @@ describe('serverUsers', () => {
     expect(memory.fulls).toBe(1);
   });
 
-  describe('begins the whole list again when', () => {
+  describe('starts a new list when', () => {
     const changes: Record<
       string,
       (given: { planId: string; nodeId: string; serverId: string }) => Promise<unknown>
@@ -223,19 +226,19 @@ describe('serverUsers', () => {
         db.node.update({ where: { id: nodeId }, data: { deletedAt: inDays(0) } }),
       'the tags of a node change': ({ nodeId }) =>
         db.node.update({ where: { id: nodeId }, data: { tags: ['x'] } }),
-      'a node gets another configuration': ({ nodeId }) =>
+      'the configuration of a node changes': ({ nodeId }) =>
         db.node.update({ where: { id: nodeId }, data: { serverConfig: { key: 1 } } }),
-      'a node joins the plan': async ({ planId, serverId }) => {
+      'a node is added to the plan': async ({ planId, serverId }) => {
         const node = await buildNode(db, { serverId });
         await buildPlanNode(db, { planId, nodeId: node.id });
       },
-      'a node leaves the plan': ({ planId, nodeId }) =>
+      'a node is removed from the plan': ({ planId, nodeId }) =>
         db.planNode.delete({ where: { planId_nodeId: { planId, nodeId } } }),
       'the tags of the plan change': ({ planId }) =>
         db.plan.update({ where: { id: planId }, data: { nodeTags: ['y'] } }),
-      'the speed of the plan changes': ({ planId }) =>
+      'the speed limit of the plan changes': ({ planId }) =>
         db.plan.update({ where: { id: planId }, data: { speedLimit: 9 } }),
-      'the devices of the plan change': ({ planId }) =>
+      'the device limit of the plan changes': ({ planId }) =>
         db.plan.update({ where: { id: planId }, data: { deviceLimit: 9 } }),
       'the plan is deleted': ({ planId }) =>
         db.plan.update({ where: { id: planId }, data: { deletedAt: inDays(0) } }),
@@ -252,7 +255,7 @@ describe('serverUsers', () => {
       expect(serverUsers?.full).toBe(true);
     });
 
-    it('a node moves, for both servers', async () => {
+    it('a node moves to another server, on both servers', async () => {
       const one = await buildFleet(api);
       const other = await buildFleet(api);
       const { id } = await buildSubscription(db, { planId: one.plan.id });
@@ -264,7 +267,7 @@ describe('serverUsers', () => {
       expect((await memories[1]?.sync(other.agent))?.ids).toEqual([id]);
     });
 
-    it('its revision is from the future, as after a backup was restored', async () => {
+    it('the revision is from the future, as after restoring a backup', async () => {
       const { agent, plan } = await buildFleet(api);
       const { id } = await buildSubscription(db, { planId: plan.id });
 
@@ -274,7 +277,7 @@ describe('serverUsers', () => {
     });
   });
 
-  it('reaches a plan by tags as well as by ids, a node once', async () => {
+  it('lists a node once that belongs to the plan by tag and by id', async () => {
     const agent = await api.newAgent();
     const { plan, nodeId } = await placePlan(db, agent.serverId, { nodeTags: ['asia', 'fast'] });
     const tagged = await buildNode(db, { serverId: agent.serverId, tags: ['fast', 'asia'] });
@@ -286,7 +289,7 @@ describe('serverUsers', () => {
     expect(memory.users.get(id)?.nodeIds.toSorted()).toEqual([nodeId, tagged.id].sort());
   });
 
-  it.each([0, -1, 10_001, 2_147_483_647])('refuses a page of %i', async (first) => {
+  it.each([0, -1, 10_001, 2_147_483_647])('rejects a page size of %i', async (first) => {
     const { agent } = await buildFleet(api);
 
     const { extensions } = await agent.refused(ServerUsersDocument, { first });
@@ -294,7 +297,7 @@ describe('serverUsers', () => {
     expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'first' });
   });
 
-  it('refuses a negative revision', async () => {
+  it('rejects a negative revision', async () => {
     const { agent } = await buildFleet(api);
 
     const { extensions } = await agent.refused(ServerUsersDocument, { since: '-1' });
@@ -303,8 +306,8 @@ describe('serverUsers', () => {
   });
 });
 
-describe('no commit is skipped', () => {
-  it('though one that began earlier commits later', async () => {
+describe('serverUsers with concurrent transactions', () => {
+  it('skips no change of a transaction that began earlier and commits later', async () => {
     const { agent, plan } = await buildFleet(api);
     const early = await buildSubscription(db, { planId: plan.id, status: 'STOPPED' });
     const late = await buildSubscription(db, { planId: plan.id, status: 'STOPPED' });
@@ -325,7 +328,7 @@ describe('no commit is skipped', () => {
     expect(memory.fulls).toBe(1);
   });
 
-  it('while a change of the nodes is on its way, either', async () => {
+  it('skips no change while a node change is not yet below the horizon', async () => {
     const { agent, plan, nodeId } = await buildFleet(api);
     const early = await buildSubscription(db, { planId: plan.id, status: 'STOPPED' });
     const memory = await new AgentMemory().sync(agent);
@@ -337,9 +340,9 @@ describe('no commit is skipped', () => {
       await db.node.update({ where: { id: nodeId }, data: { port: 9 } });
       const waiting = await agent.get(ServerUsersDocument, { since: memory.revision });
       expect(waiting.serverUsers).toMatchObject({ full: false, hasMore: false, revision: memory.revision });
-      const anew = agent.get(ServerUsersDocument);
+      const newList = agent.get(ServerUsersDocument);
       await slow.query('COMMIT');
-      expect((await anew).serverUsers?.upserts).toMatchObject([{ subscriptionId: early.id }]);
+      expect((await newList).serverUsers?.upserts).toMatchObject([{ subscriptionId: early.id }]);
     } finally {
       await slow.end();
     }
@@ -347,7 +350,7 @@ describe('no commit is skipped', () => {
     expect((await memory.sync(agent)).ids).toEqual([early.id]);
   });
 
-  it('of 500 parallel activations, by a reader that polls as fast as it can', async () => {
+  it('skips none of 500 concurrent activations, for a reader that polls continuously', async () => {
     const { agent, plan } = await buildFleet(api);
     const orders = await buildOrders(plan.id, 500);
     const workers = createDatabase({
@@ -378,7 +381,7 @@ describe('no commit is skipped', () => {
   }, 60_000);
 });
 
-/** Orders that are PAID, each of a user of its own for a code of its own. */
+/** PAID orders, each with its own user and code. */
 async function buildOrders(planId: string, count: number): Promise<string[]> {
   const { id: batchId } = await buildBatch(db, { planId });
   const rows = await db.$queryRaw<{ id: string }[]>`
@@ -394,7 +397,7 @@ async function buildOrders(planId: string, count: number): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** One process would commit its transactions in the order in which they began. */
+/** Delays commits at random: a single process would otherwise commit in the order of beginning. */
 function committingOutOfOrder(database: Database): Database {
   const transaction: Database['$transaction'] = (work: never) =>
     database.$transaction(async (tx) => {

@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterEach(() => offerTrial(null));
 afterAll(() => api?.close());
 
-/** What changes whom servers let in, and is to begin only once all else is there. */
+/** Changes to the admitted users. Each one prepares its data, then returns the change itself. */
 const changes: Record<string, () => Promise<() => Promise<unknown>>> = {
   'an activation': async () => {
     const { id: batchId } = await buildBatch(db, { planId });
@@ -40,11 +40,11 @@ const changes: Record<string, () => Promise<() => Promise<unknown>>> = {
     const { id } = await buildOrder(db, { codeId });
     return () => activateOrders(api.services, [id]);
   },
-  'a trial of a new device': async () => {
+  'a trial that a new device gets': async () => {
     await offerTrial(planId);
     return () => logInDevice(api.services, newInstallation());
   },
-  'a trial of a new address': async () => {
+  'a trial that a new e-mail account gets': async () => {
     await offerTrial(planId);
     const input = { email: `${unique('new')}@example.test`, password: 'correct horse battery' };
     return () => api.anonymous.get(RegisterDocument, { input });
@@ -54,7 +54,7 @@ const changes: Record<string, () => Promise<() => Promise<unknown>>> = {
     const { id } = await buildSubscription(db, { planId, userId: phone.userId });
     return () => phone.get(RotateSubscriptionCredentialsDocument, { id });
   },
-  'a device that takes the credentials with it': async () => {
+  'an unbound device with credential rotation': async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
     await buildSubscription(db, { planId, userId: phone.userId });
@@ -65,7 +65,7 @@ const changes: Record<string, () => Promise<() => Promise<unknown>>> = {
     await buildSubscription(db, { planId, userId: phone.userId });
     return () => phone.get(DeleteAccountDocument, {});
   },
-  'a merge': async () => {
+  'an account merge': async () => {
     const { newApp, joinAnyhow } = joiningWith(api.services);
     const [app, owner] = [await newApp(), await newApp()];
     await buildSubscription(db, { planId, userId: app.userId });
@@ -83,8 +83,8 @@ const offerTrial = (trialPlanId: string | null) =>
     },
   });
 
-// The poll would tell them too, two seconds late.
-describe('the agents of a plan’s servers are woken by', () => {
+// Without a wake-up agents get the change too, but with the poll and up to two seconds later.
+describe('agents of a plan’s servers are woken by', () => {
   it.each(Object.entries(changes))('%s', async (_what, prepare) => {
     const change = await prepare();
     const woken: string[] = [];

@@ -38,7 +38,7 @@ async function next(messages: Messages): Promise<Delta> {
 const wake = (planId: string) => api.services.pubSub.publish(PLAN_USERS_CHANGED, [planId]);
 
 describe('serverUsersChanged', () => {
-  it('gives the whole list, then an activation as soon as it is committed', async () => {
+  it('sends the whole list, then an activation as soon as it commits', async () => {
     const { agent, plan, nodeId } = await buildFleet(api);
     const { id: batchId } = await buildBatch(db, { planId: plan.id });
     const { id: codeId } = await buildCode(db, { batchId });
@@ -50,7 +50,7 @@ describe('serverUsersChanged', () => {
     const activatedAt = performance.now();
     const delta = await next(messages);
 
-    // The poll would come two seconds later.
+    // Faster than the poll, so it was a wake-up.
     expect(performance.now() - activatedAt).toBeLessThan(1_000);
     const { subscriptionId } = await db.order.findUniqueOrThrow({ where: { id: orderId } });
     expect(delta).toMatchObject({
@@ -61,7 +61,7 @@ describe('serverUsersChanged', () => {
     await messages.return?.();
   });
 
-  it('goes on from where the agent was', async () => {
+  it('resumes from the revision that the agent has', async () => {
     const { agent, plan } = await buildFleet(api);
     const memory = await new AgentMemory().sync(agent);
     const { id } = await buildSubscription(db, { planId: plan.id });
@@ -72,7 +72,7 @@ describe('serverUsersChanged', () => {
     await messages.return?.();
   });
 
-  it('gives a long list in messages that follow each other by themselves', async () => {
+  it('splits a long list into messages without further requests', async () => {
     const { agent, plan } = await buildFleet(api);
     for (let made = 0; made < 40; made++) await buildNode(db, { serverId: agent.serverId, tags: ['many'] });
     await db.plan.update({ where: { id: plan.id }, data: { nodeTags: ['many'] } });
@@ -92,12 +92,12 @@ describe('serverUsersChanged', () => {
 
     expect(memory.fulls).toBe(1);
     expect(memory.deltas).toBeGreaterThan(3);
-    // A socket with a megabyte that was not read is cut off.
+    // A socket that buffers more than 1 MiB is closed.
     expect(Math.max(...sizes)).toBeLessThan(1_000_000);
     await messages.return?.();
   });
 
-  it('looks again soon when another transaction holds a change up', async () => {
+  it('sends a change soon after the transaction that delayed it ends', async () => {
     const { agent, plan } = await buildFleet(api);
     const slow = await openClient();
     const messages = agent.subscribe(ServerUsersChangedDocument, {}) as Messages;
@@ -106,19 +106,19 @@ describe('serverUsersChanged', () => {
     await slow.query('SELECT pg_current_xact_id()');
     const { id } = await buildSubscription(db, { planId: plan.id });
     wake(plan.id);
-    const coming = next(messages);
-    expect(await Promise.race([coming, waited(300)])).toBe('nothing');
+    const pending = next(messages);
+    expect(await Promise.race([pending, waited(300)])).toBe('nothing');
 
     await slow.query('COMMIT');
     const endedAt = performance.now();
 
-    expect(await coming).toMatchObject({ upserts: [{ subscriptionId: id }] });
+    expect(await pending).toMatchObject({ upserts: [{ subscriptionId: id }] });
     expect(performance.now() - endedAt).toBeLessThan(1_000);
     await messages.return?.();
     await slow.end();
   });
 
-  it('tells of a plan that has just come to the server, without waiting for the poll', async () => {
+  it('sends a plan that was just added to the server without waiting for the poll', async () => {
     const { agent } = await buildFleet(api);
     const other = await placePlan(db, (await api.newAgent()).serverId);
     const { id } = await buildSubscription(db, { planId: other.plan.id });
@@ -138,7 +138,7 @@ describe('serverUsersChanged', () => {
     watcher.close();
   });
 
-  it('makes a lost wake-up good with its poll, one query for all servers', async () => {
+  it('recovers from a lost wake-up by polling, with one query for all servers', async () => {
     const one = await buildFleet(api);
     const other = await buildFleet(api);
     const deaf = { onWake: () => () => {}, onReconnect: () => () => {} };
@@ -168,7 +168,7 @@ describe('serverUsersChanged', () => {
     watcher.close();
   });
 
-  it('asks nothing for an agent whose server does not have the plan', async () => {
+  it('runs no query for an agent whose server does not have the plan', async () => {
     const { agent } = await buildFleet(api);
     const other = await buildFleet(api);
     const messages = agent.subscribe(ServerUsersChangedDocument, {}) as Messages;
@@ -185,7 +185,7 @@ describe('serverUsersChanged', () => {
     await messages.return?.();
   });
 
-  it('refuses a negative revision', async () => {
+  it('rejects a negative revision', async () => {
     const { agent } = await buildFleet(api);
     const messages = agent.subscribe(ServerUsersChangedDocument, { since: '-1' }) as Messages;
 

@@ -19,15 +19,15 @@ beforeAll(async () => {
 afterAll(() => services?.close());
 
 const WANTED = { subscriptions: true, nodes: true, devices: [], deviceCount: false };
-const SAY_NO_NODE = { log: { warn: vi.fn() } };
+const IGNORED_LOG = { log: { warn: vi.fn() } };
 
-/** The nodes that the user sees, of all of his subscriptions. */
+/** The nodes of all subscriptions of a user. */
 async function nodesOf(userId: string, changes: Partial<RunningServices> = {}) {
   const account = await readAccount({ ...services, ...changes }, { userId, wanted: WANTED });
   return account?.subscriptions?.flatMap(({ nodes }) => nodes ?? []) ?? [];
 }
 
-/** A user of a plan that has the nodes with this tag. */
+/** A user with a plan that contains the nodes with this tag. */
 async function customer(tag: string) {
   const { id: planId } = await build.buildPlan(services.db, { nodeTags: [tag] });
   const subscription = await build.buildSubscription(services.db, { planId });
@@ -38,8 +38,8 @@ const actor = async () => (await build.buildUser(services.db, { role: 'ADMIN' })
 const versionOf = async (id: string) =>
   (await services.db.plan.findUniqueOrThrow({ where: { id } })).nodeListVersion;
 
-describe('the nodes of a subscription', () => {
-  it('are those of its plan by id or by tag, enabled and not deleted, each once, by sort, name and id', async () => {
+describe('nodes of a subscription', () => {
+  it('are the enabled nodes of the plan by id or tag, without duplicates, ordered by sort, name and id', async () => {
     const { db } = services;
     const tag = build.unique('tag');
     const { planId, userId } = await customer(tag);
@@ -54,11 +54,11 @@ describe('the nodes of a subscription', () => {
 
     const expected = [byId.id, byTag.id, twin.id, both.id];
     expect((await nodesOf(userId)).map(({ nodeId }) => nodeId)).toEqual(expected);
-    // From the cache now.
+    // The second read comes from the cache.
     expect((await nodesOf(userId)).map(({ nodeId }) => nodeId)).toEqual(expected);
   });
 
-  it('have the address and the place of their server, the credential, and an id of the pair', async () => {
+  it('have the address and location of the server, the credential, and an id per subscription and node', async () => {
     const { db } = services;
     const tag = build.unique('tag');
     const { userId, subscription } = await customer(tag);
@@ -89,21 +89,24 @@ describe('the nodes of a subscription', () => {
     expect(new Set(nodes.map(({ id }) => id)).size).toBe(3);
   });
 
-  it.each(['EXHAUSTED', 'STOPPED', 'EXPIRED'] as const)('are none when it is %s', async (status) => {
-    const tag = build.unique('tag');
-    const { userId, subscription } = await customer(tag);
-    await build.buildNode(services.db, { tags: [tag] });
-    expect(await nodesOf(userId)).toHaveLength(1);
+  it.each(['EXHAUSTED', 'STOPPED', 'EXPIRED'] as const)(
+    'are empty when the subscription is %s',
+    async (status) => {
+      const tag = build.unique('tag');
+      const { userId, subscription } = await customer(tag);
+      await build.buildNode(services.db, { tags: [tag] });
+      expect(await nodesOf(userId)).toHaveLength(1);
 
-    await services.db.userSubscription.update({
-      where: { id: subscription.id },
-      data: { status, trafficLimit: 1n },
-    });
+      await services.db.userSubscription.update({
+        where: { id: subscription.id },
+        data: { status, trafficLimit: 1n },
+      });
 
-    expect(await nodesOf(userId)).toEqual([]);
-  });
+      expect(await nodesOf(userId)).toEqual([]);
+    },
+  );
 
-  it('are none once its time is over, whatever the row says', async () => {
+  it('are empty once the subscription has expired, even before the sweep updates its status', async () => {
     const tag = build.unique('tag');
     const { userId, subscription } = await customer(tag);
     await build.buildNode(services.db, { tags: [tag] });
@@ -113,7 +116,7 @@ describe('the nodes of a subscription', () => {
     expect(await nodesOf(userId)).toEqual([]);
   });
 
-  it('are online for a minute after their agent was heard of, also when the list comes from the cache', async () => {
+  it('are online for a minute after the agent was last seen, also when read from the cache', async () => {
     const tag = build.unique('tag');
     const { userId } = await customer(tag);
     const { serverId } = await build.buildNode(services.db, { tags: [tag] });
@@ -129,19 +132,19 @@ describe('the nodes of a subscription', () => {
     expect(await heardOf(61)).toEqual([false]);
   });
 
-  it('are all but those whose config no app could use, which is logged', async () => {
+  it('leave out a node with an invalid config and log it', async () => {
     const tag = build.unique('tag');
     const { userId } = await customer(tag);
     const bad = await build.buildNode(services.db, { tags: [tag], clientConfig: { method: 'none of ours' } });
     const good = await build.buildNode(services.db, { tags: [tag] });
 
-    const nodes = await nodesOf(userId, SAY_NO_NODE as never);
+    const nodes = await nodesOf(userId, IGNORED_LOG as never);
 
     expect(nodes.map(({ nodeId }) => nodeId)).toEqual([good.id]);
-    expect(SAY_NO_NODE.log.warn).toHaveBeenCalledWith({ nodeId: bad.id }, expect.any(String));
+    expect(IGNORED_LOG.log.warn).toHaveBeenCalledWith({ nodeId: bad.id }, expect.any(String));
   });
 
-  it.each(GOOD)('tell an app what it needs for $name, and nothing of the server', async (example) => {
+  it.each(GOOD)('contain the client config of $name and nothing of the server config', async (example) => {
     const { protocol, clientConfig, serverConfig } = example;
     const tag = build.unique('tag');
     const { userId } = await customer(tag);
@@ -159,8 +162,8 @@ describe('the nodes of a subscription', () => {
   });
 });
 
-describe('the cached list of a plan', () => {
-  it('is asked of PostgreSQL when Redis is away', async () => {
+describe('cached node list', () => {
+  it('is read from PostgreSQL while Redis is unavailable', async () => {
     const tag = build.unique('tag');
     const { userId } = await customer(tag);
     await build.buildNode(services.db, { tags: [tag] });
@@ -169,7 +172,7 @@ describe('the cached list of a plan', () => {
     for (let time = 0; time < 2; time++) expect(await nodesOf(userId, { cache: away })).toHaveLength(1);
   });
 
-  it('is cleared after the commit of what changes it, and whoever shows it is woken', async () => {
+  it('is invalidated and announced after a change commits', async () => {
     const tag = build.unique('tag');
     const { userId, planId } = await customer(tag);
     const { id } = await build.buildNode(services.db, { tags: [tag] });
@@ -200,7 +203,7 @@ describe('the cached list of a plan', () => {
     expect(woken).toEqual(changes.flatMap(() => [PLAN_CHANGED, PLAN_USERS_CHANGED]));
   });
 
-  it('is never the old one, though a slow reader puts that back after it was cleared', async () => {
+  it('is never outdated, even if a slow reader caches an old version after the invalidation', async () => {
     const tag = build.unique('tag');
     const { userId, planId } = await customer(tag);
     const { id } = await build.buildNode(services.db, { tags: [tag], name: 'old' });
@@ -227,8 +230,8 @@ describe('the cached list of a plan', () => {
   });
 });
 
-describe('the version of a list', () => {
-  /** A plan that has one node by its tag and one by its id, and a plan that has neither. */
+describe('node list version', () => {
+  /** A plan with one node by tag and one by id, and an unrelated plan. */
   async function world() {
     const { db } = services;
     const tag = build.unique('tag');
@@ -250,25 +253,28 @@ describe('the version of a list', () => {
     ['a node is added', ({ tag }) => build.buildNode(services.db, { tags: [tag] })],
     ['a node is deleted', ({ byTag: { id } }) => services.db.node.delete({ where: { id } })],
     ['a node is renamed', node({ name: 'Other' })],
-    ['a node moves', node({ address: '192.0.2.8' })],
-    ['a node gets another port', node({ port: 1 })],
-    ['a node loses its tag', node({ tags: [] })],
-    ['a node gets another tag', node({ tags: { push: 'more' } })],
-    ['a node is switched off', node({ enabled: false })],
-    ['a node gets another place', node({ sort: 9 })],
-    ['a node is told something else', node({ clientConfig: { method: 'aes-128-gcm' } })],
-    ['a node is deleted softly', node({ deletedAt: new Date() })],
-    ['a node that it names by id changes', change('node', ({ byId }) => byId.id, { name: 'Other' })],
-    ['a server moves', server({ address: '192.0.2.8' })],
-    ['a server is elsewhere', server({ city: 'Paris' })],
+    ['the address of a node changes', node({ address: '192.0.2.8' })],
+    ['the port of a node changes', node({ port: 1 })],
+    ['a tag is removed from a node', node({ tags: [] })],
+    ['a tag is added to a node', node({ tags: { push: 'more' } })],
+    ['a node is disabled', node({ enabled: false })],
+    ['the sort key of a node changes', node({ sort: 9 })],
+    ['the client config of a node changes', node({ clientConfig: { method: 'aes-128-gcm' } })],
+    ['a node is soft-deleted', node({ deletedAt: new Date() })],
+    ['a node of the plan by id changes', change('node', ({ byId }) => byId.id, { name: 'Other' })],
+    ['the address of a server changes', server({ address: '192.0.2.8' })],
+    ['the city of a server changes', server({ city: 'Paris' })],
     ['a server is deleted', server({ deletedAt: new Date() })],
-    ['it gets another tag', change('plan', ({ planId }) => planId, { nodeTags: ['more'] })],
+    ['the node tags of the plan change', change('plan', ({ planId }) => planId, { nodeTags: ['more'] })],
     [
-      'it names one node more',
+      'a node is added to the plan by id',
       async ({ planId, byTag }) => build.buildPlanNode(services.db, { planId, nodeId: byTag.id }),
     ],
-    ['it names one node less', ({ planId }) => services.db.planNode.deleteMany({ where: { planId } })],
-  ])('rises when %s, and that of another plan stays', async (_, apply) => {
+    [
+      'a node is removed from the plan by id',
+      ({ planId }) => services.db.planNode.deleteMany({ where: { planId } }),
+    ],
+  ])('rises when %s, but not for an unrelated plan', async (_, apply) => {
     const made = await world();
     const [before, other] = [await versionOf(made.planId), await versionOf(made.other)];
 
@@ -279,13 +285,13 @@ describe('the version of a list', () => {
   });
 
   it.each<[string, (made: World) => Promise<unknown>]>([
-    ['ratio', node({ ratio: 2 })],
-    ["server's part", node({ serverConfig: { listen: '::' } })],
-    ['own version', node({ version: 2 })],
-    ['server, that it is there', server({ lastSeenAt: new Date(), cpu: 0.5 })],
-    ['server, its name', server({ name: 'Other' })],
-    ['plan, its name', change('plan', ({ planId }) => planId, { name: 'Other', nodeTags: undefined })],
-  ])('stays when of a node nothing changes but its %s', async (_, apply) => {
+    ['the ratio of a node', node({ ratio: 2 })],
+    ['the server config of a node', node({ serverConfig: { listen: '::' } })],
+    ['the edit version of a node', node({ version: 2 })],
+    ['the status of a server', server({ lastSeenAt: new Date(), cpu: 0.5 })],
+    ['the name of a server', server({ name: 'Other' })],
+    ['the name of the plan', change('plan', ({ planId }) => planId, { name: 'Other', nodeTags: undefined })],
+  ])('stays when only %s changes', async (_, apply) => {
     const made = await world();
     const before = await versionOf(made.planId);
 
@@ -294,7 +300,7 @@ describe('the version of a list', () => {
     expect(await versionOf(made.planId)).toBe(before);
   });
 
-  it('rises although a node and a plan get the same tag at the same time', async () => {
+  it('rises when a node and a plan get the same tag concurrently', async () => {
     const { db } = services;
     const [{ id: planId }, { id: nodeId }] = [await build.buildPlan(db), await build.buildNode(db)];
     const tagged = createGate<number>();
@@ -310,7 +316,7 @@ describe('the version of a list', () => {
     const version = await tagged.passed;
 
     const ofNode = db.node.update({ where: { id: nodeId }, data: { tags: ['twins'] } }).then(() => 'done');
-    // With the lock it waits for the plan; without it is done by now, and has not seen the plan.
+    // The lock makes it wait for the plan. Without it, it would finish here without seeing the plan.
     await vi.waitFor(async () => {
       const waiting = await db.$queryRaw<unknown[]>`
         SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'`;
@@ -322,7 +328,7 @@ describe('the version of a list', () => {
     expect(await versionOf(planId)).toBe(version + 1);
   });
 
-  it('rises while nodes, plans and servers are edited at once, and nobody waits for another for ever', async () => {
+  it('rises with each of many concurrent edits to nodes, plans and servers, without a deadlock', async () => {
     const { byTag, byId, planId, server: machine, tag } = await world();
     const actorId = await actor();
     const before = await versionOf(planId);

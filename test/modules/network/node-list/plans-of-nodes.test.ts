@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { plansOfNodes, plansOfServer } from '../../../../src/modules/network/node-list/plans-of-nodes.ts';
-import { isOnline } from '../../../../src/modules/network/server-online.ts';
+import { IS_ONLINE_SQL } from '../../../../src/modules/network/server-online.ts';
+import { required } from '../../../../src/platform/required.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildNode, buildPlan, buildPlanNode, buildServer } from '../../../support/factories.ts';
 import { createTestServices } from '../../../support/services.ts';
@@ -11,8 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => services?.close());
 
-describe('the plans of nodes and of servers', () => {
-  it('are those with a node by its id or by its tag', async () => {
+describe('plansOfNodes and plansOfServer', () => {
+  it('find plans that contain a node by id or by tag', async () => {
     const { db } = services;
     const { id: serverId } = await buildServer(db);
     const byId = await buildNode(db, { serverId });
@@ -24,7 +25,7 @@ describe('the plans of nodes and of servers', () => {
       await buildPlan(db, { nodeTags: ['c'] }),
     ];
     const [one, two, three] = plans.map(({ id }) => id);
-    await buildPlanNode(db, { planId: one ?? '', nodeId: byId.id });
+    await buildPlanNode(db, { planId: required(one, 'id of the first plan'), nodeId: byId.id });
 
     expect(await plansOfServer(db, serverId)).toEqual([one, two]);
     expect(await plansOfNodes(db, [byTag.id])).toEqual([two]);
@@ -33,15 +34,17 @@ describe('the plans of nodes and of servers', () => {
   });
 });
 
-describe('isHeardOf', () => {
-  const now = new Date('2026-01-31T12:00:00.000Z');
-
+describe('IS_ONLINE_SQL', () => {
   it.each([
     [null, false],
-    ['2026-01-31T11:59:00.001Z', true],
-    ['2026-01-31T11:59:00.000Z', false],
-    ['2026-01-31T12:00:01.000Z', true],
-  ] as const)('of an agent that was last heard at %s is %s at noon', (at, expected) => {
-    expect(isOnline(at === null ? null : new Date(at), now)).toBe(expected);
+    [59_999, true],
+    [60_000, false],
+    [-1_000, true],
+  ] as const)('of an agent that was last seen %s ms ago is %s', async (agoMs, expected) => {
+    const [row] = await services.db.$queryRaw<[{ isOnline: boolean }]>`
+      SELECT coalesce(${IS_ONLINE_SQL}, false) AS "isOnline"
+      FROM (SELECT tessera_now() - ${agoMs}::int * interval '1 millisecond' AS last_seen_at) s`;
+
+    expect(row.isOnline).toBe(expected);
   });
 });

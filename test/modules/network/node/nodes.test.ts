@@ -40,7 +40,7 @@ const stored = (id: string) => api.services.db.node.findUniqueOrThrow({ where: {
 const BAD_FIELDS: [string, Partial<CreateNodeInput>, string][] = [
   ['an empty name', { name: ' ' }, 'input.name'],
   ['a name of 101 characters', { name: 'x'.repeat(101) }, 'input.name'],
-  ['an address that is none', { address: 'http://x' }, 'input.address'],
+  ['a malformed address', { address: 'http://x' }, 'input.address'],
   ['port 0', { port: 0 }, 'input.port'],
   ['port 65536', { port: 65_536 }, 'input.port'],
   ['an empty tag', { tags: ['eu', ' '] }, 'input.tags.1'],
@@ -53,7 +53,7 @@ const BAD_FIELDS: [string, Partial<CreateNodeInput>, string][] = [
 ];
 
 describe('createNode', () => {
-  it('adds a node with what is left out at its defaults, at the address of its server', async () => {
+  it('applies defaults to absent fields and uses the address of the server', async () => {
     const fields = input({ name: `  ${unique('Node')} ` });
 
     const { createNode: node } = await admin.get(CreateNodeDocument, { input: fields });
@@ -74,7 +74,7 @@ describe('createNode', () => {
     });
   });
 
-  it.each(GOOD)('stores both parts of $name', async ({ name: _, ...example }) => {
+  it.each(GOOD)('stores both parts of a $name config', async ({ name: _, ...example }) => {
     const { id } = await create(example);
 
     const { clientConfig, serverConfig } = await stored(id);
@@ -84,14 +84,14 @@ describe('createNode', () => {
     else expect(serverConfig).toBeNull();
   });
 
-  it.each(['0', '0.1', '1.5', '0.0001', '99999.9999'])('keeps a ratio of %s exactly', async (ratio) => {
+  it.each(['0', '0.1', '1.5', '0.0001', '99999.9999'])('stores a ratio of %s exactly', async (ratio) => {
     const { id, ratio: told } = await create({ ratio: Number(ratio) });
 
     expect(told).toBe(Number(ratio));
     expect((await stored(id)).ratio.toString()).toBe(ratio);
   });
 
-  it.each(BAD_FIELDS)('refuses %s and names the field', async (_, fields, field) => {
+  it.each(BAD_FIELDS)('rejects %s and names the field', async (_, fields, field) => {
     const before = await api.services.db.node.count();
 
     const { extensions } = await admin.refused(CreateNodeDocument, { input: input(fields) });
@@ -102,9 +102,12 @@ describe('createNode', () => {
 
   it.each<[string, () => Promise<string> | string]>([
     ['does not exist', () => randomUUID()],
-    ['is none', () => 'server-1'],
-    ['is deleted', async () => (await buildServer(api.services.db, { deletedAt: new Date() })).id],
-  ])('says NOT_FOUND for a server that %s', async (_, id) => {
+    ['is malformed', () => 'server-1'],
+    [
+      'belongs to a deleted server',
+      async () => (await buildServer(api.services.db, { deletedAt: new Date() })).id,
+    ],
+  ])('fails with NOT_FOUND when the server id %s', async (_, id) => {
     const { extensions } = await admin.refused(CreateNodeDocument, {
       input: input({ serverId: await id() }),
     });
@@ -114,7 +117,7 @@ describe('createNode', () => {
 });
 
 describe('updateNode', () => {
-  it('changes what is given and leaves the rest, and goes up a version', async () => {
+  it('changes only the given fields and increments the version', async () => {
     const { name: _, ...reality } = good('VLESS with Reality');
     const before = await create({ ...reality, ratio: 1.5, tags: ['eu'], sort: 3 });
     const { serverConfig } = await stored(before.id);
@@ -125,7 +128,7 @@ describe('updateNode', () => {
     expect((await stored(before.id)).serverConfig).toEqual(serverConfig);
   });
 
-  it('gives a node an address of its own, and takes it away', async () => {
+  it('sets an address of its own and clears it again', async () => {
     const { id } = await create();
 
     expect((await update(id, { address: '192.0.2.7' })).address).toBe('192.0.2.7');
@@ -133,7 +136,7 @@ describe('updateNode', () => {
     expect((await update(id, { address: null })).address).toBe('fra1.example');
   });
 
-  it('refuses an older version, and takes the last writer without one', async () => {
+  it('rejects an outdated version, and overwrites when no version is given', async () => {
     const { id } = await create();
     await update(id, { version: 1, name: 'First' });
 
@@ -144,7 +147,7 @@ describe('updateNode', () => {
     expect(await update(id, { name: 'Third' })).toMatchObject({ name: 'Third', version: 3 });
   });
 
-  it('lets one of ten who edit the same version through', async () => {
+  it('accepts exactly one of ten concurrent edits of the same version', async () => {
     const { id } = await create();
 
     const answers = await Promise.all(
@@ -158,7 +161,7 @@ describe('updateNode', () => {
     expect((await stored(id)).version).toBe(2);
   });
 
-  it('takes another protocol with a config that fits it, and refuses it without', async () => {
+  it('changes the protocol only together with a config that is valid for it', async () => {
     const { name: _, ...reality } = good('VLESS with Reality');
     const { id } = await create(reality);
     const refused = async (fields: UpdateNodeInput) =>
@@ -173,7 +176,7 @@ describe('updateNode', () => {
     expect((await stored(id)).serverConfig).toBeNull();
   });
 
-  it('refuses half of a pair that no longer fits the other half', async () => {
+  it('rejects a new part that does not match the stored other part', async () => {
     const { name: _, ...reality } = good('VLESS with Reality');
     const { id } = await create(reality);
     const input = { clientConfig: { ...reality.clientConfig, shortId: 'ffff' } };
@@ -183,7 +186,7 @@ describe('updateNode', () => {
     expect(extensions.field).toBe('input.serverConfig.shortIds');
   });
 
-  it.each(BAD_FIELDS)('refuses %s and names the field', async (_, fields, field) => {
+  it.each(BAD_FIELDS)('rejects %s and names the field', async (_, fields, field) => {
     const { id } = await create();
 
     const { extensions } = await admin.refused(UpdateNodeDocument, { id, input: fields as UpdateNodeInput });
@@ -194,7 +197,7 @@ describe('updateNode', () => {
 });
 
 describe('deleteNode', () => {
-  it('answers with the node as it was, and it is there no more', async () => {
+  it('returns the node before the deletion, and hides it from then on', async () => {
     const node = await create();
 
     expect((await admin.get(DeleteNodeDocument, { id: node.id })).deleteNode).toEqual(node);
@@ -210,8 +213,8 @@ describe('deleteNode', () => {
   });
 });
 
-describe('nodes', () => {
-  it('lists them by server, tag, protocol and whether they are enabled, the newest first', async () => {
+describe('nodes query', () => {
+  it('filters by server, tag, protocol and enabled, newest first', async () => {
     const { db } = api.services;
     const { id: other } = await buildServer(db);
     const tagged = await buildNode(db, { serverId: other, tags: ['eu', 'fast'] });
@@ -234,9 +237,9 @@ describe('nodes', () => {
   });
 });
 
-describe('the audit log', () => {
+describe('audit log of nodes', () => {
   it.each(GOOD.filter(({ serverConfig }) => serverConfig))(
-    'tells who changed a node of $name, and none of its secrets',
+    'records changes to a $name node without its secrets',
     async ({ name: _, ...example }) => {
       const { id } = await create(example);
       await update(id, { port: 1234 });

@@ -6,7 +6,7 @@ import { BAD, changed, GOOD } from '../../../support/node-configs.ts';
 import { createTestServices } from '../../../support/services.ts';
 
 describe('checkNodeConfig', () => {
-  it.each(GOOD)('takes what $name needs, and again what it has made of it', (example) => {
+  it.each(GOOD)('accepts a $name config, and is idempotent on its result', (example) => {
     const config = checkNodeConfig(example);
 
     expect(config.clientConfig).toMatchObject({
@@ -20,13 +20,13 @@ describe('checkNodeConfig', () => {
     });
   });
 
-  it.each(BAD)('refuses for %s %j and names input.%s', (name, changes, key) => {
+  it.each(BAD)('rejects a %s config with %j and names input.%s', (name, changes, key) => {
     expect(() => checkNodeConfig(changed(name, changes))).toThrow(
       expect.objectContaining({ code: 'BAD_USER_INPUT', details: { field: `input.${key}` } }),
     );
   });
 
-  it.each(GOOD)('refuses for $name a key that it does not know, in either part', (example) => {
+  it.each(GOOD)('rejects an unknown key in either part of a $name config', (example) => {
     const parts = { clientConfig: example.clientConfig, serverConfig: example.serverConfig ?? {} };
     for (const part of ['clientConfig', 'serverConfig'] as const) {
       const config = { ...example, ...parts, [part]: { ...parts[part], secret: 'x' } };
@@ -37,7 +37,7 @@ describe('checkNodeConfig', () => {
     }
   });
 
-  it.each(Object.values(Protocol))('refuses for %s what is no object', (protocol) => {
+  it.each(Object.values(Protocol))('rejects a %s config that is not an object', (protocol) => {
     for (const clientConfig of [null, undefined, [], 'x', 1]) {
       expect(() => checkNodeConfig({ protocol, clientConfig })).toThrow(
         expect.objectContaining({ code: 'BAD_USER_INPUT', details: { field: 'input.clientConfig' } }),
@@ -46,8 +46,8 @@ describe('checkNodeConfig', () => {
   });
 });
 
-describe('the demo data', () => {
-  it('has a node of each protocol, and every app can use it', async () => {
+describe('seedDemo', () => {
+  it('creates a node of each protocol with a valid config', async () => {
     const services = await createTestServices();
     await seedDemo(services);
     const nodes = await services.db.node.findMany();

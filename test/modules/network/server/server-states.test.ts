@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readServerStates } from '../../../../src/modules/network/server/read-server-states.ts';
 import { activateOrders } from '../../../../src/modules/redemption/activate/activate-orders.ts';
+import { required } from '../../../../src/platform/required.ts';
 import {
   ConfirmServerUsersDocument,
   PropagationDocument,
@@ -31,35 +32,34 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 async function stateOf({ serverId }: Agent) {
-  const [state] = await readServerStates({ db }, [serverId]);
-  if (state?.status !== 'fulfilled') throw new Error('there is no state');
-  return state.value;
+  const states = await readServerStates({ db }, [serverId]);
+  return required(states.get(serverId), 'state of the server');
 }
 
-const heard = ({ serverId }: Agent, secondsAgo = 0) =>
+const setLastSeen = ({ serverId }: Agent, secondsAgo = 0) =>
   db.$executeRaw`UPDATE servers SET last_seen_at = tessera_now() - make_interval(secs => ${secondsAgo}) WHERE id = ${serverId}::uuid`;
 const age = (planId: string, seconds: number) =>
   db.$executeRaw`UPDATE user_subscriptions SET revised_at = tessera_now() - make_interval(secs => ${seconds}) WHERE plan_id = ${planId}::uuid`;
 
 async function confirm(agent: Agent): Promise<void> {
   const { revision } = await new AgentMemory().sync(agent);
-  await agent.get(ConfirmServerUsersDocument, { revision: revision ?? '' });
+  await agent.get(ConfirmServerUsersDocument, { revision: required(revision, 'revision of the list') });
 }
 
-describe('a server', () => {
-  it('is OFFLINE until its agent is heard of, and a minute after', async () => {
+describe('server state', () => {
+  it('is OFFLINE until the agent is seen, and again one minute later', async () => {
     const { agent } = await buildFleet(api);
     expect(await stateOf(agent)).toMatchObject({ status: 'OFFLINE' });
-    await heard(agent, 55);
+    await setLastSeen(agent, 55);
     expect(await stateOf(agent)).toMatchObject({ status: 'ONLINE' });
-    await heard(agent, 61);
+    await setLastSeen(agent, 61);
     expect(await stateOf(agent)).toMatchObject({ status: 'OFFLINE' });
   });
 
-  it('is LAGGING when a change is not confirmed for ten seconds, and says by how much', async () => {
+  it('is LAGGING with its lag once a change has been unconfirmed for ten seconds', async () => {
     const { agent, plan } = await buildFleet(api);
     await confirm(agent);
-    await heard(agent);
+    await setLastSeen(agent);
     expect(await stateOf(agent)).toEqual({ status: 'ONLINE', lagSeconds: null, pendingChanges: 0 });
 
     for (let made = 0; made < 3; made++) await buildSubscription(db, { planId: plan.id });
@@ -74,10 +74,10 @@ describe('a server', () => {
     expect(await stateOf(agent)).toEqual({ status: 'ONLINE', lagSeconds: null, pendingChanges: 0 });
   });
 
-  it('lags by its nodes too, from the first change that was not confirmed', async () => {
+  it('measures the lag of a node change from the first unconfirmed one', async () => {
     const { agent } = await buildFleet(api);
     await confirm(agent);
-    await heard(agent);
+    await setLastSeen(agent);
     await buildNode(db, { serverId: agent.serverId });
     await db.server.update({
       where: { id: agent.serverId },
@@ -90,18 +90,18 @@ describe('a server', () => {
     expect(await stateOf(agent)).toMatchObject({ status: 'ONLINE', lagSeconds: null });
   });
 
-  it('does not lag by what another server has', async () => {
+  it('ignores changes to plans of other servers', async () => {
     const { agent } = await buildFleet(api);
     const other = await buildFleet(api);
     await confirm(agent);
-    await heard(agent);
+    await setLastSeen(agent);
     await buildSubscription(db, { planId: other.plan.id });
     await age(other.plan.id, 100);
 
     expect(await stateOf(agent)).toMatchObject({ status: 'ONLINE', pendingChanges: 0 });
   });
 
-  it('is shown with its state, all of a list in one query', async () => {
+  it('is read for all servers of a page in one query', async () => {
     for (let made = 0; made < 5; made++) await buildFleet(api);
     const queries = vi.spyOn(pg.Client.prototype, 'query');
     const { servers } = await admin.get(ServersDocument, { first: 100 });
@@ -113,7 +113,7 @@ describe('a server', () => {
   });
 });
 
-describe('propagation', () => {
+describe('order propagation', () => {
   async function activate(planId: string): Promise<string> {
     const { id: batchId } = await buildBatch(db, { planId });
     const { id: codeId } = await buildCode(db, { batchId });
@@ -123,7 +123,7 @@ describe('propagation', () => {
   }
   const shown = async (id: string) => (await admin.get(PropagationDocument, { id })).order?.propagation;
 
-  it('counts on how many of its servers an activation has arrived', async () => {
+  it('counts the servers that have confirmed an activation', async () => {
     const { agent, plan } = await buildFleet(api);
     const other = await api.newAgent();
     const node = await buildNode(db, { serverId: other.serverId });
@@ -139,7 +139,7 @@ describe('propagation', () => {
     expect(await shown(id)).toEqual({ servers: 2, confirmed: 2 });
   });
 
-  it('is null until the order is FINISHED, and for everybody but admins', async () => {
+  it('is null until the order is FINISHED, and for callers who are not admins', async () => {
     const user = await api.newUser();
     const { id } = await buildOrder(db, { userId: user.userId });
 
@@ -149,7 +149,7 @@ describe('propagation', () => {
     expect((await user.get(PropagationDocument, { id })).order?.propagation).toBeNull();
   });
 
-  it('costs as many statements for fifty orders as for one', async () => {
+  it('takes the same number of statements for fifty orders as for one', async () => {
     const { plan } = await buildFleet(api);
     for (let made = 0; made < 50; made++) await activate(plan.id);
     const count = async (first: number) => {

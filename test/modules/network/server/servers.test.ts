@@ -37,7 +37,7 @@ async function auditOf(targetId: string) {
   return entries.map(({ action, before, after, actorId }) => ({ action, before, after, actorId }));
 }
 
-/** An agent's websocket, let in; and the code with which it is closed. */
+/** Opens an agent's websocket; `closed` resolves to its close code. */
 async function openSocket(token: string) {
   const socket = new WebSocket(`${api.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
   const closed = once(socket, 'close').then(([code, reason]) => ({
@@ -52,7 +52,7 @@ async function openSocket(token: string) {
 }
 
 describe('createServer', () => {
-  it('gives a token with which the agent is let in, and keeps none', async () => {
+  it('returns a token that authenticates the agent, and stores only its hash', async () => {
     const { server, token } = await create({ country: 'Japan', latitude: 35.7 });
 
     expect(token).toMatch(/^srv_[A-Za-z0-9_-]{43}$/);
@@ -82,7 +82,7 @@ describe('createServer', () => {
     ['country', 'x'.repeat(101)],
     ['latitude', 91],
     ['longitude', -181],
-  ])('refuses the %s %j', async (field, value) => {
+  ])('rejects the %s %j', async (field, value) => {
     const input = { name: 'A', address: '192.0.2.1', [field]: value };
 
     const { extensions } = await admin.refused(CreateServerDocument, { input });
@@ -90,13 +90,13 @@ describe('createServer', () => {
     expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: `input.${field}` });
   });
 
-  it.each(['node-1.example.com', 'localhost', '2001:db8::1'])('takes the address %s', async (address) => {
+  it.each(['node-1.example.com', 'localhost', '2001:db8::1'])('accepts the address %s', async (address) => {
     expect((await create({ address })).server.address).toBe(address);
   });
 });
 
 describe('updateServer', () => {
-  it('changes what is given, and takes away what is null', async () => {
+  it('changes only the given fields and clears those that are null', async () => {
     const { server } = await create({ country: 'Japan', latitude: 35.7 });
     const input = { version: server.version, name: 'Tokyo 2', country: null, latitude: null };
 
@@ -111,7 +111,7 @@ describe('updateServer', () => {
     });
   });
 
-  it('refuses an old version; without one the last change wins', async () => {
+  it('rejects an outdated version, and overwrites when no version is given', async () => {
     const { server } = await create();
     const change = (version: number | null, name: string) =>
       admin.ask(UpdateServerDocument, { id: server.id, input: { version, name } });
@@ -123,7 +123,7 @@ describe('updateServer', () => {
     expect((await change(null, 'last')).data?.updateServer.name).toBe('last');
   });
 
-  it('lets one of ten at once have the version', async () => {
+  it('accepts exactly one of ten concurrent edits of the same version', async () => {
     const { server } = await create();
     const tries = Array.from({ length: 10 }, (_, place) =>
       updateServer(api.services, {
@@ -139,7 +139,7 @@ describe('updateServer', () => {
 });
 
 describe('rotateServerToken', () => {
-  it('ends the old token at once, closes the sockets that came with it, and leaves those of the new one', async () => {
+  it('revokes the old token, closes its sockets, and keeps sockets of the new token open', async () => {
     const { server, token } = await create();
     const { socket, closed } = await openSocket(token);
     expect(socket.readyState).toBe(socket.OPEN);
@@ -162,7 +162,7 @@ describe('rotateServerToken', () => {
 });
 
 describe('deleteServer', () => {
-  it('is refused while the server has nodes', async () => {
+  it('fails with STILL_IN_USE while the server has nodes', async () => {
     const { server } = await create();
     const node = await buildNode(db, { serverId: server.id });
 
@@ -175,7 +175,7 @@ describe('deleteServer', () => {
     });
   });
 
-  it('ends its token and sockets, and takes it from the list', async () => {
+  it('revokes the token, closes its sockets, and removes the server from the list', async () => {
     const { server, token } = await create();
     const { closed } = await openSocket(token);
 
@@ -193,7 +193,7 @@ describe('deleteServer', () => {
     );
   });
 
-  it('waits for a node that is being added, and counts it', async () => {
+  it('waits for a concurrent createNode and counts its node', async () => {
     const { id } = await buildServer(db);
     let deletion: Promise<unknown> = Promise.resolve();
     await db.$transaction(async (tx) => {
@@ -209,7 +209,7 @@ describe('deleteServer', () => {
     expect(await deletion).toMatchObject({ extensions: { code: 'STILL_IN_USE' } });
   });
 
-  it('and a node that is added at the same moment never both succeed', async () => {
+  it('never succeeds together with a concurrent createNode', async () => {
     for (let turn = 0; turn < 10; turn++) {
       const { id } = await buildServer(db);
       const input = {

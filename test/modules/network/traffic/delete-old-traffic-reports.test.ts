@@ -10,8 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => services.close());
 
-describe('forgetTrafficReports', () => {
-  it('forgets what was applied 30 days ago, in batches, and keeps the rest', async () => {
+describe('deleteOldTrafficReports', () => {
+  it('deletes reports that were applied 30 days ago, in several transactions, and keeps newer ones', async () => {
     const { db } = services;
     const { id: serverId } = await buildServer(db);
     await db.$executeRaw`

@@ -14,7 +14,7 @@ afterAll(() => r.close());
 
 const present = (id: string) => services.db.userSubscription.findUniqueOrThrow({ where: { id } });
 
-/** A user with a live subscription, and an order that will extend it. */
+/** A user with a live subscription, and a PAID order that will extend it. */
 async function extending(subscription: object = {}, plan: object = {}) {
   const place = await site(services, {
     subscription: { trafficLimit: 100n, upload: 10n, ...subscription },
@@ -24,7 +24,7 @@ async function extending(subscription: object = {}, plan: object = {}) {
   return { ...place, order: await r.redeem(place.userId, code) };
 }
 
-/** Holds an activation before its commit until the work waits for it. */
+/** Pauses an activation before its commit until `work` waits for its locks. */
 async function during(order: { id: string }, work: () => Promise<unknown>): Promise<void> {
   let done: Promise<unknown> | undefined;
   armed('activateOrders.beforeCommit', async () => {
@@ -35,8 +35,8 @@ async function during(order: { id: string }, work: () => Promise<unknown>): Prom
   await done;
 }
 
-describe('a report during an activation', () => {
-  it('that extends a plan which never resets is added to what was used', async () => {
+describe('reportTraffic during an activation', () => {
+  it('adds to the used traffic when the activation extends a plan that never resets', async () => {
     const { report, entry, order, subscriptionId } = await extending();
 
     await during(order, () => report([entry(5n, 6n)]));
@@ -46,7 +46,7 @@ describe('a report during an activation', () => {
     });
   });
 
-  it('that begins a period anew counts in the new one', async () => {
+  it('counts in the new period when the activation resets the traffic', async () => {
     const cycle = { resetCycle: 'MONTHLY_FIRST' as const };
     const { report, entry, order, subscriptionId } = await extending(
       { ...cycle, nextResetAt: new Date(Date.now() + 86_400_000), status: 'EXHAUSTED' },
@@ -58,7 +58,7 @@ describe('a report during an activation', () => {
     expect(await present(subscriptionId)).toMatchObject({ upload: 5n, download: 6n, status: 'ACTIVE' });
   });
 
-  it('decides whether it is used up by the limit that the activation leaves', async () => {
+  it('compares with the traffic limit after the activation', async () => {
     const { report, entry, order, subscriptionId } = await extending({ upload: 99n });
 
     await during(order, () => report([entry(5n)]));
@@ -70,7 +70,7 @@ describe('a report during an activation', () => {
     });
   });
 
-  it('loses nothing, whichever of many comes first', async () => {
+  it('loses no traffic in any order of many reports and activations', async () => {
     const places = [];
     for (let made = 0; made < 10; made++) places.push(await extending({ upload: 0n }));
 

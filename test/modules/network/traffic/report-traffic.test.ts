@@ -26,7 +26,7 @@ async function counters(id: string) {
 }
 
 describe('reportTraffic', () => {
-  it('adds what each user has sent and received to the counters of his subscription', async () => {
+  it('adds upload and download to the counters of each subscription', async () => {
     const { report, nodeId, ids } = await site(services, {
       count: 2,
       subscription: { upload: 5n, download: 7n },
@@ -40,7 +40,7 @@ describe('reportTraffic', () => {
     expect(await counters(other)).toEqual([35n, 47n]);
   });
 
-  it('tells the servers nothing, and leaves the version, when only counters change', async () => {
+  it('announces nothing and keeps the version when only counters change', async () => {
     const { report, entry, subscriptionId } = await site(services);
     const before = await present(subscriptionId);
     const woken = listening(services);
@@ -52,14 +52,14 @@ describe('reportTraffic', () => {
   });
 
   it.each<[string, number | string, bigint[], bigint]>([
-    ['by a half', 1.5, [3n], 5n],
-    ['and a half is rounded up', 0.5, [1n], 1n],
-    ['what is less is rounded down', '0.4999', [1n], 0n],
-    ['rounded once, not entry by entry', 0.5, [1n, 1n, 1n], 2n],
-    ['to nothing', 0, [1_000n], 0n],
-    ['exactly, beyond what a double can count', '1.0001', [90_071_992_547_409_930n], 90_080_999_746_664_671n],
-    ['by the largest ratio', '99999.9999', [10_000n], 999_999_999n],
-  ])('multiplies with the ratio of the node, %s', async (_, ratio, uploads, expected) => {
+    ['1.5 for an odd number', 1.5, [3n], 5n],
+    ['half a byte, rounded up', 0.5, [1n], 1n],
+    ['less than half a byte, rounded down', '0.4999', [1n], 0n],
+    ['0.5, rounded once and not per entry', 0.5, [1n, 1n, 1n], 2n],
+    ['zero', 0, [1_000n], 0n],
+    ['more digits than a double has', '1.0001', [90_071_992_547_409_930n], 90_080_999_746_664_671n],
+    ['the largest ratio', '99999.9999', [10_000n], 999_999_999n],
+  ])('multiplies by the ratio of the node exactly: %s', async (_, ratio, uploads, expected) => {
     const { report, entry, subscriptionId } = await site(services, { ratio });
 
     await report(uploads.map((upload) => entry(upload)));
@@ -67,7 +67,7 @@ describe('reportTraffic', () => {
     expect((await counters(subscriptionId))[0]).toBe(expected);
   });
 
-  it('adds up several entries of one user, of one node and of several with ratios of their own', async () => {
+  it('adds up several entries of a subscription, from one node and from nodes with different ratios', async () => {
     const { report, entry, serverId, planId, subscriptionId } = await site(services, { ratio: 0.5 });
     const { id: double } = await buildNode(services.db, { serverId, ratio: 2 });
     await buildPlanNode(services.db, { planId, nodeId: double });
@@ -78,7 +78,7 @@ describe('reportTraffic', () => {
     expect(await counters(subscriptionId)).toEqual([202n, 4n]);
   });
 
-  it('knows the node of a plan by its tags, too, and one that was switched off or deleted since', async () => {
+  it('accepts nodes that a plan contains by tag, and disabled or deleted ones', async () => {
     const { report, serverId } = await site(services);
     const { id: nodeId } = await buildNode(services.db, {
       ...{ serverId, tags: ['eu', 'fast'], enabled: false, deletedAt: inDays(0) },
@@ -91,7 +91,7 @@ describe('reportTraffic', () => {
     expect(await counters(id)).toEqual([9n, 0n]);
   });
 
-  it('takes ids in capital letters, and an empty report', async () => {
+  it('accepts upper-case ids and an empty report', async () => {
     const { report, entry, subscriptionId } = await site(services);
     const { nodeId, ...rest } = entry(3n);
 
@@ -103,13 +103,13 @@ describe('reportTraffic', () => {
   });
 });
 
-describe('a report that comes again', () => {
-  it('is not counted again, and is answered with the same refusals', async () => {
+describe('a repeated traffic report', () => {
+  it('is not counted again and returns the same refusals', async () => {
     const { report, entry, nodeId, subscriptionId } = await site(services);
     const { id: foreign, planId } = await buildSubscription(services.db);
     const entries = [entry(10n, 20n), entryOf(nodeId, foreign)];
     const first = await report(entries, { sequence: 7n });
-    // By now it would not be refused any more.
+    // The entry would be accepted now.
     await buildPlanNode(services.db, { planId, nodeId });
 
     const again = await report(entries, { sequence: 7n });
@@ -120,7 +120,7 @@ describe('a report that comes again', () => {
     expect(await counters(foreign)).toEqual([0n, 0n]);
   });
 
-  it('ten times at once counts once, and everybody is told the refusals', async () => {
+  it('sent ten times concurrently is counted once and always returns the refusals', async () => {
     const { report, entry, nodeId, subscriptionId } = await site(services);
     const stranger = randomUUID();
     const entries = [entry(10n), entryOf(nodeId, stranger)];
@@ -132,7 +132,7 @@ describe('a report that comes again', () => {
     expect(await counters(subscriptionId)).toEqual([10n, 0n]);
   });
 
-  it('is another one in another run of the agent, with another number in any order, and from another server', async () => {
+  it('is a new one with another bootId, sequence or server', async () => {
     const { report, entry, bootId, subscriptionId } = await site(services);
     const elsewhere = await site(services);
 
@@ -149,8 +149,8 @@ describe('a report that comes again', () => {
   });
 });
 
-describe('an entry that does not count', () => {
-  it('is named with its reason, and the rest counts', async () => {
+describe('a refused traffic entry', () => {
+  it('is returned with its reason while the others are counted', async () => {
     const { report, entry, nodeId, subscriptionId } = await site(services);
     const other = await site(services);
     const unknown = randomUUID();
@@ -189,22 +189,19 @@ describe('an entry that does not count', () => {
   it.each<[string, bigint, bigint]>([
     ['one counter', 9_223_372_036_854_775_807n, 0n],
     ['the sum of both', 4_611_686_018_427_387_904n, 4_611_686_018_427_387_904n],
-  ])(
-    'is one by which %s would overflow; it stays as it is, and the others count',
-    async (_, upload, download) => {
-      const { report, nodeId, ids } = await site(services, { count: 2, subscription: { upload: 1n } });
-      const [full = '', other = ''] = ids;
+  ])('leaves the counters unchanged that it would overflow by %s', async (_, upload, download) => {
+    const { report, nodeId, ids } = await site(services, { count: 2, subscription: { upload: 1n } });
+    const [full = '', other = ''] = ids;
 
-      const receipt = await report([entryOf(nodeId, full, upload, download), entryOf(nodeId, other, 4n)]);
+    const receipt = await report([entryOf(nodeId, full, upload, download), entryOf(nodeId, other, 4n)]);
 
-      expect(receipt).toMatchObject({ applied: true, refused: [full] });
-      expect(receipt.refusals).toMatchObject([{ index: 0, reason: 'OVERFLOW' }]);
-      expect(await counters(full)).toEqual([1n, 0n]);
-      expect(await counters(other)).toEqual([5n, 0n]);
-    },
-  );
+    expect(receipt).toMatchObject({ applied: true, refused: [full] });
+    expect(receipt.refusals).toMatchObject([{ index: 0, reason: 'OVERFLOW' }]);
+    expect(await counters(full)).toEqual([1n, 0n]);
+    expect(await counters(other)).toEqual([5n, 0n]);
+  });
 
-  it('may be filled to the last byte', async () => {
+  it('is not one that fills a counter to its last byte', async () => {
     const { report, entry, subscriptionId } = await site(services, { subscription: { upload: 1n } });
 
     expect(await report([entry(9_223_372_036_854_775_806n)])).toMatchObject({ refused: [] });
@@ -213,12 +210,12 @@ describe('an entry that does not count', () => {
   });
 });
 
-describe('a report that is refused as a whole', () => {
+describe('an invalid traffic report', () => {
   it.each<[string, (entry: ReturnType<typeof entryOf>) => object, string]>([
     ['5,001 entries', (entry) => ({ entries: Array.from({ length: 5_001 }, () => entry) }), 'input.entries'],
-    ['a negative number', () => ({ sequence: -1n }), 'input.sequence'],
-    ['a run that is no UUID', () => ({ bootId: 'monday' }), 'input.bootId'],
-  ])('for %s changes nothing, and its number can be used again', async (_, fault, field) => {
+    ['a negative sequence', () => ({ sequence: -1n }), 'input.sequence'],
+    ['a malformed bootId', () => ({ bootId: 'monday' }), 'input.bootId'],
+  ])('with %s changes nothing and its sequence can be used again', async (_, fault, field) => {
     const { report, entry, subscriptionId } = await site(services);
     const [wrong, right] = [entry(1_000n), entry(1n)];
     const { entries = [wrong], ...place } = fault(wrong) as { entries?: (typeof wrong)[] };
@@ -231,8 +228,8 @@ describe('a report that is refused as a whole', () => {
   });
 });
 
-describe('a subscription whose traffic is used up', () => {
-  it('is EXHAUSTED from the very byte on, leaves the lists of the servers, and its user is told', async () => {
+describe('reportTraffic at the traffic limit', () => {
+  it('turns the subscription EXHAUSTED at the exact byte and wakes servers and user', async () => {
     const { report, entry, subscriptionId, userId, planId } = await site(services, {
       subscription: { trafficLimit: 100n, upload: 50n },
     });
@@ -254,7 +251,7 @@ describe('a subscription whose traffic is used up', () => {
     expect(woken).toEqual([`${PLAN_USERS_CHANGED} ${planId}`, `${USER_CHANGED} ${userId}`]);
   });
 
-  it('is counted on without being told again', async () => {
+  it('keeps counting an EXHAUSTED subscription without announcing it again', async () => {
     const { report, entry, subscriptionId } = await site(services, {
       subscription: { trafficLimit: 100n, upload: 100n, status: 'EXHAUSTED' },
     });
@@ -267,7 +264,7 @@ describe('a subscription whose traffic is used up', () => {
     expect(woken).toEqual([]);
   });
 
-  it.each<['STOPPED' | 'EXPIRED']>([['STOPPED'], ['EXPIRED']])('stays %s', async (status) => {
+  it.each<['STOPPED' | 'EXPIRED']>([['STOPPED'], ['EXPIRED']])('keeps a subscription %s', async (status) => {
     const { report, entry, subscriptionId } = await site(services, {
       subscription: { trafficLimit: 100n, status },
     });
@@ -277,7 +274,7 @@ describe('a subscription whose traffic is used up', () => {
     expect(await present(subscriptionId)).toMatchObject({ status, upload: 500n });
   });
 
-  it('beside nine others is the only one that is told', async () => {
+  it('announces only the exhausted one of ten subscriptions', async () => {
     const { report, nodeId, ids, users } = await site(services, {
       count: 10,
       subscription: { trafficLimit: 100n },
@@ -292,8 +289,8 @@ describe('a subscription whose traffic is used up', () => {
   });
 });
 
-describe('reports at once', () => {
-  it('of the same subscriptions lose nothing', async () => {
+describe('concurrent traffic reports', () => {
+  it('for the same subscriptions lose no traffic', async () => {
     const { report, nodeId, ids } = await site(services, { count: 5 });
 
     await Promise.all(Array.from({ length: 20 }, () => report(ids.map((id) => entryOf(nodeId, id, 1n, 2n)))));
@@ -301,7 +298,7 @@ describe('reports at once', () => {
     for (const id of ids) expect(await counters(id)).toEqual([20n, 40n]);
   });
 
-  it('of the same subscriptions in opposite order never get in each other’s way', async () => {
+  it('for the same subscriptions in opposite order never deadlock', async () => {
     const { report, nodeId, ids } = await site(services, { count: 100 });
     const entries = ids.map((id) => entryOf(nodeId, id));
     const retried = vi.spyOn(services.log, 'warn');

@@ -20,14 +20,14 @@ beforeEach(async () => {
 });
 
 const present = (id: string) => services.db.userSubscription.findUniqueOrThrow({ where: { id } });
-/** Begun a hundred days ago, with a reset that is due since yesterday. */
+/** Started a hundred days ago; its reset is overdue by a day. */
 const due = {
   ...{ startsAt: inDays(-100), resetCycle: 'MONTHLY_START_DAY' as const, nextResetAt: inDays(-1) },
   ...{ trafficLimit: 100n, upload: 60n, download: 50n },
 };
 
 describe('resetTraffic', () => {
-  it('begins a new period: counters at zero, EXHAUSTED is ACTIVE and on the lists again, the next reset ahead', async () => {
+  it('starts a new period with counters at zero, reactivates EXHAUSTED ones, and schedules the next reset', async () => {
     const before = await buildSubscription(services.db, { ...due, status: 'EXHAUSTED' });
     const woken = listening(services);
 
@@ -45,7 +45,7 @@ describe('resetTraffic', () => {
     expect(await resetTraffic(services)).toBe(0);
   });
 
-  it('has nothing to tell the servers of one that was ACTIVE', async () => {
+  it('does not wake servers for a subscription that was ACTIVE', async () => {
     const before = await buildSubscription(services.db, due);
     const woken = listening(services);
 
@@ -59,7 +59,7 @@ describe('resetTraffic', () => {
     expect(woken).toEqual([`${USER_CHANGED} ${before.userId}`]);
   });
 
-  it('makes good several resets that were missed by one', async () => {
+  it('resets a subscription once that missed several resets', async () => {
     const { id } = await buildSubscription(services.db, { ...due, nextResetAt: inDays(-70) });
 
     expect(await resetTraffic(services)).toBe(1);
@@ -69,11 +69,11 @@ describe('resetTraffic', () => {
   });
 
   it.each([
-    ['whose reset lies ahead', { ...due, nextResetAt: inDays(1) }],
+    ['with a future reset', { ...due, nextResetAt: inDays(1) }],
     ['that never resets', { trafficLimit: 100n, upload: 60n }],
-    ['that is over', { ...due, expiresAt: inDays(-2), status: 'EXPIRED' as const }],
+    ['that has expired', { ...due, expiresAt: inDays(-2), status: 'EXPIRED' as const }],
     ['that is stopped', { ...due, status: 'STOPPED' as const }],
-  ])('leaves one alone %s', async (_, overrides) => {
+  ])('skips a subscription %s', async (_, overrides) => {
     const before = await buildSubscription(services.db, overrides);
 
     expect(await resetTraffic(services)).toBe(0);
@@ -81,7 +81,7 @@ describe('resetTraffic', () => {
     expect(await present(before.id)).toEqual(before);
   });
 
-  it('goes through any number in batches', async () => {
+  it('resets any number of subscriptions in several transactions', async () => {
     const { id: planId } = await buildPlan(services.db);
     await services.db.$executeRaw`
       WITH u AS (INSERT INTO users (id) SELECT gen_random_uuid() FROM generate_series(1, 2500) RETURNING id)
@@ -100,12 +100,12 @@ describe('resetTraffic', () => {
     });
   });
 
-  it('and a report at the same time lose nothing: what comes after the reset counts in the new period', async () => {
+  it('counts a concurrent report in the new period', async () => {
     const { report, entry, subscriptionId } = await site(services, { subscription: due });
     let reported: Promise<unknown> | undefined;
 
     await services.db.$transaction(async (tx) => {
-      // As a reset holds it while it is under way.
+      // The lock that a reset in flight holds.
       await tx.userSubscription.update({
         where: { id: subscriptionId },
         data: { upload: 0n, download: 0n, nextResetAt: inDays(20) },
@@ -119,7 +119,7 @@ describe('resetTraffic', () => {
   });
 });
 
-describe('traffic that a merge has added to a plan that resets', () => {
+describe('bonus traffic from a merge', () => {
   async function merged(from: object, into: object) {
     const { id: planId } = await buildPlan(services.db, {
       trafficLimit: 100n,
@@ -134,13 +134,13 @@ describe('traffic that a merge has added to a plan that resets', () => {
     return other.id;
   }
 
-  it('lasts until the next reset, and then each period has again what the plan gives', async () => {
+  it('lasts until the next reset, after which the limit is the plan’s again', async () => {
     const id = await merged(
       { upload: 30n, download: 0n },
       { upload: 60n, download: 50n, status: 'EXHAUSTED' },
     );
 
-    // 70 were left of the one, none of the other, which has used 110.
+    // One subscription had 70 bytes left; the other had none, with 110 used.
     expect(await present(id)).toMatchObject({ trafficLimit: 180n, bonusTraffic: 80n, status: 'ACTIVE' });
     await resetTraffic(services);
 
@@ -159,7 +159,7 @@ describe('traffic that a merge has added to a plan that resets', () => {
     expect(await present(id)).toMatchObject({ trafficLimit: 100n, bonusTraffic: 0n });
   });
 
-  it('is no bonus where nothing resets, or one of them was unlimited', async () => {
+  it('is no bonus if the plan never resets or one subscription was unlimited', async () => {
     const never = { resetCycle: 'NEVER' as const, nextResetAt: null };
     expect(await present(await merged(never, never))).toMatchObject({ bonusTraffic: 0n });
 

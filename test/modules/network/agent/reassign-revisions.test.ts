@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { restartRevisions } from '../../../../src/modules/network/agent/restart-revisions.ts';
+import { reassignRevisions } from '../../../../src/modules/network/agent/reassign-revisions.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
 import { buildSubscription } from '../../../support/factories.ts';
 import { AgentMemory, buildFleet } from '../../../support/fleet.ts';
@@ -10,8 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-describe('restartRevisions', () => {
-  it('has a database tell its lists that was brought from another PostgreSQL', async () => {
+describe('reassignRevisions', () => {
+  it('makes lists of a database that was restored from another PostgreSQL readable', async () => {
     const { db } = api.services;
     const { agent, plan } = await buildFleet(api);
     const { id } = await buildSubscription(db, { planId: plan.id });
@@ -19,9 +19,9 @@ describe('restartRevisions', () => {
     await db.$executeRaw`UPDATE servers SET confirmed_revision = 4000000000 << 21`;
     expect((await new AgentMemory().sync(agent)).ids).toEqual([]);
 
-    expect(await restartRevisions(api.services)).toBe(1);
+    expect(await reassignRevisions(api.services)).toBe(1);
 
     expect((await new AgentMemory().sync(agent)).ids).toEqual([id]);
-    expect(await restartRevisions(api.services)).toBe(0);
+    expect(await reassignRevisions(api.services)).toBe(0);
   });
 });
