@@ -3,7 +3,10 @@ import { createPresence, type Presence } from './modules/identity/presence/prese
 import { createSessionWatch } from './modules/identity/session/watch-session.ts';
 import type { Caller } from './modules/kernel/caller.ts';
 import { watchedUsers } from './modules/lifecycle/account/watch-viewer.ts';
-import { createOperationBudget, type OperationBudget } from './modules/lifecycle/login/operation-budget.ts';
+import {
+  createOperationBudget,
+  type OperationBudget,
+} from './modules/lifecycle/login/operation-rate-limiter.ts';
 import { type AgentPresence, createAgentPresence } from './modules/network/agent/agent-presence.ts';
 import { createUserLists, type UserLists } from './modules/network/agent/user-lists.ts';
 import { createServerStates, type ServerStates } from './modules/network/server/read-server-states.ts';

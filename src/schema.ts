@@ -9,18 +9,18 @@ import { PlanResolver } from './modules/catalog/plan/plan.resolver.ts';
 import { SiteAdminResolver } from './modules/catalog/site/site.admin-resolver.ts';
 import { SiteResolver } from './modules/catalog/site/site.resolver.ts';
 import { TransportKeyAdminResolver } from './modules/catalog/site/transport-key.admin-resolver.ts';
+import { DeviceAdminResolver } from './modules/identity/device/device.admin-resolver.ts';
+import { DeviceResolver } from './modules/identity/device/device.resolver.ts';
 import {
   DevicePresenceResolver,
   DeviceStatisticsResolver,
 } from './modules/identity/presence/presence.resolver.ts';
+import { AuthResolver } from './modules/identity/session/session.resolver.ts';
 import { checkPolicy } from './modules/kernel/access.ts';
 import { UserAdminResolver } from './modules/lifecycle/account/user.admin-resolver.ts';
 import { UserResolver } from './modules/lifecycle/account/user.resolver.ts';
 import { BindingResolver } from './modules/lifecycle/binding/binding.resolver.ts';
-import { DeviceAdminResolver } from './modules/lifecycle/binding/device.admin-resolver.ts';
-import { DeviceResolver } from './modules/lifecycle/binding/device.resolver.ts';
-import { AccountResolver } from './modules/lifecycle/login/account.resolver.ts';
-import { AuthResolver } from './modules/lifecycle/login/auth.resolver.ts';
+import { AccountResolver } from './modules/lifecycle/login/password-login.resolver.ts';
 import { AgentResolver } from './modules/network/agent/agent.resolver.ts';
 import { NodeAdminResolver } from './modules/network/node/node.admin-resolver.ts';
 import { SubscriptionNodeResolver } from './modules/network/node/node.resolver.ts';

@@ -7,7 +7,7 @@ import { startServer } from '../../src/http/server.ts';
 import {
   createOperationBudget,
   OPERATION_RATES,
-} from '../../src/modules/lifecycle/login/operation-budget.ts';
+} from '../../src/modules/lifecycle/login/operation-rate-limiter.ts';
 import { PlatformError } from '../../src/platform/errors.ts';
 import { LIMITS } from '../../src/platform/graphql/limits.ts';
 import { createSchema } from '../../src/schema.ts';

@@ -17,7 +17,7 @@ import {
   type SubscriptionNode,
 } from '../../network/node-list/subscription-nodes.ts';
 import type { SubscriptionOfPlan } from '../../subscription/subscription-rows.ts';
-import { type AccountRow, readAccountRow } from './read-account-row.ts';
+import { type AccountRow, readAccountRow } from './read-user-with-subscriptions.ts';
 
 /** What is wanted of an account beside itself. */
 export interface Wanted {

@@ -22,7 +22,7 @@ import {
   type DecisionKind,
   DecisionNeeded,
   spendDecision,
-} from './binding-decision.ts';
+} from './binding-confirmation.ts';
 import { moveDevice } from './move-device.ts';
 import { replaceDevice } from './replace-device.ts';
 

@@ -5,7 +5,7 @@ import type { SubscriptionMove as Move } from '../../subscription/decide-merge.t
 import { getSubscription } from '../../subscription/get-subscription.ts';
 import { UserSubscription } from '../../subscription/subscription.types.ts';
 import { PendingBinding, SubscriptionMove } from './binding.types.ts';
-import { getPendingBinding } from './pending-binding.ts';
+import { getPendingBinding } from './get-pending-binding.ts';
 
 @Resolver(() => SubscriptionMove)
 export class BindingResolver {

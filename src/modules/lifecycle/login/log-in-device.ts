@@ -13,7 +13,7 @@ import { issueTokens, type Login } from '../../identity/session/tokens.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
-import { joinAccount } from '../binding/join-account.ts';
+import { joinAccount } from './log-in-with-link-code.ts';
 import { registerDevice } from './register-device.ts';
 import { resumeDevice } from './resume-device.ts';
 

@@ -14,10 +14,10 @@ import { AuthError } from '../../kernel/auth.errors.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
-import { askingForDecisions } from '../binding/binding-decision.ts';
+import { askingForDecisions } from '../binding/binding-confirmation.ts';
 import { DeviceToBind } from '../binding/device-to-bind.ts';
+import { type ShownDevice, showDevice } from './accompanying-device.ts';
 import { checkCredentials } from './check-credentials.ts';
-import { type ShownDevice, showDevice } from './show-device.ts';
 
 const Credentials = z.object({
   email: EmailAddress,

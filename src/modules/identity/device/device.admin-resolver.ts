@@ -3,15 +3,15 @@ import type { Context } from '../../../context.ts';
 import type { Device as DeviceRow } from '../../../generated/prisma/client.ts';
 import { PageArgs } from '../../../platform/graphql/connection.ts';
 import type { Page } from '../../../platform/pagination/page.ts';
-import { Device, DeviceConnection, DeviceFilter, DeviceOrderBy } from '../../identity/device/device.types.ts';
-import { kickDevice } from '../../identity/device/kick-device.ts';
-import { listDevices } from '../../identity/device/list-devices.ts';
-import { setDeviceEnabled } from '../../identity/device/set-device-enabled.ts';
 import { AdminOnly, CurrentUser } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
-import { findOwner } from '../account/get-viewer.ts';
-import { User } from '../account/user.types.ts';
-import { deleteDevice } from './delete-device.ts';
+import { findOwner } from '../../lifecycle/account/get-viewer.ts';
+import { User } from '../../lifecycle/account/user.types.ts';
+import { deleteDevice } from '../../lifecycle/binding/delete-device.ts';
+import { Device, DeviceConnection, DeviceFilter, DeviceOrderBy } from './device.types.ts';
+import { kickDevice } from './kick-device.ts';
+import { listDevices } from './list-devices.ts';
+import { setDeviceEnabled } from './set-device-enabled.ts';
 
 @Resolver(() => Device)
 export class DeviceAdminResolver {

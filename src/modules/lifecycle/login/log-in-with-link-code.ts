@@ -6,9 +6,9 @@ import type { ShownProof } from '../../identity/device-proof/device-proof.ts';
 import { announce } from '../../kernel/announce.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
-import { bindAndStartSession } from './bind-and-start-session.ts';
-import { askingForDecisions } from './binding-decision.ts';
-import { findLinkCode, spendLinkCode } from './link-code.ts';
+import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
+import { askingForDecisions } from '../binding/binding-confirmation.ts';
+import { findLinkCode, spendLinkCode } from '../binding/link-code.ts';
 
 /** A link code has 80 random bits and lives for minutes; this keeps guessers from costing us anything. */
 const WRONG_LINK_CODES: RateLimit = { name: 'wrong-link-code', points: 20, durationSeconds: 600 };

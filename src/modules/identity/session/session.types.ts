@@ -1,9 +1,9 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import type { Session as SessionRow } from '../../../generated/prisma/client.ts';
 import { DateTimeScalar } from '../../../platform/graphql/scalars.ts';
-import { Device, DeviceLoginInput } from '../../identity/device/device.types.ts';
-import type { Login } from '../../identity/session/tokens.ts';
-import { User } from '../account/user.types.ts';
+import { User } from '../../lifecycle/account/user.types.ts';
+import { Device, DeviceLoginInput } from '../device/device.types.ts';
+import type { Login } from './tokens.ts';
 
 @ObjectType({ description: 'What a login gives: who you are, and the tokens to show from now on.' })
 export class AuthPayload implements Omit<Login, 'user' | 'device'> {

@@ -1,20 +1,15 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../../context.ts';
-import {
-  Device,
-  DeviceChallenge,
-  DeviceLoginInput,
-  UpdateDeviceInput,
-} from '../../identity/device/device.types.ts';
-import { updateDevice } from '../../identity/device/update-device.ts';
-import { createDeviceChallenge } from '../../identity/device-proof/device-challenge.ts';
-import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
 import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
-import { AuthPayload } from '../login/auth.types.ts';
-import { logInDevice } from '../login/log-in-device.ts';
-import { unbindDevice } from './unbind-device.ts';
+import { unbindDevice } from '../../lifecycle/binding/unbind-device.ts';
+import { logInDevice } from '../../lifecycle/login/log-in-device.ts';
+import { createDeviceChallenge } from '../device-proof/device-challenge.ts';
+import type { DeviceLogin } from '../device-proof/device-login.ts';
+import { AuthPayload } from '../session/session.types.ts';
+import { Device, DeviceChallenge, DeviceLoginInput, UpdateDeviceInput } from './device.types.ts';
+import { updateDevice } from './update-device.ts';
 
 @Resolver(() => Device)
 export class DeviceResolver {

@@ -2,12 +2,12 @@ import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../../context.ts';
 import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
+import { AuthPayload } from '../../identity/session/session.types.ts';
 import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { User } from '../account/user.types.ts';
-import { AddEmailInput, RegisterInput } from './account.types.ts';
 import { addEmail } from './add-email.ts';
-import { AuthPayload } from './auth.types.ts';
+import { AddEmailInput, RegisterInput } from './password-login.types.ts';
 import { register } from './register.ts';
 
 @Resolver()

@@ -1,17 +1,17 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../../context.ts';
-import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
-import { logOut } from '../../identity/session/log-out.ts';
-import { refreshSession } from '../../identity/session/refresh-session.ts';
-import { revokeSession } from '../../identity/session/revoke-session.ts';
 import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
-import { User } from '../account/user.types.ts';
-import { createLinkCode } from '../binding/create-link-code.ts';
-import { AuthPayload, ChangePasswordInput, LinkCode, LoginInput, Session } from './auth.types.ts';
-import { changePassword } from './change-password.ts';
-import { logIn } from './log-in.ts';
+import { User } from '../../lifecycle/account/user.types.ts';
+import { createLinkCode } from '../../lifecycle/binding/create-link-code.ts';
+import { changePassword } from '../../lifecycle/login/change-password.ts';
+import { logIn } from '../../lifecycle/login/log-in.ts';
+import type { DeviceLogin } from '../device-proof/device-login.ts';
+import { logOut } from './log-out.ts';
+import { refreshSession } from './refresh-session.ts';
+import { revokeSession } from './revoke-session.ts';
+import { AuthPayload, ChangePasswordInput, LinkCode, LoginInput, Session } from './session.types.ts';
 
 @Resolver(() => Session)
 export class AuthResolver {

@@ -8,7 +8,7 @@ import { readDeviceLimit } from '../../identity/device/device-limit.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import type { SubscriptionMove } from '../../subscription/decide-merge.ts';
 import { readMoves } from '../account/merge-accounts.ts';
-import { type BindingQuestion, readDecision } from './binding-decision.ts';
+import { type BindingQuestion, readDecision } from './binding-confirmation.ts';
 
 /** What a binding that waits for a decision is about. */
 export interface PendingBinding {
