@@ -4,8 +4,8 @@ import { createSessionWatch } from './modules/identity/session/watch-session.ts'
 import type { Caller } from './modules/kernel/caller.ts';
 import { watchedUsers } from './modules/lifecycle/account/watch-viewer.ts';
 import {
-  createOperationBudget,
-  type OperationBudget,
+  createOperationRateLimiter,
+  type OperationRateLimiter,
 } from './modules/lifecycle/login/operation-rate-limiter.ts';
 import { type AgentPresence, createAgentPresence } from './modules/network/agent/agent-presence.ts';
 import { createUserLists, type UserLists } from './modules/network/agent/user-lists.ts';
@@ -35,7 +35,7 @@ export interface Shared extends OrderCoalescers, UserLists, BatchReads {
   agentPresence: AgentPresence;
   serverStates: ServerStates;
   propagations: Propagations;
-  operationBudget: OperationBudget;
+  operationRateLimiter: OperationRateLimiter;
   redemptionLock: boolean;
 }
 
@@ -66,7 +66,7 @@ export function createShared(
     agentPresence: createAgentPresence(services),
     serverStates: createServerStates(services),
     propagations: createPropagations(services),
-    operationBudget: createOperationBudget(services, { enabled: RATE_LIMITS }),
+    operationRateLimiter: createOperationRateLimiter(services, { enabled: RATE_LIMITS }),
     redemptionLock: REDEMPTION_LOCK,
   };
 }

@@ -7,7 +7,6 @@ import { AdminOnly, CurrentUser } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { findOwner } from '../../lifecycle/account/get-viewer.ts';
 import { User } from '../../lifecycle/account/user.types.ts';
-import { deleteDevice } from '../../lifecycle/binding/delete-device.ts';
 import { Device, DeviceConnection, DeviceFilter, DeviceOrderBy } from './device.types.ts';
 import { kickDevice } from './kick-device.ts';
 import { listDevices } from './list-devices.ts';
@@ -16,11 +15,11 @@ import { setDeviceEnabled } from './set-device-enabled.ts';
 @Resolver(() => Device)
 export class DeviceAdminResolver {
   @AdminOnly()
-  @Query(() => DeviceConnection, { nullable: true, description: 'Devices.' })
+  @Query(() => DeviceConnection, { nullable: true, description: 'All devices, of every account.' })
   devices(
-    @Arg('filter', () => DeviceFilter, { nullable: true, description: 'Which devices; absent: all.' })
+    @Arg('filter', () => DeviceFilter, { nullable: true, description: 'Absent: all devices.' })
     filter: DeviceFilter | null,
-    @Arg('orderBy', () => DeviceOrderBy, { nullable: true, description: 'Absent: the newest first.' })
+    @Arg('orderBy', () => DeviceOrderBy, { nullable: true, description: 'Absent: newest first.' })
     orderBy: keyof typeof DeviceOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
@@ -30,11 +29,11 @@ export class DeviceAdminResolver {
 
   @AdminOnly()
   @Mutation(() => Device, {
-    description: 'Lets a device log in, or not. Disabling it ends its session and closes its sockets.',
+    description: 'Enables or disables a device. Disabling it revokes its session and closes its websockets.',
   })
   setDeviceEnabled(
-    @Arg('id', () => ID, { description: 'Which device.' }) id: string,
-    @Arg('enabled', () => Boolean, { description: 'Whether it may log in.' }) enabled: boolean,
+    @Arg('id', () => ID, { description: 'Device id.' }) id: string,
+    @Arg('enabled', () => Boolean, { description: 'Whether the device may log in.' }) enabled: boolean,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<Device> {
@@ -43,30 +42,20 @@ export class DeviceAdminResolver {
 
   @AdminOnly()
   @Mutation(() => Device, {
-    description: 'Ends the session of a device and closes its sockets. It may log in again.',
+    description: 'Revokes the session of a device and closes its websockets. The device may log in again.',
   })
   kickDevice(
-    @Arg('id', () => ID, { description: 'Which device.' }) id: string,
+    @Arg('id', () => ID, { description: 'Device id.' }) id: string,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<Device> {
     return kickDevice(context, { actorId: userId, id });
   }
 
-  @AdminOnly()
-  @Mutation(() => Device, {
-    description:
-      'Takes a device from its account; answers with it as it was. The last way into an account that has a live subscription stays, any other closes the account.',
+  @FieldResolver(() => User, {
+    nullable: true,
+    description: 'The owner of the device; null unless the caller is an admin.',
   })
-  deleteDevice(
-    @Arg('id', () => ID, { description: 'Which device.' }) id: string,
-    @CurrentUser() { userId }: UserCaller,
-    @Ctx() context: Context,
-  ): Promise<Device> {
-    return deleteDevice(context, { actorId: userId, id });
-  }
-
-  @FieldResolver(() => User, { nullable: true, description: 'Whose it is; for admins, null for others.' })
   user(@Root() { userId }: DeviceRow, @Ctx() context: Context): Promise<User | null> {
     return findOwner(context, { userId });
   }

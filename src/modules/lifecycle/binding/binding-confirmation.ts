@@ -5,92 +5,93 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 
-/** What somebody must decide before a device is bound. */
-export type DecisionKind = 'DEVICE_BOUND_ELSEWHERE' | 'DEVICE_LIMIT_REACHED';
+/** Effects of a binding that the user has to confirm; each is also the code of its error. */
+export type ConfirmationKind = 'DEVICE_BOUND_ELSEWHERE' | 'DEVICE_LIMIT_REACHED';
 
-const DECISION_MS = 300 * SECOND_MS;
+/** How long a confirmation token is valid. */
+const TOKEN_MS = 300 * SECOND_MS;
 
-const Payload = z.object({
+const Intent = z.object({
   identifier: z.string(),
-  /** Null for an account that this very call makes. */
+  /** Null for an account that the login itself creates. */
   targetUserId: z.string().nullable(),
-  /** Whose it would be no longer; null for a device that is new, or the target's own. */
+  /** The account that would lose the device; null for a new device or one of the target. */
   ownerId: z.string().nullable(),
   confirmed: z.array(z.enum(['DEVICE_BOUND_ELSEWHERE', 'DEVICE_LIMIT_REACHED'])),
 });
 
-/** What is to be bound to whom, and what was decided about it so far. */
-export type BindingQuestion = z.infer<typeof Payload>;
+/** A binding that waits for confirmation, and what has been confirmed so far. */
+export type BindingIntent = z.infer<typeof Intent>;
 
-/** Thrown inside the transaction of a binding, which it rolls back: it needs a decision that nobody has made yet. */
-export class DecisionNeeded extends Error {
+/** Rolls back the transaction of a binding whose effects have not been confirmed. */
+export class ConfirmationRequired extends Error {
   constructor(
-    readonly kind: DecisionKind,
-    /** An account that is there already: the target, or the one that the device belongs to. */
+    readonly kind: ConfirmationKind,
+    /** An account that survives the rollback: the target, or the owner of the device. */
     readonly userId: string,
-    readonly question: BindingQuestion,
+    readonly intent: BindingIntent,
   ) {
-    super(`a binding needs a decision: ${kind}`);
-    this.name = 'DecisionNeeded';
+    super(`confirmation required: ${kind}`);
+    this.name = 'ConfirmationRequired';
   }
 }
 
 /**
- * Does the work, and turns a decision that it needs into a refusal with a token, which stands for the decision when
- * the same call is made again with it.
+ * Runs the work and turns `ConfirmationRequired` into an error with a confirmation token. Repeating
+ * the login with the token confirms the binding.
  *
  * @throws DeviceError DEVICE_BOUND_ELSEWHERE or DEVICE_LIMIT_REACHED, with `confirmationToken`
  */
-export async function askingForDecisions<Result>(
+export async function withConfirmationToken<Result>(
   { db }: Pick<Services, 'db'>,
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof DecisionNeeded)) throw error;
-    const { kind, userId, question } = error;
+    if (!(error instanceof ConfirmationRequired)) throw error;
+    const { kind, userId, intent } = error;
     const confirmationToken = randomBytes(32).toString('base64url');
-    const expiresAt = new Date((await databaseNow(db)).getTime() + DECISION_MS);
+    const expiresAt = new Date((await databaseNow(db)).getTime() + TOKEN_MS);
     await db.pendingBinding.create({
-      data: { tokenHash: hashOf(confirmationToken), userId, kind, payload: question, expiresAt },
+      data: { tokenHash: hashOf(confirmationToken), userId, kind, payload: intent, expiresAt },
     });
     throw new DeviceError(kind, { confirmationToken });
   }
 }
 
-/** What the token asks about; null when it is none of ours, too old or used. */
-export async function readDecision(
+/** Finds a pending binding by its token; null for an unknown, used or expired one. */
+export async function findPendingBinding(
   tx: Pick<Transaction, '$queryRaw' | 'pendingBinding'>,
   token: string,
-): Promise<(BindingQuestion & { kind: DecisionKind }) | null> {
+): Promise<(BindingIntent & { kind: ConfirmationKind }) | null> {
   const pending = await tx.pendingBinding.findUnique({
     where: { tokenHash: hashOf(token), usedAt: null, expiresAt: { gt: await databaseNow(tx) } },
   });
   if (!pending) return null;
-  return { ...Payload.parse(pending.payload), kind: pending.kind as DecisionKind };
+  return { ...Intent.parse(pending.payload), kind: pending.kind as ConfirmationKind };
 }
 
 /**
- * Uses a token up, in the transaction of the binding that it allows.
+ * Consumes a confirmation token, inside the transaction of the binding that it confirms.
  *
- * @returns what was decided; nothing for a token that is used, too old, or about something else: then the refusal comes
- *   again, with a new token
+ * @returns what has been confirmed; nothing for a token that is used, expired or belongs to another
+ *   intent, so the caller fails with `ConfirmationRequired` and a new token is issued
  */
-export async function spendDecision(
+export async function consumeConfirmationToken(
   tx: Transaction,
-  { token, question }: { token: string | null | undefined; question: BindingQuestion },
-): Promise<DecisionKind[]> {
-  const decision = token ? await readDecision(tx, token) : null;
-  if (!token || !decision || !isSame(decision, question)) return [];
+  { token, intent }: { token: string | null | undefined; intent: BindingIntent },
+): Promise<ConfirmationKind[]> {
+  const pending = token ? await findPendingBinding(tx, token) : null;
+  if (!token || !pending || !isSameIntent(pending, intent)) return [];
   const { count } = await tx.pendingBinding.updateMany({
     where: { tokenHash: hashOf(token), usedAt: null },
     data: { usedAt: await databaseNow(tx) },
   });
-  return count === 1 ? [...decision.confirmed, decision.kind] : [];
+  return count === 1 ? [...pending.confirmed, pending.kind] : [];
 }
 
-const isSame = (one: BindingQuestion, other: BindingQuestion) =>
+const isSameIntent = (one: BindingIntent, other: BindingIntent) =>
   one.identifier === other.identifier &&
   one.targetUserId === other.targetUserId &&
   one.ownerId === other.ownerId;

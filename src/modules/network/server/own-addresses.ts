@@ -1,5 +1,5 @@
 import { addressKey } from '../../../platform/redis/rate-limit.ts';
-import { outsideRequestScope, requestScope } from '../../../platform/request-scope.ts';
+import { clientIp, outsideRequestScope } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 
 /** A new server is known after this time. */
@@ -22,8 +22,8 @@ export async function isOurServer({ db }: Pick<Services, 'db'>, ip: string): Pro
  * those who share it must not lock each other out.
  */
 export async function countedAddress(services: Pick<Services, 'db'>): Promise<string | null> {
-  const ip = requestScope()?.ip ?? '';
-  return (await isOurServer(services, ip)) ? null : addressKey(ip);
+  const ip = clientIp();
+  return ip === null || (await isOurServer(services, ip)) ? null : addressKey(ip);
 }
 
 async function readAddresses({ db }: Pick<Services, 'db'>): Promise<ReadonlySet<string>> {

@@ -27,11 +27,11 @@ describe('a node that is edited', () => {
     const users = await Promise.all(Array.from({ length: 200 }, () => buildUser(services.db)));
     await Promise.all(users.map(({ id: userId }) => buildSubscription(services.db, { userId, planId })));
     const { watchedUsers } = createShared(services, { BATCH_SIZE: 1, REDEMPTION_LOCK: false });
-    const wanted = { subscriptions: true, nodes: true, devices: [], deviceCount: false };
+    const selection = { subscriptions: true, nodes: true, devices: [], deviceCount: false };
     const seen: string[] = [];
     const heardAt: number[] = [];
     const streams = await Promise.all(
-      users.map(({ id: userId }) => watchViewer({ ...services, watchedUsers }, { userId, wanted })),
+      users.map(({ id: userId }) => watchViewer({ ...services, watchedUsers }, { userId, selection })),
     );
     streams.map(async (stream) => {
       for await (const account of stream) {

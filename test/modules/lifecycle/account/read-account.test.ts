@@ -110,7 +110,7 @@ describe('readAccount', () => {
     for (let time = 0; time < 60; time++) {
       const account = await readAccount(api.services, {
         userId,
-        wanted: { subscriptions: true, nodes: false, deviceCount: true, devices: [{ first: 100 }] },
+        selection: { subscriptions: true, nodes: false, deviceCount: true, devices: [{ first: 100 }] },
       });
       const page = [...(account?.devicePages?.values() ?? [])][0];
       seen.push([page?.nodes.length ?? -1, (await page?.totalCount) ?? -2]);
@@ -123,10 +123,10 @@ describe('readAccount', () => {
   });
 
   it('is null for an account that is not there', async () => {
-    const wanted = { subscriptions: true, nodes: true, deviceCount: true, devices: [{}] };
+    const selection = { subscriptions: true, nodes: true, deviceCount: true, devices: [{}] };
 
     expect(
-      await readAccount(api.services, { userId: '019a0000-0000-7000-8000-00000000000f', wanted }),
+      await readAccount(api.services, { userId: '019a0000-0000-7000-8000-00000000000f', selection }),
     ).toBeNull();
   });
 });

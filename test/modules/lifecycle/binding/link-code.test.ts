@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { UserCaller } from '../../../../src/modules/kernel/caller.ts';
 import { createLinkCode } from '../../../../src/modules/lifecycle/binding/create-link-code.ts';
-import { findLinkCode, spendLinkCode } from '../../../../src/modules/lifecycle/binding/link-code.ts';
+import { consumeLinkCode, findLinkCode } from '../../../../src/modules/lifecycle/binding/link-code.ts';
 import { createSecrets } from '../../../../src/platform/keys/secrets.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildUser } from '../../../support/factories.ts';
@@ -114,7 +114,7 @@ describe('spendLinkCode', () => {
     const { code } = await createLinkCode(services, { caller: await newCaller() });
 
     const failed = services.db.$transaction(async (tx) => {
-      await spendLinkCode(tx, services.secrets, code);
+      await consumeLinkCode(tx, services.secrets, code);
       throw new Error('something else went wrong');
     });
 
@@ -142,7 +142,8 @@ async function newCaller(role: 'USER' | 'ADMIN' = 'USER'): Promise<UserCaller> {
 const storedOf = (userId: string) => services.db.linkCode.findMany({ where: { userId } });
 
 const find = (typed: string) => findLinkCode(services.db, services.secrets, typed);
-const spend = (typed: string) => services.db.$transaction((tx) => spendLinkCode(tx, services.secrets, typed));
+const spend = (typed: string) =>
+  services.db.$transaction((tx) => consumeLinkCode(tx, services.secrets, typed));
 
 async function secondsUntil(end: Date): Promise<number> {
   const [row] = await services.db.$queryRaw<{ now: Date }[]>`SELECT tessera_now() AS now`;

@@ -23,7 +23,7 @@ const SAY_NO_NODE = { log: { warn: vi.fn() } };
 
 /** The nodes that the user sees, of all of his subscriptions. */
 async function nodesOf(userId: string, changes: Partial<RunningServices> = {}) {
-  const account = await readAccount({ ...services, ...changes }, { userId, wanted: WANTED });
+  const account = await readAccount({ ...services, ...changes }, { userId, selection: WANTED });
   return account?.subscriptions?.flatMap(({ nodes }) => nodes ?? []) ?? [];
 }
 
