@@ -4,7 +4,7 @@ import { lockUsers } from '../../src/modules/kernel/locks.ts';
 import { newCode } from '../support/codes.ts';
 import { buildSession } from '../support/factories.ts';
 import { scale } from '../support/lab/profile.ts';
-import { countWaiting, meeting } from '../support/meeting.ts';
+import { countWaiting, meeting } from '../support/blocked-work.ts';
 import { armed, eventually, type Redeeming, startRedeeming } from '../support/redeeming.ts';
 
 const USERS = 12;

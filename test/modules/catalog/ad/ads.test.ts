@@ -16,7 +16,7 @@ import {
 } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
 import { buildAd, inDays } from '../../../support/factories.ts';
-import { meeting } from '../../../support/meeting.ts';
+import { meeting } from '../../../support/blocked-work.ts';
 
 let api: TestApi;
 let admin: TestUser;

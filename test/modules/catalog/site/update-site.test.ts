@@ -14,7 +14,7 @@ import { newSecret, startTestApi, type TestApi, type TestUser } from '../../../s
 import { createClient, post } from '../../../support/client.ts';
 import { databaseUrlOf } from '../../../support/database.ts';
 import { buildPlan, unique } from '../../../support/factories.ts';
-import { meeting } from '../../../support/meeting.ts';
+import { meeting } from '../../../support/blocked-work.ts';
 
 let api: TestApi;
 let admin: TestUser;
