@@ -62,11 +62,11 @@ describe('the budget of operations', () => {
     const config = readConfig({ PORT: '0' });
     const shared = {
       ...createShared(api.services, config),
-      operationBudget: {
-        spendRequest: async () => {
+      operationRateLimiter: {
+        countRequest: async () => {
           throw new PlatformError('RATE_LIMITED', { retryAfterSeconds: 7 });
         },
-        spend: () => {},
+        countRootField: () => {},
       },
     };
     const graphql = { schema: await createSchema(), shared };
@@ -83,7 +83,7 @@ describe('the budget of operations', () => {
   });
 });
 
-describe('createOperationBudget', () => {
+describe('createOperationRateLimiter', () => {
   it('counts the requests of an address by its network, and those of our own servers not at all', async () => {
     await buildServer(api.services.db, { address: '198.51.100.7' });
     const budget = createOperationRateLimiter(api.services, { enabled: true });
