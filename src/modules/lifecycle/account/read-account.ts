@@ -47,8 +47,8 @@ type AccountServices = Pick<Services, 'db' | 'cache' | 'secrets' | 'log'>;
 
 /**
  * Reads an account, its subscriptions with their nodes, and its devices from one snapshot: one
- * REPEATABLE READ transaction with at most two statements plus one per page of devices, however many
- * subscriptions there are. Node lists come from the cache if PostgreSQL confirms their version.
+ * REPEATABLE READ transaction with at most two statements plus one per page of devices, regardless of
+ * the number of subscriptions. Node lists come from the cache if PostgreSQL confirms their version.
  *
  * @returns null when the account does not exist
  */

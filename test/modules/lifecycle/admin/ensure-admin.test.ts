@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureAdmin } from '../../../../src/modules/lifecycle/admin/ensure-admin.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
+import { required } from '../../../../src/platform/required.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildIdentity, buildUser } from '../../../support/factories.ts';
 import { createTestServices } from '../../../support/services.ts';
@@ -26,7 +27,7 @@ describe('ensureAdmin', () => {
     expect(await services.db.auditEntry.findMany()).toMatchObject([
       { action: 'createAdmin', actorId: null, targetId: userId },
     ]);
-    const password = created?.generatedPassword ?? '';
+    const password = required(created?.generatedPassword, 'generated password');
     expect(password.length).toBeGreaterThanOrEqual(20);
     expect((await logIn(services, { email, password })).user).toMatchObject({ id: userId, role: 'ADMIN' });
   });

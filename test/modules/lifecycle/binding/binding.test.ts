@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { DomainError } from '../../../../src/platform/errors.ts';
+import { required } from '../../../../src/platform/required.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import {
   CreateLinkCodeDocument,
@@ -33,7 +35,10 @@ afterEach(() => setLimit(5));
 const setLimit = (deviceLimit: number | null) =>
   services.db.siteSettings.update({ where: { id: 1 }, data: { deviceLimit } });
 const pendingBinding = async (token: string | undefined) =>
-  (await api.anonymous.get(PendingBindingDocument, { token: token ?? '' })).pendingBinding;
+  (await api.anonymous.get(PendingBindingDocument, { token: required(token, 'confirmation token') }))
+    .pendingBinding;
+const tokenIn = ({ details }: Pick<DomainError, 'details'>) =>
+  required(details.confirmationToken, 'confirmation token');
 const many = <T>(count: number, make: (index: number) => T) =>
   Array.from({ length: count }, (_, index) => make(index));
 
@@ -448,13 +453,11 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     ],
     [
       'issued for another device',
-      async (_, owner) =>
-        (await refusalOf(j.join(await j.newApp(), owner.userId))).details.confirmationToken ?? '',
+      async (_, owner) => tokenIn(await refusalOf(j.join(await j.newApp(), owner.userId))),
     ],
     [
       'issued for another account',
-      async (app) =>
-        (await refusalOf(j.join(app, (await j.newApp()).userId))).details.confirmationToken ?? '',
+      async (app) => tokenIn(await refusalOf(j.join(app, (await j.newApp()).userId))),
     ],
     [
       'issued for the previous owner of the device',
@@ -470,7 +473,7 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
   ])('is returned again with a new token for one that is %s', async (_, tokenOf) => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const { details } = await refusalOf(j.join(app, owner.userId));
-    const confirmationToken = await tokenOf(app, owner, details.confirmationToken ?? '');
+    const confirmationToken = await tokenOf(app, owner, tokenIn({ details }));
 
     const again = await refusalOf(j.join(app, owner.userId, { confirmationToken }));
 
@@ -541,12 +544,12 @@ describe('pendingBinding', () => {
   it('fails with NOT_FOUND for a token that is unknown, used or expired', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const { details } = await refusalOf(j.join(app, owner.userId));
-    const used = details.confirmationToken ?? '';
+    const used = tokenIn({ details });
     await j.join(app, owner.userId, details);
     const { details: later } = await refusalOf(j.join(await j.newApp(), owner.userId));
     await services.db.pendingBinding.updateMany({ where: { usedAt: null }, data: { expiresAt: new Date() } });
 
-    for (const token of [used, later.confirmationToken ?? '', newSecret(), '']) {
+    for (const token of [used, tokenIn({ details: later }), newSecret(), '']) {
       const { extensions } = await api.anonymous.refused(PendingBindingDocument, { token });
       expect(extensions.code).toBe('NOT_FOUND');
     }

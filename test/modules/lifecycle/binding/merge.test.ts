@@ -5,6 +5,7 @@ import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
 import { mergeAccounts } from '../../../../src/modules/lifecycle/account/merge-accounts.ts';
 import { previewRedemption } from '../../../../src/modules/redemption/accept/preview-redemption.ts';
 import type { Transaction } from '../../../../src/platform/database/database.ts';
+import { required } from '../../../../src/platform/required.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { ViewerChangedDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
@@ -226,7 +227,9 @@ describe('mergeAccounts', () => {
     expect(await services.db.deviceStay.findUnique({ where: { id: stay.id } })).toMatchObject({
       userId: intoId,
     });
-    expect(daysLeft(await subscription(kept.subscriptionId ?? ''))).toBeCloseTo(42, 3);
+    expect(
+      daysLeft(await subscription(required(kept.subscriptionId, 'subscription of the order'))),
+    ).toBeCloseTo(42, 3);
     for (const left of ['order', 'redemption', 'userSubscription', 'deviceStay'] as const) {
       expect(await (services.db[left] as typeof services.db.order).count({ where: { userId: fromId } })).toBe(
         0,
@@ -245,7 +248,7 @@ describe('mergeAccounts', () => {
 
     await merge(fromId, intoId);
 
-    const survivor = await subscription(subscriptionId ?? '');
+    const survivor = await subscription(required(subscriptionId, 'subscription of the order'));
     expect(survivor).toMatchObject({ userId: intoId, status: 'ACTIVE', trafficLimit: 200n });
     expect(daysLeft(survivor)).toBeCloseTo(42, 3);
     expect(await r.uses(shared.id)).toEqual({ usedCount: 2, reservedCount: 0 });
@@ -521,8 +524,12 @@ describe('concurrent merges', () => {
       const [survivor, ...others] = users.filter(({ deletedAt }) => deletedAt === null);
       expect(others).toEqual([]);
       expect(users.map(({ mergedIntoId }) => mergedIntoId).sort()).toEqual([survivor?.id, null].sort());
-      expect(await services.db.device.count({ where: { userId: survivor?.id ?? '' } })).toBe(2);
-      const live = (await subscriptionsOf(survivor?.id ?? '')).filter(({ status }) => status === 'ACTIVE');
+      expect(
+        await services.db.device.count({ where: { userId: required(survivor, 'account that is left').id } }),
+      ).toBe(2);
+      const live = (await subscriptionsOf(required(survivor, 'account that is left').id)).filter(
+        ({ status }) => status === 'ACTIVE',
+      );
       expect(live.map((one) => Math.round(daysLeft(one)))).toEqual([30]);
     }
   });

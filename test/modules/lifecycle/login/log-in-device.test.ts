@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findSession } from '../../../../src/modules/identity/session/find-session.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { inRequestScope } from '../../../../src/platform/request-scope.ts';
+import { required } from '../../../../src/platform/required.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { DeviceLoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi } from '../../../support/api.ts';
@@ -96,7 +97,7 @@ describe('logInDevice', () => {
     const after = await counts();
     expect(new Set(logins.map(({ user }) => user.id)).size).toBe(1);
     expect(after.slice(0, 3)).toEqual(before.slice(0, 3).map((count) => count + 1));
-    const deviceId = logins[0]?.device?.id ?? '';
+    const deviceId = required(logins[0]?.device, 'device of the login').id;
     expect(await services.db.session.count({ where: { deviceId, revokedAt: null } })).toBe(1);
   });
 
@@ -163,7 +164,7 @@ describe('logInDevice', () => {
     const logins = await Promise.all(Array.from({ length: 20 }, () => logIn(device)));
 
     expect(logins).toHaveLength(20);
-    const sessions = { deviceId: login.device?.id ?? '' };
+    const sessions = { deviceId: required(login.device, 'device of the login').id };
     expect(await services.db.session.count({ where: sessions })).toBe(21);
     expect(await services.db.session.count({ where: { ...sessions, revokedAt: null } })).toBe(1);
   });

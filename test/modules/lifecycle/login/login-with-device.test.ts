@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
+import { required } from '../../../../src/platform/required.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { LoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
@@ -145,7 +146,11 @@ describe('logIn with a device', () => {
     const { device: bound } = await logIn(services, { email, password, device });
     if (what === 'account')
       await services.db.user.update({ where: { id: userId }, data: { enabled: false } });
-    else await services.db.device.update({ where: { id: bound?.id ?? '' }, data: { enabled: false } });
+    else
+      await services.db.device.update({
+        where: { id: required(bound, 'device of the login').id },
+        data: { enabled: false },
+      });
 
     const refusal = await refusalOf(logIn(services, { email, password, device }));
 

@@ -4,6 +4,7 @@ import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { register } from '../../../../src/modules/lifecycle/login/register.ts';
 import { inRequestScope } from '../../../../src/platform/request-scope.ts';
+import { required } from '../../../../src/platform/required.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { LoginDocument, RegisterDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
@@ -210,7 +211,7 @@ describe('register with a device', () => {
     );
     expect(
       await services.db.auditEntry.count({
-        where: { action: 'deviceProofRefused', targetId: device?.id ?? '' },
+        where: { action: 'deviceProofRefused', targetId: required(device, 'device of the login').id },
       }),
     ).toBe(1);
     await expect(logIn(services, input)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
