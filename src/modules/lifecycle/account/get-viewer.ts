@@ -20,9 +20,7 @@ export async function getViewer(
   return null;
 }
 
-/**
- * Reads the owner of an object; null unless the caller is an admin. Concurrent calls share a query.
- */
+/** Reads the owner of an object for admins, null for others. Concurrent calls share a query. */
 export async function findOwner(
   { db, caller }: Pick<Services, 'db'> & { caller: Caller },
   { userId }: { userId: string },

@@ -5,7 +5,7 @@ import { checkId } from '../../../platform/input.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 
 /**
- * Locks the user first of all, as the lock order requires, then reads the row.
+ * Locks an account, then reads it. Call it first: users come first in the lock order.
  *
  * @throws PlatformError NOT_FOUND, also when the account is closed
  */

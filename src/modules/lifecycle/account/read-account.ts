@@ -33,9 +33,7 @@ export interface AccountSelection {
 /** An account with its selected parts, read from one database snapshot. */
 export interface AccountSnapshot extends User {
   subscriptions?: (SubscriptionOfPlan & { nodes?: SubscriptionNode[] })[];
-  /**
-   * By `pageKey`. Pages with invalid arguments are absent, so their own resolver reports the error.
-   */
+  /** By `pageKey`. Pages with invalid arguments are absent; their resolver reports the error. */
   devicePages?: ReadonlyMap<string, Page<Device>>;
 }
 
@@ -47,8 +45,8 @@ type AccountServices = Pick<Services, 'db' | 'cache' | 'secrets' | 'log'>;
 
 /**
  * Reads an account, its subscriptions with their nodes, and its devices from one snapshot: one
- * REPEATABLE READ transaction with at most two statements plus one per page of devices, regardless of
- * the number of subscriptions. Node lists come from the cache if PostgreSQL confirms their version.
+ * REPEATABLE READ transaction with at most two statements plus one per page of devices, regardless
+ * of the number of subscriptions. Cached node lists are used if PostgreSQL confirms their version.
  *
  * @returns null when the account does not exist
  */

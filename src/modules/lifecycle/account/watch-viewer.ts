@@ -18,8 +18,8 @@ export function watchedUsers({ db, watcher }: Pick<Services, 'db' | 'watcher'>):
     pollOn: PLAN_CHANGED,
     spreadMs: SPREAD_MS,
     fingerprints: async (ids) => {
-      // xmin is the id of the transaction that wrote a row, so it changes with every update. The row
-      // of a plan changes with its node list, but no row stores which servers are online.
+      // xmin is the id of the transaction that wrote a row, so it changes with every update. The
+      // row of a plan changes with its node list, but no row stores which servers are online.
       const rows = await db.$queryRaw<{ id: string; fingerprint: string }[]>`
         SELECT u.id, concat_ws('|', u.xmin,
           (SELECT string_agg(concat_ws(':', s.xmin, p.xmin, s.expires_at <= tessera_now()), ',' ORDER BY s.id)

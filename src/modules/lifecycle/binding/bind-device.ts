@@ -34,9 +34,7 @@ export interface Binding {
   login: DeviceLogin;
   proof: ShownProof | null;
   site: SiteSettings;
-  /**
-   * True for a login with a link code: the account's own device may replace a lost secret or key.
-   */
+  /** Set by a login with a link code: the account's own device may replace a lost secret or key. */
   mayReplaceCredential: boolean;
 }
 
@@ -172,7 +170,7 @@ function moveConfirmed(
 
 /**
  * Checks the device limit of the account. A confirmed replacement skips the count, because it
- * leaves the number of devices unchanged even if that exceeds a limit lowered later.
+ * does not add a device, even when the account is over a limit that was lowered.
  *
  * @returns the ids of the sessions that ended with the replaced device
  */
