@@ -8,7 +8,10 @@ import { createSessionReads, type SessionReads } from './modules/identity/sessio
 import { createSessionWatch } from './modules/identity/session/watch-session.ts';
 import type { Caller } from './modules/kernel/caller.ts';
 import { watchedUsers } from './modules/lifecycle/account/watch-viewer.ts';
-import { createOperationBudget, type OperationBudget } from './modules/lifecycle/login/operation-budget.ts';
+import {
+  createOperationRateLimiter,
+  type OperationRateLimiter,
+} from './modules/lifecycle/login/operation-rate-limiter.ts';
 import { type AgentPresence, createAgentPresence } from './modules/network/agent/agent-presence.ts';
 import { createUserLists, type UserLists } from './modules/network/agent/user-lists.ts';
 import { createNodeListings, type NodeListings } from './modules/network/node-list/subscription-nodes.ts';
@@ -44,7 +47,7 @@ export interface Shared extends OrderCoalescers, UserLists, BatchReads, AccessTo
   ownAddresses: OwnAddresses;
   serverStates: ServerStates;
   propagations: Propagations;
-  operationBudget: OperationBudget;
+  operationRateLimiter: OperationRateLimiter;
   redemptionLock: boolean;
 }
 
@@ -80,7 +83,7 @@ export function createShared(
     ownAddresses,
     serverStates: createServerStates(services),
     propagations: createPropagations(services),
-    operationBudget: createOperationBudget({ ownAddresses }, { enabled: RATE_LIMITS }),
+    operationRateLimiter: createOperationRateLimiter({ ownAddresses }, { enabled: RATE_LIMITS }),
     redemptionLock: REDEMPTION_LOCK,
   };
 }

@@ -9,18 +9,21 @@ import { PlanResolver } from './modules/catalog/plan/plan.resolver.ts';
 import { SiteAdminResolver } from './modules/catalog/site/site.admin-resolver.ts';
 import { SiteResolver } from './modules/catalog/site/site.resolver.ts';
 import { TransportKeyAdminResolver } from './modules/catalog/site/transport-key.admin-resolver.ts';
+import { DeviceAdminResolver } from './modules/identity/device/device.admin-resolver.ts';
+import { DeviceResolver } from './modules/identity/device/device.resolver.ts';
 import {
   DevicePresenceResolver,
   DeviceStatisticsResolver,
 } from './modules/identity/presence/presence.resolver.ts';
+import { SessionResolver } from './modules/identity/session/session.resolver.ts';
 import { checkPolicy } from './modules/kernel/access.ts';
 import { UserAdminResolver } from './modules/lifecycle/account/user.admin-resolver.ts';
 import { UserResolver } from './modules/lifecycle/account/user.resolver.ts';
+import { BindingAdminResolver } from './modules/lifecycle/binding/binding.admin-resolver.ts';
 import { BindingResolver } from './modules/lifecycle/binding/binding.resolver.ts';
-import { DeviceAdminResolver } from './modules/lifecycle/binding/device.admin-resolver.ts';
-import { DeviceResolver } from './modules/lifecycle/binding/device.resolver.ts';
-import { AccountResolver } from './modules/lifecycle/login/account.resolver.ts';
-import { AuthResolver } from './modules/lifecycle/login/auth.resolver.ts';
+import { LinkCodeResolver } from './modules/lifecycle/binding/link-code.resolver.ts';
+import { DeviceLoginResolver } from './modules/lifecycle/login/device-login.resolver.ts';
+import { PasswordLoginResolver } from './modules/lifecycle/login/password-login.resolver.ts';
 import { AgentResolver } from './modules/network/agent/agent.resolver.ts';
 import { NodeAdminResolver } from './modules/network/node/node.admin-resolver.ts';
 import { SubscriptionNodeResolver } from './modules/network/node/node.resolver.ts';
@@ -46,21 +49,23 @@ import { DateTimeScalar } from './platform/graphql/scalars.ts';
 
 // biome-ignore lint/complexity/noBannedTypes: the type that type-graphql asks for
 const resolvers: NonEmptyArray<Function> = [
-  AccountResolver,
   AdAdminResolver,
   AdResolver,
   AgentResolver,
   AuditAdminResolver,
-  AuthResolver,
+  BindingAdminResolver,
   BindingResolver,
   CodeBatchAdminResolver,
   DeviceAdminResolver,
+  DeviceLoginResolver,
   DevicePresenceResolver,
   DeviceResolver,
   DeviceStatisticsResolver,
+  LinkCodeResolver,
   NodeAdminResolver,
   OrderAdminResolver,
   OrderResolver,
+  PasswordLoginResolver,
   PlanAdminResolver,
   PlanResolver,
   RedemptionAdminResolver,
@@ -68,11 +73,12 @@ const resolvers: NonEmptyArray<Function> = [
   RedemptionCodeResolver,
   RedemptionRecordResolver,
   RedemptionResolver,
-  StatisticsAdminResolver,
   ServerAdminResolver,
   ServerResolver,
+  SessionResolver,
   SiteAdminResolver,
   SiteResolver,
+  StatisticsAdminResolver,
   SubscriptionAdminResolver,
   SubscriptionNodeResolver,
   SubscriptionResolver,
@@ -115,7 +121,7 @@ export async function createSchema(): Promise<GraphQLSchema> {
   }
   enforcePolicies(schema, (policy, context: Context) => {
     checkPolicy(policy, context);
-    context.operationBudget.spend(context.caller);
+    context.operationRateLimiter.countRootField(context.caller);
   });
   return schema;
 }

@@ -114,7 +114,7 @@ async function identify(
   request: FastifyRequest,
 ): Promise<Caller> {
   try {
-    await shared.operationBudget.spendRequest(scopeOf(request, config).ip);
+    await shared.operationRateLimiter.countRequest(scopeOf(request, config).ip);
     const caller = await authenticate({ ...services, ...shared }, request.headers.authorization);
     if (!isSealed(request)) await ensureMaySpeakClear(caller);
     const scope = requestScope();

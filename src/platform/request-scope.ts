@@ -32,3 +32,8 @@ export function outsideRequestScope<T>(work: () => T): T {
 export function requestScope(): RequestScope | undefined {
   return storage.getStore();
 }
+
+/** The client's address in the current request, or null outside of one (a job, a sweep). */
+export function clientIp(): string | null {
+  return requestScope()?.ip ?? null;
+}

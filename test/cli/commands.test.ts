@@ -70,7 +70,10 @@ describe('tessera', () => {
   it.for([
     ['admin create --email user@example.test', /^EMAIL_TAKEN: /],
     ['admin create --email nowhere', /^BAD_USER_INPUT: email: must be/],
-    ['admin reset --email user@example.test', /^NOT_FOUND: No admin logs in by user@example\.test/],
+    [
+      'admin reset --email user@example.test',
+      /^NOT_FOUND: No admin has the e-mail address user@example\.test/,
+    ],
     ['codes create --plan None --unit DAY', /^NOT_FOUND: There is no plan "None"\. Existing plans: .*Basic/],
     ['codes create --plan Twice --unit DAY', /^BAD_USER_INPUT: Several plans are named "Twice"/],
     ['codes create --plan Basic --unit WEEK', /^BAD_USER_INPUT: input\.unitTime/],

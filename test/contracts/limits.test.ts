@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { OPERATION_RATES } from '../../src/modules/lifecycle/login/operation-budget.ts';
+import { OPERATION_RATES } from '../../src/modules/lifecycle/login/operation-rate-limiter.ts';
 import { LIMITS } from '../../src/platform/graphql/limits.ts';
 
 const page = readFileSync('docs/limits.md', 'utf8');

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../src/generated/prisma/client.ts';
 import { lockUsers } from '../../src/modules/kernel/locks.ts';
+import { countWaiting, runBlocked } from '../support/blocked-work.ts';
 import { newCode } from '../support/codes.ts';
 import { buildSession } from '../support/factories.ts';
 import { scale } from '../support/lab/profile.ts';
-import { countWaiting, meeting } from '../support/meeting.ts';
 import { armed, eventually, type Redeeming, startRedeeming } from '../support/redeeming.ts';
 
 const USERS = 12;
@@ -59,7 +59,7 @@ describe('the locks of a redemption', () => {
     // Somebody in between holds both up, so that each has locked some users when the other comes for them.
     const blocker = [...users].sort()[USERS / 2] ?? '';
     const meet = async (work: () => Promise<unknown>) => {
-      const met = await meeting(one.services.db, (tx) => lockUsers(tx, [blocker]), work, 2);
+      const met = await runBlocked(one.services.db, (tx) => lockUsers(tx, [blocker]), work, 2);
       expect(met.status).toBe('fulfilled');
     };
     for (let round = 0; round < ROUNDS; round++) {

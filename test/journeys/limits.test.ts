@@ -5,9 +5,9 @@ import { readConfig } from '../../src/config.ts';
 import { createShared } from '../../src/context.ts';
 import { startServer } from '../../src/http/server.ts';
 import {
-  createOperationBudget,
+  createOperationRateLimiter,
   OPERATION_RATES,
-} from '../../src/modules/lifecycle/login/operation-budget.ts';
+} from '../../src/modules/lifecycle/login/operation-rate-limiter.ts';
 import { PlatformError } from '../../src/platform/errors.ts';
 import { LIMITS } from '../../src/platform/graphql/limits.ts';
 import { createSchema } from '../../src/schema.ts';
@@ -62,11 +62,11 @@ describe('the budget of operations', () => {
     const config = readConfig({ PORT: '0' });
     const shared = {
       ...createShared(api.services, config),
-      operationBudget: {
-        spendRequest: async () => {
+      operationRateLimiter: {
+        countRequest: async () => {
           throw new PlatformError('RATE_LIMITED', { retryAfterSeconds: 7 });
         },
-        spend: () => {},
+        countRootField: () => {},
       },
     };
     const graphql = { schema: await createSchema(), shared };
@@ -83,12 +83,12 @@ describe('the budget of operations', () => {
   });
 });
 
-describe('createOperationBudget', () => {
+describe('createOperationRateLimiter', () => {
   it('counts the requests of an address by its network, and those of our own servers not at all', async () => {
     await buildServer(api.services.db, { address: '198.51.100.7' });
-    const budget = createOperationBudget(api.services, { enabled: true });
+    const budget = createOperationRateLimiter(api.services, { enabled: true });
     const spend = (times: number, ip: string) =>
-      Promise.all(Array.from({ length: times }, () => budget.spendRequest(ip)));
+      Promise.all(Array.from({ length: times }, () => budget.countRequest(ip)));
     await spend(OPERATION_RATES.address.burst, '2001:db8:9:9::1');
 
     await expect(spend(1_000, '2001:db8:9:9::2')).rejects.toMatchObject({ code: 'RATE_LIMITED' });
@@ -97,9 +97,9 @@ describe('createOperationBudget', () => {
   });
 
   it('counts agents for themselves', () => {
-    const budget = createOperationBudget(api.services, { enabled: true });
+    const budget = createOperationRateLimiter(api.services, { enabled: true });
     const spend = (times: number, serverId: string) => {
-      for (let n = 0; n < times; n++) budget.spend({ kind: 'agent', serverId, tokenHash: '' });
+      for (let n = 0; n < times; n++) budget.countRootField({ kind: 'agent', serverId, tokenHash: '' });
     };
 
     expect(() => spend(OPERATION_RATES.agent.burst + 1_000, 'one')).toThrow(PlatformError);

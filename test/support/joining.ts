@@ -3,8 +3,10 @@ import type { Login } from '../../src/modules/identity/session/tokens.ts';
 import { createLinkCode } from '../../src/modules/lifecycle/binding/create-link-code.ts';
 import { logInDevice } from '../../src/modules/lifecycle/login/log-in-device.ts';
 import { DomainError } from '../../src/platform/errors.ts';
+import { required } from '../../src/platform/required.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { newSecret } from './api.ts';
+import { countWaiting } from './blocked-work.ts';
 import { eventually } from './redeeming.ts';
 import type { TestServices } from './services.ts';
 
@@ -21,7 +23,7 @@ export interface App {
 /** An app before its first login. */
 export const newInstallation = () => ({ identifier: `device-${randomUUID()}`, secret: newSecret() });
 
-/** Devices that join accounts of others by link codes, without HTTP. */
+/** Logs devices in to other accounts with link codes, without HTTP. */
 export function joiningWith(services: TestServices) {
   const { db } = services;
   const linkCode = async (userId: string): Promise<string> => {
@@ -34,18 +36,22 @@ export function joiningWith(services: TestServices) {
     linkCode,
     join,
     logIn: (input: Input) => logInDevice(services, input),
-    /** With an account of its own. */
+    /** Registers a new device, which gets its own account. */
     newApp: async (): Promise<App> => {
       const installation = newInstallation();
       const { user, device } = await logInDevice(services, installation);
-      return { ...installation, userId: user.id, deviceId: device?.id ?? '' };
+      return { ...installation, userId: user.id, deviceId: required(device, 'device of the login').id };
     },
-    /** Says yes to whatever is asked, and gives `replaceDeviceId` where there is one. */
-    joinAnyhow: async (app: Partial<App>, userId: string, more: Partial<Input> = {}): Promise<Login> => {
-      const say = (confirmationToken?: string) => join(app, userId, { ...more, confirmationToken });
-      return say()
-        .catch((refusal: unknown) => say(tokenOf(refusal)))
-        .catch((refusal: unknown) => say(tokenOf(refusal)));
+    /** Joins and confirms up to two times, first the move and then the replacement of a device. */
+    joinWithConfirmations: async (
+      app: Partial<App>,
+      userId: string,
+      more: Partial<Input> = {},
+    ): Promise<Login> => {
+      const attempt = (confirmationToken?: string) => join(app, userId, { ...more, confirmationToken });
+      return attempt()
+        .catch((error: unknown) => attempt(tokenOf(error)))
+        .catch((error: unknown) => attempt(tokenOf(error)));
     },
     ownerOf: async ({ identifier }: Pick<App, 'identifier'>) =>
       (await db.identity.findUnique({ where: { type_value: { type: 'DEVICE', value: identifier } } }))
@@ -53,26 +59,21 @@ export function joiningWith(services: TestServices) {
     devicesOf: async (userId: string) =>
       (await db.device.findMany({ where: { userId }, orderBy: { id: 'asc' } })).map(({ id }) => id),
     user: (id: string) => db.user.findUniqueOrThrow({ where: { id } }),
-    /** Until so many transactions wait for a lock. */
-    waitingForLocks: (count: number) =>
-      eventually(async () => {
-        const rows = await db.$queryRaw<unknown[]>`
-          SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-        return rows.length >= count;
-      }, 2_500),
+    /** Waits until `count` transactions wait for a lock. */
+    waitingForLocks: (count: number) => eventually(async () => (await countWaiting(db)) >= count, 2_500),
   };
 }
 
 const fieldsOf = ({ identifier = '', secret }: Partial<App>): Input => ({ identifier, secret });
 
-/** The token of a refusal that asks for a decision; any other refusal is thrown. */
-function tokenOf(refusal: unknown): string {
-  const token = refusal instanceof DomainError ? refusal.details.confirmationToken : undefined;
-  if (token === undefined) throw refusal;
+/** The confirmation token of an error; errors without one are thrown. */
+function tokenOf(error: unknown): string {
+  const token = error instanceof DomainError ? error.details.confirmationToken : undefined;
+  if (token === undefined) throw error;
   return token;
 }
 
-/** Every row there is, by table: what has not changed is equal. */
+/** All rows of each table as text, to compare the database before and after a call. */
 export async function everyRow({ db }: Pick<RunningServices, 'db'>): Promise<Record<string, string>> {
   const tables = await db.$queryRaw<{ name: string }[]>`
     SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`;

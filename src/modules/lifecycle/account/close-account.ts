@@ -3,7 +3,6 @@ import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
 import { endStaysOfUnboundDevices } from '../../identity/presence/device-stays.ts';
-import { endSessions } from '../../identity/session/end-sessions.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
 import { lockCodes, lockOrders } from '../../kernel/locks.ts';
@@ -11,8 +10,9 @@ import { changeUses } from '../../redemption/code/code-uses.ts';
 import { announceOrders } from '../../redemption/order/announce-orders.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { stopSubscriptions } from '../../subscription/live-subscriptions.ts';
+import { revokeAccess } from './revoke-access.ts';
 
-/** An account that was just closed, and what ended with it. */
+/** A closed account, and what its audit entry and announcements need. */
 export interface ClosedAccount {
   user: User;
   endedSessionIds: string[];
@@ -21,32 +21,35 @@ export interface ClosedAccount {
 }
 
 /**
- * Closes an account, inside a transaction that has locked its user. Its row stays; its identities go, so that its
- * e-mail address and its devices can be used for another one. Its sessions end, what it has live is stopped, link codes
- * and bindings that wait are used up. Orders that are PAID fail with ACCOUNT_DISABLED and give their uses back.
+ * Closes an account, inside a transaction that has locked its user. Keeps the row, but deletes the
+ * identities, which frees the e-mail address and the devices for other accounts. Revokes sessions,
+ * link codes and pending bindings, and stops live subscriptions. PAID orders fail with
+ * ACCOUNT_DISABLED and release the uses that they have reserved.
  */
 export async function closeAccount(tx: Transaction, userId: string): Promise<ClosedAccount> {
   const failedOrders = await failPaidOrders(tx, userId);
   const stoppedSubscriptionIds = await stopSubscriptions(tx, userId);
-  const endedSessionIds = await endSessions(tx, { userId });
+  const endedSessionIds = await revokeAccess(tx, userId);
   await removeIdentities(tx, userId);
   const now = await databaseNow(tx);
-  await tx.linkCode.updateMany({ where: { userId, usedAt: null }, data: { usedAt: now } });
   await tx.pendingBinding.updateMany({ where: { userId, usedAt: null }, data: { usedAt: now } });
   const user = await tx.user.update({ where: { id: userId }, data: { deletedAt: now } });
-  await giveUsesBack(tx, failedOrders);
+  await releaseUses(tx, failedOrders);
   return { user, endedSessionIds, failedOrders, stoppedSubscriptionIds };
 }
 
-/** What the audit log keeps of it. */
-export function auditedClosure({
+/** The `after` part of the audit entry. */
+export function auditOfClosure({
   stoppedSubscriptionIds,
   failedOrders,
 }: ClosedAccount): Prisma.InputJsonObject {
   return { stoppedSubscriptionIds, failedOrderIds: failedOrders.map(({ id }) => id) };
 }
 
-/** Closes its sockets, clears what was cached of its orders and wakes who watches it, agents included. After the commit. */
+/**
+ * Invalidates caches, closes the websockets of the account and wakes its watchers and the agents of
+ * its servers. Call it after the commit.
+ */
 export async function announceClosedAccount(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
   { user, endedSessionIds, failedOrders, stoppedSubscriptionIds }: ClosedAccount,
@@ -57,7 +60,7 @@ export async function announceClosedAccount(
   if (stoppedSubscriptionIds.length > 0) await announcePlanUsers(services, [user.id]);
 }
 
-/** Nobody else can give the user an order, or take one, while his row is locked. */
+/** The lock on the user keeps orders from being added to the account or moved out of it. */
 async function failPaidOrders(tx: Transaction, userId: string): Promise<Order[]> {
   const where = { userId, status: 'PAID' } as const;
   const paid = await tx.order.findMany({ where, select: { id: true } });
@@ -77,7 +80,7 @@ async function failPaidOrders(tx: Transaction, userId: string): Promise<Order[]>
   });
 }
 
-/** Devices and what is left of their sessions go with their identities; the stays remain. */
+/** Devices and their sessions are deleted by cascade; stays remain for the statistics. */
 async function removeIdentities(tx: Transaction, userId: string): Promise<void> {
   const devices = await tx.device.findMany({ where: { userId }, select: { id: true } });
   await endStaysOfUnboundDevices(
@@ -87,8 +90,8 @@ async function removeIdentities(tx: Transaction, userId: string): Promise<void> 
   await tx.identity.deleteMany({ where: { userId } });
 }
 
-/** The last of all: the rows of codes are the most wanted. */
-async function giveUsesBack(tx: Transaction, orders: readonly Order[]): Promise<void> {
+/** Runs last, because codes come last in the lock order and are the most contended rows. */
+async function releaseUses(tx: Transaction, orders: readonly Order[]): Promise<void> {
   const uses = orders.map(({ codeId }) => ({ codeId, reserved: -1, used: 0 }));
   await lockCodes(
     tx,

@@ -3,24 +3,24 @@ import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { type Caller, isAdmin } from '../../kernel/caller.ts';
-import { type Account, readAccount, type Wanted } from './read-account.ts';
+import { type AccountSelection, type AccountSnapshot, readAccount } from './read-account.ts';
 
 /**
- * The account of whoever asks, with what is wanted of it; null when no token came.
+ * Returns the caller's own account, or null for a request without a token.
  *
- * @throws PlatformError UNAUTHENTICATED when the token that came is not believed; FORBIDDEN for an agent
+ * @throws PlatformError UNAUTHENTICATED for an invalid token; FORBIDDEN for an agent
  */
 export async function getViewer(
   services: Pick<Services, 'db' | 'cache' | 'secrets' | 'log'>,
-  { caller, wanted }: { caller: Caller; wanted: Wanted },
-): Promise<Account | null> {
+  { caller, selection }: { caller: Caller; selection: AccountSelection },
+): Promise<AccountSnapshot | null> {
   if (caller.kind === 'agent') throw new PlatformError('FORBIDDEN');
-  if (caller.kind === 'user') return readAccount(services, { userId: caller.userId, wanted });
+  if (caller.kind === 'user') return readAccount(services, { userId: caller.userId, selection });
   if (caller.refusedToken) throw new PlatformError('UNAUTHENTICATED');
   return null;
 }
 
-/** Whose something is, for admins; null for others. For many at once it is one query. */
+/** Reads the owner of an object for admins, null for others. Concurrent calls share a query. */
 export async function findOwner(
   { db, caller }: Pick<Services, 'db'> & { caller: Caller },
   { userId }: { userId: string },
@@ -29,9 +29,9 @@ export async function findOwner(
 }
 
 /**
- * Anybody's account, for admins.
+ * Returns any account, for admins.
  *
- * @throws PlatformError NOT_FOUND, also when it is closed
+ * @throws PlatformError NOT_FOUND, also when the account is closed
  */
 export async function getUser({ db }: Pick<Services, 'db'>, { id }: { id: string }): Promise<User> {
   const user = await db.user.findUnique({ where: { id: checkId(id), deletedAt: null } });
@@ -39,7 +39,7 @@ export async function getUser({ db }: Pick<Services, 'db'>, { id }: { id: string
   return user;
 }
 
-/** The address an account logs in by; null when it has none. Asked for many accounts at once it is one query. */
+/** Reads the e-mail address of an account; null if it has none. Concurrent calls share a query. */
 export async function getEmail({ db }: Pick<Services, 'db'>, userId: string): Promise<string | null> {
   const identities = await db.user
     .findUnique({ where: { id: userId } })

@@ -3,22 +3,21 @@ import { literally } from '../../../platform/database/like.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** Which accounts; what is left out does not matter. */
+/** Absent fields match every account. */
 export interface UserListFilter {
-  /** How the address begins, in either case. */
+  /** Prefix of the e-mail address, case-insensitive. */
   email?: string | null;
   enabled?: boolean | null;
-  /** Of one of its devices, exactly. */
+  /** Exact short code of one of the account's devices. */
   shortCode?: string | null;
 }
 
-/** How accounts can be sorted. */
 export const USER_SORTS = {
   CREATED_AT_DESC: { order: 'desc' },
   CREATED_AT_ASC: { order: 'asc' },
 } satisfies Record<string, Sort>;
 
-/** Accounts that are not closed, the newest first unless they are sorted otherwise. */
+/** Lists the accounts that are not closed, newest first by default. */
 export function listUsers(
   services: Pick<Services, 'db' | 'secrets'>,
   {
@@ -40,10 +39,10 @@ function whereOf({ email, enabled, shortCode }: UserListFilter): Prisma.UserWher
   return {
     deletedAt: null,
     ...(enabled != null && { enabled }),
-    ...(email && { identities: { some: { type: 'EMAIL', value: beginningWith(email) } } }),
+    ...(email && { identities: { some: { type: 'EMAIL', value: startingWith(email) } } }),
     ...(shortCode && { devices: { some: { shortCode: shortCode.trim() } } }),
   };
 }
 
-/** Addresses are kept in lower case. */
-const beginningWith = (email: string) => ({ startsWith: literally(email.trim().toLowerCase()) });
+/** Addresses are stored in lower case. */
+const startingWith = (email: string) => ({ startsWith: literally(email.trim().toLowerCase()) });

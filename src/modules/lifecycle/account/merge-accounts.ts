@@ -1,7 +1,6 @@
 import type { UserSubscription } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import { endSessions } from '../../identity/session/end-sessions.ts';
 import { lockOrders, lockSubscriptionsOfUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import {
@@ -11,21 +10,22 @@ import {
   trafficLeft,
 } from '../../subscription/decide-merge.ts';
 import { isOverdueSql, OPEN_STATUSES } from '../../subscription/subscription-status.ts';
+import { revokeAccess } from './revoke-access.ts';
 
-/** Which account becomes part of which. */
+/** The account `fromId` is closed and `intoId` gets everything that it has. */
 export interface Merge {
   fromId: string;
   intoId: string;
 }
 
-/** What a merge would do to the subscriptions of both, as the database has them at this moment. */
+/** Reads the subscriptions of both accounts and decides how a merge would combine them. */
 export async function readMoves(
   tx: Pick<Transaction, '$queryRaw' | 'userSubscription'>,
   { fromId, intoId }: Merge,
 ): Promise<MergeDecision[]> {
   const [from, into, shared, now] = [
-    await readOpen(tx, fromId),
-    await readOpen(tx, intoId),
+    await readOpenSubscriptions(tx, fromId),
+    await readOpenSubscriptions(tx, intoId),
     await tx.$queryRaw<{ planId: string }[]>`
       SELECT DISTINCT a.plan_id AS "planId" FROM redemptions a JOIN redemptions b ON b.code_id = a.code_id
       WHERE a.user_id = ${fromId}::uuid AND b.user_id = ${intoId}::uuid`,
@@ -34,7 +34,10 @@ export async function readMoves(
   return decideMerge({ from, into, sharedPlanIds: new Set(shared.map(({ planId }) => planId)), now });
 }
 
-function readOpen(tx: Pick<Transaction, 'userSubscription'>, userId: string): Promise<UserSubscription[]> {
+function readOpenSubscriptions(
+  tx: Pick<Transaction, 'userSubscription'>,
+  userId: string,
+): Promise<UserSubscription[]> {
   return tx.userSubscription.findMany({
     where: { userId, status: { in: [...OPEN_STATUSES] } },
     orderBy: { id: 'asc' },
@@ -42,10 +45,11 @@ function readOpen(tx: Pick<Transaction, 'userSubscription'>, userId: string): Pr
 }
 
 /**
- * Makes an account that has no identity left part of another one, and closes it: subscriptions, orders, redemptions and
- * stays move over; its sessions end. Audited. The caller holds the locks on both users, taken together.
+ * Merges an account without identities into another one and closes it. Moves subscriptions, orders,
+ * redemptions and device stays, and revokes sessions and link codes. Audited. The caller has locked
+ * both users in one statement.
  *
- * @returns the ids of the sessions that ended
+ * @returns the ids of the revoked sessions
  */
 export async function mergeAccounts(tx: Transaction, merge: Merge): Promise<string[]> {
   const { fromId, intoId } = merge;
@@ -69,10 +73,10 @@ async function moveSubscriptions(
   moves: readonly MergeDecision[],
 ): Promise<void> {
   for (const { subscription, into, ...after } of moves) {
-    if (into) await joinSubscriptions(tx, { from: subscription, into, ...after });
+    if (into) await combineSubscriptions(tx, { from: subscription, into, ...after });
   }
-  await sweepExpired(tx, [fromId, intoId]);
-  // The rest moves as it is, what has ended included; a trial stays behind, stopped.
+  await expireOverdue(tx, [fromId, intoId]);
+  // The rest moves unchanged, including expired and stopped subscriptions; trials do not move.
   await tx.userSubscription.updateMany({
     where: { userId: fromId, isTrial: false },
     data: { userId: intoId, version: { increment: 1 } },
@@ -83,37 +87,41 @@ async function moveSubscriptions(
   });
 }
 
-/** Time that is over must be written down before a live subscription of the same plan may take its place. */
-async function sweepExpired(tx: Transaction, userIds: readonly string[]): Promise<void> {
+/**
+ * A user has at most one open subscription per plan (unique index), so overdue ones must become
+ * EXPIRED before a live one of the same plan moves in.
+ */
+async function expireOverdue(tx: Transaction, userIds: readonly string[]): Promise<void> {
   await tx.$executeRaw`
     UPDATE user_subscriptions SET status = 'EXPIRED', version = version + 1
     WHERE user_id = ANY(${[...userIds]}::uuid[]) AND ${isOverdueSql()}`;
 }
 
-interface Joining {
+interface SubscriptionPair {
   from: UserSubscription;
   into: UserSubscription;
   expiresAt: Date | null;
   trafficLimit: bigint | null;
 }
 
-async function joinSubscriptions(
+/** Stops `from` and gives its remaining time and traffic to `into`. */
+async function combineSubscriptions(
   tx: Transaction,
-  { from, into, expiresAt, trafficLimit }: Joining,
+  { from, into, expiresAt, trafficLimit }: SubscriptionPair,
 ): Promise<void> {
   await tx.userSubscription.update({
     where: { id: from.id },
     data: { status: 'STOPPED', version: { increment: 1 } },
   });
-  const isUsedUp = trafficLeft({ ...into, trafficLimit }) === 0n;
+  const isExhausted = trafficLeft({ ...into, trafficLimit }) === 0n;
   await tx.userSubscription.update({
     where: { id: into.id },
     data: {
       expiresAt,
       trafficLimit,
       bonusTraffic: bonusTraffic(into, trafficLimit),
-      status: isUsedUp ? 'EXHAUSTED' : 'ACTIVE',
-      // A trial that was given something paid for is one no longer.
+      status: isExhausted ? 'EXHAUSTED' : 'ACTIVE',
+      // Paid time turns a trial into a regular subscription.
       isTrial: false,
       version: { increment: 1 },
     },
@@ -127,10 +135,9 @@ async function closeMerged(
   { fromId, intoId }: Merge,
   moves: readonly MergeDecision[],
 ): Promise<string[]> {
-  const now = await databaseNow(tx);
-  const endedSessionIds = await endSessions(tx, { userId: fromId });
-  await tx.linkCode.updateMany({ where: { userId: fromId, usedAt: null }, data: { usedAt: now } });
-  await tx.user.update({ where: { id: fromId }, data: { deletedAt: now, mergedIntoId: intoId } });
+  const endedSessionIds = await revokeAccess(tx, fromId);
+  const deletedAt = await databaseNow(tx);
+  await tx.user.update({ where: { id: fromId }, data: { deletedAt, mergedIntoId: intoId } });
   const subscriptions = moves.map(({ subscription, into, expiresAt }) => ({
     id: subscription.id,
     intoId: into?.id ?? null,

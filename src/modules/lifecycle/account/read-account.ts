@@ -17,96 +17,96 @@ import {
   nodesOf,
 } from '../../network/node-list/subscription-nodes.ts';
 import type { SubscriptionWithPlan } from '../../subscription/subscription-columns.ts';
-import { type AccountRow, readAccountRow } from './read-account-row.ts';
+import { readUserWithSubscriptions, type UserWithSubscriptions } from './read-user-with-subscriptions.ts';
 
-/** What is wanted of an account beside itself. */
-export interface Wanted {
+/** Parts of an account to read in addition to its own fields. */
+export interface AccountSelection {
   subscriptions: boolean;
-  /** Those of its subscriptions. */
+  /** The nodes of its subscriptions. */
   nodes: boolean;
-  /** Each page of its devices that is asked for. */
+  /** One entry for each page of devices that the client requested. */
   devices: readonly PageArguments[];
-  /** How many there are on all pages. */
+  /** Whether to count the devices on all pages. */
   deviceCount: boolean;
 }
 
-/** An account with what was wanted of it, all of one moment. */
-export interface Account extends User {
+/** An account with its selected parts, read from one database snapshot. */
+export interface AccountSnapshot extends User {
   subscriptions?: (SubscriptionWithPlan & { nodes?: CredentialedNode[] })[];
-  /** By `pageKey`. A page that is refused is not among them: whoever asks for it is refused himself. */
+  /** By `pageKey`. Pages with invalid arguments are absent; their resolver reports the error. */
   devicePages?: ReadonlyMap<string, Page<Device>>;
 }
 
-/** One name for one page, whether an argument is absent or null. */
+/** Key of a page of devices; null and absent arguments give the same key. */
 export const pageKey = ({ first, after, last, before }: PageArguments): string =>
   JSON.stringify([first ?? null, after ?? null, last ?? null, before ?? null]);
 
 type AccountServices = Pick<Services, 'db' | 'cache' | 'secrets' | 'log'>;
 
 /**
- * Reads an account, its subscriptions with their nodes, and its devices, as they are at one and the same moment: in one
- * interactive transaction at REPEATABLE READ, of at most three statements, however many of them there are. What is in
- * the cache is taken from there when PostgreSQL says that it is the present version.
+ * Reads an account, its subscriptions with their nodes, and its devices from one snapshot: one
+ * REPEATABLE READ transaction with at most two statements plus one per page of devices, regardless
+ * of the number of subscriptions. Cached node lists are used if PostgreSQL confirms their version.
  *
- * @returns null when there is no such account
+ * @returns null when the account does not exist
  */
 export async function readAccount(
   services: AccountServices,
-  { userId, wanted }: { userId: string; wanted: Wanted },
-): Promise<Account | null> {
+  { userId, selection }: { userId: string; selection: AccountSelection },
+): Promise<AccountSnapshot | null> {
   const { db } = services;
-  if (!wanted.subscriptions && wanted.devices.length === 0)
+  if (!selection.subscriptions && selection.devices.length === 0)
     return db.user.findUnique({ where: { id: userId } });
-  const cached = wanted.nodes ? await recallLists(services, userId) : [];
-  const snapshot = await db.$transaction((tx) => readSnapshot(tx, services, { userId, wanted, cached }), {
+  const cached = selection.nodes ? await readListsFromCache(services, userId) : [];
+  const snapshot = await db.$transaction((tx) => readSnapshot(tx, services, { userId, selection, cached }), {
     isolationLevel: 'RepeatableRead',
   });
   if (!snapshot) return null;
-  if (wanted.nodes) await keepLists(services, userId, snapshot);
+  if (selection.nodes) await cacheLists(services, userId, snapshot);
   return snapshot.account;
 }
 
 interface Snapshot {
-  account: Account;
+  account: AccountSnapshot;
   planIds: string[];
-  /** Lists that were not in the cache. */
+  /** Node lists that were not cached. */
   read: NodeList[];
 }
 
 async function readSnapshot(
   tx: Transaction,
   services: AccountServices,
-  { userId, wanted, cached }: { userId: string; wanted: Wanted; cached: readonly NodeList[] },
+  { userId, selection, cached }: { userId: string; selection: AccountSelection; cached: readonly NodeList[] },
 ): Promise<Snapshot | null> {
-  const row = await readAccountRow(tx, { userId, ...wanted });
+  const row = await readUserWithSubscriptions(tx, { userId, ...selection });
   if (!row) return null;
   const plans = row.subscriptions.filter(hasNodes).map(({ plan }) => plan);
-  const planIds = wanted.nodes ? [...new Set(plans.map(({ id }) => id))] : [];
+  const planIds = selection.nodes ? [...new Set(plans.map(({ id }) => id))] : [];
   const present = { planIds, cached: presentLists(cached, plans) };
   const { lists, read } = await completeLists(tx, present, services);
-  const { heardOf: onlineServerIds } = row;
+  const { onlineServerIds } = row;
   const subscriptions = row.subscriptions.map((subscription) => {
     const nodes = lists.get(subscription.plan.id) ?? [];
     return {
       ...subscription,
-      ...(wanted.nodes && { nodes: nodesOf(subscription, { nodes, onlineServerIds }) }),
+      ...(selection.nodes && { nodes: nodesOf(subscription, { nodes, onlineServerIds }) }),
     };
   });
-  const devicePages = await readPages(tx, services, { row, pages: wanted.devices });
-  const account = { ...row.user, ...(wanted.subscriptions && { subscriptions }), devicePages };
+  const devicePages = await readPages(tx, services, { row, pages: selection.devices });
+  const account = { ...row.user, ...(selection.subscriptions && { subscriptions }), devicePages };
   return { account, planIds, read };
 }
 
 async function readPages(
   tx: Transaction,
   { secrets }: AccountServices,
-  { row, pages }: { row: AccountRow; pages: readonly PageArguments[] },
+  { row, pages }: { row: UserWithSubscriptions; pages: readonly PageArguments[] },
 ): Promise<Map<string, Page<Device>>> {
   const read = new Map<string, Page<Device>>();
   for (const page of pages) {
     try {
       const found = await listDevices({ db: tx, secrets }, { filter: { userId: row.user.id }, page });
-      read.set(pageKey(page), { ...found, totalCount: Promise.resolve(row.devices) });
+      read.set(pageKey(page), { ...found, totalCount: Promise.resolve(row.deviceCount) });
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
     }
@@ -114,22 +114,25 @@ async function readPages(
   return read;
 }
 
-/** Which lists an account needed when it was last read. A hint: where it is wrong, PostgreSQL is asked for one more. */
-const hintKey = (userId: string) => `node_lists_of:${userId}`;
-const KEEP_HINT_SECONDS = 600;
+/**
+ * Caches which node lists the last read of an account needed, so the next one fetches them before
+ * its transaction. A stale entry only costs one more statement.
+ */
+const planIdsKey = (userId: string) => `node_lists_of:${userId}`;
+const PLAN_IDS_SECONDS = 600;
 
-async function recallLists(services: AccountServices, userId: string): Promise<NodeList[]> {
-  const planIds = await services.cache.get(hintKey(userId));
+async function readListsFromCache(services: AccountServices, userId: string): Promise<NodeList[]> {
+  const planIds = await services.cache.get(planIdsKey(userId));
   return Array.isArray(planIds) ? readCachedNodeLists(services, planIds.map(String)) : [];
 }
 
-/** After the transaction, in which there is nothing but the database. */
-async function keepLists(
+/** Runs after the commit, so that the transaction never waits for Redis. */
+async function cacheLists(
   services: AccountServices,
   userId: string,
   { planIds, read }: Snapshot,
 ): Promise<void> {
   if (read.length === 0) return;
   await cacheNodeLists(services, read);
-  await services.cache.set(hintKey(userId), planIds, KEEP_HINT_SECONDS);
+  await services.cache.set(planIdsKey(userId), planIds, PLAN_IDS_SECONDS);
 }

@@ -5,20 +5,22 @@ import { invalidateSessions } from '../../identity/session/invalidate-sessions.t
 import { announce } from '../../kernel/announce.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
-import { lockAccount, lockToShutOut } from './lock-account.ts';
+import { lockAccount, lockAccountToDeactivate } from './lock-account.ts';
 
 /**
- * Lets an account be used, or not. Disabling it ends its sessions and closes their sockets; with the commit its
- * subscriptions leave the lists of the servers, and with enabling it they come back. Audited.
+ * Enables or disables an account. Disabling revokes its sessions and closes their websockets. The
+ * commit also removes its subscriptions from the user lists of the servers, or adds them again.
+ * Audited.
  *
- * @throws PlatformError NOT_FOUND; for disabling those of `lockToShutOut`
+ * @throws PlatformError NOT_FOUND; when disabling also FORBIDDEN for the actor's own account and
+ *   STILL_IN_USE for the last enabled admin
  */
 export async function setUserEnabled(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
   { actorId, id, enabled }: { actorId: string; id: string; enabled: boolean },
 ): Promise<User> {
   const { user, endedSessionIds } = await services.db.$transaction(async (tx) => {
-    const before = enabled ? await lockAccount(tx, id) : await lockToShutOut(tx, { actorId, id });
+    const before = enabled ? await lockAccount(tx, id) : await lockAccountToDeactivate(tx, { actorId, id });
     const { id: userId } = before;
     const changed = await tx.user.update({ where: { id: userId }, data: { enabled } });
     const ended = enabled ? [] : await endSessions(tx, { userId });

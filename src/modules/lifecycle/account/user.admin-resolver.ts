@@ -13,11 +13,11 @@ import { User, UserConnection, UserFilter, UserOrderBy } from './user.types.ts';
 @Resolver()
 export class UserAdminResolver {
   @AdminOnly()
-  @Query(() => UserConnection, { nullable: true, description: 'Accounts that are not closed.' })
+  @Query(() => UserConnection, { nullable: true, description: 'All accounts that are not closed.' })
   users(
-    @Arg('filter', () => UserFilter, { nullable: true, description: 'Which accounts; absent: all.' })
+    @Arg('filter', () => UserFilter, { nullable: true, description: 'Absent: all accounts.' })
     filter: UserFilter | null,
-    @Arg('orderBy', () => UserOrderBy, { nullable: true, description: 'Absent: the newest first.' })
+    @Arg('orderBy', () => UserOrderBy, { nullable: true, description: 'Absent: newest first.' })
     orderBy: keyof typeof UserOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
@@ -26,22 +26,19 @@ export class UserAdminResolver {
   }
 
   @AdminOnly()
-  @Query(() => User, { nullable: true, description: 'An account that is not closed.' })
-  user(
-    @Arg('id', () => ID, { description: 'Which account.' }) id: string,
-    @Ctx() context: Context,
-  ): Promise<User> {
+  @Query(() => User, { nullable: true, description: 'An account by its id. Closed accounts give NOT_FOUND.' })
+  user(@Arg('id', () => ID, { description: 'User id.' }) id: string, @Ctx() context: Context): Promise<User> {
     return getUser(context, { id });
   }
 
   @AdminOnly()
   @Mutation(() => User, {
     description:
-      'Lets an account be used, or not. Disabling it ends its sessions, closes its sockets, and takes its subscriptions from the servers; neither your own account nor the last admin can be disabled.',
+      'Enables or disables an account. Disabling revokes its sessions, closes its websockets and removes its subscriptions from the servers. Neither your own account nor the last enabled admin can be disabled.',
   })
   setUserEnabled(
-    @Arg('id', () => ID, { description: 'Which account.' }) id: string,
-    @Arg('enabled', () => Boolean, { description: 'Whether it may be used.' }) enabled: boolean,
+    @Arg('id', () => ID, { description: 'User id.' }) id: string,
+    @Arg('enabled', () => Boolean, { description: 'Whether the account may be used.' }) enabled: boolean,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<User> {
@@ -51,10 +48,10 @@ export class UserAdminResolver {
   @AdminOnly()
   @Mutation(() => User, {
     description:
-      'Closes an account, whatever it still has: its sessions end, its subscriptions stop, its orders that are PAID fail and give their codes back, its address and devices can be used for another one. Neither your own account nor the last admin can be closed.',
+      'Closes an account: revokes its sessions, stops its subscriptions, fails its PAID orders and releases their codes. Its e-mail address and devices can be used for another account. Neither your own account nor the last enabled admin can be closed.',
   })
   deleteUser(
-    @Arg('id', () => ID, { description: 'Which account.' }) id: string,
+    @Arg('id', () => ID, { description: 'User id.' }) id: string,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<User> {

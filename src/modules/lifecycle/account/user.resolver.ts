@@ -8,6 +8,7 @@ import type { Page, PageArguments } from '../../../platform/pagination/page.ts';
 import { type Device, DeviceConnection } from '../../identity/device/device.types.ts';
 import { listDevices } from '../../identity/device/list-devices.ts';
 import { listSessions } from '../../identity/session/list-sessions.ts';
+import { Session } from '../../identity/session/session.types.ts';
 import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import { type UserCaller, userOf } from '../../kernel/caller.ts';
 import { RedemptionConnection } from '../../redemption/code/redemption.types.ts';
@@ -16,15 +17,14 @@ import { listRedemptions } from '../../redemption/order/list-redemptions.ts';
 import { OrderConnection } from '../../redemption/order/order.types.ts';
 import { listSubscriptions } from '../../subscription/list-subscriptions.ts';
 import { UserSubscription } from '../../subscription/subscription.types.ts';
-import { Session } from '../login/auth.types.ts';
 import { deleteAccount } from './delete-account.ts';
 import { getEmail, getViewer } from './get-viewer.ts';
-import { type Account, pageKey, type Wanted } from './read-account.ts';
+import { type AccountSelection, type AccountSnapshot, pageKey } from './read-account.ts';
 import { User } from './user.types.ts';
 import { watchViewer } from './watch-viewer.ts';
 
-/** What is read together with the account, so that it is all of one moment. */
-function wantedOf(info: GraphQLResolveInfo): Wanted {
+/** The parts of the account to read in the same snapshot, from the fields of the query. */
+function accountSelectionOf(info: GraphQLResolveInfo): AccountSelection {
   const fields = selectionOf(info);
   const subscriptions = fields.filter(({ name }) => name === 'subscriptions');
   const devices = fields.filter(({ name }) => name === 'devices');
@@ -41,16 +41,16 @@ export class UserResolver {
   @Public()
   @Query(() => User, {
     nullable: true,
-    description: 'Your account; null when no token came with the request.',
+    description: 'Your account; null if the request has no token.',
   })
   viewer(@Ctx() context: Context, @Info() info: GraphQLResolveInfo): Promise<User | null> {
-    return getViewer(context, { caller: context.caller, wanted: wantedOf(info) });
+    return getViewer(context, { caller: context.caller, selection: accountSelectionOf(info) });
   }
 
   @SignedIn()
   @Mutation(() => User, {
     description:
-      'Closes your account, whatever it still has. Its devices and its address can be used for another one.',
+      'Closes your account: revokes all sessions, stops live subscriptions and fails PAID orders. Your devices and e-mail address can be used for another account.',
   })
   deleteAccount(@CurrentUser() { userId }: UserCaller, @Ctx() context: Context): Promise<User> {
     return deleteAccount(context, { userId });
@@ -59,9 +59,9 @@ export class UserResolver {
   @SignedIn()
   @Subscription(() => User, {
     description:
-      'Your account as it is now, then again whenever it, its subscriptions, their nodes or its devices change.',
+      'Your account, sent again whenever it, its subscriptions, their nodes or its devices change.',
     subscribe: ({ context, info }: { context: Context; info: GraphQLResolveInfo }) =>
-      watchViewer(context, { userId: userOf(context.caller).userId, wanted: wantedOf(info) }),
+      watchViewer(context, { userId: userOf(context.caller).userId, selection: accountSelectionOf(info) }),
   })
   viewerChanged(@Root() user: User): User {
     return user;
@@ -69,30 +69,34 @@ export class UserResolver {
 
   @FieldResolver(() => String, {
     nullable: true,
-    description: 'The address it logs in by; null when it has none.',
+    description: 'E-mail address for password logins; null if the account has none.',
   })
   email(@Root() { id }: User, @Ctx() context: Context): Promise<string | null> {
     return getEmail(context, id);
   }
 
-  @FieldResolver(() => [UserSubscription], { description: 'What it has or had of plans, the newest first.' })
+  @FieldResolver(() => [UserSubscription], {
+    description: 'All subscriptions of the account, expired and stopped ones included; newest first.',
+  })
   subscriptions(
-    @Root() { id, subscriptions }: Account,
+    @Root() { id, subscriptions }: AccountSnapshot,
     @Ctx() context: Context,
   ): UserSubscription[] | Promise<UserSubscription[]> {
     return subscriptions ?? listSubscriptions(context, { userId: id });
   }
 
-  @FieldResolver(() => DeviceConnection, { description: 'Its devices, the newest first.' })
+  @FieldResolver(() => DeviceConnection, { description: 'Devices bound to the account, newest first.' })
   devices(
-    @Root() { id, devicePages }: Account,
+    @Root() { id, devicePages }: AccountSnapshot,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
   ): Page<Device> | Promise<Page<Device>> {
     return devicePages?.get(pageKey(page)) ?? listDevices(context, { filter: { userId: id }, page });
   }
 
-  @FieldResolver(() => OrderConnection, { description: 'Its orders that were not closed, the newest first.' })
+  @FieldResolver(() => OrderConnection, {
+    description: 'Orders of the account that are not closed, newest first.',
+  })
   orders(
     @Root() { id }: User,
     @Args(() => PageArgs) page: PageArgs,
@@ -101,7 +105,9 @@ export class UserResolver {
     return listOrders(context, { filter: { userId: id }, page });
   }
 
-  @FieldResolver(() => RedemptionConnection, { description: 'What it has redeemed, the latest first.' })
+  @FieldResolver(() => RedemptionConnection, {
+    description: 'Completed redemptions of the account, newest first.',
+  })
   redemptions(
     @Root() { id }: User,
     @Args(() => PageArgs) page: PageArgs,
@@ -110,7 +116,9 @@ export class UserResolver {
     return listRedemptions(context, { filter: { userId: id }, page });
   }
 
-  @FieldResolver(() => [Session], { description: 'Its sessions that live, the newest first.' })
+  @FieldResolver(() => [Session], {
+    description: 'Sessions that are neither expired nor revoked, newest first.',
+  })
   sessions(@Root() { id }: User, @Ctx() context: Context): Promise<Session[]> {
     return listSessions(context, { userId: id });
   }

@@ -7,49 +7,49 @@ import { USER_SORTS } from './list-users.ts';
 
 registerEnumType(Role, {
   name: 'Role',
-  description: 'What an account may do.',
+  description: 'The permissions of an account.',
   valuesConfig: {
-    USER: { description: 'What is its own.' },
-    ADMIN: { description: 'Everything.' },
+    USER: { description: 'Access to its own data only.' },
+    ADMIN: { description: 'Access to the data of all accounts and to the configuration of the service.' },
   },
 });
 
-@ObjectType({ description: 'An account.' })
+@ObjectType({ description: 'An account: an admin, or a customer with subscriptions and devices.' })
 export class User implements Pick<UserRow, 'id' | 'role' | 'enabled' | 'createdAt'> {
-  @Field(() => ID, { description: 'UUID.' })
+  @Field(() => ID, { description: 'UUIDv7.' })
   id!: string;
 
-  @Field(() => Role, { description: 'What it may do.' })
+  @Field(() => Role, { description: 'The permissions of the account.' })
   role!: Role;
 
-  @Field(() => Boolean, { description: 'Whether it may be used.' })
+  @Field(() => Boolean, { description: 'Whether the account may log in and its subscriptions grant access.' })
   enabled!: boolean;
 
-  @Field(() => DateTimeScalar, { description: 'When it was made.' })
+  @Field(() => DateTimeScalar, { description: 'When the account was created.' })
   createdAt!: Date;
 }
 
 export const UserConnection = Connection(User, 'User');
 
 export const UserOrderBy = OrderBy('User', USER_SORTS, {
-  CREATED_AT_DESC: 'The newest first.',
-  CREATED_AT_ASC: 'The oldest first.',
+  CREATED_AT_DESC: 'Newest first.',
+  CREATED_AT_ASC: 'Oldest first.',
 });
 
-@InputType({ description: 'Which accounts; what is left out does not matter. Closed ones are never listed.' })
+@InputType({ description: 'Filters accounts; absent fields match all. Closed accounts are never listed.' })
 export class UserFilter {
   @Field(() => String, {
     nullable: true,
-    description: 'Whose address is this, or begins like this; upper and lower case are the same.',
+    description: 'Prefix of the e-mail address, case-insensitive.',
   })
   email?: string | null;
 
-  @Field(() => Boolean, { nullable: true, description: 'Those that may be used, or those that may not.' })
+  @Field(() => Boolean, { nullable: true, description: 'Whether the account is enabled.' })
   enabled?: boolean | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'Those with a device whose short code is exactly this.',
+    description: 'Exact short code of one of the devices.',
   })
   shortCode?: string | null;
 }

@@ -3,20 +3,23 @@ import type { Services } from '../../../platform/services.ts';
 import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
 import { PLAN_CHANGED, USER_CHANGED } from '../../kernel/topics.ts';
 import { IS_ONLINE_SQL } from '../../network/server-online.ts';
-import { type Account, readAccount, type Wanted } from './read-account.ts';
+import { type AccountSelection, type AccountSnapshot, readAccount } from './read-account.ts';
 
-/** Over how long the apps are told of a change that concerns many of them at once. */
+/** Spreads the reads of apps over this time when one change concerns many accounts. */
 const SPREAD_MS = 3_000;
 
-/** What tells, for many accounts in one query, whether anything that their apps show has changed. */
+/**
+ * Watches accounts. The fingerprint covers everything that apps show, for many accounts in one
+ * query.
+ */
 export function watchedUsers({ db, watcher }: Pick<Services, 'db' | 'watcher'>): WatchKind {
   return watcher.kind({
     topic: USER_CHANGED,
     pollOn: PLAN_CHANGED,
     spreadMs: SPREAD_MS,
     fingerprints: async (ids) => {
-      // xmin is the transaction that wrote a row: it differs after every change, whoever made it. A plan's row changes
-      // with its list of nodes; which servers are there no row says.
+      // xmin is the id of the transaction that wrote a row, so it changes with every update. The
+      // row of a plan changes with its node list, but no row stores which servers are online.
       const rows = await db.$queryRaw<{ id: string; fingerprint: string }[]>`
         SELECT u.id, concat_ws('|', u.xmin,
           (SELECT string_agg(concat_ws(':', s.xmin, p.xmin, s.expires_at <= tessera_now()), ',' ORDER BY s.id)
@@ -33,17 +36,17 @@ export function watchedUsers({ db, watcher }: Pick<Services, 'db' | 'watcher'>):
 }
 
 /**
- * The account with what is wanted of it as it is now, then again at each change of it, of its subscriptions, of their nodes
- * or of its devices.
+ * Yields the account, then again after each change of it, its subscriptions, their nodes or its
+ * devices.
  *
- * @throws PlatformError UNAUTHENTICATED when the account is gone
+ * @throws PlatformError UNAUTHENTICATED when the account does not exist
  */
 export function watchViewer(
   services: Pick<Services, 'db' | 'cache' | 'secrets' | 'log'> & { watchedUsers: WatchKind },
-  { userId, wanted }: { userId: string; wanted: Wanted },
-): Promise<AsyncIterable<Account>> {
+  { userId, selection }: { userId: string; selection: AccountSelection },
+): Promise<AsyncIterable<AccountSnapshot>> {
   return services.watchedUsers.open(userId, async () => {
-    const account = await readAccount(services, { userId, wanted });
+    const account = await readAccount(services, { userId, selection });
     if (!account) throw new PlatformError('UNAUTHENTICATED');
     return account;
   });

@@ -6,20 +6,20 @@ import { EmailAddress, hashPassword, NewPassword } from '../../identity/credenti
 import { AuthError } from '../../kernel/auth.errors.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 
-/** How an admin logs in from now on. */
+/** Credentials of a new or reset admin. */
 export interface AdminCredentials {
   email: string;
-  /** Shown once, and only when it was not given. */
+  /** In plaintext, to be shown once; null when the caller chose the password. */
   generatedPassword: string | null;
 }
 
-/** 120 random bits for people to copy. */
+/** 120 random bits in a form that people can copy. */
 export const randomPassword = () => randomBytes(15).toString('base64url');
 
 /**
- * Makes an account that may do everything, audited as done by the service itself.
+ * Creates an admin account. Audited without an actor.
  *
- * @param password absent: a random one
+ * @param password generated if absent
  * @throws PlatformError BAD_USER_INPUT; AuthError EMAIL_TAKEN
  */
 export async function createAdmin(

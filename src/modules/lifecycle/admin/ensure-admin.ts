@@ -3,9 +3,11 @@ import { AuthError } from '../../kernel/auth.errors.ts';
 import { type AdminCredentials, createAdmin } from './create-admin.ts';
 
 /**
- * Makes the first admin. Where there is one already, nothing happens; of processes that start at once, one makes it.
+ * Creates the first admin. Idempotent: does nothing if any admin exists, also when several
+ * processes start concurrently.
  *
- * @throws Error when the address belongs to an account that is no admin
+ * @returns null when an admin exists already
+ * @throws Error when the address belongs to an account that is not an admin
  */
 export async function ensureAdmin(
   { db }: Pick<Services, 'db'>,
@@ -17,7 +19,9 @@ export async function ensureAdmin(
   } catch (error) {
     if (!(error instanceof AuthError && error.code === 'EMAIL_TAKEN')) throw error;
     if (await hasAdmin({ db })) return null;
-    throw new Error(`ADMIN_EMAIL: ${email} belongs to an account that is no admin. Choose another address.`);
+    throw new Error(
+      `ADMIN_EMAIL: ${email} belongs to an account that is not an admin. Choose another address.`,
+    );
   }
 }
 

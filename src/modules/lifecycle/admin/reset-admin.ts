@@ -12,11 +12,11 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 import { type AdminCredentials, randomPassword } from './create-admin.ts';
 
 /**
- * Lets an admin in again who has lost his password or was disabled: he gets a new password, his sessions end, his account
- * is enabled. Audited as done by the service itself.
+ * Restores access for an admin who has lost the password or was disabled: sets a new password,
+ * enables the account and revokes its sessions. Audited without an actor.
  *
- * @param password absent: a random one
- * @throws PlatformError BAD_USER_INPUT; NOT_FOUND when no admin logs in by this address
+ * @param password generated if absent
+ * @throws PlatformError BAD_USER_INPUT; NOT_FOUND when no admin has this e-mail address
  */
 export async function resetAdmin(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
@@ -53,6 +53,6 @@ async function lockAdmin(tx: Transaction, email: string): Promise<Identity & { u
   const before = await find();
   if (before) await lockUsers(tx, [before.userId]);
   const admin = before && (await find());
-  if (!admin) throw new PlatformError('NOT_FOUND', { message: `No admin logs in by ${email}.` });
+  if (!admin) throw new PlatformError('NOT_FOUND', { message: `No admin has the e-mail address ${email}.` });
   return admin;
 }

@@ -3,13 +3,13 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { type Binding, type BoundDevice, bindDevice } from './bind-device.ts';
 
-/** A device that belongs to the account now, with a session of its own. */
+/** A bound device and the session of its login. */
 export type BoundSession = BoundDevice & { session: Session };
 
 /**
  * Binds the device and starts its session, inside the transaction of a login.
  *
- * @throws as `bindDevice` does
+ * @throws the errors of `bindDevice`
  */
 export async function bindAndStartSession(tx: Transaction, binding: Binding): Promise<BoundSession> {
   const bound = await bindDevice(tx, binding);

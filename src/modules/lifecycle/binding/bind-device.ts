@@ -9,6 +9,7 @@ import { databaseNow } from '../../../platform/database/clock.ts';
 import { type Transaction, violatedConstraint } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { createDevice } from '../../identity/device/create-device.ts';
+import { deleteDeviceRows } from '../../identity/device/delete-device-rows.ts';
 import { readDeviceLimit } from '../../identity/device/device-limit.ts';
 import { checkAccount, checkCredential, checkEnabled } from '../../identity/device-proof/check-device.ts';
 import { spendChallenge } from '../../identity/device-proof/device-challenge.ts';
@@ -18,86 +19,96 @@ import type { PresentedCredential } from '../../identity/device-proof/device-pro
 import { DeviceError } from '../../kernel/device.errors.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 import {
-  type BindingQuestion,
-  type DecisionKind,
-  DecisionNeeded,
-  spendDecision,
-} from './binding-decision.ts';
+  type BindingIntent,
+  type ConfirmationKind,
+  ConfirmationRequired,
+  consumeConfirmationToken,
+} from './binding-confirmation.ts';
 import { moveDevice } from './move-device.ts';
-import { replaceDevice } from './replace-device.ts';
 
-/** A device that is to belong to an account. */
+/** A device and the account to bind it to. */
 export interface Binding {
   targetUserId: string;
-  /** The account is made by this very transaction. */
+  /** Whether this transaction has created the account. */
   isNewAccount: boolean;
   login: DeviceLogin;
   proof: PresentedCredential | null;
   site: SiteSettings;
-  /** Whoever owns the account has said so with a link code: its own device may replace a lost secret or key. */
+  /** Set by a login with a link code: the account's own device may replace a lost secret or key. */
   mayReplaceCredential: boolean;
 }
 
-/** A device that belongs to the account now, and the sessions that ended on the way. */
+/** A device that now belongs to the account. */
 export interface BoundDevice {
   user: User;
   device: Device;
   endedSessionIds: string[];
-  /** Accounts that look different now. */
+  /** Accounts whose devices or subscriptions changed. */
   changedUserIds: string[];
 }
 
 /**
- * Makes a device belong to an account, inside the transaction of the login that asks for it: a new one is made, its own
- * stays, another account's moves over once that was confirmed, and takes its account along when it was the last way in.
- * Holds the locks on both users; devices are counted under them.
+ * Binds a device to an account, inside the transaction of the login: registers an unknown device,
+ * keeps one that the account has already, and moves one of another account after confirmation.
+ * Locks both users and counts the devices under these locks.
  *
- * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID, DEVICE_DISABLED; AuthError ACCOUNT_DISABLED
- * @throws DecisionNeeded when the device belongs elsewhere, or there are too many: see `askingForDecisions`
- * @throws PlatformError NOT_FOUND when the device to be replaced is none of the account
+ * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID, DEVICE_DISABLED
+ * @throws AuthError ACCOUNT_DISABLED
+ * @throws ConfirmationRequired when the device belongs to another account or the device limit is
+ *   reached; callers wrap the transaction in `withConfirmationToken`
+ * @throws PlatformError NOT_FOUND when the account has no device `replaceDeviceId`;
+ *   SERVICE_UNAVAILABLE when a concurrent login has moved or registered the device
  */
 export async function bindDevice(tx: Transaction, binding: Binding): Promise<BoundDevice> {
   const { targetUserId, login, proof } = binding;
-  const known = await lockBoth(tx, binding);
+  const registered = await lockBothUsers(tx, binding);
   const user = await tx.user.findUniqueOrThrow({ where: { id: targetUserId } });
   checkAccount(user);
   if (!proof && binding.site.deviceLoginProof === 'REQUIRED') throw new DeviceError('DEVICE_PROOF_REQUIRED');
   if (proof?.kind === 'key') await spendChallenge(tx, proof);
-  const question = questionOf(binding, known);
-  const decisions = await spendDecision(tx, { question, token: login.confirmationToken });
-  const bound = await place(tx, { binding, known, question, decisions });
-  const isAdded = known?.userId !== targetUserId;
-  const replaced = isAdded
-    ? await makeRoom(tx, { binding, deviceId: bound.device.id, question, decisions })
-    : [];
+  const intent = intentOf(binding, registered);
+  const confirmed = await consumeConfirmationToken(tx, { intent, token: login.confirmationToken });
+  const confirmedBinding = { binding, intent, confirmed };
+  const bound = await registerOrMove(tx, registered, confirmedBinding);
+  const isAdded = registered?.userId !== targetUserId;
+  const replaced = isAdded ? await ensureDeviceLimit(tx, bound.device.id, confirmedBinding) : [];
   return { ...bound, user, endedSessionIds: [...bound.endedSessionIds, ...replaced] };
 }
 
-type KnownDevice = Identity & { user: User; device: Device };
+type RegisteredDevice = Identity & { user: User; device: Device };
 
-const questionOf = (
+interface ConfirmedBinding {
+  binding: Binding;
+  intent: BindingIntent;
+  confirmed: readonly ConfirmationKind[];
+}
+
+const intentOf = (
   { targetUserId, isNewAccount, login }: Binding,
-  known: KnownDevice | null,
-): BindingQuestion => ({
+  registered: RegisteredDevice | null,
+): BindingIntent => ({
   identifier: login.identifier,
   targetUserId: isNewAccount ? null : targetUserId,
-  ownerId: known && known.userId !== targetUserId ? known.userId : null,
+  ownerId: registered && registered.userId !== targetUserId ? registered.userId : null,
   confirmed: [],
 });
 
-/** Locks the account and the one that the device belongs to, together, then reads the device as it is under the locks. */
-async function lockBoth(tx: Transaction, { targetUserId, login }: Binding): Promise<KnownDevice | null> {
-  const before = await findKnown(tx, login.identifier);
+/** Locks the target account and the current owner in one statement, then reads the device again. */
+async function lockBothUsers(
+  tx: Transaction,
+  { targetUserId, login }: Binding,
+): Promise<RegisteredDevice | null> {
+  const before = await findRegistered(tx, login.identifier);
   await lockUsers(tx, [targetUserId, ...(before ? [before.userId] : [])]);
-  const known = await findKnown(tx, login.identifier);
-  // It has moved in between, and the wrong account is locked.
-  if (known && known.userId !== targetUserId && known.userId !== before?.userId) {
+  const registered = await findRegistered(tx, login.identifier);
+  // The device moved before the locks were granted, so its current owner is not locked.
+  if (registered && registered.userId !== targetUserId && registered.userId !== before?.userId) {
     throw new PlatformError('SERVICE_UNAVAILABLE');
   }
-  return known;
+  return registered;
 }
 
-async function findKnown(tx: Transaction, identifier: string): Promise<KnownDevice | null> {
+async function findRegistered(tx: Transaction, identifier: string): Promise<RegisteredDevice | null> {
   const identity = await tx.identity.findUnique({
     where: { type_value: { type: 'DEVICE', value: identifier } },
     include: { user: true, device: true },
@@ -105,83 +116,96 @@ async function findKnown(tx: Transaction, identifier: string): Promise<KnownDevi
   return identity?.device ? { ...identity, device: identity.device } : null;
 }
 
-interface Placing {
-  binding: Binding;
-  known: KnownDevice | null;
-  question: BindingQuestion;
-  decisions: readonly DecisionKind[];
-}
-
-type Placed = Omit<BoundDevice, 'user'>;
-
-async function place(tx: Transaction, placing: Placing): Promise<Placed> {
-  const { binding, known } = placing;
+async function registerOrMove(
+  tx: Transaction,
+  registered: RegisteredDevice | null,
+  confirmedBinding: ConfirmedBinding,
+): Promise<Omit<BoundDevice, 'user'>> {
+  const { binding } = confirmedBinding;
   const { targetUserId: userId, login, proof, mayReplaceCredential } = binding;
-  if (!known) {
-    const device = await createDevice(tx, { userId, login, credential: proof }).catch(refuseRaced);
+  if (!registered) {
+    const device = await createDevice(tx, { userId, login, credential: proof }).catch(
+      throwRetryableOnConflict,
+    );
     return { device, endedSessionIds: [], changedUserIds: [userId] };
   }
-  const isOwn = known.userId === userId;
-  if (!(isOwn && mayReplaceCredential)) checkCredential(known.device, proof);
-  checkEnabled(known.user, known.device);
-  const moved = isOwn ? { endedSessionIds: [], changedUserIds: [userId] } : await move(tx, known, placing);
-  return { ...moved, device: await writeLogin(tx, known.device, binding) };
+  const isOwn = registered.userId === userId;
+  if (!(isOwn && mayReplaceCredential)) checkCredential(registered.device, proof);
+  checkEnabled(registered.user, registered.device);
+  const moved = isOwn
+    ? { endedSessionIds: [], changedUserIds: [userId] }
+    : await moveConfirmed(tx, registered, confirmedBinding);
+  return { ...moved, device: await writeLogin(tx, registered.device, binding) };
 }
 
-/** The first login of a device may race one into another account: whoever comes again finds out to whom it belongs. */
-function refuseRaced(error: unknown): never {
-  const isRaced = violatedConstraint(error) === 'identities_type_value_key';
-  throw isRaced ? new PlatformError('SERVICE_UNAVAILABLE') : error;
+/** A concurrent first login has registered the device; a retry finds its account. */
+function throwRetryableOnConflict(error: unknown): never {
+  const isConflict = violatedConstraint(error) === 'identities_type_value_key';
+  throw isConflict ? new PlatformError('SERVICE_UNAVAILABLE') : error;
 }
 
-/** A link code lets its own device forget a lost secret or key for the one that it shows now. */
 async function writeLogin(tx: Transaction, { id }: Device, binding: Binding): Promise<Device> {
   const { login, proof, mayReplaceCredential } = binding;
-  const forgotten =
+  // Clears both kinds of credential: the new one may be a key where the lost one was a secret.
+  const cleared =
     mayReplaceCredential && proof ? { secretHash: null, publicKey: Prisma.DbNull, keyThumbprint: null } : {};
   const lastSeenAt = await databaseNow(tx);
   return tx.device.update({
     where: { id },
-    data: { ...forgotten, ...lastLoginColumns(login), ...credentialColumns(proof), lastSeenAt },
+    data: { ...cleared, ...lastLoginColumns(login), ...credentialColumns(proof), lastSeenAt },
   });
 }
 
-function move(tx: Transaction, known: KnownDevice, { binding, question, decisions }: Placing) {
+function moveConfirmed(
+  tx: Transaction,
+  registered: RegisteredDevice,
+  { binding, intent, confirmed }: ConfirmedBinding,
+) {
   const intoId = binding.targetUserId;
-  if (!decisions.includes('DEVICE_BOUND_ELSEWHERE')) {
-    throw new DecisionNeeded(
-      'DEVICE_BOUND_ELSEWHERE',
-      binding.isNewAccount ? known.userId : intoId,
-      question,
-    );
+  if (!confirmed.includes('DEVICE_BOUND_ELSEWHERE')) {
+    // A new account is rolled back, and the pending binding must refer to a user that exists.
+    const userId = binding.isNewAccount ? registered.userId : intoId;
+    throw new ConfirmationRequired('DEVICE_BOUND_ELSEWHERE', userId, intent);
   }
-  return moveDevice(tx, known.device, intoId);
-}
-
-interface Room {
-  binding: Binding;
-  deviceId: string;
-  question: BindingQuestion;
-  decisions: readonly DecisionKind[];
+  return moveDevice(tx, registered.device, intoId);
 }
 
 /**
- * Removes the device that was chosen to be replaced: so there are no more than before, be they too many. Without one the
- * devices are counted.
+ * Checks the device limit of the account. A confirmed replacement skips the count, because it
+ * does not add a device, even when the account is over a limit that was lowered.
+ *
+ * @returns the ids of the sessions that ended with the replaced device
  */
-async function makeRoom(
+async function ensureDeviceLimit(
   tx: Transaction,
-  { binding, deviceId, question, decisions }: Room,
+  deviceId: string,
+  { binding, intent, confirmed }: ConfirmedBinding,
 ): Promise<string[]> {
   const { targetUserId: userId, site, login } = binding;
-  if (decisions.includes('DEVICE_LIMIT_REACHED') && login.replaceDeviceId) {
+  if (confirmed.includes('DEVICE_LIMIT_REACHED') && login.replaceDeviceId) {
     return replaceDevice(tx, { userId, deviceId, replacedId: login.replaceDeviceId });
   }
   const limit = await readDeviceLimit(tx, { userId, site });
   if (limit !== null && (await tx.device.count({ where: { userId } })) > limit) {
-    // An account that is made just now has no device to choose from.
+    // A new account has no other device to replace.
     if (binding.isNewAccount) throw new DeviceError('DEVICE_LIMIT_REACHED');
-    throw new DecisionNeeded('DEVICE_LIMIT_REACHED', userId, { ...question, confirmed: [...decisions] });
+    throw new ConfirmationRequired('DEVICE_LIMIT_REACHED', userId, { ...intent, confirmed: [...confirmed] });
   }
   return [];
+}
+
+/**
+ * Removes a device of the account in exchange for the one that is being bound.
+ *
+ * @returns the ids of the sessions that ended with it
+ * @throws PlatformError NOT_FOUND when the account has no such device, or it is the one being bound
+ */
+async function replaceDevice(
+  tx: Transaction,
+  { userId, deviceId, replacedId }: { userId: string; deviceId: string; replacedId: string },
+): Promise<string[]> {
+  const replaced =
+    replacedId === deviceId ? null : await tx.device.findUnique({ where: { id: replacedId, userId } });
+  if (!replaced) throw new PlatformError('NOT_FOUND', { field: 'input.replaceDeviceId' });
+  return deleteDeviceRows(tx, replaced);
 }

@@ -3,32 +3,41 @@ import { BigIntScalar, DateTimeScalar } from '../../../platform/graphql/scalars.
 import { Device } from '../../identity/device/device.types.ts';
 import type { MergeDecision } from '../../subscription/decide-merge.ts';
 
-@ObjectType({ description: 'A subscription that would move to the account, and what it would become.' })
+@ObjectType({
+  description:
+    'A subscription that would move to the account, as confirming the pending binding would leave it.',
+})
 export class SubscriptionMove implements Pick<MergeDecision, 'expiresAt' | 'trafficLimit'> {
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description: 'When it would end afterwards; null is never.',
+    description: 'Expiry after the move; null if it would never expire.',
   })
   expiresAt!: Date | null;
 
   @Field(() => BigIntScalar, {
     nullable: true,
-    description: 'Bytes it would have afterwards; null is unlimited.',
+    description: 'Traffic limit after the move, in bytes; null is unlimited.',
   })
   trafficLimit!: bigint | null;
 }
 
-@ObjectType({ description: 'What a binding that waits for a decision is about.' })
+@ObjectType({ description: 'A device binding that waits for confirmation.' })
 export class PendingBinding {
   @Field(() => Int, {
     nullable: true,
-    description: 'How many devices the account may have; null is unlimited.',
+    description: 'Maximum number of devices in the account; null is unlimited.',
   })
   deviceLimit!: number | null;
 
-  @Field(() => [Device], { description: 'The devices of the account; one of them may be replaced.' })
+  @Field(() => [Device], {
+    description:
+      'Devices of the account, newest first. After DEVICE_LIMIT_REACHED, pass one of them as `replaceDeviceId`.',
+  })
   devices!: Device[];
 
-  @Field(() => [SubscriptionMove], { description: 'What would move over with the device.' })
+  @Field(() => [SubscriptionMove], {
+    description:
+      'Subscriptions that would move to the account with the device. Empty unless the device is the last way to log in to its current account.',
+  })
   moves!: SubscriptionMove[];
 }

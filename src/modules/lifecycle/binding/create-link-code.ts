@@ -9,48 +9,52 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 import { displayCode, randomCode } from '../../redemption/code/redemption-code.ts';
 import { hashLinkCode } from './link-code.ts';
 
-const OWN_MS = 600 * SECOND_MS;
-const FROM_ADMIN_MS = 86_400 * SECOND_MS;
+const OWN_CODE_MS = 600 * SECOND_MS;
+const ADMIN_CODE_MS = 86_400 * SECOND_MS;
 
-/** Each leaves a row and a line in the audit log. */
+/** Per caller, because each code adds a row and an audit entry. */
 const NEW_LINK_CODES: RateLimit = { name: 'new-link-code', points: 60, durationSeconds: 3_600 };
 
-/** A code with which another device joins an account; it is shown this once. */
+/** A link code in plaintext, which is returned only once. */
 export interface NewLinkCode {
-  /** As people read it: four groups of four. */
+  /** Four groups of four characters, separated by hyphens. */
   code: string;
   expiresAt: Date;
 }
 
 /**
- * Makes a code of 80 random bits for the caller's account, good for ten minutes; or, as an admin, for somebody else's,
- * good for a day. It works once. Audited without the code.
+ * Creates a single-use link code of 80 random bits. A code for the caller's own account is valid
+ * for ten minutes; an admin's code for another account, for a day. Audited without the code.
  *
- * @throws PlatformError FORBIDDEN when somebody else than an admin names a user; NOT_FOUND when there is no such account;
- *   RATE_LIMITED
+ * @throws PlatformError FORBIDDEN when a caller who is not an admin passes `userId`; NOT_FOUND when
+ *   the account does not exist or is closed; RATE_LIMITED
  */
 export async function createLinkCode(
   { db, secrets, rateLimits }: Pick<Services, 'db' | 'secrets' | 'rateLimits'>,
-  { caller, userId: named }: { caller: UserCaller; userId?: string | null },
+  { caller, userId: requestedId }: { caller: UserCaller; userId?: string | null },
 ): Promise<NewLinkCode> {
-  if (named && caller.role !== 'ADMIN') throw new PlatformError('FORBIDDEN');
-  const userId = named ? checkId(named) : caller.userId;
+  if (requestedId && caller.role !== 'ADMIN') throw new PlatformError('FORBIDDEN');
+  const userId = requestedId ? checkId(requestedId) : caller.userId;
   await rateLimits.consume(NEW_LINK_CODES, caller.userId);
   const code = randomCode();
   const expiresAt = await db.$transaction(async (tx) => {
     await lockUsers(tx, [userId]);
     const user = await tx.user.findUnique({ where: { id: userId, deletedAt: null }, select: { id: true } });
     if (!user) throw new PlatformError('NOT_FOUND');
-    const end = new Date((await databaseNow(tx)).getTime() + (named ? FROM_ADMIN_MS : OWN_MS));
+    const codeExpiresAt = new Date(
+      (await databaseNow(tx)).getTime() + (requestedId ? ADMIN_CODE_MS : OWN_CODE_MS),
+    );
     const codeHash = hashLinkCode(secrets, code);
-    await tx.linkCode.create({ data: { codeHash, userId, createdById: caller.userId, expiresAt: end } });
+    await tx.linkCode.create({
+      data: { codeHash, userId, createdById: caller.userId, expiresAt: codeExpiresAt },
+    });
     await recordAudit(tx, {
       action: 'createLinkCode',
       actorId: caller.userId,
       targetId: userId,
-      after: { expiresAt: end.toISOString() },
+      after: { expiresAt: codeExpiresAt.toISOString() },
     });
-    return end;
+    return codeExpiresAt;
   });
   return { code: displayCode(code), expiresAt };
 }

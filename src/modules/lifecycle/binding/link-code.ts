@@ -7,13 +7,17 @@ import { normalizeCode } from '../../redemption/code/redemption-code.ts';
 
 const PURPOSE = 'link-code';
 
-/** What is stored of a link code in normal form: 32 bytes, worth nothing without SECRET_KEY. */
+/**
+ * Keyed hash of a link code, 32 bytes; only the hash is stored.
+ *
+ * @param code in normal form
+ */
 export const hashLinkCode = (secrets: Secrets, code: string) => Uint8Array.from(secrets.mac(PURPOSE, code));
 
 /**
- * The link code that somebody has typed, if it can still be used. It is not used up by this.
+ * Finds a valid link code without consuming it.
  *
- * @throws AuthError LINK_CODE_INVALID
+ * @throws AuthError LINK_CODE_INVALID when it is unknown, used or expired
  */
 export async function findLinkCode(
   db: Pick<Transaction, '$queryRaw'>,
@@ -28,30 +32,31 @@ export async function findLinkCode(
 }
 
 /**
- * Uses a link code up, inside the transaction of what it allows: of several at once one has it. The caller has
- * locked the user of `findLinkCode` before, as users are locked first.
+ * Consumes a link code, inside the transaction of the login that it allows. Exactly one of several
+ * concurrent callers succeeds. The caller has locked the user of `findLinkCode`, because users come
+ * first in the lock order.
  *
- * @throws AuthError LINK_CODE_INVALID when it is wrong, used or too old
+ * @throws AuthError LINK_CODE_INVALID when it is unknown, used or expired
  */
-export async function spendLinkCode(
+export async function consumeLinkCode(
   tx: Pick<Transaction, '$queryRaw'>,
   secrets: Secrets,
   typed: string,
 ): Promise<{ userId: string }> {
-  const [spent] = await tx.$queryRaw<{ userId: string }[]>`
+  const [consumed] = await tx.$queryRaw<{ userId: string }[]>`
     UPDATE link_codes SET used_at = tessera_now()
     WHERE code_hash = ANY(${hashesOf(secrets, typed)}) AND used_at IS NULL AND expires_at > tessera_now()
     RETURNING user_id AS "userId"`;
-  if (!spent) throw new AuthError('LINK_CODE_INVALID');
-  return spent;
+  if (!consumed) throw new AuthError('LINK_CODE_INVALID');
+  return consumed;
 }
 
-/** Under each valid key: a code outlives a change of SECRET_KEY. */
+/** Hashes under each valid key, so codes survive a rotation of SECRET_KEY. */
 function hashesOf(secrets: Secrets, typed: string): Buffer[] {
   try {
     return secrets.macs(PURPOSE, normalizeCode(typed, 'linkCode'));
   } catch (error) {
-    // What has not the form of a code is no code, and told alike.
+    // Malformed codes get the same error as unknown ones.
     if (error instanceof DomainError) throw new AuthError('LINK_CODE_INVALID');
     throw error;
   }

@@ -6,10 +6,11 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 import { mergeAccounts } from '../account/merge-accounts.ts';
 
 /**
- * Gives a device to another account, and takes its own along when the device was the last way in. Its session ends.
- * Audited. The caller holds the locks on both users, and knows that whoever decides it has agreed.
+ * Moves a device from its account to another one, and ends its session. An account that loses its
+ * last identity this way is merged into the other one. Audited. The caller holds the locks on both
+ * users and has checked that the move is confirmed.
  *
- * @returns the sessions that ended, and the accounts that look different now
+ * @returns the ids of the sessions that ended, and of both accounts
  */
 export async function moveDevice(
   tx: Transaction,
@@ -17,7 +18,7 @@ export async function moveDevice(
   intoId: string,
 ): Promise<{ endedSessionIds: string[]; changedUserIds: string[] }> {
   const ended = await endSessions(tx, { deviceId: id });
-  // What comes after is the stay of somebody else.
+  // An open stay would go on under the new account.
   await endStaysOfUnboundDevices(tx, [id]);
   await tx.identity.update({ where: { id: identityId }, data: { userId: intoId } });
   await recordAudit(tx, {

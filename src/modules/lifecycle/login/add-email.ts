@@ -13,14 +13,14 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 
 const NewIdentity = z.object({ email: EmailAddress, password: NewPassword });
 
-/** Whether an address is taken is told here; nobody needs to know it of many. */
+/** Per account. EMAIL_TAKEN reveals which addresses have an account, so probing is limited. */
 const ADDED_EMAILS: RateLimit = { name: 'added-email', points: 10, durationSeconds: 3_600 };
 
 /**
- * Gives an account an e-mail address and a password to log in by. Audited.
+ * Adds an e-mail address and a password to an account that has none. Audited.
  *
  * @throws AuthError EMAIL_TAKEN
- * @throws PlatformError BAD_USER_INPUT, also when the account has an address already; RATE_LIMITED
+ * @throws PlatformError BAD_USER_INPUT, also when the account already has an address; RATE_LIMITED
  */
 export async function addEmail(
   { db, pubSub, rateLimits }: Pick<Services, 'db' | 'pubSub' | 'rateLimits'>,
@@ -39,14 +39,14 @@ export async function addEmail(
     announce({ pubSub }, { userIds: [userId] });
     return user;
   } catch (error) {
-    throw refusalOf(error);
+    throw asClientError(error);
   }
 }
 
-function refusalOf(error: unknown): unknown {
+function asClientError(error: unknown): unknown {
   const constraint = violatedConstraint(error);
   if (constraint === 'identities_type_value_key') return new AuthError('EMAIL_TAKEN');
   if (constraint !== 'identities_one_email_key') return error;
-  const message = 'input.email: the account has an e-mail address already';
+  const message = 'input.email: your account already has an e-mail address';
   return new PlatformError('BAD_USER_INPUT', { field: 'input.email', message });
 }

@@ -7,8 +7,8 @@ import { findAgent, SERVER_TOKEN_PREFIX } from '../../network/server/find-agent.
 const anonymous = (refusedToken: TokenRejection | null): Caller => ({ kind: 'anonymous', refusedToken });
 
 /**
- * Who is asking, by the value of the `Authorization` header (or the same words in a websocket's
- * `connectionParams`). A token that is not believed makes nobody of its bearer, and says why.
+ * Resolves the caller from an `Authorization` header, or from the same value in a websocket's
+ * `connectionParams`. An invalid token yields an anonymous caller that carries the reason.
  */
 export async function authenticate(
   services: Pick<Services, 'db' | 'cache'> & AccessTokenVerifier & SessionReads,
@@ -22,7 +22,7 @@ export async function authenticate(
   try {
     const { userId, sessionId } = await services.verifyAccessToken(token);
     const session = await findSession(services, sessionId);
-    // A merge moves a session to another account; a token may not follow it there under the old name.
+    // The session must still belong to the account that the token was issued for.
     return session?.userId === userId ? session : anonymous('REVOKED');
   } catch (error) {
     if (error instanceof AccessTokenError) return anonymous(error.reason);

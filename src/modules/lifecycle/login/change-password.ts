@@ -18,10 +18,11 @@ const PasswordChange = z.object({
 });
 
 /**
- * Changes the password of the caller's account and ends its other sessions: whoever had the old one is out. Audited.
+ * Changes the password of the caller's account and revokes its other sessions. Audited.
  *
- * @throws AuthError INVALID_CREDENTIALS when the current one is wrong, or the account has none
- * @throws PlatformError BAD_USER_INPUT; RATE_LIMITED after too many wrong passwords, those at logins counted
+ * @throws AuthError INVALID_CREDENTIALS when the current password is wrong or the account has none
+ * @throws PlatformError BAD_USER_INPUT; RATE_LIMITED after too many wrong passwords, counted
+ *   together with those of logins
  */
 export async function changePassword(
   services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits'>,
@@ -36,7 +37,7 @@ export async function changePassword(
   const passwordHash = await hashPassword(newPassword);
   const endedSessionIds = await db.$transaction(async (tx) => {
     await lockUsers(tx, [userId]);
-    // Only over the password that was shown: of two changes at once, the second no longer knows the current one.
+    // Compare-and-set on the old hash: of two concurrent changes only the first succeeds.
     const { count } = await tx.identity.updateMany({
       where: { id: identity.id, userId, passwordHash: identity.passwordHash },
       data: { passwordHash },

@@ -1,20 +1,18 @@
 import type { z } from 'zod';
-import type { Device } from '../../../generated/prisma/client.ts';
 import { violatedConstraint } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
-import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { hasCredential } from '../../identity/device-proof/check-device.ts';
-import { type DeviceLogin, DeviceLoginSchema } from '../../identity/device-proof/device-login.ts';
+import { DeviceLoginSchema } from '../../identity/device-proof/device-login.ts';
 import { verifyCredential } from '../../identity/device-proof/device-proof.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { issueTokens, type Login } from '../../identity/session/tokens.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
-import { recordAudit } from '../../kernel/record-audit.ts';
-import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
-import { joinAccount } from '../binding/join-account.ts';
+import { findDevice } from './find-device.ts';
+import { limitInvalidProofs } from './limit-invalid-proofs.ts';
+import { logInWithLinkCode } from './log-in-with-link-code.ts';
 import { registerDevice } from './register-device.ts';
 import { resumeDevice } from './resume-device.ts';
 
@@ -23,13 +21,13 @@ type LogInServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | '
 };
 
 /**
- * Logs a device in by its identifier and what proves that it is the one which registered. An unknown one
- * gets an account of its own.
+ * Logs a device in by its identifier and its credential. A link code makes the device join the
+ * account of the code; otherwise an unknown device gets a new account.
  *
- * A first login whose answer was lost is simply repeated: it finds the account that it made.
+ * Idempotent: a first login that is retried after a lost response finds the account it created.
  *
- * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID (audited), DEVICE_DISABLED
- * @throws DeviceError DEVICE_BOUND_ELSEWHERE, DEVICE_LIMIT_REACHED when it joins an account by a link code
+ * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID (audited), DEVICE_DISABLED; with
+ *   a link code also DEVICE_BOUND_ELSEWHERE, DEVICE_LIMIT_REACHED
  * @throws AuthError ACCOUNT_DISABLED, REGISTRATION_CLOSED, LINK_CODE_INVALID
  * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED
  */
@@ -39,74 +37,39 @@ export async function logInDevice(
 ): Promise<Login> {
   const login = checkInput(DeviceLoginSchema, input);
   const site = await readSiteSettings(services);
-  return auditingWrongProofs(services, login, async () => {
+  return limitInvalidProofs(services, login, async () => {
     const proof = await verifyCredential(services, login);
     const started = login.linkCode
-      ? await joinAccount(services, { login, proof, site, linkCode: login.linkCode })
-      : await logInAlone(services, { login, proof, site });
+      ? await logInWithLinkCode(services, { login, proof, site, linkCode: login.linkCode })
+      : await logInWithoutLinkCode(services, { login, proof, site });
     await invalidateSessions(services, started.endedSessionIds);
     return issueTokens(services, started);
   });
 }
 
-/** A device that is known resumes its account; any other one gets an account of its own. */
-async function logInAlone(services: LogInServices, registration: Parameters<typeof registerDevice>[1]) {
-  const { login, proof, site } = registration;
-  const known = await findDevice(services, login.identifier);
-  if (!proof && (site.deviceLoginProof === 'REQUIRED' || (known && hasCredential(known)))) {
-    throw new DeviceError('DEVICE_PROOF_REQUIRED');
-  }
-  if (known) return resumeDevice(services, { login, proof, deviceId: known.id });
-  return registerUnlessKnown(services, registration);
-}
-
-async function findDevice({ db }: Pick<Services, 'db'>, identifier: string): Promise<Device | null> {
-  const identity = await db.identity.findUnique({
-    where: { type_value: { type: 'DEVICE', value: identifier } },
-    include: { device: true },
-  });
-  return identity?.device ?? null;
-}
-
-/** Of two first logins at once the second finds the device of the first. */
-async function registerUnlessKnown(
+/** Logs a registered device in to its account, and registers any other one. */
+async function logInWithoutLinkCode(
   services: LogInServices,
   registration: Parameters<typeof registerDevice>[1],
 ) {
+  const { login, proof, site } = registration;
+  const registered = await findDevice(services, login.identifier);
+  if (!proof && (site.deviceLoginProof === 'REQUIRED' || (registered && hasCredential(registered)))) {
+    throw new DeviceError('DEVICE_PROOF_REQUIRED');
+  }
+  if (registered) return resumeDevice(services, { login, proof, deviceId: registered.id });
+  return registerOrResume(services, registration);
+}
+
+/** Of concurrent first logins one registers the device; the others fall back to a normal login. */
+async function registerOrResume(services: LogInServices, registration: Parameters<typeof registerDevice>[1]) {
   const { login, proof } = registration;
   try {
     return await registerDevice(services, registration);
   } catch (error) {
     if (violatedConstraint(error) !== 'identities_type_value_key') throw error;
-    const known = await findDevice(services, login.identifier);
-    if (!known) throw error;
-    return resumeDevice(services, { login, proof, deviceId: known.id });
+    const registered = await findDevice(services, login.identifier);
+    if (!registered) throw error;
+    return resumeDevice(services, { login, proof, deviceId: registered.id });
   }
-}
-
-/** From one address. Not by identifier: whoever knows one could lock its device out. */
-const WRONG_PROOFS: RateLimit = { name: 'wrong-device-proof', points: 100, durationSeconds: 600 };
-
-/**
- * Somebody who knows an identifier and not its secret is worth a line in the audit log, and has only so many tries.
- *
- * @throws PlatformError RATE_LIMITED
- */
-export function auditingWrongProofs<Result>(
-  services: Pick<Services, 'db' | 'rateLimits'> & { ownAddresses: OwnAddresses },
-  { identifier }: Pick<DeviceLogin, 'identifier'>,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  const { db } = services;
-  const counted = { limit: WRONG_PROOFS, refusal: 'DEVICE_PROOF_INVALID' };
-  return limitFailedAttempts(services, counted, async () => {
-    try {
-      return await work();
-    } catch (error) {
-      const isWrongProof = error instanceof DeviceError && error.code === 'DEVICE_PROOF_INVALID';
-      const known = isWrongProof ? await findDevice({ db }, identifier) : null;
-      if (known) await recordAudit(db, { action: 'deviceProofRefused', actorId: null, targetId: known.id });
-      throw error;
-    }
-  });
 }

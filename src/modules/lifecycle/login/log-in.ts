@@ -15,15 +15,18 @@ import { lockUsers } from '../../kernel/locks.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
-import { askingForDecisions } from '../binding/binding-decision.ts';
-import { DeviceToBind } from '../binding/device-to-bind.ts';
+import { withConfirmationToken } from '../binding/binding-confirmation.ts';
+import {
+  type AccompanyingDevice,
+  AccompanyingDeviceInput,
+  withAccompanyingDevice,
+} from './accompanying-device.ts';
 import { checkCredentials } from './check-credentials.ts';
-import { type ShownDevice, showDevice } from './show-device.ts';
 
 const Credentials = z.object({
   email: EmailAddress,
   password: z.string().min(1, 'must not be empty').max(128, 'must have at most 128 characters'),
-  device: DeviceToBind,
+  device: AccompanyingDeviceInput,
 });
 
 type LogInServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | 'signingKeys' | 'secrets'> & {
@@ -31,42 +34,45 @@ type LogInServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | '
 };
 
 /**
- * Starts a session for whoever knows the password of the account, and binds the device that comes with it.
+ * Logs in with an e-mail address and a password, and binds the accompanying device if there is one.
  *
- * @throws AuthError INVALID_CREDENTIALS, the same for an unknown address and a wrong password;
- *   ACCOUNT_DISABLED, told only to somebody who knows the password
- * @throws DeviceError DEVICE_BOUND_ELSEWHERE, DEVICE_LIMIT_REACHED with a `confirmationToken`; those of `bindDevice`
- * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED after too many wrong passwords
+ * @throws AuthError INVALID_CREDENTIALS, for unknown addresses and wrong passwords alike;
+ *   ACCOUNT_DISABLED, only after a correct password
+ * @throws DeviceError DEVICE_BOUND_ELSEWHERE, DEVICE_LIMIT_REACHED with a `confirmationToken`; the
+ *   other errors of `bindDevice`
+ * @throws PlatformError BAD_USER_INPUT; RATE_LIMITED after too many wrong passwords
  */
 export async function logIn(services: LogInServices, input: z.input<typeof Credentials>): Promise<Login> {
   const { email, password, device } = checkInput(Credentials, input);
   const identity = await checkCredentials(services, { email, password });
-  return showDevice(services, device, async (shown) => {
-    const started = shown ? await bindTo(services, identity, shown) : await startAlone(services, identity);
+  return withAccompanyingDevice(services, device, async (accompanying) => {
+    const started = accompanying
+      ? await startWithDevice(services, identity, accompanying)
+      : await startWithoutDevice(services, identity);
     await invalidateSessions(services, started.endedSessionIds);
     return issueTokens(services, started);
   });
 }
 
-async function startAlone({ db }: LogInServices, identity: Identity) {
+async function startWithoutDevice({ db }: LogInServices, identity: Identity) {
   const { userId } = identity;
   return db.$transaction(async (tx) => {
     await lockUsers(tx, [userId]);
-    await ensurePasswordStands(tx, identity);
+    await ensurePasswordUnchanged(tx, identity);
     const user = await tx.user.findUniqueOrThrow({ where: { id: userId } });
     checkAccount(user);
     return { user, device: null, ...(await startSession(tx, { userId, deviceId: null })) };
   });
 }
 
-async function bindTo(services: LogInServices, identity: Identity, shown: ShownDevice) {
+async function startWithDevice(services: LogInServices, identity: Identity, device: AccompanyingDevice) {
   const site = await readSiteSettings(services);
   const { userId: targetUserId } = identity;
-  const binding = { ...shown, targetUserId, site, isNewAccount: false, mayReplaceCredential: false };
-  const bound = await askingForDecisions(services, () =>
+  const binding = { ...device, targetUserId, site, isNewAccount: false, mayReplaceCredential: false };
+  const bound = await withConfirmationToken(services, () =>
     services.db.$transaction(async (tx) => {
       const session = await bindAndStartSession(tx, binding);
-      await ensurePasswordStands(tx, identity);
+      await ensurePasswordUnchanged(tx, identity);
       return session;
     }),
   );
@@ -76,12 +82,12 @@ async function bindTo(services: LogInServices, identity: Identity, shown: ShownD
 }
 
 /**
- * Under the user's lock: a password that was changed while it was checked lets nobody in any more, or a session would
- * outlive the change that was to end it.
+ * Fails if the password was changed after it was checked. Otherwise the new session would survive
+ * the password change, which revokes sessions. Called under the lock on the user.
  *
  * @throws AuthError INVALID_CREDENTIALS
  */
-async function ensurePasswordStands(tx: Transaction, { id, passwordHash }: Identity): Promise<void> {
-  const stands = await tx.identity.count({ where: { id, passwordHash } });
-  if (stands === 0) throw new AuthError('INVALID_CREDENTIALS');
+async function ensurePasswordUnchanged(tx: Transaction, { id, passwordHash }: Identity): Promise<void> {
+  const unchanged = await tx.identity.count({ where: { id, passwordHash } });
+  if (unchanged === 0) throw new AuthError('INVALID_CREDENTIALS');
 }

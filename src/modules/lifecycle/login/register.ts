@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { type Transaction, violatedConstraint } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
-import { addressKey } from '../../../platform/redis/rate-limit.ts';
-import { requestScope } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
@@ -15,12 +13,19 @@ import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { grantTrial } from '../../subscription/grant-trial.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
-import { askingForDecisions } from '../binding/binding-decision.ts';
-import { DeviceToBind } from '../binding/device-to-bind.ts';
-import { NEW_USERS } from './register-device.ts';
-import { type ShownDevice, showDevice } from './show-device.ts';
+import { withConfirmationToken } from '../binding/binding-confirmation.ts';
+import {
+  type AccompanyingDevice,
+  AccompanyingDeviceInput,
+  withAccompanyingDevice,
+} from './accompanying-device.ts';
+import { limitNewAccounts } from './register-device.ts';
 
-const Registration = z.object({ email: EmailAddress, password: NewPassword, device: DeviceToBind });
+const Registration = z.object({
+  email: EmailAddress,
+  password: NewPassword,
+  device: AccompanyingDeviceInput,
+});
 
 type RegisterServices = Pick<
   Services,
@@ -28,11 +33,13 @@ type RegisterServices = Pick<
 > & { ownAddresses: OwnAddresses };
 
 /**
- * Makes an account with an e-mail address, and binds the device that comes with it. A device of another account brings
- * that along, once it was confirmed, if it was the last way into it.
+ * Creates an account with an e-mail address and a password, and binds the accompanying device if
+ * there is one. If the device is the last identity of another account, that account is merged into
+ * the new one after confirmation.
  *
  * @throws AuthError EMAIL_TAKEN, REGISTRATION_CLOSED
- * @throws DeviceError DEVICE_BOUND_ELSEWHERE with a `confirmationToken`; those of `bindDevice`
+ * @throws DeviceError DEVICE_BOUND_ELSEWHERE with a `confirmationToken`; the other errors of
+ *   `bindDevice`
  * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED
  */
 export async function register(
@@ -42,45 +49,45 @@ export async function register(
   const { email, password, device } = checkInput(Registration, input);
   const site = await readSiteSettings(services);
   if (!site.registrationEnabled) throw new AuthError('REGISTRATION_CLOSED');
-  await services.rateLimits.consume(NEW_USERS, addressKey(requestScope()?.ip ?? ''));
+  await limitNewAccounts(services);
   const passwordHash = await hashPassword(password);
-  return showDevice(services, device, async (shown) => {
-    const made = await askingForDecisions(services, () =>
+  return withAccompanyingDevice(services, device, async (accompanying) => {
+    const created = await withConfirmationToken(services, () =>
       services.db
-        .$transaction((tx) => makeAccount(tx, { email, passwordHash, shown, site }))
-        .catch(refuseTakenEmail),
+        .$transaction((tx) => createAccount(tx, { email, passwordHash, accompanying, site }))
+        .catch(throwEmailTakenOnConflict),
     );
-    await invalidateSessions(services, made.endedSessionIds);
-    announce(services, { userIds: made.changedUserIds });
-    await announcePlanUsers(services, [made.user.id]);
-    return issueTokens(services, made);
+    await invalidateSessions(services, created.endedSessionIds);
+    announce(services, { userIds: created.changedUserIds });
+    await announcePlanUsers(services, [created.user.id]);
+    return issueTokens(services, created);
   });
 }
 
 interface NewAccount {
   email: string;
   passwordHash: string;
-  shown: ShownDevice | null;
+  accompanying: AccompanyingDevice | null;
   site: Awaited<ReturnType<typeof readSiteSettings>>;
 }
 
-async function makeAccount(tx: Transaction, { email, passwordHash, shown, site }: NewAccount) {
+async function createAccount(tx: Transaction, { email, passwordHash, accompanying, site }: NewAccount) {
   const user = await tx.user.create({ data: {} });
   await tx.identity.create({ data: { userId: user.id, type: 'EMAIL', value: email, passwordHash } });
   const binding = { targetUserId: user.id, isNewAccount: true, mayReplaceCredential: false, site };
-  const started = shown
-    ? await bindAndStartSession(tx, { ...binding, ...shown })
+  const started = accompanying
+    ? await bindAndStartSession(tx, { ...binding, ...accompanying })
     : {
         user,
         device: null,
         changedUserIds: [],
         ...(await startSession(tx, { userId: user.id, deviceId: null })),
       };
-  // Whoever brings a device that had an account is no new customer.
+  // A device that came from another account is not a new customer: it may have had its trial.
   if (started.changedUserIds.length < 2) await grantTrial(tx, { userId: user.id, site });
   return started;
 }
 
-function refuseTakenEmail(error: unknown): never {
+function throwEmailTakenOnConflict(error: unknown): never {
   throw violatedConstraint(error) === 'identities_type_value_key' ? new AuthError('EMAIL_TAKEN') : error;
 }

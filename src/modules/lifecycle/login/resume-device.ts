@@ -10,11 +10,13 @@ import { startSession } from '../../identity/session/start-session.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 
 /**
- * Starts a session of a device that is known, if what it shows is its own. A device that has neither secret
- * nor key so far takes the first it brings, and needs it from then on.
+ * Starts a session of a registered device after checking its credential. A device without a
+ * credential adopts the first secret or key that it presents.
  *
- * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID; DEVICE_DISABLED only after a right proof
- * @throws AuthError ACCOUNT_DISABLED only after a right proof
+ * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID; DEVICE_DISABLED only after a
+ *   valid proof
+ * @throws AuthError ACCOUNT_DISABLED only after a valid proof
+ * @throws PlatformError SERVICE_UNAVAILABLE when the device was moved or removed concurrently
  */
 export function resumeDevice(
   { db }: Pick<Services, 'db'>,
@@ -24,12 +26,12 @@ export function resumeDevice(
     const before = await tx.device.findUnique({ where: { id: deviceId } });
     await lockUsers(tx, before ? [before.userId] : []);
     const found = await tx.device.findUnique({ where: { id: deviceId }, include: { user: true } });
-    // It was moved meanwhile, and the wrong account is locked; or it was removed, and the next login registers it.
+    // Moved before the lock was granted, so its owner is not locked, or removed: a retry succeeds.
     if (!found || found.userId !== before?.userId) throw new PlatformError('SERVICE_UNAVAILABLE');
-    const { user, ...known } = found;
-    checkCredential(known, proof);
+    const { user, ...registered } = found;
+    checkCredential(registered, proof);
     if (proof?.kind === 'key') await spendChallenge(tx, proof);
-    checkEnabled(user, known);
+    checkEnabled(user, registered);
     const device = await tx.device.update({
       where: { id: deviceId },
       data: { ...lastLoginColumns(login), ...credentialColumns(proof), lastSeenAt: await databaseNow(tx) },

@@ -1,5 +1,5 @@
 import { addressKey } from '../../../platform/redis/rate-limit.ts';
-import { outsideRequestScope, requestScope } from '../../../platform/request-scope.ts';
+import { clientIp, outsideRequestScope } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 
 /** How long the addresses are cached: a new server counts as our own after this time at most. */
@@ -40,8 +40,8 @@ export async function countedAddress({
 }: {
   ownAddresses: OwnAddresses;
 }): Promise<string | null> {
-  const ip = requestScope()?.ip ?? '';
-  return (await ownAddresses.has(ip)) ? null : addressKey(ip);
+  const ip = clientIp();
+  return ip === null || (await ownAddresses.has(ip)) ? null : addressKey(ip);
 }
 
 async function readAddresses({ db }: Pick<Services, 'db'>): Promise<ReadonlySet<string>> {

@@ -15,8 +15,8 @@ import {
   type UpdateAdInput,
 } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
+import { runBlocked } from '../../../support/blocked-work.ts';
 import { buildAd, inDays } from '../../../support/factories.ts';
-import { meeting } from '../../../support/meeting.ts';
 
 let api: TestApi;
 let admin: TestUser;
@@ -135,12 +135,12 @@ describe('updateAd', () => {
       updateAd(api.services, { actorId: admin.userId, id, input });
     const write = (data: Prisma.AdUpdateInput) => (tx: Transaction) => tx.ad.update({ where: { id }, data });
 
-    const late = await meeting(
+    const late = await runBlocked(
       db,
       write({ title: 'Two', version: { increment: 1 } }),
       edit({ version, title: 'Three' }),
     );
-    const reversed = await meeting(db, write({ endAt: inDays(1) }), edit({ startAt: inDays(2) }));
+    const reversed = await runBlocked(db, write({ endAt: inDays(1) }), edit({ startAt: inDays(2) }));
 
     expect(late).toMatchObject({ status: 'rejected', reason: { code: 'EDIT_CONFLICT' } });
     expect(reversed).toMatchObject({ status: 'rejected', reason: { code: 'BAD_USER_INPUT' } });

@@ -11,10 +11,10 @@ import {
   type UpdateSiteInput,
 } from '../../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
+import { runBlocked } from '../../../support/blocked-work.ts';
 import { createClient, post } from '../../../support/client.ts';
 import { databaseUrlOf } from '../../../support/database.ts';
 import { buildPlan, unique } from '../../../support/factories.ts';
-import { meeting } from '../../../support/meeting.ts';
 
 let api: TestApi;
 let admin: TestUser;
@@ -194,7 +194,7 @@ describe('updateSite', () => {
 
   it('detects a version that a concurrent transaction has not committed yet', async () => {
     const { version } = await update({ name: 'One' });
-    const met = await meeting(
+    const met = await runBlocked(
       api.services.db,
       (tx) => tx.siteSettings.update({ where: { id: 1 }, data: { name: 'Two', version: { increment: 1 } } }),
       () => updateSite(api.services, { actorId: admin.userId, input: { version, name: 'Three' } }),
@@ -207,7 +207,7 @@ describe('updateSite', () => {
   it('validates the trial against the settings that a concurrent transaction leaves', async () => {
     const { id: trialPlanId } = await buildPlan(api.services.db);
     await update({ trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 });
-    const met = await meeting(
+    const met = await runBlocked(
       api.services.db,
       (tx) =>
         tx.siteSettings.update({
@@ -305,7 +305,7 @@ describe('updateSite with a trial plan', () => {
     const { id: trialPlanId } = await buildPlan(db);
     const input = { trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 } as const;
 
-    const met = await meeting(
+    const met = await runBlocked(
       db,
       (tx) => tx.plan.update({ where: { id: trialPlanId }, data: { deletedAt: new Date() } }),
       () => updateSite(api.services, { actorId: admin.userId, input }),

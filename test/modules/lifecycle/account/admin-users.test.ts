@@ -18,6 +18,7 @@ import {
   UsersDocument,
 } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
+import { runBlocked } from '../../../support/blocked-work.ts';
 import {
   buildDevice,
   buildIdentity,
@@ -28,7 +29,6 @@ import {
 } from '../../../support/factories.ts';
 import { newDevice, openSocket, refusedAsViewer } from '../../../support/household.ts';
 import { checkInvariants } from '../../../support/invariants.ts';
-import { meeting } from '../../../support/meeting.ts';
 
 let api: TestApi;
 let admin: TestUser;
@@ -50,13 +50,15 @@ async function audits(targetId: string) {
   return auditLog?.nodes.reverse();
 }
 
-/** What was published while the work was done, as `topic id`. */
-async function wakeUpsOf(work: () => Promise<unknown>): Promise<string[]> {
-  const heard: string[] = [];
-  const stop = api.services.pubSub.onWake((topic, ids) => heard.push(...ids.map((id) => `${topic} ${id}`)));
+/** Messages that are published during the work, as `topic id`. */
+async function publishedDuring(work: () => Promise<unknown>): Promise<string[]> {
+  const published: string[] = [];
+  const stop = api.services.pubSub.onWake((topic, ids) =>
+    published.push(...ids.map((id) => `${topic} ${id}`)),
+  );
   await work();
   stop();
-  return heard;
+  return published;
 }
 
 describe('users', () => {
@@ -66,7 +68,7 @@ describe('users', () => {
     return users?.nodes.map(({ id }) => id);
   };
 
-  it('finds by how the address begins, in either case, and takes wildcards for what they are', async () => {
+  it('filters by a case-insensitive prefix of the e-mail address, and matches wildcards literally', async () => {
     const { db } = api.services;
     const word = unique('u').slice(0, 10);
     const address = async (value: string) => (await buildIdentity(db, { type: 'EMAIL', value })).userId;
@@ -84,7 +86,7 @@ describe('users', () => {
     expect(await find({ email: `${word}%` })).toEqual([]);
   });
 
-  it('finds by the short code of any device, and by whether they may be used, and by all together', async () => {
+  it('filters by the short code of any device, by enabled, and by both', async () => {
     const { db } = api.services;
     const shortCode = unique('S').slice(0, 20);
     const { userId } = await buildDevice(db, { shortCode });
@@ -101,7 +103,7 @@ describe('users', () => {
     expect(await find({ shortCode: shortCode.toLowerCase() })).toEqual([]);
   });
 
-  it('does not list closed accounts, and does not find them by id', async () => {
+  it('excludes closed accounts from the list and from lookups by id', async () => {
     const { db } = api.services;
     const closed = await buildUser(db, { deletedAt: new Date() });
     const { users } = await admin.get(UsersDocument, { first: 100 });
@@ -116,7 +118,7 @@ describe('users', () => {
 });
 
 describe('setUserEnabled', () => {
-  it('ends the sessions of a disabled account, closes its sockets, and lets nobody in until it is enabled', async () => {
+  it('revokes sessions, closes sockets and rejects logins until the account is enabled again', async () => {
     const phone = await newDevice(api);
     const socket = await openSocket(phone);
     const { identifier, secret } = phone;
@@ -132,7 +134,7 @@ describe('setUserEnabled', () => {
     expect((await logIn()).data?.deviceLogin.user.id).toBe(phone.userId);
   });
 
-  it('tells the servers of its plans with the same commit, in both directions', async () => {
+  it('updates the user lists of servers in the same commit when disabling and when enabling', async () => {
     const { db } = api.services;
     const live = await buildSubscription(db);
     const revision = async () =>
@@ -140,15 +142,15 @@ describe('setUserEnabled', () => {
 
     for (const enabled of [false, true]) {
       const before = await revision();
-      const heard = await wakeUpsOf(() => setEnabled(live.userId, enabled));
+      const published = await publishedDuring(() => setEnabled(live.userId, enabled));
 
       expect(await revision()).toBeGreaterThan(before);
-      expect(heard).toContain(`${PLAN_USERS_CHANGED} ${live.planId}`);
-      expect(heard).toContain(`${USER_CHANGED} ${live.userId}`);
+      expect(published).toContain(`${PLAN_USERS_CHANGED} ${live.planId}`);
+      expect(published).toContain(`${USER_CHANGED} ${live.userId}`);
     }
   });
 
-  it('is audited', async () => {
+  it('writes audit entries with the ended sessions', async () => {
     const phone = await newDevice(api);
 
     await setEnabled(phone.userId, false);
@@ -165,7 +167,7 @@ describe('setUserEnabled', () => {
     ]);
   });
 
-  it('knows no closed account and none that is not there', async () => {
+  it('fails with NOT_FOUND for closed and missing accounts', async () => {
     const closed = await buildUser(api.services.db, { deletedAt: new Date() });
 
     for (const id of [closed.id, randomUUID(), 'no id']) {
@@ -178,7 +180,7 @@ describe('setUserEnabled', () => {
 });
 
 describe('deleteUser', () => {
-  it('closes the account as its owner could, and frees its address', async () => {
+  it('closes the account like deleteAccount, and frees its e-mail address', async () => {
     const { db } = api.services;
     const phone = await newDevice(api);
     const socket = await openSocket(phone);
@@ -187,7 +189,7 @@ describe('deleteUser', () => {
     const live = await buildSubscription(db, { userId });
     const paid = await buildOrder(db, { userId });
 
-    const heard = await wakeUpsOf(() => admin.get(DeleteUserDocument, { id: userId }));
+    const published = await publishedDuring(() => admin.get(DeleteUserDocument, { id: userId }));
     await activateOrders(api.services, [paid.id]);
 
     expect(await socket.closed).toBe('4401 SESSION_REVOKED');
@@ -200,7 +202,7 @@ describe('deleteUser', () => {
       usedCount: 0,
       reservedCount: 0,
     });
-    expect(heard).toContain(`${PLAN_USERS_CHANGED} ${live.planId}`);
+    expect(published).toContain(`${PLAN_USERS_CHANGED} ${live.planId}`);
     expect(await audits(userId)).toMatchObject([
       {
         action: 'deleteUser',
@@ -215,7 +217,7 @@ describe('deleteUser', () => {
     expect(register.user.id).not.toBe(userId);
   });
 
-  it('knows no closed account and none that is not there', async () => {
+  it('fails with NOT_FOUND for closed and missing accounts', async () => {
     const closed = await buildUser(api.services.db, { deletedAt: new Date() });
 
     for (const id of [closed.id, randomUUID(), 'no id']) {
@@ -224,8 +226,8 @@ describe('deleteUser', () => {
   });
 });
 
-describe('an admin', () => {
-  it('can neither disable nor delete himself, by whichever way his id is written', async () => {
+describe('an admin account', () => {
+  it('cannot be disabled or deleted by itself, in any spelling of its id', async () => {
     await api.newAdmin();
     for (const id of [admin.userId, admin.userId.toUpperCase()]) {
       const disabling = await admin.refused(SetUserEnabledDocument, { id, enabled: false });
@@ -240,7 +242,7 @@ describe('an admin', () => {
     expect(await setEnabled(admin.userId, true)).toMatchObject({ enabled: true });
   });
 
-  it('can disable and delete others, who cannot log in then', async () => {
+  it('can be disabled and deleted by another admin, and can no longer log in then', async () => {
     const [second, third] = [await api.newAdmin(), await api.newAdmin()];
     const logIn = async ({ identifier: email, secret: password }: TestUser) =>
       (await api.anonymous.ask(LoginDocument, { input: { email, password } })).errors?.[0]?.extensions.code;
@@ -251,25 +253,25 @@ describe('an admin', () => {
     expect([await logIn(second), await logIn(third)]).toEqual(['ACCOUNT_DISABLED', 'INVALID_CREDENTIALS']);
   });
 
-  it('is the last one at most once: of two that shut out each other, or leave, at once, one stays', async () => {
+  it('remains enabled when it is the last one after a concurrent disable, delete or close', async () => {
     const { db } = api.services;
     const [one, other] = [await buildUser(db, { role: 'ADMIN' }), await buildUser(db, { role: 'ADMIN' })];
-    const shutOut = [
+    const deactivations = [
       () => setUserEnabled(api.services, { actorId: other.id, id: one.id, enabled: false }),
       () => deleteUser(api.services, { actorId: other.id, id: one.id }),
       () => deleteAccount(api.services, { userId: one.id }),
     ];
-    for (const work of shutOut) {
+    for (const work of deactivations) {
       await db.user.updateMany({ where: { role: 'ADMIN' }, data: { enabled: false } });
       await db.user.updateMany({ where: { id: { in: [one.id, other.id] } }, data: { enabled: true } });
 
-      const met = await meeting(
+      const outcome = await runBlocked(
         db,
         (tx) => tx.user.update({ where: { id: other.id }, data: { enabled: false } }),
         work,
       );
 
-      expect(met).toMatchObject({ status: 'rejected', reason: { code: 'STILL_IN_USE' } });
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'STILL_IN_USE' } });
       expect(await db.user.findUnique({ where: { id: one.id } })).toMatchObject({
         enabled: true,
         deletedAt: null,

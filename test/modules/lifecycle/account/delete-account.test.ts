@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 describe('deleteAccount', () => {
-  it('ends the sessions of all devices at once and closes their sockets, and nobody else’s', async () => {
+  it('revokes the sessions of all devices and closes their sockets, and no others', async () => {
     const [phone, stranger] = [await newDevice(api), await newDevice(api)];
     const tablet = await anotherDevice(phone);
     const sockets = await Promise.all([phone, tablet].map(openSocket));
@@ -44,7 +44,7 @@ describe('deleteAccount', () => {
     expect(await refusedAsViewer(stranger)).toBeUndefined();
   });
 
-  it('keeps the row and frees the devices and the address', async () => {
+  it('keeps the user row and frees its devices and e-mail address', async () => {
     const { db } = api.services;
     const phone = await newDevice(api);
     const { value } = await buildIdentity(db, { userId: phone.userId, type: 'EMAIL' });
@@ -65,7 +65,7 @@ describe('deleteAccount', () => {
     });
   });
 
-  it('stops what is live, which leaves the lists of servers with the same commit', async () => {
+  it('stops live subscriptions, which leave the user lists of servers in the same commit', async () => {
     const { db } = api.services;
     const phone = await newDevice(api);
     const { userId } = phone;
@@ -82,7 +82,7 @@ describe('deleteAccount', () => {
     expect(stopped.version).toBe(live.version + 1);
   });
 
-  it('fails the orders that are on their way, and gives their uses back', async () => {
+  it('fails pending orders and releases their uses', async () => {
     const { db } = api.services;
     const phone = await newDevice(api);
     const { userId } = phone;
@@ -107,7 +107,7 @@ describe('deleteAccount', () => {
     expect(await db.userSubscription.count({ where: { userId } })).toBe(0);
   });
 
-  it('uses up what would lead into the account later', async () => {
+  it('revokes link codes and pending bindings', async () => {
     const { db, secrets } = api.services;
     const phone = await newDevice(api);
     const { createLinkCode } = await phone.get(CreateLinkCodeDocument, {});
@@ -121,7 +121,7 @@ describe('deleteAccount', () => {
     expect((await db.pendingBinding.findUniqueOrThrow({ where: { id: binding.id } })).usedAt).not.toBeNull();
   });
 
-  it('is written down with what it ended', async () => {
+  it('writes an audit entry with the failed orders and stopped subscriptions', async () => {
     const { db } = api.services;
     const phone = await newDevice(api);
     const { userId } = phone;
@@ -140,7 +140,7 @@ describe('deleteAccount', () => {
     expect(JSON.stringify(entries)).not.toContain(phone.identifier);
   });
 
-  it('is done once when ten ask for it at once', async () => {
+  it('succeeds exactly once for ten concurrent calls', async () => {
     const { db } = api.services;
     const phone = await newDevice(api);
     await buildOrder(db, { userId: phone.userId });
@@ -154,7 +154,7 @@ describe('deleteAccount', () => {
     expect(await db.auditEntry.count({ where: { targetId: phone.userId } })).toBe(1);
   });
 
-  it('leaves nothing live behind when it meets the activation of an order', async () => {
+  it('leaves no live subscription when it runs concurrently with an activation', async () => {
     const { db } = api.services;
     for (let round = 0; round < 5; round++) {
       const phone = await newDevice(api);

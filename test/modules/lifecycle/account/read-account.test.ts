@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-/** A user with so many subscriptions, each of a plan with so many nodes of its own. */
+/** A user with `subscriptions` subscriptions, each of a plan with `nodes` nodes of its own. */
 async function customer({
   subscriptions,
   nodes,
@@ -35,9 +35,9 @@ async function customer({
     await buildSubscription(db, { userId: user.userId, planId });
     const config = { protocol: 'SHADOWSOCKS', port: 8388, clientConfig: { method: 'aes-256-gcm' } } as const;
     await db.node.createMany({
-      data: Array.from({ length: nodes }, (_, place) => ({
+      data: Array.from({ length: nodes }, (_, index) => ({
         serverId,
-        name: `${place}`,
+        name: `${index}`,
         tags: [tag],
         ...config,
       })),
@@ -46,7 +46,7 @@ async function customer({
   return user;
 }
 
-/** What PostgreSQL is asked for the viewer when nothing is cached, then when everything is. */
+/** The statements of a viewer query with an empty cache, then with a warm one. */
 async function coldAndWarm(user: TestUser) {
   const answers: ViewerWholeQuery[] = [];
   const ask = async () => {
@@ -55,15 +55,15 @@ async function coldAndWarm(user: TestUser) {
   const { redis } = api.services;
   await redis.del(...(await redis.keys('node_list*')), 'none');
   const cold = await statementsOf(ask);
-  // On a busy machine Redis may not answer in time, and is then done without.
+  // On a busy machine Redis may time out, and the read then falls back to PostgreSQL.
   const warm = [await statementsOf(ask), await statementsOf(ask), await statementsOf(ask)].reduce(
     (one, other) => (other.queries.length < one.queries.length ? other : one),
   );
   return { viewer: answers.at(-1)?.viewer, cold, warm };
 }
 
-describe('the viewer with subscriptions, nodes and devices', () => {
-  it('takes three statements in one transaction when nothing is cached, and two when the lists are', async () => {
+describe('viewer with subscriptions, nodes and devices', () => {
+  it('runs three statements in one transaction with an empty cache, and two with cached node lists', async () => {
     const user = await customer({ subscriptions: 3, nodes: 50 });
 
     const { viewer, cold, warm } = await coldAndWarm(user);
@@ -79,13 +79,13 @@ describe('the viewer with subscriptions, nodes and devices', () => {
     { subscriptions: 1, nodes: 1 },
     { subscriptions: 1, nodes: 10 },
     { subscriptions: 8, nodes: 20 },
-  ])('takes as many for %j', async (size) => {
+  ])('runs the same number of statements for %j', async (size) => {
     const { cold, warm } = await coldAndWarm(await customer(size));
 
     expect([cold.queries.length, warm.queries.length]).toEqual([3, 2]);
   });
 
-  it('takes two without a subscription that has nodes, and one statement for the account alone', async () => {
+  it('runs two statements without nodes, and one for the account alone', async () => {
     const user = await api.newUser();
     const alone = await statementsOf(() => post(api.url, { query: '{ viewer { id role } }' }, user.token));
 
@@ -95,44 +95,44 @@ describe('the viewer with subscriptions, nodes and devices', () => {
 });
 
 describe('readAccount', () => {
-  it('shows devices and their number as of one moment, however they change meanwhile', async () => {
+  it('reads devices and their count from one snapshot while they change concurrently', async () => {
     const { db } = api.services;
     const { userId } = await api.newUser();
-    let isOver = false;
+    let isDone = false;
     const changing = (async () => {
-      while (!isOver) {
+      while (!isDone) {
         const { identityId } = await buildDevice(db, { userId });
         await db.identity.delete({ where: { id: identityId } });
       }
     })();
 
     const seen: [number, number][] = [];
-    for (let time = 0; time < 60; time++) {
+    for (let read = 0; read < 60; read++) {
       const account = await readAccount(api.services, {
         userId,
-        wanted: { subscriptions: true, nodes: false, deviceCount: true, devices: [{ first: 100 }] },
+        selection: { subscriptions: true, nodes: false, deviceCount: true, devices: [{ first: 100 }] },
       });
       const page = [...(account?.devicePages?.values() ?? [])][0];
       seen.push([page?.nodes.length ?? -1, (await page?.totalCount) ?? -2]);
     }
-    isOver = true;
+    isDone = true;
     await changing;
 
     expect(seen.filter(([listed, counted]) => listed !== counted)).toEqual([]);
     expect(new Set(seen.map(([listed]) => listed))).toEqual(new Set([1, 2]));
   });
 
-  it('is null for an account that is not there', async () => {
-    const wanted = { subscriptions: true, nodes: true, deviceCount: true, devices: [{}] };
+  it('returns null for a missing account', async () => {
+    const selection = { subscriptions: true, nodes: true, deviceCount: true, devices: [{}] };
 
     expect(
-      await readAccount(api.services, { userId: '019a0000-0000-7000-8000-00000000000f', wanted }),
+      await readAccount(api.services, { userId: '019a0000-0000-7000-8000-00000000000f', selection }),
     ).toBeNull();
   });
 });
 
-describe('what is asked of the viewer', () => {
-  it('is found in fragments, under other names, and left out where it is skipped', async () => {
+describe('viewer selection', () => {
+  it('includes fragments and aliases, and excludes skipped fields', async () => {
     const user = await customer({ subscriptions: 1, nodes: 2 });
     await buildDevice(api.services.db, { userId: user.userId });
     const query = `query ($no: Boolean!, $one: Int) {
@@ -157,11 +157,11 @@ describe('what is asked of the viewer', () => {
     expect(mine[0]?.nodes).toEqual([{ nodeId: expect.any(String) }, { nodeId: expect.any(String) }]);
     expect([...first.nodes, ...last.nodes]).toEqual(all.nodes);
     expect(first.totalCount).toBe(2);
-    // The account with its subscriptions, the nodes, three pages.
+    // One for the account with its subscriptions, one for the nodes, one for each of three pages.
     expect(queries.length).toBe(5);
   });
 
-  it('is refused by the name of the argument when a page of it cannot be', async () => {
+  it('reports an invalid page argument under the path of its field', async () => {
     const user = await customer({ subscriptions: 1, nodes: 1 });
     const query = '{ viewer { id subscriptions { nodes { name } } devices(first: 0) { totalCount } } }';
 

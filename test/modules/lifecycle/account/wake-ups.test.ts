@@ -44,9 +44,9 @@ const changes: Record<string, (phone: TestDevice, tablet: TestDevice) => Promise
   },
 };
 
-// The poll would tell them too, two seconds late.
-describe('whoever watches an account is woken by', () => {
-  it.each(Object.entries(changes))('%s', async (_, change) => {
+// The poll would wake them too, but two seconds later.
+describe('watchers of an account', () => {
+  it.each(Object.entries(changes))('are woken by %s', async (_, change) => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
     const woken: string[] = [];

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
+import { withTimeLimit } from '../../../../src/platform/concurrency/time-limit.ts';
 import { type AccountFragment, ViewerChangedDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
 import { buildDevice, buildSubscription, unique } from '../../../support/factories.ts';
@@ -10,39 +11,36 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-/** The messages one after the other. A change may be seen in parts, so several may tell of it; no two are alike. */
+/**
+ * Reads messages one by one. One change may cause several messages, but no two consecutive ones are
+ * equal.
+ */
 function watch(client: TestUser) {
   const messages = client.subscribe(ViewerChangedDocument);
   const received: AccountFragment[] = [];
   const next = async (withinMs = 5_000): Promise<AccountFragment> => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no message within ${withinMs} ms`)), withinMs);
+    const { value } = await withTimeLimit(messages.next(), withinMs, () => {
+      throw new Error(`no message within ${withinMs} ms`);
     });
-    try {
-      const { value } = await Promise.race([messages.next(), late]);
-      expect(value.data.viewerChanged).not.toEqual(received.at(-1));
-      received.push(value.data.viewerChanged);
-      return value.data.viewerChanged;
-    } finally {
-      clearTimeout(timer);
-    }
+    expect(value.data.viewerChanged).not.toEqual(received.at(-1));
+    received.push(value.data.viewerChanged);
+    return value.data.viewerChanged;
   };
   return {
     next,
-    /** The first message that satisfies. */
-    until: async (isIt: (account: AccountFragment) => boolean) => {
+    /** Waits for the first message that matches. */
+    until: async (matches: (account: AccountFragment) => boolean) => {
       let message = await next();
-      while (!isIt(message)) message = await next();
+      while (!matches(message)) message = await next();
       return message;
     },
     stop: () => messages.return?.(),
   };
 }
 
-// Side by side: most of them wait for the poll.
+// Concurrent, because most of these tests wait for the poll.
 describe.concurrent('viewerChanged', () => {
-  it('sends the account as it is now, first', async () => {
+  it('sends the current account first', async () => {
     const user = await api.newUser();
     const { id } = await buildSubscription(api.services.db, { userId: user.userId });
     const changes = watch(user);
@@ -62,14 +60,14 @@ describe.concurrent('viewerChanged', () => {
       2,
     ],
     [
-      'traffic',
+      'changed traffic',
       ({ userId }) =>
         api.services.db.userSubscription.updateMany({ where: { userId }, data: { upload: 7n } }),
       ({ subscriptions }) => subscriptions[0]?.upload,
       '7',
     ],
     [
-      'the plan of a subscription',
+      'a changed plan',
       ({ userId }) =>
         api.services.db.plan.updateMany({
           where: { subscriptions: { some: { userId } } },
@@ -85,21 +83,21 @@ describe.concurrent('viewerChanged', () => {
       'TV',
     ],
     [
-      'the end of another device',
+      'a removed device',
       ({ userId }) => api.services.db.device.deleteMany({ where: { userId, shortCode: 'old' } }),
       ({ devices }) => devices.totalCount,
       1,
     ],
     [
-      'the account itself',
+      'a changed account',
       ({ userId }) => api.services.db.user.update({ where: { id: userId }, data: { role: 'ADMIN' } }),
       ({ role }) => role,
       'ADMIN',
     ],
-  ])('sends %s again within some seconds although no wake-up came', async (change, apply, seen, expected) => {
+  ])('sends %s within seconds without a wake-up', async (change, apply, seen, expected) => {
     const user = await api.newUser();
     await buildSubscription(api.services.db, { userId: user.userId });
-    if (change.startsWith('the end')) {
+    if (change === 'a removed device') {
       await buildDevice(api.services.db, { userId: user.userId, shortCode: 'old' });
     }
     const changes = watch(user);
@@ -111,7 +109,7 @@ describe.concurrent('viewerChanged', () => {
     await changes.stop();
   });
 
-  it('tells that a subscription has expired, which no row says', async () => {
+  it('reports a subscription as expired although no row has changed', async () => {
     const user = await api.newUser();
     const expiresAt = new Date(Date.now() + 1_500);
     await buildSubscription(api.services.db, { userId: user.userId, expiresAt });
@@ -123,7 +121,7 @@ describe.concurrent('viewerChanged', () => {
     await changes.stop();
   });
 
-  it('sends a change at once when it is woken', async () => {
+  it('sends a change immediately after a wake-up', async () => {
     const user = await api.newUser();
     const { db, pubSub } = api.services;
     const changes = watch(user);
@@ -137,12 +135,12 @@ describe.concurrent('viewerChanged', () => {
       await changes.until(({ subscriptions }) => subscriptions[0]?.token === token);
     }
 
-    // The poll alone brings one in two seconds.
+    // The poll alone would take up to two seconds for each change.
     expect(Date.now() - started).toBeLessThan(8_000);
     await changes.stop();
   });
 
-  it('sends nothing when nothing has changed that the client sees, however often it is woken', async () => {
+  it('sends nothing when no selected field has changed, however often it is woken', async () => {
     const user = await api.newUser();
     const { db, pubSub } = api.services;
     const changes = watch(user);
@@ -158,7 +156,7 @@ describe.concurrent('viewerChanged', () => {
     await changes.stop();
   });
 
-  it('says nothing of the accounts of others', async () => {
+  it('sends nothing about other accounts', async () => {
     const user = await api.newUser();
     const other = await api.newUser();
     const changes = watch(user);

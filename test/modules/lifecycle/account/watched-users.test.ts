@@ -18,11 +18,11 @@ let watcher: Watcher;
 let kind: WatchKind;
 beforeAll(async () => {
   services = await createTestServices();
-  const deaf: Pick<PubSub, 'onWake' | 'onReconnect'> = {
+  const silent: Pick<PubSub, 'onWake' | 'onReconnect'> = {
     onWake: () => () => {},
     onReconnect: () => () => {},
   };
-  watcher = createWatcher({ pubSub: deaf, log: services.log, pollMs: 50 });
+  watcher = createWatcher({ pubSub: silent, log: services.log, pollMs: 50 });
   kind = watchedUsers({ db: services.db, watcher });
 });
 afterAll(async () => {
@@ -42,43 +42,43 @@ interface Watched {
 describe('watchedUsers', () => {
   it.each<[string, (watched: Watched) => Promise<unknown>]>([
     [
-      'the account',
+      'a changed account',
       ({ userId }) => services.db.user.update({ where: { id: userId }, data: { enabled: false } }),
     ],
     ['a new subscription', ({ userId }) => buildSubscription(services.db, { userId })],
     [
-      'a subscription',
+      'a changed subscription',
       ({ subscriptionId: id }) =>
         services.db.userSubscription.update({ where: { id }, data: { upload: 1n } }),
     ],
     [
-      'the end of a subscription',
+      'a deleted subscription',
       ({ subscriptionId: id }) => services.db.userSubscription.delete({ where: { id } }),
     ],
     [
-      'the plan of a subscription',
+      'a changed plan',
       ({ planId: id }) => services.db.plan.update({ where: { id }, data: { name: 'Renamed' } }),
     ],
-    ['a new node of the plan', ({ planId }) => buildPlanNode(services.db, { planId })],
+    ['a new node of a plan', ({ planId }) => buildPlanNode(services.db, { planId })],
     [
-      'a node of the plan',
+      'a changed node of a plan',
       ({ nodeId: id }) => services.db.node.update({ where: { id }, data: { name: 'Renamed' } }),
     ],
     [
-      'the place of a server',
+      'a changed server address',
       ({ serverId: id }) => services.db.server.update({ where: { id }, data: { address: '192.0.2.200' } }),
     ],
     [
-      'the presence of a server',
+      'a server that comes online',
       ({ serverId: id }) => services.db.server.update({ where: { id }, data: { lastSeenAt: new Date() } }),
     ],
     ['a new device', ({ userId }) => buildDevice(services.db, { userId })],
     [
-      'a device',
+      'a changed device',
       ({ deviceId: id }) => services.db.device.update({ where: { id }, data: { name: 'Renamed' } }),
     ],
-    ['the end of a device', ({ deviceId: id }) => services.db.device.delete({ where: { id } })],
-  ])('sees by the poll alone a change of %s', async (_, change) => {
+    ['a deleted device', ({ deviceId: id }) => services.db.device.delete({ where: { id } })],
+  ])('detects %s by polling alone', async (_, change) => {
     const { id: userId } = await buildUser(services.db);
     const subscription = await buildSubscription(services.db, { userId });
     const device = await buildDevice(services.db, { userId });
@@ -86,7 +86,8 @@ describe('watchedUsers', () => {
     await buildPlanNode(services.db, { planId: subscription.planId, nodeId: node.id });
     let reads = 0;
     const stream = kind.watch(userId, async () => ++reads);
-    // The first poll wakes everybody, so that nothing is missed before it; from then on only changes do.
+    // The first poll wakes every stream, because an earlier wake-up may have been lost. Later polls
+    // wake only streams whose fingerprint has changed.
     expect([await stream.next(), await stream.next()]).toMatchObject([{ value: 1 }, { value: 2 }]);
 
     const third = stream.next();
@@ -103,7 +104,7 @@ describe('watchedUsers', () => {
     await stream.return();
   });
 
-  it('wakes nobody for what has not changed, or belongs to somebody else', async () => {
+  it('wakes no stream for unchanged accounts or for changes of other accounts', async () => {
     const [mine, theirs] = [await buildUser(services.db), await buildUser(services.db)];
     let reads = 0;
     let othersReads = 0;

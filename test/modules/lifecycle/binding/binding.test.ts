@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { DomainError } from '../../../../src/platform/errors.ts';
+import { required } from '../../../../src/platform/required.ts';
 import {
   CreateLinkCodeDocument,
   DeviceLoginDocument,
@@ -33,11 +35,14 @@ afterEach(() => setLimit(5));
 const setLimit = (deviceLimit: number | null) =>
   services.db.siteSettings.update({ where: { id: 1 }, data: { deviceLimit } });
 const pendingBinding = async (token: string | undefined) =>
-  (await api.anonymous.get(PendingBindingDocument, { token: token ?? '' })).pendingBinding;
-const many = <T>(count: number, make: (turn: number) => T) =>
-  Array.from({ length: count }, (_, turn) => make(turn));
+  (await api.anonymous.get(PendingBindingDocument, { token: required(token, 'confirmation token') }))
+    .pendingBinding;
+const tokenIn = ({ details }: Pick<DomainError, 'details'>) =>
+  required(details.confirmationToken, 'confirmation token');
+const many = <T>(count: number, make: (index: number) => T) =>
+  Array.from({ length: count }, (_, index) => make(index));
 
-/** An account with that many devices, the first of which is a real one. */
+/** An account with `devices` devices, of which only the first can log in. */
 async function accountWith(devices: number): Promise<App> {
   const app = await j.newApp();
   for (let made = 1; made < devices; made += 1) await buildDevice(services.db, { userId: app.userId });
@@ -47,22 +52,22 @@ const addEmailTo = ({ userId }: Pick<App, 'userId'>) =>
   services.db.identity.create({
     data: { userId, type: 'EMAIL', value: `${unique('user')}@example.test`, passwordHash: '$argon2id$none' },
   });
-/** Everything but what asks for decisions. */
-const rowsBeside = async () => ({
+/** All rows except those that asking for confirmation may add. */
+const rowsExceptConfirmations = async () => ({
   ...(await everyRow(services)),
   pending_bindings: '',
   link_codes: '',
   audit_entries: '',
 });
 
-describe('the device limit', () => {
+describe('device limit', () => {
   it.each<[string, number | null, (number | null)[], number | null]>([
-    ['is the site’s', 2, [], 2],
-    ['is that of a live plan where this is larger', 2, [3], 3],
-    ['is the site’s where this is larger', 3, [1], 3],
-    ['is the largest of all live plans', 1, [2, 3, 1], 3],
-    ['is none where a live plan has none', 1, [2, null], null],
-    ['is none where the site has none, whatever the plans say', null, [1], null],
+    ['equals the limit of the site without a plan', 2, [], 2],
+    ['equals the limit of a live plan when that is larger', 2, [3], 3],
+    ['equals the limit of the site when that is larger', 3, [1], 3],
+    ['equals the largest limit of all live plans', 1, [2, 3, 1], 3],
+    ['is unlimited when a live plan is unlimited', 1, [2, null], null],
+    ['is unlimited when the site is unlimited, whatever the plans allow', null, [1], null],
   ])('%s', async (_, ofSite, ofPlans, expected) => {
     await setLimit(ofSite);
     const app = await accountWith(1);
@@ -80,10 +85,10 @@ describe('the device limit', () => {
   });
 
   it.each([
-    ['is over', { expiresAt: inDays(-1), startsAt: inDays(-2) }],
+    ['has expired', { expiresAt: inDays(-1), startsAt: inDays(-2) }],
     ['was stopped', { status: 'STOPPED' as const }],
-    ['belongs to somebody else', { userId: undefined }],
-  ])('does not count a plan that %s', async (_, overrides) => {
+    ['belongs to another user', { userId: undefined }],
+  ])('ignores a subscription that %s', async (_, overrides) => {
     await setLimit(1);
     const app = await accountWith(1);
     const { id: planId } = await buildPlan(services.db, { deviceLimit: null });
@@ -93,7 +98,7 @@ describe('the device limit', () => {
     expect((await refusalOf(j.join(newInstallation(), app.userId))).code).toBe('DEVICE_LIMIT_REACHED');
   });
 
-  it('counts a plan whose traffic is used up', async () => {
+  it('includes a subscription whose traffic is exhausted', async () => {
     await setLimit(1);
     const app = await accountWith(1);
     const { id: planId } = await buildPlan(services.db, { deviceLimit: 2 });
@@ -107,7 +112,7 @@ describe('the device limit', () => {
     expect((await j.join(newInstallation(), app.userId)).user.id).toBe(app.userId);
   });
 
-  it('lets one of ten racing devices have the last place', async () => {
+  it('admits exactly one of ten concurrent devices to the last free slot', async () => {
     const app = await accountWith(4);
     const linkCodes = await Promise.all(many(10, () => j.linkCode(app.userId)));
 
@@ -117,7 +122,7 @@ describe('the device limit', () => {
     expect(await services.db.device.count({ where: { userId: app.userId } })).toBe(5);
   });
 
-  it('does not keep its own devices out, be they too many', async () => {
+  it('does not lock out bound devices when the limit is lowered', async () => {
     const app = await accountWith(4);
     await setLimit(2);
 
@@ -127,11 +132,11 @@ describe('the device limit', () => {
 });
 
 describe('DEVICE_LIMIT_REACHED', () => {
-  it('shows limit and devices behind its token, and finishes with the one to be replaced', async () => {
+  it('carries a token that returns the limit and the devices, and confirms the replacement of one', async () => {
     await setLimit(2);
     const owner = await api.newUser();
     const second = await api.newUser();
-    await j.joinAnyhow(second, owner.userId);
+    await j.joinWithConfirmations(second, owner.userId);
     const [firstId, secondId] = await j.devicesOf(owner.userId);
     const { createLinkCode } = await owner.get(CreateLinkCodeDocument);
     const input = { ...newInstallation(), linkCode: createLinkCode.code };
@@ -155,16 +160,16 @@ describe('DEVICE_LIMIT_REACHED', () => {
     expect(deviceLogin.user.id).toBe(owner.userId);
   });
 
-  it('ends session and sockets of the device that is replaced, and nobody else’s', async () => {
+  it('revokes the session and closes the sockets of the replaced device only', async () => {
     await setLimit(2);
     const [owner, replaced] = [await api.newUser(), await api.newUser()];
-    const login = await j.joinAnyhow(replaced, owner.userId);
+    const login = await j.joinWithConfirmations(replaced, owner.userId);
     replaced.token = login.accessToken;
     const sockets = { owner: watch(owner), replaced: watch(replaced) };
     await Promise.all(Object.values(sockets).map(({ first }) => first));
 
     const replaceDeviceId = login.device?.id;
-    await j.joinAnyhow(newInstallation(), owner.userId, { replaceDeviceId });
+    await j.joinWithConfirmations(newInstallation(), owner.userId, { replaceDeviceId });
 
     await expect(sockets.replaced.end).rejects.toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
     expect((await replaced.refused(ViewerDocument)).extensions.code).toBe('UNAUTHENTICATED');
@@ -172,32 +177,35 @@ describe('DEVICE_LIMIT_REACHED', () => {
     expect(sockets.owner.isOpen()).toBe(true);
     await sockets.owner.stop();
     expect(await services.db.session.count({ where: { userId: owner.userId, revokedAt: null } })).toBe(2);
-    // The device that was replaced is nobody's: its next login makes it an account of its own.
+    // The replaced device belongs to no account: its next login creates one.
     expect(await j.ownerOf(replaced)).toBeUndefined();
   });
 
   it.each<[string, (app: App) => Promise<string>]>([
-    ['of another account', async () => (await j.newApp()).deviceId],
-    ['that is none', async () => '01890000-0000-7000-8000-000000000000'],
-    ['that is no id', async () => 'no id'],
-  ])('finds no device %s, and keeps the token for another choice', async (_, replaceDeviceId) => {
-    await setLimit(1);
-    const app = await accountWith(1);
-    const [installation, linkCode] = [newInstallation(), await j.linkCode(app.userId)];
-    const { details } = await refusalOf(j.logIn({ ...installation, linkCode }));
-    const { confirmationToken } = details;
-    const wrong = await replaceDeviceId(app);
-    const before = await everyRow(services);
-    const say = (id: string) =>
-      j.logIn({ ...installation, linkCode, confirmationToken, replaceDeviceId: id });
+    ['a device of another account', async () => (await j.newApp()).deviceId],
+    ['a missing device', async () => '01890000-0000-7000-8000-000000000000'],
+    ['a malformed id', async () => 'no id'],
+  ])(
+    'fails with NOT_FOUND for %s as the replaced device, and keeps the token valid',
+    async (_, replaceDeviceId) => {
+      await setLimit(1);
+      const app = await accountWith(1);
+      const [installation, linkCode] = [newInstallation(), await j.linkCode(app.userId)];
+      const { details } = await refusalOf(j.logIn({ ...installation, linkCode }));
+      const { confirmationToken } = details;
+      const wrong = await replaceDeviceId(app);
+      const before = await everyRow(services);
+      const replace = (id: string) =>
+        j.logIn({ ...installation, linkCode, confirmationToken, replaceDeviceId: id });
 
-    expect((await refusalOf(say(wrong))).code).toBe('NOT_FOUND');
+      expect((await refusalOf(replace(wrong))).code).toBe('NOT_FOUND');
 
-    expect(await everyRow(services)).toEqual(before);
-    expect((await say(app.deviceId)).user.id).toBe(app.userId);
-  });
+      expect(await everyRow(services)).toEqual(before);
+      expect((await replace(app.deviceId)).user.id).toBe(app.userId);
+    },
+  );
 
-  it('comes again, with another token, where no device is chosen', async () => {
+  it('is returned again with a new token when no device is chosen', async () => {
     await setLimit(1);
     const app = await accountWith(1);
     const [installation, linkCode] = [newInstallation(), await j.linkCode(app.userId)];
@@ -209,7 +217,7 @@ describe('DEVICE_LIMIT_REACHED', () => {
     expect(again.details.confirmationToken).not.toBe(details.confirmationToken);
   });
 
-  it('replaces nothing without its token', async () => {
+  it('replaces no device without its token', async () => {
     await setLimit(1);
     const app = await accountWith(1);
 
@@ -219,7 +227,7 @@ describe('DEVICE_LIMIT_REACHED', () => {
     expect(await j.devicesOf(app.userId)).toEqual([app.deviceId]);
   });
 
-  it('comes again for a token that was given for another new device', async () => {
+  it('is returned again for a token that was issued to another new device', async () => {
     await setLimit(1);
     const app = await accountWith(1);
     const { details } = await refusalOf(j.join(newInstallation(), app.userId));
@@ -232,28 +240,30 @@ describe('DEVICE_LIMIT_REACHED', () => {
     expect(await j.devicesOf(app.userId)).toEqual([app.deviceId]);
   });
 
-  it('does not put a device in its own place', async () => {
+  it('does not let a device replace itself', async () => {
     await setLimit(1);
     const [app, owner] = [await j.newApp(), await j.newApp()];
 
-    const refusal = await refusalOf(j.joinAnyhow(app, owner.userId, { replaceDeviceId: app.deviceId }));
+    const refusal = await refusalOf(
+      j.joinWithConfirmations(app, owner.userId, { replaceDeviceId: app.deviceId }),
+    );
 
     expect(refusal.code).toBe('NOT_FOUND');
     expect(await j.ownerOf(app)).toBe(app.userId);
   });
 
-  it('puts one device in the place of another, also where there are too many already', async () => {
+  it('allows a replacement even when the account is over its limit', async () => {
     const app = await accountWith(4);
     await setLimit(2);
 
-    await j.joinAnyhow(newInstallation(), app.userId, { replaceDeviceId: app.deviceId });
+    await j.joinWithConfirmations(newInstallation(), app.userId, { replaceDeviceId: app.deviceId });
 
     const devices = await j.devicesOf(app.userId);
     expect(devices).toHaveLength(4);
     expect(devices).not.toContain(app.deviceId);
   });
 
-  it('lets one of ten that race with tokens replace a device', async () => {
+  it('lets exactly one of ten concurrent callers with tokens replace a device', async () => {
     await setLimit(2);
     const app = await accountWith(2);
     const callers = await Promise.all(
@@ -270,7 +280,7 @@ describe('DEVICE_LIMIT_REACHED', () => {
     expect(await services.db.device.count({ where: { userId: app.userId } })).toBe(2);
   });
 
-  it('of one token lets one of ten calls have its way', async () => {
+  it('accepts one token in exactly one of ten concurrent calls', async () => {
     await setLimit(3);
     const app = await accountWith(3);
     const installation = newInstallation();
@@ -292,7 +302,7 @@ describe('DEVICE_LIMIT_REACHED', () => {
 });
 
 describe('DEVICE_BOUND_ELSEWHERE', () => {
-  it('comes without a change, and shows behind its token what would move and become what', async () => {
+  it('changes nothing, and carries a token that returns the resulting subscriptions', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const plan = await buildPlan(services.db, { trafficLimit: 100n, deviceLimit: 5 });
     const of = (userId: string, days: number) =>
@@ -311,11 +321,11 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
       secret: app.secret,
       linkCode: await j.linkCode(owner.userId),
     };
-    const before = await rowsBeside();
+    const before = await rowsExceptConfirmations();
 
     const { extensions } = await api.anonymous.refused(DeviceLoginDocument, { input });
 
-    expect(await rowsBeside()).toEqual(before);
+    expect(await rowsExceptConfirmations()).toEqual(before);
     expect(extensions.code).toBe('DEVICE_BOUND_ELSEWHERE');
     const pending = await pendingBinding(String(extensions.confirmationToken));
     expect(pending).toMatchObject({
@@ -331,11 +341,11 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     const joined = await services.db.userSubscription.findFirstOrThrow({
       where: { userId: owner.userId, planId: plan.id, status: 'ACTIVE' },
     });
-    const foretold = Date.parse(String(pending?.moves[0]?.expiresAt));
-    expect(Math.abs(Number(joined.expiresAt) - foretold)).toBeLessThan(3_000);
+    const previewed = Date.parse(String(pending?.moves[0]?.expiresAt));
+    expect(Math.abs(Number(joined.expiresAt) - previewed)).toBeLessThan(3_000);
   });
 
-  it('shows that nothing would move where the old account keeps another way in', async () => {
+  it('reports no moves when the old account keeps another identity', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     await addEmailTo(app);
     await buildSubscription(services.db, { userId: app.userId });
@@ -345,7 +355,7 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     expect((await pendingBinding(details.confirmationToken))?.moves).toEqual([]);
   });
 
-  it('and DEVICE_LIMIT_REACHED are decided one after the other', async () => {
+  it('is confirmed before DEVICE_LIMIT_REACHED when both apply', async () => {
     await setLimit(1);
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const input = {
@@ -364,12 +374,12 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     expect(await j.devicesOf(owner.userId)).toEqual([app.deviceId]);
   });
 
-  it('needs the device’s own proof: a link code of one’s own account is none', async () => {
+  it('requires the proof of the device in addition to a link code of the target account', async () => {
     const [victim, attacker] = [await j.newApp(), await j.newApp()];
     await buildSubscription(services.db, { userId: victim.userId });
     const { identifier } = victim;
     const linkCode = await j.linkCode(attacker.userId);
-    const before = await rowsBeside();
+    const before = await rowsExceptConfirmations();
 
     const bare = await refusalOf(j.logIn({ identifier, linkCode }));
     const forged = await refusalOf(j.logIn({ identifier, secret: attacker.secret, linkCode }));
@@ -382,13 +392,13 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
       { code: 'DEVICE_PROOF_INVALID', details: {} },
       { code: 'DEVICE_PROOF_REQUIRED', details: {} },
     ]);
-    expect(await rowsBeside()).toEqual(before);
+    expect(await rowsExceptConfirmations()).toEqual(before);
     const audited = { action: 'deviceProofRefused', targetId: victim.deviceId };
     expect(await services.db.auditEntry.count({ where: audited })).toBe(1);
     expect((await j.logIn({ identifier, secret: victim.secret })).user.id).toBe(victim.userId);
   });
 
-  it('needs it again beside the token', async () => {
+  it('requires the proof of the device again together with the token', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const { details } = await refusalOf(j.join(app, owner.userId));
 
@@ -403,7 +413,7 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     expect(await j.ownerOf(app)).toBe(app.userId);
   });
 
-  it.each(['device', 'account'] as const)('does not move where the %s is disabled', async (what) => {
+  it.each(['device', 'account'] as const)('does not move a device when the %s is disabled', async (what) => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const { details } = await refusalOf(j.join(app, owner.userId));
     if (what === 'device') {
@@ -422,7 +432,7 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
 
   it.each<[string, (app: App, owner: App, token: string) => Promise<string>]>([
     [
-      'too old',
+      'expired',
       async (_, owner, token) => {
         await services.db.pendingBinding.updateMany({
           where: { userId: owner.userId },
@@ -442,30 +452,28 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
       },
     ],
     [
-      'given for another device',
-      async (_, owner) =>
-        (await refusalOf(j.join(await j.newApp(), owner.userId))).details.confirmationToken ?? '',
+      'issued for another device',
+      async (_, owner) => tokenIn(await refusalOf(j.join(await j.newApp(), owner.userId))),
     ],
     [
-      'given for another account',
-      async (app) =>
-        (await refusalOf(j.join(app, (await j.newApp()).userId))).details.confirmationToken ?? '',
+      'issued for another account',
+      async (app) => tokenIn(await refusalOf(j.join(app, (await j.newApp()).userId))),
     ],
     [
-      'given about the account that had the device before',
+      'issued for the previous owner of the device',
       async (app, _, token) => {
         const { userId } = await j.newApp();
-        await j.joinAnyhow(app, userId);
+        await j.joinWithConfirmations(app, userId);
         app.userId = userId;
         return token;
       },
     ],
-    ['made up', async () => newSecret()],
+    ['unknown', async () => newSecret()],
     ['empty', async () => ''],
-  ])('comes again, with another token, for one that is %s', async (_, tokenOf) => {
+  ])('is returned again with a new token for one that is %s', async (_, tokenOf) => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const { details } = await refusalOf(j.join(app, owner.userId));
-    const confirmationToken = await tokenOf(app, owner, details.confirmationToken ?? '');
+    const confirmationToken = await tokenOf(app, owner, tokenIn({ details }));
 
     const again = await refusalOf(j.join(app, owner.userId, { confirmationToken }));
 
@@ -475,7 +483,7 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     expect((await j.join(app, owner.userId, again.details)).user.id).toBe(owner.userId);
   });
 
-  it('can be decided for five minutes', async () => {
+  it('issues a token that expires after five minutes', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
 
     await refusalOf(j.join(app, owner.userId));
@@ -486,21 +494,21 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     expect(Number(expiresAt) - Number(createdAt)).toBeCloseTo(300_000, -3);
   });
 
-  it('takes a device away from an account with another way in, which keeps everything else', async () => {
+  it('moves only the device when its account keeps another identity', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const other = await buildDevice(services.db, { userId: app.userId });
     await buildSubscription(services.db, { userId: app.userId });
     const stay = await buildDeviceStay(services.db, { userId: app.userId, deviceId: app.deviceId });
-    const mine = () => services.db.userSubscription.findMany({ where: { userId: app.userId } });
-    const before = await mine();
+    const ownSubscriptions = () => services.db.userSubscription.findMany({ where: { userId: app.userId } });
+    const before = await ownSubscriptions();
 
-    const login = await j.joinAnyhow(app, owner.userId);
+    const login = await j.joinWithConfirmations(app, owner.userId);
 
     expect(login).toMatchObject({ user: { id: owner.userId }, device: { id: app.deviceId } });
     expect(await j.user(app.userId)).toMatchObject({ deletedAt: null, mergedIntoId: null });
     expect(await j.devicesOf(app.userId)).toEqual([other.id]);
     expect(before).toHaveLength(1);
-    expect(await mine()).toEqual(before);
+    expect(await ownSubscriptions()).toEqual(before);
     expect(await services.db.deviceStay.findUnique({ where: { id: stay.id } })).toMatchObject({
       userId: app.userId,
       endedAt: expect.any(Date),
@@ -511,7 +519,7 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     ]);
   });
 
-  it('ends the session of the device, and its stay with the account that it leaves; no other session', async () => {
+  it('revokes the session and ends the stay of the moved device only', async () => {
     const [app, owner] = [await api.newUser(), await j.newApp()];
     await addEmailTo(app);
     const elsewhere = await services.db.session.create({
@@ -521,7 +529,7 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
     await socket.first;
     await eventually(async () => (await services.db.deviceStay.count({ where: { userId: app.userId } })) > 0);
 
-    await j.joinAnyhow(app, owner.userId);
+    await j.joinWithConfirmations(app, owner.userId);
 
     await expect(socket.end).rejects.toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
     expect((await app.refused(ViewerDocument)).extensions.code).toBe('UNAUTHENTICATED');
@@ -533,21 +541,21 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
 });
 
 describe('pendingBinding', () => {
-  it('shows nothing for a token that is made up, used or too old', async () => {
+  it('fails with NOT_FOUND for a token that is unknown, used or expired', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const { details } = await refusalOf(j.join(app, owner.userId));
-    const used = details.confirmationToken ?? '';
+    const used = tokenIn({ details });
     await j.join(app, owner.userId, details);
     const { details: later } = await refusalOf(j.join(await j.newApp(), owner.userId));
     await services.db.pendingBinding.updateMany({ where: { usedAt: null }, data: { expiresAt: new Date() } });
 
-    for (const token of [used, later.confirmationToken ?? '', newSecret(), '']) {
+    for (const token of [used, tokenIn({ details: later }), newSecret(), '']) {
       const { extensions } = await api.anonymous.refused(PendingBindingDocument, { token });
       expect(extensions.code).toBe('NOT_FOUND');
     }
   });
 
-  it('shows no token in the database', async () => {
+  it('stores no confirmation token in plaintext', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
 
     const { details } = await refusalOf(j.join(app, owner.userId));
@@ -556,8 +564,8 @@ describe('pendingBinding', () => {
   });
 });
 
-describe('bindDevice in a race', () => {
-  it('binds the wrong account’s device to nobody: it is asked to come again', async () => {
+describe('logInDevice during a concurrent change', () => {
+  it('fails with a retryable error when the device moves to a third account before the lock is granted', async () => {
     const [app, owner, other] = [await j.newApp(), await j.newApp(), await j.newApp()];
     await addEmailTo(app);
     const linkCode = await j.linkCode(owner.userId);
@@ -578,7 +586,7 @@ describe('bindDevice in a race', () => {
     expect(await j.ownerOf(app)).toBe(other.userId);
   });
 
-  it('resumes no device that was moved or removed while it waited: it is asked to come again', async () => {
+  it('fails with a retryable error when the device is moved or removed before the lock is granted', async () => {
     for (const isMoved of [true, false]) {
       const [app, other] = [await j.newApp(), await j.newApp()];
       const { identifier, secret } = app;
@@ -600,7 +608,7 @@ describe('bindDevice in a race', () => {
   });
 });
 
-/** A socket that watches its account. */
+/** A websocket that is subscribed to `viewerChanged`. */
 function watch(client: TestUser) {
   const messages = client.subscribe(ViewerChangedDocument);
   let isOpen = true;

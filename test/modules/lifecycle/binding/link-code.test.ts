@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { UserCaller } from '../../../../src/modules/kernel/caller.ts';
 import { createLinkCode } from '../../../../src/modules/lifecycle/binding/create-link-code.ts';
-import { findLinkCode, spendLinkCode } from '../../../../src/modules/lifecycle/binding/link-code.ts';
+import { consumeLinkCode, findLinkCode } from '../../../../src/modules/lifecycle/binding/link-code.ts';
 import { createSecrets } from '../../../../src/platform/keys/secrets.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildUser } from '../../../support/factories.ts';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => services?.close());
 
 describe('createLinkCode', () => {
-  it('makes a code of sixteen characters for the caller’s account, good for ten minutes', async () => {
+  it('creates a code of sixteen characters for the caller’s account that expires after ten minutes', async () => {
     const caller = await newCaller();
 
     const { code, expiresAt } = await createLinkCode(services, { caller });
@@ -26,7 +26,7 @@ describe('createLinkCode', () => {
     expect(await secondsUntil(expiresAt)).toBeCloseTo(600, -1);
   });
 
-  it('keeps nothing from which the code could be read, and none of it in the audit log', async () => {
+  it('stores only a hash of the code, and no part of it in the audit log', async () => {
     const caller = await newCaller();
 
     const { code } = await createLinkCode(services, { caller });
@@ -40,7 +40,7 @@ describe('createLinkCode', () => {
     expect(JSON.stringify(entries)).not.toMatch(new RegExp(`${code}|${plain}`));
   });
 
-  it('makes a code for somebody else when an admin asks, good for a day', async () => {
+  it('creates a code for another user that expires after a day when called by an admin', async () => {
     const [admin, user] = [await newCaller('ADMIN'), await newCaller()];
 
     const { code, expiresAt } = await createLinkCode(services, { caller: admin, userId: user.userId });
@@ -50,7 +50,7 @@ describe('createLinkCode', () => {
     expect(await secondsUntil(expiresAt)).toBeCloseTo(86_400, -1);
   });
 
-  it('lets nobody but an admin name a user, also not himself', async () => {
+  it('rejects any user id from a caller who is not an admin, even the caller’s own', async () => {
     const [caller, other] = [await newCaller(), await newCaller()];
 
     for (const { userId } of [caller, other]) {
@@ -59,7 +59,7 @@ describe('createLinkCode', () => {
     expect(await storedOf(other.userId)).toEqual([]);
   });
 
-  it('finds no account that is missing, closed or no id', async () => {
+  it('fails with NOT_FOUND for a missing or closed account and for a malformed id', async () => {
     const admin = await newCaller('ADMIN');
     const closed = await buildUser(services.db, { deletedAt: new Date() });
 
@@ -71,8 +71,8 @@ describe('createLinkCode', () => {
   });
 });
 
-describe('spendLinkCode', () => {
-  it('takes the code however it is typed', async () => {
+describe('consumeLinkCode', () => {
+  it('accepts a code in any spelling', async () => {
     const caller = await newCaller();
     const typings = [
       (code: string) => code.toLowerCase(),
@@ -82,52 +82,52 @@ describe('spendLinkCode', () => {
 
     for (const typed of typings) {
       const { code } = await createLinkCode(services, { caller });
-      expect(await spend(typed(code))).toEqual({ userId: caller.userId });
+      expect(await consume(typed(code))).toEqual({ userId: caller.userId });
     }
   });
 
-  it('lets exactly one of ten racing callers have it', async () => {
+  it('succeeds for exactly one of ten concurrent callers', async () => {
     const { code } = await createLinkCode(services, { caller: await newCaller() });
 
-    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => spend(code)));
+    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => consume(code)));
 
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     for (const outcome of outcomes)
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'LINK_CODE_INVALID' });
   });
 
-  it('refuses what is used, too old, unknown or no code at all, in the same words', async () => {
+  it('returns the same error for used, expired, unknown and malformed codes', async () => {
     const caller = await newCaller();
     const used = (await createLinkCode(services, { caller })).code;
-    await spend(used);
+    await consume(used);
     const old = (await createLinkCode(services, { caller })).code;
     await services.db.linkCode.updateMany({ where: { usedAt: null }, data: { expiresAt: new Date() } });
 
     for (const typed of [used, old, '0000-0000-0000-0000', '', '§§', 'A'.repeat(1_000)]) {
-      for (const ask of [spend, find]) {
+      for (const ask of [consume, find]) {
         await expect(ask(typed)).rejects.toMatchObject({ code: 'LINK_CODE_INVALID', details: {} });
       }
     }
   });
 
-  it('is undone with the transaction that it allowed', async () => {
+  it('is rolled back with its transaction', async () => {
     const { code } = await createLinkCode(services, { caller: await newCaller() });
 
     const failed = services.db.$transaction(async (tx) => {
-      await spendLinkCode(tx, services.secrets, code);
+      await consumeLinkCode(tx, services.secrets, code);
       throw new Error('something else went wrong');
     });
 
     await expect(failed).rejects.toThrow('something else went wrong');
-    await expect(spend(code)).resolves.toBeDefined();
+    await expect(consume(code)).resolves.toBeDefined();
   });
 
-  it('takes a code from before a change of SECRET_KEY', async () => {
+  it('accepts a code that was created before a rotation of SECRET_KEY', async () => {
     const { code } = await createLinkCode(services, { caller: await newCaller() });
     const rotated = createSecrets({ secretKey: 'the next key', previousSecretKey: TEST_SECRET_KEY });
-    const forgotten = createSecrets({ secretKey: 'the next key' });
+    const withoutPrevious = createSecrets({ secretKey: 'the next key' });
 
-    await expect(findLinkCode(services.db, forgotten, code)).rejects.toMatchObject({
+    await expect(findLinkCode(services.db, withoutPrevious, code)).rejects.toMatchObject({
       code: 'LINK_CODE_INVALID',
     });
     await expect(findLinkCode(services.db, rotated, code)).resolves.toBeDefined();
@@ -142,7 +142,8 @@ async function newCaller(role: 'USER' | 'ADMIN' = 'USER'): Promise<UserCaller> {
 const storedOf = (userId: string) => services.db.linkCode.findMany({ where: { userId } });
 
 const find = (typed: string) => findLinkCode(services.db, services.secrets, typed);
-const spend = (typed: string) => services.db.$transaction((tx) => spendLinkCode(tx, services.secrets, typed));
+const consume = (typed: string) =>
+  services.db.$transaction((tx) => consumeLinkCode(tx, services.secrets, typed));
 
 async function secondsUntil(end: Date): Promise<number> {
   const [row] = await services.db.$queryRaw<{ now: Date }[]>`SELECT tessera_now() AS now`;

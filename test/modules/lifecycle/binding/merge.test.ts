@@ -5,6 +5,7 @@ import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
 import { mergeAccounts } from '../../../../src/modules/lifecycle/account/merge-accounts.ts';
 import { previewRedemption } from '../../../../src/modules/redemption/accept/preview-redemption.ts';
 import type { Transaction } from '../../../../src/platform/database/database.ts';
+import { required } from '../../../../src/platform/required.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { ViewerChangedDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
@@ -60,7 +61,7 @@ async function bothHave(from: Overrides, into: Overrides) {
   return { fromId, intoId, planId, one, other };
 }
 const daysLeft = ({ expiresAt }: UserSubscription) => (Number(expiresAt) - Date.now()) / DAY_MS;
-/** A code of so many days of a plan. */
+/** A code that grants `days` days of a plan. */
 const codeFor = (planId: string | undefined, days: number, maxUses = 1) =>
   newCode(services, {
     batch: { unitTime: 'DAY', quantity: days, ...(planId && { planId }) },
@@ -72,8 +73,8 @@ async function redeemed(userId: string, code: string) {
   return r.order(order);
 }
 
-describe('a merge', () => {
-  it('moves a live subscription as it is, tells the servers, and closes the old account', async () => {
+describe('mergeAccounts', () => {
+  it('moves a live subscription unchanged, raises its revision and closes the old account', async () => {
     const [fromId, intoId] = await twoUsers();
     const before = await buildSubscription(services.db, { userId: fromId, trafficLimit: 100n, upload: 7n });
 
@@ -87,7 +88,7 @@ describe('a merge', () => {
     expect(await j.user(intoId)).toMatchObject({ mergedIntoId: null, deletedAt: null });
   });
 
-  it('is audited, with what became of the subscriptions', async () => {
+  it('writes an audit entry with the resulting subscriptions', async () => {
     const { fromId, intoId, one, other } = await bothHave({ expiresAt: null }, {});
     const moving = await buildSubscription(services.db, { userId: fromId });
 
@@ -108,7 +109,7 @@ describe('a merge', () => {
     ]);
   });
 
-  it('adds time and traffic that remain where both have the plan; token and credential stay', async () => {
+  it('adds the remaining time and traffic when both accounts have the plan, and keeps token and credential', async () => {
     const { fromId, intoId, one, other } = await bothHave(
       { expiresAt: inDays(30), trafficLimit: 100n, upload: 40n },
       { expiresAt: inDays(12), trafficLimit: 50n, upload: 5n, download: 6n },
@@ -131,29 +132,29 @@ describe('a merge', () => {
   });
 
   it.each<[string, Overrides, Overrides, Overrides]>([
-    ['without an end', { expiresAt: null }, {}, { expiresAt: null }],
-    ['to one without an end', {}, { expiresAt: null }, { expiresAt: null }],
-    ['without a traffic limit', {}, { trafficLimit: 5n }, { trafficLimit: null }],
-    ['to one without a traffic limit', { trafficLimit: 5n }, {}, { trafficLimit: null }],
+    ['that never expires with one that does', { expiresAt: null }, {}, { expiresAt: null }],
+    ['that expires with one that never does', {}, { expiresAt: null }, { expiresAt: null }],
+    ['without a traffic limit with a limited one', {}, { trafficLimit: 5n }, { trafficLimit: null }],
+    ['with a traffic limit with an unlimited one', { trafficLimit: 5n }, {}, { trafficLimit: null }],
     [
-      'without a traffic limit to one that is used up',
+      'without a traffic limit with an exhausted one',
       {},
       { trafficLimit: 5n, upload: 5n, status: 'EXHAUSTED' },
       { trafficLimit: null, status: 'ACTIVE' },
     ],
     [
-      'with traffic left to one that is used up',
+      'with remaining traffic with an exhausted one',
       { trafficLimit: 5n },
       { trafficLimit: 5n, upload: 5n, status: 'EXHAUSTED' },
       { trafficLimit: 10n, status: 'ACTIVE' },
     ],
     [
-      'that is used up to one that is',
+      'that is exhausted with another exhausted one',
       { trafficLimit: 5n, upload: 6n, status: 'EXHAUSTED' },
       { trafficLimit: 5n, upload: 5n, status: 'EXHAUSTED' },
       { trafficLimit: 5n, status: 'EXHAUSTED' },
     ],
-  ])('of a subscription %s leaves what is unlimited unlimited', async (_, from, into, expected) => {
+  ])('combines a subscription %s', async (_, from, into, expected) => {
     const { fromId, intoId, other } = await bothHave(from, into);
 
     await merge(fromId, intoId);
@@ -161,7 +162,7 @@ describe('a merge', () => {
     expect(await subscription(other.id)).toMatchObject({ ...expected, userId: intoId });
   });
 
-  it('moves no trial, which stops; and nothing is added for it', async () => {
+  it('stops a trial instead of moving it or adding its time', async () => {
     const { fromId, intoId, one, other } = await bothHave({ isTrial: true }, {});
     const { id } = await buildSubscription(services.db, { userId: fromId, isTrial: true });
 
@@ -173,7 +174,7 @@ describe('a merge', () => {
     expect(await subscriptionsOf(intoId)).toEqual([other]);
   });
 
-  it('makes a trial to which something is added a subscription like others, for the next merge, too', async () => {
+  it('turns a trial that receives paid time into a regular subscription, which the next merge moves', async () => {
     const { fromId, intoId, other } = await bothHave({}, { isTrial: true, expiresAt: inDays(2) });
     const last = await r.user();
 
@@ -185,7 +186,7 @@ describe('a merge', () => {
     expect(daysLeft(survivor)).toBeCloseTo(32, 3);
   });
 
-  it('moves what has ended, too, also where nobody has written down that its time is over', async () => {
+  it('moves expired and stopped subscriptions, including overdue ones that no sweep has updated', async () => {
     const { fromId, intoId, one, other } = await bothHave(
       { expiresAt: inDays(-1), startsAt: inDays(-9) },
       {},
@@ -199,7 +200,7 @@ describe('a merge', () => {
     expect(await subscription(other.id)).toEqual(other);
   });
 
-  it('moves a live one beside one of the same plan whose time is over', async () => {
+  it('moves a live subscription when the other account has an overdue one of the same plan', async () => {
     const { fromId, intoId, one, other } = await bothHave(
       {},
       { expiresAt: inDays(-1), startsAt: inDays(-9) },
@@ -211,7 +212,7 @@ describe('a merge', () => {
     expect(await subscription(other.id)).toMatchObject({ userId: intoId, status: 'EXPIRED' });
   });
 
-  it('moves orders, redemptions and stays; who redeemed does not change', async () => {
+  it('moves orders, redemptions and stays, and keeps redeemedById', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id: planId } = await buildPlan(services.db);
     const [mine, theirs] = [await codeFor(planId, 30), await codeFor(planId, 12)];
@@ -226,7 +227,9 @@ describe('a merge', () => {
     expect(await services.db.deviceStay.findUnique({ where: { id: stay.id } })).toMatchObject({
       userId: intoId,
     });
-    expect(daysLeft(await subscription(kept.subscriptionId ?? ''))).toBeCloseTo(42, 3);
+    expect(
+      daysLeft(await subscription(required(kept.subscriptionId, 'subscription of the order'))),
+    ).toBeCloseTo(42, 3);
     for (const left of ['order', 'redemption', 'userSubscription', 'deviceStay'] as const) {
       expect(await (services.db[left] as typeof services.db.order).count({ where: { userId: fromId } })).toBe(
         0,
@@ -235,7 +238,7 @@ describe('a merge', () => {
     expect(await checkInvariants(services.db)).toEqual([]);
   });
 
-  it('counts the later expiry, not the sum, where both have redeemed one code', async () => {
+  it('keeps the later expiry instead of the sum when both accounts have redeemed the same code', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id: planId } = await buildPlan(services.db, { trafficLimit: 100n });
     const [shared, more] = [await codeFor(planId, 30, 2), await codeFor(planId, 12)];
@@ -245,14 +248,14 @@ describe('a merge', () => {
 
     await merge(fromId, intoId);
 
-    const survivor = await subscription(subscriptionId ?? '');
+    const survivor = await subscription(required(subscriptionId, 'subscription of the order'));
     expect(survivor).toMatchObject({ userId: intoId, status: 'ACTIVE', trafficLimit: 200n });
     expect(daysLeft(survivor)).toBeCloseTo(42, 3);
     expect(await r.uses(shared.id)).toEqual({ usedCount: 2, reservedCount: 0 });
     expect(await checkInvariants(services.db)).toEqual([]);
   });
 
-  it('refuses its codes to the account that owns them now, and makes nobody new twice', async () => {
+  it('does not let the new owner redeem the moved codes again or count as new again', async () => {
     const [fromId, intoId] = await twoUsers();
     const [used, fresh] = [await codeFor(undefined, 30, 9), await codeFor(undefined, 30, 9)];
     const first = await redeemed(fromId, used.code);
@@ -270,7 +273,7 @@ describe('a merge', () => {
     expect(await checkInvariants(services.db)).toEqual([]);
   });
 
-  it('counts what came with it for the quota of a plan', async () => {
+  it('counts moved subscriptions towards the quota of a plan', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id: planId } = await buildPlan(services.db, { quota: 1 });
     await buildSubscription(services.db, { userId: fromId, planId, status: 'STOPPED' });
@@ -280,7 +283,7 @@ describe('a merge', () => {
     expect((await refusalOf(r.redeem(intoId, (await codeFor(planId, 1)).code))).code).toBe('QUOTA_EXCEEDED');
   });
 
-  it('ends the sessions and the link codes of the old account, and no others', async () => {
+  it('revokes the sessions and link codes of the old account only', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const other = await buildSession(services.db, { userId: app.userId });
     const sessions = await services.db.session.findMany({
@@ -289,7 +292,7 @@ describe('a merge', () => {
     for (const { id } of sessions) expect(await findSession(services, id)).not.toBeNull();
     const linkCode = await j.linkCode(app.userId);
 
-    await j.joinAnyhow(app, owner.userId);
+    await j.joinWithConfirmations(app, owner.userId);
 
     const ended = sessions.filter(({ userId }) => userId === app.userId);
     expect(ended.map(({ id }) => id)).toContain(other.id);
@@ -303,21 +306,21 @@ describe('a merge', () => {
     ).toBe('LINK_CODE_INVALID');
   });
 
-  it('lets a plan that comes along make room for its device', async () => {
+  it('applies the device limit of a moved plan before it counts devices', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     await services.db.siteSettings.update({ where: { id: 1 }, data: { deviceLimit: 1 } });
     const { id: planId } = await buildPlan(services.db, { deviceLimit: 2 });
     await buildSubscription(services.db, { userId: app.userId, planId });
 
     const login = await j
-      .joinAnyhow(app, owner.userId)
+      .joinWithConfirmations(app, owner.userId)
       .finally(() => services.db.siteSettings.update({ where: { id: 1 }, data: { deviceLimit: 5 } }));
 
     expect(login.user.id).toBe(owner.userId);
     expect(await services.db.device.count({ where: { userId: owner.userId } })).toBe(2);
   });
 
-  it('that fails in the middle changes nothing, and can be done again with the same token', async () => {
+  it('rolls back completely on failure, and succeeds on a retry with the same token', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const { id: planId } = await buildPlan(services.db);
     await redeemed(app.userId, (await codeFor(planId, 30)).code);
@@ -328,7 +331,7 @@ describe('a merge', () => {
     const finish = () => j.logIn({ identifier: app.identifier, secret: app.secret, linkCode, ...details });
     const before = await everyRow(services);
 
-    // The audit entry is the last thing that a merge writes.
+    // A merge writes its audit entry last.
     await services.db
       .$executeRaw`ALTER TABLE audit_entries ADD CONSTRAINT planted CHECK (action <> 'mergeAccounts') NOT VALID`;
     const failure = await finish()
@@ -342,8 +345,8 @@ describe('a merge', () => {
   });
 });
 
-describe('a merge and orders on their way', () => {
-  it('are activated for the new owner', async () => {
+describe('mergeAccounts with pending orders', () => {
+  it('lets pending orders be activated for the new owner', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id, code } = await codeFor(undefined, 30);
     const order = await r.redeem(fromId, code);
@@ -362,7 +365,7 @@ describe('a merge and orders on their way', () => {
     expect(await r.uses(id)).toEqual({ usedCount: 1, reservedCount: 0 });
   });
 
-  it('are refused where the new owner has redeemed their code, and give the use back', async () => {
+  it('fails an order whose code the new owner has redeemed, and releases the use', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id, code } = await codeFor(undefined, 30, 2);
     await redeemed(intoId, code);
@@ -376,7 +379,7 @@ describe('a merge and orders on their way', () => {
     expect(daysLeft((await subscriptionsOf(intoId))[0] as UserSubscription)).toBeCloseTo(30, 3);
   });
 
-  it('for one code: one of the two is activated', async () => {
+  it('activates only one of two orders for the same code', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id, code } = await codeFor(undefined, 30, 2);
     const orders = [await r.redeem(fromId, code), await r.redeem(intoId, code)];
@@ -390,7 +393,7 @@ describe('a merge and orders on their way', () => {
     expect(await checkInvariants(services.db)).toEqual([]);
   });
 
-  it('waits for an activation that has begun, and takes what it made', async () => {
+  it('waits for an activation in flight and moves its subscription', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const order = await r.redeem(app.userId, (await codeFor(undefined, 30)).code);
     const { details } = await refusalOf(j.join(app, owner.userId));
@@ -409,7 +412,7 @@ describe('a merge and orders on their way', () => {
     expect(await checkInvariants(services.db)).toEqual([]);
   });
 
-  it('makes an activation that has waited for it begin again, under the lock of the new owner', async () => {
+  it('makes a waiting activation restart under the lock on the new owner', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id: planId } = await buildPlan(services.db);
     const orders = [
@@ -444,7 +447,7 @@ describe('a merge and orders on their way', () => {
     expect(await checkInvariants(services.db)).toEqual([]);
   });
 
-  it('waits for a code that is being accepted, and takes the order', async () => {
+  it('waits for an order that is being accepted and moves it', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id, code } = await codeFor(undefined, 30);
     let merging: Promise<unknown> | undefined;
@@ -462,7 +465,7 @@ describe('a merge and orders on their way', () => {
     expect(await r.uses(id)).toEqual({ usedCount: 1, reservedCount: 0 });
   });
 
-  it('refuses a code that is redeemed by the old account while it runs, and promises nothing', async () => {
+  it('rejects a code that the old account redeems during the merge, and reserves no use', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id, code } = await codeFor(undefined, 30);
     let late: Promise<unknown> | undefined;
@@ -478,19 +481,19 @@ describe('a merge and orders on their way', () => {
     expect(await r.uses(id)).toEqual({ usedCount: 0, reservedCount: 0 });
   });
 
-  it('loses nothing when it races redemptions of both accounts and their activation', async () => {
+  it('loses no order when both accounts redeem and activate concurrently', async () => {
     for (let round = 0; round < 6; round += 1) {
       const [app, owner] = [await j.newApp(), await j.newApp()];
       const { id: planId } = await buildPlan(services.db);
       const codes = await Promise.all(Array.from({ length: 8 }, () => codeFor(planId, 10)));
-      const redeem = async (code: string, turn: number) => {
-        const order = await r.redeem(turn % 2 ? app.userId : owner.userId, code);
+      const redeem = async (code: string, index: number) => {
+        const order = await r.redeem(index % 2 ? app.userId : owner.userId, code);
         await r.activate(order);
       };
 
       const [counts] = await Promise.all([
-        tally(codes.map(({ code }, turn) => redeem(code, turn))),
-        j.joinAnyhow(app, owner.userId),
+        tally(codes.map(({ code }, index) => redeem(code, index))),
+        j.joinWithConfirmations(app, owner.userId),
       ]);
 
       const { OK = 0, UNAUTHENTICATED = 0, ...others } = counts;
@@ -505,38 +508,42 @@ describe('a merge and orders on their way', () => {
   });
 });
 
-describe('merges at once', () => {
-  it('that cross leave one account, with everything', async () => {
+describe('concurrent merges', () => {
+  it('leave one account with all subscriptions when they cross', async () => {
     for (let round = 0; round < 6; round += 1) {
       const [one, two] = [await j.newApp(), await j.newApp()];
       const { id: planId } = await buildPlan(services.db);
       await buildSubscription(services.db, { userId: one.userId, planId, expiresAt: inDays(10) });
       await buildSubscription(services.db, { userId: two.userId, planId, expiresAt: inDays(20) });
-      const finish = await Promise.all([finisher(one, two), finisher(two, one)]);
+      const logins = await Promise.all([confirmedLogin(one, two), confirmedLogin(two, one)]);
 
-      const counts = await tally(finish.map((call) => call()));
+      const counts = await tally(logins.map((logIn) => logIn()));
 
       expect(counts).toEqual({ OK: 1, ACCOUNT_DISABLED: 1 });
       const users = [await j.user(one.userId), await j.user(two.userId)];
       const [survivor, ...others] = users.filter(({ deletedAt }) => deletedAt === null);
       expect(others).toEqual([]);
       expect(users.map(({ mergedIntoId }) => mergedIntoId).sort()).toEqual([survivor?.id, null].sort());
-      expect(await services.db.device.count({ where: { userId: survivor?.id ?? '' } })).toBe(2);
-      const live = (await subscriptionsOf(survivor?.id ?? '')).filter(({ status }) => status === 'ACTIVE');
+      expect(
+        await services.db.device.count({ where: { userId: required(survivor, 'account that is left').id } }),
+      ).toBe(2);
+      const live = (await subscriptionsOf(required(survivor, 'account that is left').id)).filter(
+        ({ status }) => status === 'ACTIVE',
+      );
       expect(live.map((one) => Math.round(daysLeft(one)))).toEqual([30]);
     }
   });
 
-  it('of four accounts into one lose nothing', async () => {
+  it('keep everything when four accounts merge into one', async () => {
     const owner = await j.newApp();
     const { id: planId } = await buildPlan(services.db);
     await buildSubscription(services.db, { userId: owner.userId, planId, expiresAt: inDays(10) });
     const apps = await Promise.all(Array.from({ length: 4 }, () => j.newApp()));
     for (const { userId } of apps)
       await buildSubscription(services.db, { userId, planId, expiresAt: inDays(10) });
-    const finish = await Promise.all(apps.map((app) => finisher(app, owner)));
+    const logins = await Promise.all(apps.map((app) => confirmedLogin(app, owner)));
 
-    const counts = await tally(finish.map((call) => call()));
+    const counts = await tally(logins.map((logIn) => logIn()));
 
     expect(counts).toEqual({ OK: 4 });
     const live = (await subscriptionsOf(owner.userId)).filter(({ status }) => status === 'ACTIVE');
@@ -544,12 +551,12 @@ describe('merges at once', () => {
     expect(await services.db.device.count({ where: { userId: owner.userId } })).toBe(5);
   });
 
-  it('of one account into two go to one of them', async () => {
+  it('move an account into exactly one of two targets', async () => {
     const [app, one, two] = [await j.newApp(), await j.newApp(), await j.newApp()];
     const { id } = await buildSubscription(services.db, { userId: app.userId });
-    const finish = await Promise.all([finisher(app, one), finisher(app, two)]);
+    const logins = await Promise.all([confirmedLogin(app, one), confirmedLogin(app, two)]);
 
-    const outcomes = await tally(finish.map((call) => call()));
+    const outcomes = await tally(logins.map((logIn) => logIn()));
 
     expect(outcomes.OK).toBe(1);
     const owner = await j.ownerOf(app);
@@ -558,32 +565,32 @@ describe('merges at once', () => {
     expect(await subscription(id)).toMatchObject({ userId: owner, status: 'ACTIVE' });
   });
 
-  /** Everything is asked and answered; the call that is left does it. */
-  async function finisher({ identifier, secret, userId }: App, { userId: targetId }: App) {
+  /** Prepares a confirmed login; the returned call performs the merge. */
+  async function confirmedLogin({ identifier, secret, userId }: App, { userId: targetId }: App) {
     const { details } = await refusalOf(j.join({ identifier, secret, userId }, targetId));
     const linkCode = await j.linkCode(targetId);
     return () => j.logIn({ identifier, secret, linkCode, ...details });
   }
 });
 
-describe('a merge and who watches', () => {
+describe('viewerChanged during a merge', () => {
   let api: TestApi;
   beforeAll(async () => {
     api = await startTestApi();
   });
   afterAll(() => api.close());
 
-  it('closes the sockets of the old account, and shows the new one what it has got', async () => {
+  it('closes the sockets of the old account and sends the moved subscription to the new one', async () => {
     const { db } = api.services as RunningServices;
     const [app, owner] = [await api.newUser(), await api.newUser()];
     const { id } = await buildSubscription(db, { userId: app.userId });
-    const gone = app.subscribe(ViewerChangedDocument);
+    const old = app.subscribe(ViewerChangedDocument);
     const watched = owner.subscribe(ViewerChangedDocument);
-    await Promise.all([gone.next(), watched.next()]);
+    await Promise.all([old.next(), watched.next()]);
 
-    await joiningWith(api.services).joinAnyhow(app, owner.userId);
+    await joiningWith(api.services).joinWithConfirmations(app, owner.userId);
 
-    await expect(drain(gone)).rejects.toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
+    await expect(drain(old)).rejects.toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
     await eventually(async () => {
       const { value } = await watched.next();
       const { subscriptions, devices } = value.data.viewerChanged;

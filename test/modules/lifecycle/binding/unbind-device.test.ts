@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 describe('unbindDevice', () => {
-  it('takes the device, its identity and its session at once, and nothing of any other', async () => {
+  it('deletes the device with its identity and session immediately, and nothing of other devices', async () => {
     const [phone, stranger] = [await newDevice(api), await newDevice(api)];
     const tablet = await anotherDevice(phone);
     const sockets = { phone: await openSocket(phone), tablet: await openSocket(tablet) };
@@ -44,7 +44,7 @@ describe('unbindDevice', () => {
     await sockets.phone.close();
   });
 
-  it('tells the other devices of the account', async () => {
+  it('notifies the other devices of the account', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
 
@@ -53,7 +53,7 @@ describe('unbindDevice', () => {
     expect(left).toBe(1);
   });
 
-  it('logs the caller out when it was his own', async () => {
+  it('logs the caller out when it is the caller’s own device', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
 
@@ -64,7 +64,7 @@ describe('unbindDevice', () => {
     expect(await refusedAsViewer(phone)).toBeUndefined();
   });
 
-  it('leaves a device that can begin anew, with an account of its own', async () => {
+  it('lets the device register again with a new account', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
     await phone.get(UnbindDeviceDocument, { id: tablet.deviceId });
@@ -75,7 +75,7 @@ describe('unbindDevice', () => {
     expect(deviceLogin.user.id).not.toBe(phone.userId);
   });
 
-  it('ends the open stay, which remains for the statistics of its owner', async () => {
+  it('ends the open stay, and keeps it for the statistics of the account', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
     const { userId, deviceId } = tablet;
@@ -90,7 +90,7 @@ describe('unbindDevice', () => {
     expect(Date.now() - (endedAt?.getTime() ?? 0)).toBeLessThan(60_000);
   });
 
-  it('is not for devices of others, whoever asks', async () => {
+  it('fails with NOT_FOUND for devices of other accounts, even for an admin', async () => {
     const [phone, stranger] = [await newDevice(api), await newDevice(api)];
     const admin = await api.newAdmin();
 
@@ -101,7 +101,7 @@ describe('unbindDevice', () => {
     expect(await refusedAsViewer(phone)).toBeUndefined();
   });
 
-  it('keeps the last way into an account that has a live subscription', async () => {
+  it('fails with LAST_IDENTITY when the account has a live subscription', async () => {
     const phone = await newDevice(api);
     await buildSubscription(api.services.db, {
       userId: phone.userId,
@@ -118,7 +118,7 @@ describe('unbindDevice', () => {
     expect(await auditsOf(phone)).toEqual([]);
   });
 
-  it('takes the last device where an e-mail address still leads into the account', async () => {
+  it('removes the last device of an account that has an e-mail address', async () => {
     const phone = await newDevice(api);
     await buildSubscription(api.services.db, { userId: phone.userId });
     await buildIdentity(api.services.db, { userId: phone.userId, type: 'EMAIL' });
@@ -128,7 +128,7 @@ describe('unbindDevice', () => {
     expect(await userOf(phone)).toMatchObject({ deletedAt: null });
   });
 
-  it('closes an account that has neither another way in nor anything live', async () => {
+  it('closes an account without another identity or a live subscription', async () => {
     const phone = await newDevice(api);
     const { userId } = phone;
     await buildSubscription(api.services.db, { userId, startsAt: inDays(-9), expiresAt: inDays(-1) });
@@ -145,7 +145,7 @@ describe('unbindDevice', () => {
     ]);
   });
 
-  it('lets two devices that unbind each other at once not both have their way', async () => {
+  it('removes only one of two devices that unbind each other concurrently', async () => {
     for (let round = 0; round < 5; round++) {
       const phone = await newDevice(api);
       const tablet = await anotherDevice(phone);
@@ -165,7 +165,7 @@ describe('unbindDevice', () => {
     }
   });
 
-  it('is done once when ten ask for it at once', async () => {
+  it('succeeds exactly once for ten concurrent calls', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
 
@@ -178,7 +178,7 @@ describe('unbindDevice', () => {
     expect(await auditsOf(tablet)).toHaveLength(1);
   });
 
-  it('gives everything live new credentials and tokens when asked to, and only then', async () => {
+  it('rotates the credentials and tokens of live subscriptions only when requested', async () => {
     const { db } = api.services;
     const phone = await newDevice(api);
     const [tablet, watch] = [await anotherDevice(phone), await anotherDevice(phone)];
@@ -199,7 +199,7 @@ describe('unbindDevice', () => {
     expect(await present(over.id)).toEqual(over);
   });
 
-  it('is written down without the identifier', async () => {
+  it('writes an audit entry without the identifier', async () => {
     const phone = await newDevice(api);
     const tablet = await anotherDevice(phone);
 
@@ -212,7 +212,7 @@ describe('unbindDevice', () => {
 });
 
 describe('deleteDevice', () => {
-  it('takes any device from its account, as an admin', async () => {
+  it('removes a device of any account when called by an admin', async () => {
     const [phone, admin] = [await newDevice(api), await api.newAdmin()];
     const tablet = await anotherDevice(phone);
     const socket = await openSocket(tablet);
@@ -226,7 +226,7 @@ describe('deleteDevice', () => {
     expect(await auditsOf(tablet)).toMatchObject([{ action: 'deleteDevice', actorId: admin.userId }]);
   });
 
-  it('keeps the last way into an account that has a live subscription, too', async () => {
+  it('fails with LAST_IDENTITY when the account has a live subscription', async () => {
     const [phone, admin] = [await newDevice(api), await api.newAdmin()];
     await buildSubscription(api.services.db, { userId: phone.userId });
 
@@ -247,7 +247,7 @@ const userOf = ({ userId }: TestDevice) => api.services.db.user.findUniqueOrThro
 const auditsOf = ({ deviceId }: TestDevice) =>
   api.services.db.auditEntry.findMany({ where: { targetId: deviceId } });
 
-/** What is left of a device. */
+/** Counts the rows that a device still has. */
 async function tracesOf({ identifier, deviceId, sessionId }: TestDevice) {
   const { db } = api.services;
   return {

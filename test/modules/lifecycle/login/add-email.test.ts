@@ -23,7 +23,7 @@ const add = (userId: string, email: string) =>
   addEmail(services, { userId, input: { email, password: PASSWORD } });
 
 describe('addEmail', () => {
-  it('gives the account of a device an address to log in by', async () => {
+  it('adds an e-mail address that can log in to the account of a device', async () => {
     const user = await api.newUser();
     const email = newAddress();
 
@@ -36,7 +36,7 @@ describe('addEmail', () => {
     expect((await logIn(services, { email, password: PASSWORD })).user.id).toBe(user.userId);
   });
 
-  it('is audited, without the password', async () => {
+  it('writes an audit entry without the password', async () => {
     const { userId } = await api.newUser();
 
     await add(userId, newAddress());
@@ -46,7 +46,7 @@ describe('addEmail', () => {
     expect(JSON.stringify(entries)).not.toContain(PASSWORD);
   });
 
-  it('refuses an address that somebody has, in any case, and a second one', async () => {
+  it('rejects an address that is taken, in any case, and a second address for one account', async () => {
     const [one, two] = [await buildUser(services.db), await buildUser(services.db)];
     const email = newAddress();
     await add(one.id, email);
@@ -60,7 +60,7 @@ describe('addEmail', () => {
     expect(await everyRow(services)).toEqual(before);
   });
 
-  it('lets one of ten racing accounts have an address, and an account one of ten addresses', async () => {
+  it('gives an address to one of ten concurrent accounts, and an account one of ten concurrent addresses', async () => {
     const users = await Promise.all(Array.from({ length: 10 }, () => buildUser(services.db)));
     const email = newAddress();
     const { id } = await buildUser(services.db);
@@ -73,9 +73,9 @@ describe('addEmail', () => {
   });
 
   it.each([
-    ['no address', { email: 'nobody' }, 'input.email'],
+    ['a malformed address', { email: 'nobody' }, 'input.email'],
     ['a password of 7 characters', { password: '7777777' }, 'input.password'],
-  ])('refuses %s', async (_, fields, field) => {
+  ])('rejects %s', async (_, fields, field) => {
     const user = await api.newUser();
     const input = { email: newAddress(), password: PASSWORD, ...fields };
 
@@ -84,7 +84,7 @@ describe('addEmail', () => {
     expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field });
   });
 
-  it('refuses the eleventh try of an account in an hour: it tells which addresses are taken', async () => {
+  it('rate limits an account after ten attempts in an hour, because errors reveal taken addresses', async () => {
     const limited = await createTestServices({ rateLimits: true });
     const { id: userId } = await buildUser(limited.db);
     const input = { email: newAddress(), password: PASSWORD };

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 describe('changePassword', () => {
-  it('lets the new password in, and the old one no longer', async () => {
+  it('makes logins accept the new password and reject the old one', async () => {
     const phone = await withEmail(await newDevice(api));
 
     const { changePassword: user } = await change(phone, OLD, NEW);
@@ -35,7 +35,7 @@ describe('changePassword', () => {
     expect(await loginCode(phone.email, NEW)).toBe('OK');
   });
 
-  it('ends the other sessions at once, and keeps the one that asks', async () => {
+  it('revokes the other sessions immediately and keeps the session of the caller', async () => {
     const phone = await withEmail(await newDevice(api));
     const tablet = await anotherDevice(phone);
     const sockets = { phone: await openSocket(phone), tablet: await openSocket(tablet) };
@@ -49,7 +49,7 @@ describe('changePassword', () => {
     await sockets.phone.close();
   });
 
-  it('is refused with the wrong password, and nothing ends', async () => {
+  it('rejects a wrong current password and revokes nothing', async () => {
     const phone = await withEmail(await newDevice(api));
     const tablet = await anotherDevice(phone);
 
@@ -62,7 +62,7 @@ describe('changePassword', () => {
     expect(await refusedAsViewer(tablet)).toBeUndefined();
   });
 
-  it('is refused to an account without an address', async () => {
+  it('rejects an account without an e-mail address', async () => {
     const phone = await newDevice(api);
 
     const { extensions } = await phone.refused(ChangePasswordDocument, {
@@ -73,15 +73,23 @@ describe('changePassword', () => {
   });
 
   it.each([
-    ['a short new one', { currentPassword: OLD, newPassword: 'seven77' }, 'input.newPassword'],
-    ['a long new one', { currentPassword: OLD, newPassword: 'x'.repeat(129) }, 'input.newPassword'],
-    ['no current one', { currentPassword: '', newPassword: NEW }, 'input.currentPassword'],
     [
-      'a current one that is none',
+      'a new password that is too short',
+      { currentPassword: OLD, newPassword: 'seven77' },
+      'input.newPassword',
+    ],
+    [
+      'a new password that is too long',
+      { currentPassword: OLD, newPassword: 'x'.repeat(129) },
+      'input.newPassword',
+    ],
+    ['an empty current password', { currentPassword: '', newPassword: NEW }, 'input.currentPassword'],
+    [
+      'a current password that is too long',
       { currentPassword: 'x'.repeat(129), newPassword: NEW },
       'input.currentPassword',
     ],
-  ])('refuses %s, and names the field', async (_, input, field) => {
+  ])('rejects %s and names the field', async (_, input, field) => {
     const phone = await withEmail(await newDevice(api));
 
     const { extensions } = await phone.refused(ChangePasswordDocument, { input });
@@ -89,7 +97,7 @@ describe('changePassword', () => {
     expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field });
   });
 
-  it('lets one of two have it who change it from the same password at once', async () => {
+  it('succeeds for exactly one of two concurrent changes', async () => {
     const phone = await withEmail(await newDevice(api));
     const changeTo = (newPassword: string) =>
       changePassword(api.services, {
@@ -105,7 +113,7 @@ describe('changePassword', () => {
     expect(await loginCode(phone.email, `${NEW} 2`)).toBe(codes[1]);
   });
 
-  it('counts wrong passwords together with those at logins', async () => {
+  it('counts wrong passwords together with those of logins', async () => {
     const limited = await startTestApi({ rateLimits: true });
     onTestFinished(() => limited.close());
     const phone = await withEmail(await newDevice(limited), limited);
@@ -129,7 +137,7 @@ describe('changePassword', () => {
     expect(right.extensions.code).toBe('RATE_LIMITED');
   });
 
-  it('is written down without either password', async () => {
+  it('writes an audit entry without either password', async () => {
     const phone = await withEmail(await newDevice(api));
 
     await change(phone, OLD, NEW);

@@ -24,7 +24,7 @@ const site = (data: { deviceLoginProof?: 'REQUIRED' | 'OPTIONAL'; registrationEn
   services.db.siteSettings.update({ where: { id: 1 }, data });
 
 describe('deviceLogin with a link code', () => {
-  it('lets a second device join the account, which logs in by itself from then on', async () => {
+  it('binds a second device to the account, which later logs in without a code', async () => {
     const owner = await api.newUser();
     const { createLinkCode } = await owner.get(CreateLinkCodeDocument);
     const installation = newInstallation();
@@ -48,7 +48,7 @@ describe('deviceLogin with a link code', () => {
     expect((await j.logIn(installation)).user.id).toBe(owner.userId);
   });
 
-  it('is possible while registration is closed: nobody is new', async () => {
+  it('works while registration is closed, because it creates no account', async () => {
     const { userId } = await j.newApp();
     await site({ registrationEnabled: false });
 
@@ -58,7 +58,7 @@ describe('deviceLogin with a link code', () => {
   });
 
   it.each(['REQUIRED', 'OPTIONAL'] as const)(
-    'gives a reinstalled app that has lost its secret a new one, where proof is %s',
+    'replaces the lost secret of a reinstalled app when proof is %s',
     async (deviceLoginProof) => {
       await site({ deviceLoginProof });
       const app = await j.newApp();
@@ -76,30 +76,30 @@ describe('deviceLogin with a link code', () => {
     },
   );
 
-  it('gives it a key instead of a secret, another key, and a secret again', async () => {
+  it('replaces a secret by a key, by another key, and by a secret again', async () => {
     const { identifier, secret, userId } = await j.newApp();
     const [last, keys] = [newSecret(), [await newKey('ES256'), await newKey('EdDSA')]];
-    const shown = async (key: (typeof keys)[number]) => ({
+    const provenBy = async (key: (typeof keys)[number]) => ({
       identifier,
       publicKey: key.publicKey,
       proof: await prove(services, key, identifier),
     });
-    const ways: (() => Promise<Parameters<typeof j.logIn>[0]>)[] = [
+    const credentials: (() => Promise<Parameters<typeof j.logIn>[0]>)[] = [
       async () => ({ identifier, secret }),
-      ...keys.map((key) => () => shown(key)),
+      ...keys.map((key) => () => provenBy(key)),
       async () => ({ identifier, secret: last }),
     ];
 
-    for (const [turn, way] of ways.entries()) {
-      await j.logIn({ ...(await way()), linkCode: await j.linkCode(userId) });
+    for (const [index, credential] of credentials.entries()) {
+      await j.logIn({ ...(await credential()), linkCode: await j.linkCode(userId) });
       const codes = await Promise.all(
-        ways.map(async (other) => Object.keys(await tally([j.logIn(await other())]))),
+        credentials.map(async (other) => Object.keys(await tally([j.logIn(await other())]))),
       );
-      expect(codes).toEqual(ways.map((_, place) => [place === turn ? 'OK' : 'DEVICE_PROOF_INVALID']));
+      expect(codes).toEqual(credentials.map((_, other) => [other === index ? 'OK' : 'DEVICE_PROOF_INVALID']));
     }
   });
 
-  it('ends the session that the lost installation had', async () => {
+  it('revokes the session of the lost installation', async () => {
     const owner = await api.newUser();
     const secret = newSecret();
 
@@ -108,7 +108,7 @@ describe('deviceLogin with a link code', () => {
     expect((await owner.refused(ViewerDocument)).extensions.code).toBe('UNAUTHENTICATED');
   });
 
-  it('does not turn a disabled device or account on again', async () => {
+  it('does not enable a disabled device or account', async () => {
     const [device, account] = [await j.newApp(), await j.newApp()];
     const linkCode = await j.linkCode(account.userId);
     await services.db.device.update({ where: { id: device.deviceId }, data: { enabled: false } });
@@ -125,7 +125,7 @@ describe('deviceLogin with a link code', () => {
     );
   });
 
-  it('works once, for one of ten devices that race with it', async () => {
+  it('succeeds for exactly one of ten concurrent devices', async () => {
     const { userId } = await j.newApp();
     const linkCode = await j.linkCode(userId);
 
@@ -136,7 +136,7 @@ describe('deviceLogin with a link code', () => {
     expect((await refusalOf(j.logIn({ ...newInstallation(), linkCode }))).code).toBe('LINK_CODE_INVALID');
   });
 
-  it('refuses one that is too old, wrong or none, and makes no account instead', async () => {
+  it('rejects an expired, unknown or malformed code and creates no account', async () => {
     const { userId } = await j.newApp();
     const old = await j.linkCode(userId);
     await services.db.linkCode.updateMany({ where: { userId }, data: { expiresAt: new Date() } });
@@ -151,7 +151,7 @@ describe('deviceLogin with a link code', () => {
     expect(await everyRow(services)).toEqual(before);
   });
 
-  it('does not use it up in a call that is refused', async () => {
+  it('does not consume the code when the login fails', async () => {
     const { userId } = await j.newApp();
     const linkCode = await j.linkCode(userId);
     const bound = await j.newApp();
@@ -173,7 +173,7 @@ describe('deviceLogin with a link code', () => {
     expect((await refusalOf(j.logIn({ ...newInstallation(), linkCode }))).code).toBe('LINK_CODE_INVALID');
   });
 
-  it('of an account that was closed meanwhile leads nowhere', async () => {
+  it('fails with ACCOUNT_DISABLED when the account was closed after the code was created', async () => {
     const { userId } = await j.newApp();
     const linkCode = await j.linkCode(userId);
     await services.db.user.update({ where: { id: userId }, data: { deletedAt: new Date() } });
@@ -181,7 +181,7 @@ describe('deviceLogin with a link code', () => {
     expect((await refusalOf(j.logIn({ ...newInstallation(), linkCode }))).code).toBe('ACCOUNT_DISABLED');
   });
 
-  it('leaves a new device in one account when two and its own first login race for it, without a fault of ours', async () => {
+  it('binds a new device to one account when two link codes race its first login', async () => {
     for (let round = 0; round < 5; round += 1) {
       const [one, two] = [await j.newApp(), await j.newApp()];
       const installation = newInstallation();
@@ -201,8 +201,8 @@ describe('deviceLogin with a link code', () => {
   });
 });
 
-describe('deviceLogin with a link code and limits', () => {
-  it('refuses the twenty-first wrong code from an address, the right one included, and lets others in', async () => {
+describe('deviceLogin with a link code and rate limits', () => {
+  it('rejects even a valid code after twenty wrong ones from the same network, but not from another', async () => {
     const limited = await createTestServices({ rateLimits: true });
     const from = (ip: string, linkCode?: string) =>
       inRequestScope({ requestId: randomUUID(), ip, userAgent: null }, () =>

@@ -7,6 +7,7 @@ import {
 } from '../../../../src/modules/identity/session/find-session.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { inRequestScope } from '../../../../src/platform/request-scope.ts';
+import { required } from '../../../../src/platform/required.ts';
 import { DeviceLoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { newSecret, startTestApi, type TestApi } from '../../../support/api.ts';
 import { newKey, prove } from '../../../support/prove.ts';
@@ -35,7 +36,7 @@ const counts = async (db = services.db) =>
   Promise.all([db.user.count(), db.identity.count(), db.device.count(), db.session.count()]);
 
 describe('logInDevice', () => {
-  it('makes an account for an unknown device, and tells it who it is', async () => {
+  it('creates an account for an unknown device', async () => {
     const input = { identifier: newIdentifier(), secret: newSecret() };
 
     const { deviceLogin } = await api.anonymous.get(DeviceLoginDocument, {
@@ -60,7 +61,7 @@ describe('logInDevice', () => {
     });
   });
 
-  it('takes address and user agent from the connection', async () => {
+  it('records the address and user agent of the connection', async () => {
     const input = { identifier: newIdentifier(), secret: newSecret() };
 
     const { deviceLogin } = await api.anonymous.get(DeviceLoginDocument, { input });
@@ -71,7 +72,7 @@ describe('logInDevice', () => {
     expect(await services.db.session.findFirst({ where: { deviceId: id } })).toMatchObject(seen);
   });
 
-  it('keeps no secret, only its hash', async () => {
+  it('stores only a hash of the secret', async () => {
     const { login, secret } = await newDevice();
 
     const [row] = await services.db.$queryRaw<{ text: string }[]>`
@@ -82,7 +83,7 @@ describe('logInDevice', () => {
     expect(row?.text).not.toContain(Buffer.from(secret).toString('hex'));
   });
 
-  it('finds the account again when a first login whose answer was lost is repeated', async () => {
+  it('returns the same account when a first login is retried after a lost response', async () => {
     const { login, ...device } = await newDevice();
 
     const again = await logIn(device);
@@ -90,7 +91,7 @@ describe('logInDevice', () => {
     expect([again.user.id, again.device?.id]).toEqual([login.user.id, login.device?.id]);
   });
 
-  it('makes one account of a hundred parallel first logins, and all succeed', async () => {
+  it('creates one account for a hundred concurrent first logins, which all succeed', async () => {
     const device = { identifier: newIdentifier(), secret: newSecret() };
     const before = await counts();
 
@@ -99,11 +100,11 @@ describe('logInDevice', () => {
     const after = await counts();
     expect(new Set(logins.map(({ user }) => user.id)).size).toBe(1);
     expect(after.slice(0, 3)).toEqual(before.slice(0, 3).map((count) => count + 1));
-    const deviceId = logins[0]?.device?.id ?? '';
+    const deviceId = required(logins[0]?.device, 'device of the login').id;
     expect(await services.db.session.count({ where: { deviceId, revokedAt: null } })).toBe(1);
   });
 
-  it('makes one account of parallel first logins with a key, each with a proof of its own', async () => {
+  it('creates one account for concurrent first logins with one key and separate proofs', async () => {
     const [identifier, key] = [newIdentifier(), await newKey()];
     const inputs = await Promise.all(
       Array.from({ length: 10 }, async () => ({
@@ -118,7 +119,7 @@ describe('logInDevice', () => {
     expect(new Set(logins.map(({ user }) => user.id)).size).toBe(1);
   });
 
-  it('saves short code and name at registration and never later', async () => {
+  it('stores short code and name only at registration', async () => {
     const { login, ...device } = await newDevice({ shortCode: 'FIRST', name: 'Mine', appVersion: '1' });
 
     const again = await logIn({ ...device, shortCode: 'SECOND', name: 'Other', appVersion: '2' });
@@ -127,14 +128,14 @@ describe('logInDevice', () => {
     expect(again.device).toMatchObject({ shortCode: 'FIRST', name: 'Mine', appVersion: '2' });
   });
 
-  it('gives a device that was registered without a short code none later', async () => {
+  it('adds no short code after registration', async () => {
     const { login, ...device } = await newDevice();
 
     expect(login.device?.shortCode).toBeNull();
     expect((await logIn({ ...device, shortCode: 'LATE' })).device?.shortCode).toBeNull();
   });
 
-  it('makes no account while registration is closed, and lets known devices in', async () => {
+  it('creates no account while registration is closed, but logs registered devices in', async () => {
     const { login, ...device } = await newDevice();
     await site({ registrationEnabled: false });
     const before = await counts();
@@ -145,7 +146,7 @@ describe('logInDevice', () => {
     expect((await logIn(device)).user.id).toBe(login.user.id);
   });
 
-  it('ends the session that the device had, and no other', async () => {
+  it('revokes the previous session of the device only', async () => {
     const { login, ...device } = await newDevice();
     const { login: neighbour } = await newDevice();
     const sessionOf = async (userId: string) =>
@@ -160,34 +161,34 @@ describe('logInDevice', () => {
     expect(await findSession(services, other)).not.toBeNull();
   });
 
-  it('leaves a device one session when twenty logins of it race, and all succeed', async () => {
+  it('leaves one session after twenty concurrent logins of a device, which all succeed', async () => {
     const { login, ...device } = await newDevice();
 
     const logins = await Promise.all(Array.from({ length: 20 }, () => logIn(device)));
 
     expect(logins).toHaveLength(20);
-    const sessions = { deviceId: login.device?.id ?? '' };
+    const sessions = { deviceId: required(login.device, 'device of the login').id };
     expect(await services.db.session.count({ where: sessions })).toBe(21);
     expect(await services.db.session.count({ where: { ...sessions, revokedAt: null } })).toBe(1);
   });
 
   it.each([
     ['an identifier that is too short', { identifier: 'seven77' }, 'input.identifier'],
-    ['one that is too long', { identifier: 'x'.repeat(129) }, 'input.identifier'],
-    ['one with a control character', { identifier: 'device\u0007-1' }, 'input.identifier'],
-    ['one beyond ASCII', { identifier: 'Gerät-12345' }, 'input.identifier'],
-    ['one that ends with a blank', { identifier: 'device-123 ' }, 'input.identifier'],
-    ['a secret with too little in it', { secret: 'x'.repeat(42) }, 'input.secret'],
+    ['an identifier that is too long', { identifier: 'x'.repeat(129) }, 'input.identifier'],
+    ['an identifier with a control character', { identifier: 'device\u0007-1' }, 'input.identifier'],
+    ['an identifier with non-ASCII characters', { identifier: 'Gerät-12345' }, 'input.identifier'],
+    ['an identifier that ends with a space', { identifier: 'device-123 ' }, 'input.identifier'],
+    ['a secret that is too short', { secret: 'x'.repeat(42) }, 'input.secret'],
     ['a secret that is too long', { secret: 'x'.repeat(129) }, 'input.secret'],
-    ['a secret of other characters', { secret: `${'x'.repeat(43)}!` }, 'input.secret'],
+    ['a secret that is not base64url', { secret: `${'x'.repeat(43)}!` }, 'input.secret'],
     ['an empty short code', { shortCode: ' ' }, 'input.shortCode'],
     ['a short code of 33 characters', { shortCode: 'x'.repeat(33) }, 'input.shortCode'],
     ['a name of 101 characters', { name: 'x'.repeat(101) }, 'input.name'],
     ['a platform of 51 characters', { platform: 'x'.repeat(51) }, 'input.platform'],
     ['an app version of 51 characters', { appVersion: 'x'.repeat(51) }, 'input.appVersion'],
-    ['a short code with a NUL in it', { shortCode: 'a\u0000b' }, undefined],
+    ['a short code with a NUL character', { shortCode: 'a\u0000b' }, undefined],
     ['a proof without its key', { secret: null, proof: 'x.y.z' }, 'input.proof'],
-  ])('refuses %s and makes nothing', async (_, fields, field) => {
+  ])('rejects %s and creates nothing', async (_, fields, field) => {
     const before = await counts();
     const input = { identifier: newIdentifier(), secret: newSecret(), ...fields };
 
@@ -199,20 +200,20 @@ describe('logInDevice', () => {
 
   it.each([
     [
-      'beside a secret',
+      'together with a secret',
       async () => ({ secret: newSecret(), publicKey: (await newKey()).publicKey, proof: 'x' }),
     ],
     ['without a proof', async () => ({ publicKey: (await newKey()).publicKey })],
-    ['with its private half', async () => ({ publicKey: (await newKey()).privateJwk, proof: 'x' })],
+    ['with its private part', async () => ({ publicKey: (await newKey()).privateJwk, proof: 'x' })],
     [
-      'on another curve',
+      'on an unsupported curve',
       async () => ({ publicKey: { kty: 'EC', crv: 'P-384', x: 'A', y: 'A' }, proof: 'x' }),
     ],
     ['that is symmetric', async () => ({ publicKey: { kty: 'oct', k: 'AAAA' }, proof: 'x' })],
-    ['of RSA', async () => ({ publicKey: { kty: 'RSA', n: 'AQAB', e: 'AQAB' }, proof: 'x' })],
-    ['that is text', async () => ({ publicKey: 'MFkwEwYHKoZIzj0', proof: 'x' })],
-    ['that is a list', async () => ({ publicKey: [], proof: 'x' })],
-  ])('refuses a key %s', async (_, fields) => {
+    ['of type RSA', async () => ({ publicKey: { kty: 'RSA', n: 'AQAB', e: 'AQAB' }, proof: 'x' })],
+    ['that is a string', async () => ({ publicKey: 'MFkwEwYHKoZIzj0', proof: 'x' })],
+    ['that is an array', async () => ({ publicKey: [], proof: 'x' })],
+  ])('rejects a key %s', async (_, fields) => {
     const input = { identifier: newIdentifier(), ...(await fields()) };
 
     const { extensions } = await api.anonymous.refused(DeviceLoginDocument, { input });
@@ -222,8 +223,8 @@ describe('logInDevice', () => {
   });
 });
 
-describe('logInDevice where proof is optional', () => {
-  it('lets a bare device in until it has shown something, and needs that from then on', async () => {
+describe('logInDevice with optional proof', () => {
+  it('accepts a device without a credential until it presents one, and requires it from then on', async () => {
     await site({ deviceLoginProof: 'OPTIONAL' });
     const identifier = newIdentifier();
     const secret = newSecret();
@@ -240,7 +241,7 @@ describe('logInDevice where proof is optional', () => {
     expect((await logIn({ identifier, secret })).user.id).toBe(bare.user.id);
   });
 
-  it('lets a bare device take the first key it brings', async () => {
+  it('adopts the first key of a device without a credential', async () => {
     await site({ deviceLoginProof: 'OPTIONAL' });
     const [identifier, key] = [newIdentifier(), await newKey('EdDSA')];
     const bare = await logIn({ identifier });
@@ -255,7 +256,7 @@ describe('logInDevice where proof is optional', () => {
     });
   });
 
-  it('lets one of ten racing secrets be the one of a bare device', async () => {
+  it('adopts exactly one of ten concurrent secrets', async () => {
     await site({ deviceLoginProof: 'OPTIONAL' });
     const identifier = newIdentifier();
     await logIn({ identifier });
@@ -268,7 +269,7 @@ describe('logInDevice where proof is optional', () => {
     await expect(logIn({ identifier, secret: winners[0] })).resolves.toBeDefined();
   });
 
-  it('asks a bare device for proof as soon as the site requires it', async () => {
+  it('requires a proof as soon as the site does, and adopts the first secret', async () => {
     await site({ deviceLoginProof: 'OPTIONAL' });
     const identifier = newIdentifier();
     const bare = await logIn({ identifier });
@@ -279,8 +280,8 @@ describe('logInDevice where proof is optional', () => {
   });
 });
 
-describe('logInDevice with limits', () => {
-  it('makes sixty accounts an hour for one /64 network, and lets its known devices in after that', async () => {
+describe('logInDevice with rate limits', () => {
+  it('creates at most sixty accounts per hour for one /64 network, but logs registered devices in', async () => {
     const limited = await createTestServices({ rateLimits: true });
     const network = Array.from({ length: 4 }, () => randomInt(0x1000, 0xffff).toString(16)).join(':');
     const from = (ip: string, device: Input) =>

@@ -1,8 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
 import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
+import { until } from '../../../../src/platform/embedded/processes.ts';
+import { countWaiting } from '../../../support/blocked-work.ts';
 import { buildIdentity, buildUser, unique } from '../../../support/factories.ts';
 import { createTestServices, type TestServices } from '../../../support/services.ts';
 
@@ -12,16 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => services.close());
 
-/** Logins that have been let through to the user's row, and wait there for its lock. */
-async function waitingLogins(): Promise<number> {
-  const [{ count }] = await services.db.$queryRaw<[{ count: number }]>`
-    SELECT count(*)::int AS count FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  return count;
-}
-
 describe('logIn', () => {
-  it('starts no session with a password that is changed while it is checked', async () => {
+  it('starts no session when the password changes between its check and the lock', async () => {
     const { db } = services;
     const { id: userId } = await buildUser(db);
     const [email, password] = [`${unique('me')}@example.test`, 'the password of yesterday'];
@@ -36,10 +29,10 @@ describe('logIn', () => {
     await db.$transaction(async (tx) => {
       await lockUsers(tx, [userId]);
       login = logIn(services, { email, password }).then(
-        () => 'let in',
+        () => 'logged in',
         (error: unknown) => error,
       );
-      for (let waited = 0; (await waitingLogins()) === 0 && waited < 4_000; waited += 20) await sleep(20);
+      await until(async () => (await countWaiting(db)) > 0, 4_000);
       await tx.identity.update({
         where: { id: identity.id },
         data: { passwordHash: await hashPassword('a new one for today') },

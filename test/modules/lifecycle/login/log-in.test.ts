@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([api.close(), throttled.close()]));
 
-/** A new account; `enabled: false` closes it for logins. */
+/** A new account; `enabled: false` disables it. */
 async function newAccount({ services: { db } } = api, { enabled = true, value = newAddress() } = {}) {
   const { userId } = await buildIdentity(db, { type: 'EMAIL', value, passwordHash });
   await db.user.update({ where: { id: userId }, data: { enabled } });
@@ -39,7 +39,7 @@ const withoutId = ({ data, errors, status }: Answer<unknown>) => ({
 });
 
 describe('logIn', () => {
-  it('starts a session without a device, from the address and program that asked', async () => {
+  it('starts a session without a device, and records client address and user agent', async () => {
     const { email, userId } = await newAccount();
 
     const { login } = await api.anonymous.get(LoginDocument, { input: { email, password: PASSWORD } });
@@ -52,7 +52,7 @@ describe('logIn', () => {
     ]);
   });
 
-  it('takes the address in any case and with blanks around it', async () => {
+  it('accepts the e-mail address in any case and with surrounding spaces', async () => {
     const { email, userId } = await newAccount();
 
     const login = await logIn(api.services, { email: ` ${email.toUpperCase()} `, password: PASSWORD });
@@ -60,7 +60,7 @@ describe('logIn', () => {
     expect(login.user.id).toBe(userId);
   });
 
-  it('takes an address without a dot', async () => {
+  it('accepts an e-mail address without a dot', async () => {
     const { userId } = await newAccount(api, { value: 'admin@localhost' });
 
     const login = await logIn(api.services, { email: 'admin@localhost', password: PASSWORD });
@@ -68,7 +68,7 @@ describe('logIn', () => {
     expect(login.user.id).toBe(userId);
   });
 
-  it('says the same for an unknown address and a wrong password, of a disabled account too', async () => {
+  it('returns the same error for unknown addresses, wrong passwords and disabled accounts', async () => {
     const { email } = await newAccount();
     const disabled = await newAccount(api, { enabled: false });
     const ask = (address: string, password: string) =>
@@ -88,7 +88,7 @@ describe('logIn', () => {
     }
   });
 
-  it('takes as long for an unknown address as for a wrong password', async () => {
+  it('takes the same time for an unknown address as for a wrong password', async () => {
     const { email } = await newAccount();
     const known: number[] = [];
     const unknown: number[] = [];
@@ -103,7 +103,7 @@ describe('logIn', () => {
     expect(ratio).toBeLessThan(2);
   });
 
-  it('tells that an account is disabled or closed only to somebody who knows the password', async () => {
+  it('reveals that an account is disabled or closed only after a correct password', async () => {
     const disabled = await newAccount(api, { enabled: false });
     const closed = await newAccount();
     await api.services.db.user.update({ where: { id: closed.userId }, data: { deletedAt: new Date() } });
@@ -119,7 +119,7 @@ describe('logIn', () => {
     }
   });
 
-  it('starts no session of an account that is being disabled at that moment', async () => {
+  it('starts no session when the account is disabled concurrently', async () => {
     const { db } = api.services;
     const { email, userId } = await newAccount();
 
@@ -143,19 +143,19 @@ describe('logIn', () => {
   });
 
   it.each([
-    ['no address', { email: 'nobody', password: PASSWORD }, 'input.email'],
-    ['an address with blanks in it', { email: 'a b@example.test', password: PASSWORD }, 'input.email'],
+    ['a malformed address', { email: 'nobody', password: PASSWORD }, 'input.email'],
+    ['an address with a space', { email: 'a b@example.test', password: PASSWORD }, 'input.email'],
     ['an address that is too long', { email: `${'a'.repeat(250)}@b.de`, password: PASSWORD }, 'input.email'],
     ['an empty password', { email: 'a@b.de', password: '' }, 'input.password'],
     ['a password that is too long to hash', { email: 'a@b.de', password: 'x'.repeat(129) }, 'input.password'],
-  ])('refuses %s and names the field', async (_, input, field) => {
+  ])('rejects %s and names the field', async (_, input, field) => {
     await expect(logIn(api.services, input)).rejects.toMatchObject({
       code: 'BAD_USER_INPUT',
       details: { field },
     });
   });
 
-  it('does not take the name of a device for an address', async () => {
+  it('does not accept the identifier of a device as an e-mail address', async () => {
     const { value } = await buildIdentity(api.services.db, { value: 'device@example.test' });
 
     await expect(logIn(api.services, { email: value, password: PASSWORD })).rejects.toMatchObject({
@@ -164,11 +164,11 @@ describe('logIn', () => {
   });
 });
 
-describe('logIn with limits', () => {
+describe('logIn with rate limits', () => {
   const network = () => Array.from({ length: 4 }, () => randomInt(0x1000, 0xffff).toString(16)).join(':');
   const address = () => `${network()}::1`;
 
-  /** Through HTTP, as if from that address. */
+  /** Sends a login through HTTP with `from` as the client address. */
   async function ask(email: string, password: string, from: string) {
     const response = await fetch(`${throttled.url}/graphql`, {
       method: 'POST',
@@ -180,10 +180,10 @@ describe('logIn with limits', () => {
   }
 
   it.each([
-    ['a known account', async () => (await newAccount(throttled)).email],
-    ['an unknown one', async () => newAddress()],
+    ['an existing account', async () => (await newAccount(throttled)).email],
+    ['an unknown account', async () => newAddress()],
   ])(
-    'refuses the eleventh try at %s, the right password included, and says when to come again',
+    'rejects the eleventh attempt on %s, even with the correct password, and returns Retry-After',
     async (_, of) => {
       const email = await of();
       for (let wrong = 0; wrong < 10; wrong += 1) {
@@ -198,7 +198,7 @@ describe('logIn with limits', () => {
     },
   );
 
-  it('does not count right passwords', async () => {
+  it('does not count correct passwords', async () => {
     const { email } = await newAccount(throttled);
     const scope = { requestId: randomUUID(), ip: address(), userAgent: null };
 
@@ -209,7 +209,7 @@ describe('logIn with limits', () => {
     expect(await throttled.services.redis.keys(`rate:wrong-password*${email}`)).toEqual([]);
   });
 
-  it('does not let a burst of guesses at one account find the password', async () => {
+  it('does not reveal the password to a burst of concurrent guesses', async () => {
     const { email } = await newAccount(throttled);
     const guesses = [...Array.from({ length: 29 }, (_, index) => `${WRONG} ${index}`), PASSWORD];
     const scope = { requestId: randomUUID(), ip: address(), userAgent: null };
@@ -223,7 +223,7 @@ describe('logIn with limits', () => {
     expect(codes.at(-1)).toBe('RATE_LIMITED');
   });
 
-  it('refuses an address after a hundred wrong passwords, at whatever accounts', async () => {
+  it('rejects a network after a hundred wrong passwords, whatever accounts they were for', async () => {
     const { email } = await newAccount(throttled);
     const { email: other } = await newAccount(throttled);
     const net = network();

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
+import { required } from '../../../../src/platform/required.ts';
 import { LoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
 import { buildIdentity, unique } from '../../../support/factories.ts';
@@ -31,7 +32,7 @@ async function newAccount() {
 }
 
 describe('logIn with a device', () => {
-  it('binds a new one, which has the session and logs in by itself from then on', async () => {
+  it('binds a new device, which gets the session and later logs in by itself', async () => {
     const { userId, email, password } = await newAccount();
     const device = newInstallation();
 
@@ -46,7 +47,7 @@ describe('logIn with a device', () => {
     expect((await logInDevice(services, device)).user.id).toBe(userId);
   });
 
-  it('binds one with a key, too', async () => {
+  it('binds a device with a key', async () => {
     const { userId, email, password } = await newAccount();
     const { identifier } = newInstallation();
     const key = await newKey();
@@ -61,7 +62,7 @@ describe('logIn with a device', () => {
     expect((await logInDevice(services, await keyLogin())).user.id).toBe(userId);
   });
 
-  it('takes its own device again, and ends the session that this had', async () => {
+  it('accepts a device of the same account and revokes its previous session', async () => {
     const { userId, email, password } = await newAccount();
     const device = newInstallation();
     await logIn(services, { email, password, device });
@@ -76,7 +77,7 @@ describe('logIn with a device', () => {
     expect((await api.anonymous.as(other.accessToken).get(ViewerDocument)).viewer?.id).toBe(userId);
   });
 
-  it('asks before it takes a device from its account, then has it', async () => {
+  it('moves a device from another account only after confirmation', async () => {
     const { userId, email, password } = await newAccount();
     const app = await j.newApp();
     const device = { identifier: app.identifier, secret: app.secret };
@@ -91,14 +92,14 @@ describe('logIn with a device', () => {
   });
 
   it.each([
-    ['nothing', () => ({}), 'DEVICE_PROOF_REQUIRED', 0],
-    ['another secret', () => ({ secret: newInstallation().secret }), 'DEVICE_PROOF_INVALID', 1],
-  ])('refuses a device of somebody that shows %s', async (_, shown, code, audited) => {
+    ['no credential', () => ({}), 'DEVICE_PROOF_REQUIRED', 0],
+    ['a wrong secret', () => ({ secret: newInstallation().secret }), 'DEVICE_PROOF_INVALID', 1],
+  ])('rejects a device of another account with %s', async (_, credential, code, audited) => {
     const { email, password } = await newAccount();
     const { identifier, deviceId } = await j.newApp();
     const { audit_entries: _audit, ...before } = await everyRow(services);
 
-    const input = { email, password, device: { identifier, ...shown() } };
+    const input = { email, password, device: { identifier, ...credential() } };
 
     expect((await api.anonymous.refused(LoginDocument, { input })).extensions.code).toBe(code);
     const { audit_entries: _later, ...after } = await everyRow(services);
@@ -107,21 +108,21 @@ describe('logIn with a device', () => {
     expect(await services.db.auditEntry.count({ where: entries })).toBe(audited);
   });
 
-  it('does not let the owner of the password take a device of his own without its proof', async () => {
+  it('requires the proof of a device even for its own account', async () => {
     const { email, password } = await newAccount();
     const device = newInstallation();
     await logIn(services, { email, password, device });
 
-    for (const [shown, code] of [
+    for (const [credential, code] of [
       [{}, 'DEVICE_PROOF_REQUIRED'],
       [{ secret: newInstallation().secret }, 'DEVICE_PROOF_INVALID'],
     ] as const) {
-      const input = { email, password, device: { identifier: device.identifier, ...shown } };
+      const input = { email, password, device: { identifier: device.identifier, ...credential } };
       expect((await refusalOf(logIn(services, input))).code).toBe(code);
     }
   });
 
-  it('refuses a link code: the password says which account it is', async () => {
+  it('rejects a link code, because the password already selects the account', async () => {
     const { userId, email, password } = await newAccount();
     const device = { ...newInstallation(), linkCode: await j.linkCode(userId) };
 
@@ -130,7 +131,7 @@ describe('logIn with a device', () => {
     ).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.device.linkCode' });
   });
 
-  it('says nothing of the device to who does not know the password', async () => {
+  it('reveals nothing about the device after a wrong password', async () => {
     const { email } = await newAccount();
     const { identifier } = await j.newApp();
 
@@ -139,13 +140,17 @@ describe('logIn with a device', () => {
     expect((await refusalOf(logIn(services, input))).code).toBe('INVALID_CREDENTIALS');
   });
 
-  it.each(['account', 'device'] as const)('does not let in a disabled %s', async (what) => {
+  it.each(['account', 'device'] as const)('rejects a disabled %s', async (what) => {
     const { userId, email, password } = await newAccount();
     const device = newInstallation();
     const { device: bound } = await logIn(services, { email, password, device });
     if (what === 'account')
       await services.db.user.update({ where: { id: userId }, data: { enabled: false } });
-    else await services.db.device.update({ where: { id: bound?.id ?? '' }, data: { enabled: false } });
+    else
+      await services.db.device.update({
+        where: { id: required(bound, 'device of the login').id },
+        data: { enabled: false },
+      });
 
     const refusal = await refusalOf(logIn(services, { email, password, device }));
 

@@ -4,6 +4,7 @@ import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { register } from '../../../../src/modules/lifecycle/login/register.ts';
 import { inRequestScope } from '../../../../src/platform/request-scope.ts';
+import { required } from '../../../../src/platform/required.ts';
 import { LoginDocument, RegisterDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
 import { buildPlan, unique } from '../../../support/factories.ts';
@@ -29,26 +30,26 @@ const site = (data: Parameters<typeof services.db.siteSettings.update>[0]['data'
 const newAddress = () => `${unique('user')}@example.test`;
 
 describe('register', () => {
-  it('makes an account that can be logged in to, in any case of its address, and logs in to it', async () => {
+  it('creates an account and logs in to it, ignoring the case of its address', async () => {
     const email = newAddress();
 
-    const { register: made } = await api.anonymous.get(RegisterDocument, {
+    const { register: created } = await api.anonymous.get(RegisterDocument, {
       input: { email: ` ${email.toUpperCase()} `, password: PASSWORD },
     });
 
-    const me = await api.anonymous.as(made.accessToken).get(ViewerDocument);
+    const me = await api.anonymous.as(created.accessToken).get(ViewerDocument);
     const { login } = await api.anonymous.get(LoginDocument, { input: { email, password: PASSWORD } });
-    expect(made).toMatchObject({ user: { email, role: 'USER' }, device: null });
+    expect(created).toMatchObject({ user: { email, role: 'USER' }, device: null });
     expect(me.viewer).toMatchObject({
-      id: made.user.id,
+      id: created.user.id,
       email,
       devices: { totalCount: 0 },
       subscriptions: [],
     });
-    expect(login.user.id).toBe(made.user.id);
+    expect(login.user.id).toBe(created.user.id);
   });
 
-  it('keeps no password, only its hash', async () => {
+  it('stores only a hash of the password', async () => {
     const { user } = await register(services, { email: newAddress(), password: PASSWORD });
 
     const rows = await everyRow(services);
@@ -59,18 +60,22 @@ describe('register', () => {
   });
 
   it.each([
-    ['no address', { email: 'nobody' }, 'input.email'],
-    ['an address with a blank in it', { email: 'a b@example.test' }, 'input.email'],
+    ['a malformed address', { email: 'nobody' }, 'input.email'],
+    ['an address with a space', { email: 'a b@example.test' }, 'input.email'],
     ['an address of 255 characters', { email: `${'a'.repeat(250)}@b.de` }, 'input.email'],
     ['a password of 7 characters', { password: '7777777' }, 'input.password'],
     ['a password of 129 characters', { password: 'x'.repeat(129) }, 'input.password'],
-    ['a device without an identifier', { device: { identifier: 'seven77' } }, 'input.device.identifier'],
     [
-      'a link code: the address says which account it is',
+      'a device with an identifier that is too short',
+      { device: { identifier: 'seven77' } },
+      'input.device.identifier',
+    ],
+    [
+      'a device with a link code',
       { device: { ...newInstallation(), linkCode: '0000-0000-0000-0000' } },
       'input.device.linkCode',
     ],
-  ])('refuses %s and makes nothing', async (_, fields, field) => {
+  ])('rejects %s and creates nothing', async (_, fields, field) => {
     const before = await everyRow(services);
     const input = { email: newAddress(), password: PASSWORD, ...fields };
 
@@ -80,7 +85,7 @@ describe('register', () => {
     expect(await everyRow(services)).toEqual(before);
   });
 
-  it('refuses an address that somebody has, in any case, and makes nothing', async () => {
+  it('rejects an address that is taken, in any case, and creates nothing', async () => {
     const email = newAddress();
     await register(services, { email, password: PASSWORD });
     const before = await everyRow(services);
@@ -91,19 +96,21 @@ describe('register', () => {
     expect(await everyRow(services)).toEqual(before);
   });
 
-  it('lets one of ten racing registrations have the address', async () => {
+  it('gives an address to exactly one of ten concurrent registrations', async () => {
     const email = newAddress();
     const users = await services.db.user.count();
 
     const counts = await tally(
-      Array.from({ length: 10 }, (_, turn) => register(services, { email, password: `${PASSWORD} ${turn}` })),
+      Array.from({ length: 10 }, (_, index) =>
+        register(services, { email, password: `${PASSWORD} ${index}` }),
+      ),
     );
 
     expect(counts).toEqual({ OK: 1, EMAIL_TAKEN: 9 });
     expect(await services.db.user.count()).toBe(users + 1);
   });
 
-  it('makes no account while registration is closed', async () => {
+  it('creates no account while registration is closed', async () => {
     await site({ registrationEnabled: false });
     const before = await everyRow(services);
     const input = { email: newAddress(), password: PASSWORD };
@@ -112,7 +119,7 @@ describe('register', () => {
     expect(await everyRow(services)).toEqual(before);
   });
 
-  it('gives the trial that the site offers, also with a new device', async () => {
+  it('grants the trial of the site with and without a new device', async () => {
     const { id: trialPlanId } = await buildPlan(services.db);
     await site({ trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 });
 
@@ -126,20 +133,20 @@ describe('register', () => {
 });
 
 describe('register with a device', () => {
-  it('binds a new one, which has the session and logs in by itself from then on', async () => {
+  it('binds a new device, which gets the session and later logs in by itself', async () => {
     const [email, installation] = [newAddress(), newInstallation()];
 
-    const { register: made } = await api.anonymous.get(RegisterDocument, {
+    const { register: created } = await api.anonymous.get(RegisterDocument, {
       input: { email, password: PASSWORD, device: { ...installation, name: 'Phone', shortCode: 'AB-12' } },
     });
 
-    const sessions = await services.db.session.findMany({ where: { userId: made.user.id } });
-    expect(made.device).toMatchObject({ name: 'Phone', shortCode: 'AB-12' });
-    expect(sessions).toMatchObject([{ deviceId: made.device?.id, revokedAt: null }]);
-    expect((await logInDevice(services, installation)).user.id).toBe(made.user.id);
+    const sessions = await services.db.session.findMany({ where: { userId: created.user.id } });
+    expect(created.device).toMatchObject({ name: 'Phone', shortCode: 'AB-12' });
+    expect(sessions).toMatchObject([{ deviceId: created.device?.id, revokedAt: null }]);
+    expect((await logInDevice(services, installation)).user.id).toBe(created.user.id);
   });
 
-  it('wants the proof of the device', async () => {
+  it('requires the proof of the device', async () => {
     const { identifier } = newInstallation();
     const before = await everyRow(services);
     const input = { email: newAddress(), password: PASSWORD, device: { identifier } };
@@ -148,7 +155,7 @@ describe('register with a device', () => {
     expect(await everyRow(services)).toEqual(before);
   });
 
-  it('asks before it takes a device from its account, then brings that along', async () => {
+  it('moves a device and merges its account only after confirmation', async () => {
     const installation = newInstallation();
     const { user: old } = await logInDevice(services, installation);
     const { id: subscriptionId } = await services.db.userSubscription.create({
@@ -179,7 +186,7 @@ describe('register with a device', () => {
     });
   });
 
-  it('gives no trial to who brings a device that had one', async () => {
+  it('grants no trial for a device that has had one', async () => {
     const { id: trialPlanId } = await buildPlan(services.db);
     await site({ trialPlanId, trialUnitTime: 'DAY', trialQuantity: 3 });
     const installation = newInstallation();
@@ -192,7 +199,7 @@ describe('register with a device', () => {
     expect(await services.db.userSubscription.findMany({ where: { userId: user.id } })).toEqual([]);
   });
 
-  it('does not know the device’s account from the name of the device alone', async () => {
+  it('rejects and audits a registered identifier with a wrong secret', async () => {
     const installation = newInstallation();
     const { device } = await logInDevice(services, installation);
     const input = { email: newAddress(), password: PASSWORD };
@@ -203,13 +210,13 @@ describe('register with a device', () => {
     );
     expect(
       await services.db.auditEntry.count({
-        where: { action: 'deviceProofRefused', targetId: device?.id ?? '' },
+        where: { action: 'deviceProofRefused', targetId: required(device, 'device of the login').id },
       }),
     ).toBe(1);
     await expect(logIn(services, input)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
   });
 
-  it('fails as a whole where an account may have no devices', async () => {
+  it('rolls back completely when the site allows no devices', async () => {
     await site({ deviceLimit: 0 });
     const input = { email: newAddress(), password: PASSWORD, device: newInstallation() };
     const before = await everyRow(services);
@@ -222,8 +229,8 @@ describe('register with a device', () => {
   });
 });
 
-describe('register with limits', () => {
-  it('makes sixty accounts an hour for one address, those of devices among them', async () => {
+describe('register with rate limits', () => {
+  it('creates at most sixty accounts per hour for one address, including device registrations', async () => {
     const limited = await createTestServices({ rateLimits: true });
     const from = <T>(ip: string, work: () => T) =>
       inRequestScope({ requestId: randomUUID(), ip, userAgent: null }, work);

@@ -66,10 +66,10 @@ const changes: Record<string, () => Promise<() => Promise<unknown>>> = {
     return () => phone.get(DeleteAccountDocument, {});
   },
   'an account merge': async () => {
-    const { newApp, joinAnyhow } = joiningWith(api.services);
+    const { newApp, joinWithConfirmations } = joiningWith(api.services);
     const [app, owner] = [await newApp(), await newApp()];
     await buildSubscription(db, { planId, userId: app.userId });
-    return () => joinAnyhow(app, owner.userId);
+    return () => joinWithConfirmations(app, owner.userId);
   },
 };
 

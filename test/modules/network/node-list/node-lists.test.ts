@@ -23,7 +23,7 @@ const IGNORED_LOG = { log: { warn: vi.fn() } };
 
 /** The nodes of all subscriptions of a user. */
 async function nodesOf(userId: string, changes: Partial<RunningServices> = {}) {
-  const account = await readAccount({ ...services, ...changes }, { userId, wanted: WANTED });
+  const account = await readAccount({ ...services, ...changes }, { userId, selection: WANTED });
   return account?.subscriptions?.flatMap(({ nodes }) => nodes ?? []) ?? [];
 }
 

@@ -4,45 +4,49 @@ import { addressKey } from '../../../platform/redis/rate-limit.ts';
 import type { Caller } from '../../kernel/caller.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 
-/** What each may ask of one process. Nobody who means well comes near; whoever does has no more of us than others. */
+/**
+ * Rates for one process. They are far above normal use, so that one client cannot starve others.
+ */
 export const OPERATION_RATES = {
-  /** Root fields, each execution counted. */
+  /** Executions of root fields. */
   user: { burst: 3_000, perSecond: 50 },
   agent: { burst: 6_000, perSecond: 100 },
-  /** HTTP requests from one address (/64), whoever sends them. */
+  /** HTTP requests from one IPv4 address or /64 network, before authentication. */
   address: { burst: 12_000, perSecond: 200 },
 } as const satisfies Record<string, Rate>;
 
-/** Counts what is asked of this process, without asking anybody else. */
-export interface OperationBudget {
+/**
+ * Limits the rate of operations in this process. Counts in memory, without a round trip to Redis.
+ */
+export interface OperationRateLimiter {
   /** Counts an HTTP request. @throws PlatformError RATE_LIMITED */
-  spendRequest(ip: string): Promise<void>;
+  countRequest(ip: string): Promise<void>;
   /** Counts an execution of a root field. @throws PlatformError RATE_LIMITED */
-  spend(caller: Caller): void;
+  countRootField(caller: Caller): void;
 }
 
-/** @param enabled false: nothing is counted */
-export function createOperationBudget(
+/** @param enabled false allows everything */
+export function createOperationRateLimiter(
   { ownAddresses }: { ownAddresses: OwnAddresses },
   { enabled }: { enabled: boolean },
-): OperationBudget {
-  if (!enabled) return { spendRequest: async () => {}, spend: () => {} };
+): OperationRateLimiter {
+  if (!enabled) return { countRequest: async () => {}, countRootField: () => {} };
   const addresses = createKeyedRateLimiter(OPERATION_RATES.address);
   const users = createKeyedRateLimiter(OPERATION_RATES.user);
   const agents = createKeyedRateLimiter(OPERATION_RATES.agent);
   return {
-    spendRequest: async (ip) => {
+    countRequest: async (ip) => {
       const seconds = addresses.take(addressKey(ip));
-      // Many users share the address of one of our own servers.
-      if (seconds > 0 && !(await ownAddresses.has(ip))) refuse(seconds);
+      // Users behind one of our own servers share its address.
+      if (seconds > 0 && !(await ownAddresses.has(ip))) rejectFor(seconds);
     },
-    spend: (caller) => {
-      if (caller.kind === 'user') refuse(users.take(caller.userId));
-      if (caller.kind === 'agent') refuse(agents.take(caller.serverId));
+    countRootField: (caller) => {
+      if (caller.kind === 'user') rejectFor(users.take(caller.userId));
+      if (caller.kind === 'agent') rejectFor(agents.take(caller.serverId));
     },
   };
 }
 
-function refuse(retryAfterSeconds: number): void {
+function rejectFor(retryAfterSeconds: number): void {
   if (retryAfterSeconds > 0) throw new PlatformError('RATE_LIMITED', { retryAfterSeconds });
 }

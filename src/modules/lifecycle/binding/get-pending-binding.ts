@@ -9,44 +9,48 @@ import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import type { MergeDecision } from '../../subscription/decide-merge.ts';
 import { readMoves } from '../account/merge-accounts.ts';
-import { type BindingQuestion, readDecision } from './binding-decision.ts';
+import { type BindingIntent, findPendingBinding } from './binding-confirmation.ts';
 
-/** What a binding that waits for a decision is about. */
-export interface PendingBinding {
+/** A binding that waits for confirmation, as the user is asked about it. */
+export interface PendingBindingDetails {
   /** Null is unlimited. */
   deviceLimit: number | null;
-  /** The devices of the account, one of which may be replaced. */
+  /** The devices of the target account, newest first; one of them can be replaced. */
   devices: Device[];
   moves: MergeDecision[];
 }
 
-/** Nobody guesses 256 bits; this keeps those who try from costing us anything. */
+/** Tokens have 256 random bits. The limit only keeps failed attempts cheap. */
 const WRONG_TOKENS: RateLimit = { name: 'wrong-confirmation-token', points: 100, durationSeconds: 600 };
 
 /**
- * Shows what DEVICE_LIMIT_REACHED or DEVICE_BOUND_ELSEWHERE ask to decide, to whoever has the token: the devices to
- * choose from, and the subscriptions that would move with what they would become.
+ * Returns what a confirmation token would confirm: the devices that can be replaced, and the
+ * subscriptions that would move with their resulting expiry and traffic limit. Needs no login, as
+ * the token itself authorizes the read.
  *
- * @throws PlatformError NOT_FOUND for a token that is none of ours, used or older than five minutes; RATE_LIMITED after
- *   many of those
+ * @throws PlatformError NOT_FOUND for a token that is unknown, used or older than five minutes;
+ *   RATE_LIMITED after 100 of these from one address
  */
 export function getPendingBinding(
   services: Pick<Services, 'db' | 'rateLimits'> & { ownAddresses: OwnAddresses },
   token: string,
-): Promise<PendingBinding> {
+): Promise<PendingBindingDetails> {
   const counted = { limit: WRONG_TOKENS, refusal: 'NOT_FOUND' };
   return limitFailedAttempts(services, counted, () => readPendingBinding(services, token));
 }
 
-async function readPendingBinding(services: Pick<Services, 'db'>, token: string): Promise<PendingBinding> {
+async function readPendingBinding(
+  services: Pick<Services, 'db'>,
+  token: string,
+): Promise<PendingBindingDetails> {
   const { db } = services;
   const site = await readSiteSettings(services);
   return db.$transaction(
     async (tx) => {
-      const question = await readDecision(tx, token);
-      if (!question) throw new PlatformError('NOT_FOUND');
-      const { targetUserId } = question;
-      const moves = await movesOf(tx, question);
+      const intent = await findPendingBinding(tx, token);
+      if (!intent) throw new PlatformError('NOT_FOUND');
+      const { targetUserId } = intent;
+      const moves = await readIntendedMoves(tx, intent);
       if (targetUserId === null) return { deviceLimit: site.deviceLimit, devices: [], moves };
       return {
         deviceLimit: await readDeviceLimit(tx, { userId: targetUserId, site }),
@@ -58,18 +62,18 @@ async function readPendingBinding(services: Pick<Services, 'db'>, token: string)
   );
 }
 
-/** An account moves when the device is the last way into it. */
-async function movesOf(
+/** Subscriptions move only if the device is the last identity of its account. */
+async function readIntendedMoves(
   tx: Transaction,
-  { identifier, targetUserId }: BindingQuestion,
+  { identifier, targetUserId }: BindingIntent,
 ): Promise<MergeDecision[]> {
   const identity = await tx.identity.findUnique({
     where: { type_value: { type: 'DEVICE', value: identifier } },
   });
   if (!identity || identity.userId === targetUserId) return [];
   if ((await tx.identity.count({ where: { userId: identity.userId } })) > 1) return [];
-  return readMoves(tx, { fromId: identity.userId, intoId: targetUserId ?? NOBODY });
+  return readMoves(tx, { fromId: identity.userId, intoId: targetUserId ?? NEW_ACCOUNT_ID });
 }
 
-/** An account that does not exist yet has no subscriptions. */
-const NOBODY = '00000000-0000-0000-0000-000000000000';
+/** Matches no user: an account that does not exist yet has no subscriptions. */
+const NEW_ACCOUNT_ID = '00000000-0000-0000-0000-000000000000';

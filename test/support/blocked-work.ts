@@ -2,29 +2,31 @@ import type { Database, Transaction } from '../../src/platform/database/database
 import { until } from '../../src/platform/embedded/processes.ts';
 
 /**
- * Runs `work` against a transaction that has done `change` and is open: it commits as soon as somebody waits for it, or
- * so many wait for each other and for it. So they meet at every run, in the order that a missing lock does not survive.
+ * Makes a race deterministic: runs `work` while a transaction that has done `change` is open, and
+ * commits it once `work` waits for its locks. Without the lock under test, `work` would read the
+ * state before the change.
  *
- * @throws Error when they have not come to wait for it
+ * @param waiting the number of transactions that must wait for a lock before the commit
+ * @throws Error when fewer transactions are waiting after four seconds
  */
-export async function meeting<Result>(
+export async function runBlocked<Result>(
   db: Database,
   change: (tx: Transaction) => Promise<unknown>,
   work: () => Promise<Result>,
   waiting = 1,
 ): Promise<PromiseSettledResult<Result>> {
-  const begun = await db.$transaction(async (tx) => {
+  const started = await db.$transaction(async (tx) => {
     await change(tx);
     const settled = Promise.allSettled([work()]);
     if (!(await until(async () => (await countWaiting(db)) >= waiting, 4_000)))
-      throw new Error(`there are not ${waiting} who wait for the transaction`);
+      throw new Error(`fewer than ${waiting} transactions wait for a lock`);
     return { settled };
   });
-  const [result] = await begun.settled;
+  const [result] = await started.settled;
   return result;
 }
 
-/** How many wait for a lock that another transaction holds. */
+/** Number of transactions that wait for a lock. */
 export async function countWaiting(db: Database): Promise<number> {
   const waiting = await db.$queryRaw<unknown[]>`
     SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;

@@ -10,46 +10,47 @@ import {
   toSubscription,
 } from '../../subscription/subscription-columns.ts';
 
-/** An account with its subscriptions, and what its other parts need to be told. */
-export interface AccountRow {
+/** A user with all subscriptions, and the data that the other parts of an account depend on. */
+export interface UserWithSubscriptions {
   user: User;
-  /** The newest first. */
+  /** Newest first. */
   subscriptions: SubscriptionWithPlan[];
-  /** How many it has bound, when they are to be counted. */
-  devices: number;
-  /** The servers that are online, when nodes are wanted. */
-  heardOf: ReadonlySet<string>;
+  /** Number of bound devices; 0 if not selected. */
+  deviceCount: number;
+  /** Ids of all servers that are online; empty unless nodes are selected. */
+  onlineServerIds: ReadonlySet<string>;
 }
 
+/** One row per subscription; one row with nulls for a user without any. */
 type Row = User &
   PlanColumns &
-  SubscriptionColumns & { now: Date; deviceCount: number; heardOf: string[] | null };
+  SubscriptionColumns & { now: Date; deviceCount: number; onlineServerIds: string[] | null };
 
 const DEVICE_COUNT = Prisma.sql`(SELECT count(*)::int FROM devices d WHERE d.user_id = u.id)`;
 
-/** In one statement; null when there is no such account. */
-export async function readAccountRow(
+/** Reads everything in one statement; null when the account does not exist. */
+export async function readUserWithSubscriptions(
   tx: Pick<Transaction, '$queryRaw'>,
   { userId, nodes, deviceCount: counts }: { userId: string; nodes: boolean; deviceCount: boolean },
-): Promise<AccountRow | null> {
-  // The servers are the same for each subscription, and are told beside the first of them only.
+): Promise<UserWithSubscriptions | null> {
+  // Only the first row carries the online servers, which are the same for every subscription.
   const rows = await tx.$queryRaw<Row[]>`
     SELECT tessera_now() AS now, u.id, u.role::text AS role, u.enabled, u.merged_into_id AS "mergedIntoId",
       u.deleted_at AS "deletedAt", u.created_at AS "createdAt",
       ${counts ? DEVICE_COUNT : Prisma.sql`0`} AS "deviceCount",
       CASE WHEN ${nodes} AND row_number() OVER (ORDER BY s.id DESC) = 1 THEN
         ARRAY(SELECT s.id FROM servers s WHERE s.deleted_at IS NULL AND ${IS_ONLINE_SQL})
-      END AS "heardOf",
+      END AS "onlineServerIds",
       ${SUBSCRIPTION_COLUMNS}, ${PLAN_COLUMNS}
     FROM users u LEFT JOIN user_subscriptions s ON s.user_id = u.id LEFT JOIN plans p ON p.id = s.plan_id
     WHERE u.id = ${userId}::uuid ORDER BY s.id DESC`;
   const [first] = rows;
   if (!first) return null;
-  const { id, role, enabled, mergedIntoId, deletedAt, createdAt, deviceCount, heardOf } = first;
+  const { id, role, enabled, mergedIntoId, deletedAt, createdAt, deviceCount, onlineServerIds } = first;
   return {
     user: { id, role, enabled, mergedIntoId, deletedAt, createdAt },
     subscriptions: rows.flatMap((row) => toSubscription(row) ?? []),
-    devices: deviceCount,
-    heardOf: new Set(heardOf),
+    deviceCount,
+    onlineServerIds: new Set(onlineServerIds),
   };
 }

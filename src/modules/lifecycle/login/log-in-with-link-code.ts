@@ -7,36 +7,38 @@ import { announce } from '../../kernel/announce.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
-import { bindAndStartSession } from './bind-and-start-session.ts';
-import { askingForDecisions } from './binding-decision.ts';
-import { findLinkCode, spendLinkCode } from './link-code.ts';
+import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
+import { withConfirmationToken } from '../binding/binding-confirmation.ts';
+import { consumeLinkCode, findLinkCode } from '../binding/link-code.ts';
 
-/** A link code has 80 random bits and lives for minutes; this keeps guessers from costing us anything. */
+/** Link codes have 80 random bits. The limit only keeps failed attempts cheap. */
 const WRONG_LINK_CODES: RateLimit = { name: 'wrong-link-code', points: 20, durationSeconds: 600 };
 
 /**
- * Logs a device in to the account whose link code it has. The code is used up only when the device is bound.
+ * Binds a device to the account of a link code, and starts its session. The code is consumed in the
+ * same transaction, so it stays valid when the login fails or needs confirmation.
  *
  * @throws AuthError LINK_CODE_INVALID, ACCOUNT_DISABLED
- * @throws DeviceError DEVICE_BOUND_ELSEWHERE, DEVICE_LIMIT_REACHED with a `confirmationToken`; those of `bindDevice`
- * @throws PlatformError RATE_LIMITED
+ * @throws DeviceError DEVICE_BOUND_ELSEWHERE, DEVICE_LIMIT_REACHED with a `confirmationToken`; the
+ *   other errors of `bindDevice`
+ * @throws PlatformError RATE_LIMITED after too many invalid codes from one address
  */
-export async function joinAccount(
+export async function logInWithLinkCode(
   services: Pick<Services, 'db' | 'secrets' | 'rateLimits' | 'pubSub'> & { ownAddresses: OwnAddresses },
-  join: { login: DeviceLogin; proof: PresentedCredential | null; site: SiteSettings; linkCode: string },
+  device: { login: DeviceLogin; proof: PresentedCredential | null; site: SiteSettings; linkCode: string },
 ) {
   const { db, secrets, pubSub } = services;
   const counted = { limit: WRONG_LINK_CODES, refusal: 'LINK_CODE_INVALID' };
   const bindWithCode = () =>
     db.$transaction(async (tx) => {
-      const { userId } = await findLinkCode(tx, secrets, join.linkCode);
-      const binding = { ...join, targetUserId: userId, isNewAccount: false, mayReplaceCredential: true };
+      const { userId } = await findLinkCode(tx, secrets, device.linkCode);
+      const binding = { ...device, targetUserId: userId, isNewAccount: false, mayReplaceCredential: true };
       const bound = await bindAndStartSession(tx, binding);
-      await spendLinkCode(tx, secrets, join.linkCode);
+      await consumeLinkCode(tx, secrets, device.linkCode);
       return bound;
     });
   const started = await limitFailedAttempts(services, counted, () =>
-    askingForDecisions(services, bindWithCode),
+    withConfirmationToken(services, bindWithCode),
   );
   announce({ pubSub }, { userIds: started.changedUserIds });
   if (started.changedUserIds.length > 1) await announcePlanUsers(services, started.changedUserIds);
