@@ -32,7 +32,7 @@ import { StatisticsAdminResolver } from './modules/operations/statistics/statist
 import { RedemptionResolver } from './modules/redemption/accept/redemption.resolver.ts';
 import { CodeBatchAdminResolver } from './modules/redemption/batch/code-batch.admin-resolver.ts';
 import { RedemptionBatchResolver } from './modules/redemption/batch/code-batch.resolver.ts';
-import { RedemptionAdminResolver } from './modules/redemption/code/redemption.admin-resolver.ts';
+import { RedemptionAdminResolver } from './modules/redemption/code/redemption-code.admin-resolver.ts';
 import {
   RedemptionCodeResolver,
   RedemptionRecordResolver,

@@ -8,7 +8,7 @@ import { resetTraffic } from './modules/network/traffic/reset-traffic.ts';
 import { activateOrderJob } from './modules/redemption/accept/activate-order.job.ts';
 import { activateOrder, createActivations } from './modules/redemption/activate/activate-order.ts';
 import { reconcileOrders } from './modules/redemption/activate/reconcile-orders.ts';
-import { createBatchFiller, refillBatch } from './modules/redemption/batch/batch-filler.ts';
+import { createBatchFiller, refillBatch } from './modules/redemption/batch/batch-fills.ts';
 import { fillBatchJob } from './modules/redemption/batch/fill-batch.job.ts';
 import { expireSubscriptionsJob } from './modules/subscription/expire-subscriptions.job.ts';
 import { expireSubscriptions } from './modules/subscription/expire-subscriptions.ts';

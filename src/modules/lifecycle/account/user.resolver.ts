@@ -10,7 +10,7 @@ import { listDevices } from '../../identity/device/list-devices.ts';
 import { listSessions } from '../../identity/session/list-sessions.ts';
 import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import { type UserCaller, userOf } from '../../kernel/caller.ts';
-import { RedemptionConnection } from '../../redemption/code/redemption.types.ts';
+import { RedemptionConnection } from '../../redemption/code/redemption-code.types.ts';
 import { listOrders } from '../../redemption/order/list-orders.ts';
 import { listRedemptions } from '../../redemption/order/list-redemptions.ts';
 import { OrderConnection } from '../../redemption/order/order.types.ts';

@@ -5,7 +5,7 @@ import { CurrentUser, SignedIn } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { getSubscription } from '../../subscription/get-subscription.ts';
 import { UserSubscription } from '../../subscription/subscription.types.ts';
-import { RedeemCodeInput, RedemptionPreview } from '../code/redemption.types.ts';
+import { RedeemCodeInput, RedemptionPreview } from '../code/redemption-code.types.ts';
 import { Order } from '../order/order.types.ts';
 import { type RedemptionPreview as Preview, previewRedemption } from './preview-redemption.ts';
 import { redeemCode } from './redeem-code.ts';

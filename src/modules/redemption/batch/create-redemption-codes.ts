@@ -7,12 +7,12 @@ import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import type { SealedCode } from '../code/code-vault.ts';
-import { makeWay } from '../code/make-way.ts';
+import { makeWay } from '../code/release-deleted-codes.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
 import { fillBatchJob } from './fill-batch.job.ts';
 import { insertCodes } from './insert-codes.ts';
 import { type BatchInput, checkNewBatch, macsOfWish, type NewBatch } from './new-batch.ts';
-import { drawCodes, sealCodes } from './seal-codes.ts';
+import { drawCodes, sealCodes } from './generate-codes.ts';
 
 /** So many are there when the answer comes. */
 const CODES_AT_ONCE = 10_000;

@@ -7,7 +7,7 @@ import { announce } from '../../kernel/announce.ts';
 import { lockRow } from '../../kernel/locks.ts';
 import type { SealedCode } from '../code/code-vault.ts';
 import { type BatchToFill, insertCodes } from './insert-codes.ts';
-import { drawCodes } from './seal-codes.ts';
+import { drawCodes } from './generate-codes.ts';
 
 /** What filling batches needs. */
 export type FillServices = Pick<Services, 'db' | 'log' | 'pubSub' | 'secrets'>;

@@ -11,7 +11,7 @@ import { getOrderOf } from '../order/get-order.ts';
 import { Order } from '../order/order.types.ts';
 import { openCode } from './code-vault.ts';
 import type { CodeOfBatch } from './list-redemption-codes.ts';
-import { Redemption, RedemptionCode } from './redemption.types.ts';
+import { Redemption, RedemptionCode } from './redemption-code.types.ts';
 import { displayCode } from './redemption-code.ts';
 
 @Resolver(() => RedemptionCode)

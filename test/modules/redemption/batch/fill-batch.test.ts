@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { createBatchFiller, refillBatch } from '../../../../src/modules/redemption/batch/batch-filler.ts';
+import { createBatchFiller, refillBatch } from '../../../../src/modules/redemption/batch/batch-fills.ts';
 import { createRedemptionCodes } from '../../../../src/modules/redemption/batch/create-redemption-codes.ts';
 import { addCodes, CODES_AT_A_TIME, fillBatch } from '../../../../src/modules/redemption/batch/fill-batch.ts';
-import { drawCodes } from '../../../../src/modules/redemption/batch/seal-codes.ts';
+import { drawCodes } from '../../../../src/modules/redemption/batch/generate-codes.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { startWorker } from '../../../../src/worker.ts';
 import { buildBatch, buildPlan, inDays } from '../../../support/factories.ts';

@@ -18,7 +18,7 @@ import {
   RedemptionConnection,
   RedemptionFilter,
   UpdateRedemptionCodeInput,
-} from './redemption.types.ts';
+} from './redemption-code.types.ts';
 import { setRedemptionCodesEnabled } from './set-redemption-codes-enabled.ts';
 import { updateRedemptionCode } from './update-redemption-code.ts';
 
