@@ -2,43 +2,46 @@ import { SKIP_LOCKED } from '../../kernel/locks.ts';
 import { type FillServices, fillBatch } from './fill-batch.ts';
 import { STEP_MS } from './insert-codes.ts';
 
-/** Fills the batches of this process, each once at a time, whoever asks for it. */
-export interface BatchFiller {
-  /** Settles when the batch is full, was deleted, or this process stops. */
+/** The batches that this process is filling with codes. */
+export interface BatchFills {
+  /**
+   * Fills a batch, or joins the fill in flight. Resolves once the batch is full or deleted, or the
+   * process stops.
+   */
   fill(batchId: string): Promise<void>;
-  /** Settles after the steps under way; others go on from there. */
+  /** Resolves after the transactions in flight; other processes continue from there. */
   stop(): Promise<void>;
 }
 
-/** Gathers what the queue and the sweep want filled. */
-export function createBatchFiller(services: FillServices): BatchFiller {
-  const underWay = new Map<string, Promise<void>>();
+export function createBatchFills(services: FillServices): BatchFills {
+  const inFlight = new Map<string, Promise<void>>();
   let isStopped = false;
   return {
     fill: (batchId) => {
-      const known = underWay.get(batchId);
+      const known = inFlight.get(batchId);
       if (known) return known;
-      const filling = fillBatch(services, { batchId, isStopping: () => isStopped }).finally(() =>
-        underWay.delete(batchId),
+      const fill = fillBatch(services, { batchId, isStopping: () => isStopped }).finally(() =>
+        inFlight.delete(batchId),
       );
-      underWay.set(batchId, filling);
-      return filling;
+      inFlight.set(batchId, fill);
+      return fill;
     },
     stop: async () => {
       isStopped = true;
-      await Promise.allSettled(underWay.values());
+      await Promise.allSettled(inFlight.values());
     },
   };
 }
 
 /**
- * Fills one batch that nobody has taken a step for in ten seconds: its job was lost, or its worker has died. It needs
- * no Redis, and may run anywhere at any time: who takes a batch up puts it off for the others.
+ * Resumes one batch that has had no progress for ten seconds, because its job was lost or its worker
+ * died. Works while Redis is unavailable. Any number of processes may run it concurrently: claiming a
+ * batch postpones it for the others.
  *
- * @returns its id; null when there was none
+ * @returns the id of the batch; null if none was due
  */
-export async function refillBatch(
-  services: Pick<FillServices, 'db'> & { filler: BatchFiller },
+export async function resumeBatch(
+  services: Pick<FillServices, 'db'> & { batchFills: BatchFills },
 ): Promise<string | null> {
   const [due] = await services.db.$queryRaw<{ id: string }[]>`
     UPDATE redemption_batches SET next_fill_at = tessera_now() + ${STEP_MS}::int * interval '1 millisecond'
@@ -48,6 +51,6 @@ export async function refillBatch(
       ORDER BY next_fill_at LIMIT 1 ${SKIP_LOCKED})
     RETURNING id`;
   if (!due) return null;
-  await services.filler.fill(due.id);
+  await services.batchFills.fill(due.id);
   return due.id;
 }

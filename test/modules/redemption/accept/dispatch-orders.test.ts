@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createActivations } from '../../../../src/modules/redemption/activate/activate-order.ts';
+import { createActivations } from '../../../../src/modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from '../../../../src/modules/redemption/activate/reconcile-orders.ts';
 import { startWorker } from '../../../../src/worker.ts';
 import { newCode } from '../../../support/codes.ts';

@@ -31,7 +31,7 @@ describe('an order that cannot be queued', () => {
     const order = await one.redeem(userId, code, key);
 
     expect(answered).toEqual([order.id]);
-    expect(await one.order(order)).toMatchObject({ status: 'PAID', isPromised: true });
+    expect(await one.order(order)).toMatchObject({ status: 'PAID', isPinned: true });
     await one.activate(order);
     expect((await one.order(order)).status).toBe('FINISHED');
     expect(await checkInvariants(one.services.db)).toEqual([]);

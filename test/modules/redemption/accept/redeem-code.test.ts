@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../../src/generated/prisma/client.ts';
-import { closeOrders } from '../../../../src/modules/redemption/accept/close-orders.ts';
+import { closeOrders } from '../../../../src/modules/redemption/accept/dispatch-orders.ts';
 import { redeemCode } from '../../../../src/modules/redemption/accept/redeem-code.ts';
 import { activateOrders } from '../../../../src/modules/redemption/activate/activate-orders.ts';
 import { sealCode } from '../../../../src/modules/redemption/code/code-vault.ts';
@@ -96,7 +96,7 @@ describe('redeemCode', () => {
     const userId = await r.user();
     const order = await r.redeem(userId, code);
 
-    expect(await r.redeem(userId, code)).toEqual({ ...order, isPromised: true });
+    expect(await r.redeem(userId, code)).toEqual({ ...order, isPinned: true });
     await r.activate(order);
 
     const refusal = await refusalOf(r.redeem(userId, code));
@@ -142,7 +142,7 @@ describe('an idempotency key', () => {
 
     const paid = await r.redeem(userId, code, 'key');
 
-    expect(await r.redeem(userId, code, 'key')).toEqual({ ...paid, isPromised: true });
+    expect(await r.redeem(userId, code, 'key')).toEqual({ ...paid, isPinned: true });
     await r.activate(paid);
     expect(await r.redeem(userId, code, 'key')).toMatchObject({ id: paid.id, status: 'FINISHED' });
     const other = await newCode(r.services);
@@ -215,13 +215,13 @@ describe('an idempotency key', () => {
       armed('acceptOrders.beforeCommit', async () => {
         if (late) return;
         await new Promise<void>((joined) => {
-          const add: typeof services.acceptances.add = (wish) => {
+          const add: typeof services.acceptCoalescer.add = (wish) => {
             joined();
-            return services.acceptances.add(wish);
+            return services.acceptCoalescer.add(wish);
           };
-          const acceptances = { ...services.acceptances, add };
+          const acceptances = { ...services.acceptCoalescer, add };
           const input = { code, idempotencyKey: 'key' };
-          late = redeemCode({ ...services, acceptances }, { userId, input });
+          late = redeemCode({ ...services, acceptCoalescer: acceptances }, { userId, input });
         });
       });
       armed('acceptOrders.afterCommit', async () => {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../../src/generated/prisma/client.ts';
 import { retryOrders } from '../../../../src/modules/redemption/accept/retry-orders.ts';
-import { createActivations } from '../../../../src/modules/redemption/activate/activate-order.ts';
+import { createActivations } from '../../../../src/modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from '../../../../src/modules/redemption/activate/reconcile-orders.ts';
 import { newCode } from '../../../support/codes.ts';
 import { buildUser, inDays } from '../../../support/factories.ts';
@@ -75,6 +75,17 @@ describe('retryOrders', () => {
 
     expect(again.map(({ id }) => id)).toEqual(orders.map(({ id }) => id));
     expect(again.filter(({ isNew }) => isNew)).toHaveLength(1);
+  });
+
+  it('does not make an order new when its account has received a counted order by a merge', async () => {
+    const { db } = r.services;
+    const order = await failed();
+    const merged = await r.redeem(await r.user(), (await newCode(r.services)).code);
+    await db.order.update({ where: { id: merged.id }, data: { userId: order.userId } });
+
+    const [again] = await retry(order.id);
+
+    expect(again).toMatchObject({ id: order.id, status: 'PAID', isNew: false });
   });
 
   it('takes all of them or none', async () => {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../../src/generated/prisma/client.ts';
-import { closeOrders } from '../../../../src/modules/redemption/accept/close-orders.ts';
+import { closeOrders } from '../../../../src/modules/redemption/accept/dispatch-orders.ts';
 import {
   activateOrder,
   createActivations,
-} from '../../../../src/modules/redemption/activate/activate-order.ts';
+} from '../../../../src/modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from '../../../../src/modules/redemption/activate/reconcile-orders.ts';
 import { withRetry } from '../../../../src/platform/concurrency/retry.ts';
 import { newCode } from '../../../support/codes.ts';

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { createBatchFiller, refillBatch } from '../../../../src/modules/redemption/batch/batch-fills.ts';
+import { createBatchFills, resumeBatch } from '../../../../src/modules/redemption/batch/batch-fills.ts';
 import { createRedemptionCodes } from '../../../../src/modules/redemption/batch/create-redemption-codes.ts';
-import { addCodes, CODES_AT_A_TIME, fillBatch } from '../../../../src/modules/redemption/batch/fill-batch.ts';
-import { drawCodes } from '../../../../src/modules/redemption/batch/generate-codes.ts';
+import { addCodes, CODES_PER_STEP, fillBatch } from '../../../../src/modules/redemption/batch/fill-batch.ts';
+import { generateCodes } from '../../../../src/modules/redemption/batch/generate-codes.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { startWorker } from '../../../../src/worker.ts';
 import { buildBatch, buildPlan, inDays } from '../../../support/factories.ts';
@@ -59,7 +59,7 @@ describe('createRedemptionCodes of more than 10,000', () => {
       { actorId: null, input: { ...input, count: 10_500 } },
     );
     await services.db.redemptionBatch.update({ where: { id: batch.id }, data: { nextFillAt: inDays(-1) } });
-    await refillBatch({ ...services, filler: createBatchFiller(services) });
+    await resumeBatch({ ...services, batchFills: createBatchFills(services) });
 
     expect(await codesOf(batch.id)).toEqual(full(10_500));
   });
@@ -93,7 +93,7 @@ describe('fillBatch', () => {
 
     await expect(fill(id)).rejects.toThrow('a fault of the test');
 
-    expect(await codesOf(id)).toEqual(full(CODES_AT_A_TIME));
+    expect(await codesOf(id)).toEqual(full(CODES_PER_STEP));
     disarm();
     await fill(id);
     expect(await codesOf(id)).toEqual(full(2_000));
@@ -106,7 +106,7 @@ describe('fillBatch', () => {
     await services.db.redemptionBatch.update({ where: { id: deleted.id }, data: { deletedAt: inDays(0) } });
     await fill(deleted.id);
 
-    expect(await codesOf(left.id)).toEqual(full(CODES_AT_A_TIME));
+    expect(await codesOf(left.id)).toEqual(full(CODES_PER_STEP));
     expect(await codesOf(deleted.id)).toEqual(full(0));
   });
 });
@@ -114,12 +114,12 @@ describe('fillBatch', () => {
 describe('addCodes', () => {
   it('leaves out a code that is there already, and counts what it has added', async () => {
     const [first, second] = [await unfinished(3), await unfinished(4)];
-    const drawn = await drawCodes(services, 3);
-    expect(await addCodes(services, { batchId: first.id, drawn })).toBe(false);
-    const [fresh] = await drawCodes(services, 1);
-    if (!fresh) throw new Error('nothing was drawn');
+    const generated = await generateCodes(services, 3);
+    expect(await addCodes(services, { batchId: first.id, codes: generated })).toBe(false);
+    const [fresh] = await generateCodes(services, 1);
+    if (!fresh) throw new Error('no code was generated');
 
-    const isMore = await addCodes(services, { batchId: second.id, drawn: [...drawn, fresh, fresh] });
+    const isMore = await addCodes(services, { batchId: second.id, codes: [...generated, fresh, fresh] });
 
     expect(isMore).toBe(true);
     expect(await codesOf(second.id)).toEqual(full(1));
@@ -136,7 +136,7 @@ describe('drawCodes', () => {
       for (; !isDone; turns++) await setImmediate();
     })();
 
-    await drawCodes(services, 2_000);
+    await generateCodes(services, 2_000);
     isDone = true;
     await others;
 
@@ -154,12 +154,12 @@ describe('refillBatch', () => {
     await due({ nextFillAt: inDays(1) });
     await due({ deletedAt: inDays(0) });
     await due({ created: 2 });
-    const filler = createBatchFiller(services);
+    const batchFills = createBatchFills(services);
 
     const taken = [];
-    for (let id = await refillBatch({ ...services, filler }); id; ) {
+    for (let id = await resumeBatch({ ...services, batchFills }); id; ) {
       taken.push(id);
-      id = await refillBatch({ ...services, filler });
+      id = await resumeBatch({ ...services, batchFills });
     }
 
     expect(taken).toEqual([first, later]);
@@ -170,9 +170,9 @@ describe('refillBatch', () => {
     await services.db.redemptionBatch.updateMany({ data: { nextFillAt: inDays(1) } });
     const { id } = await buildBatch(services.db, { count: 2, created: 0, nextFillAt: inDays(-1) });
     const filled: string[] = [];
-    const filler = { fill: async (batchId: string) => void filled.push(batchId), stop: async () => {} };
+    const batchFills = { fill: async (batchId: string) => void filled.push(batchId), stop: async () => {} };
 
-    const taken = await Promise.all([1, 2, 3].map(() => refillBatch({ ...services, filler })));
+    const taken = await Promise.all([1, 2, 3].map(() => resumeBatch({ ...services, batchFills })));
 
     expect(taken.filter(Boolean)).toEqual([id]);
     expect(filled).toEqual([id]);
@@ -182,12 +182,12 @@ describe('refillBatch', () => {
 describe('a filler', () => {
   it('fills a batch once at a time in a process, whoever asks, and stops with its steps', async () => {
     const { id } = await unfinished(50_000);
-    const filler = createBatchFiller(services);
-    const [one, two] = [filler.fill(id), filler.fill(id)];
+    const batchFills = createBatchFills(services);
+    const [one, two] = [batchFills.fill(id), batchFills.fill(id)];
     expect(one).toBe(two);
     await eventually(async () => (await codesOf(id)).created > 0);
 
-    await filler.stop();
+    await batchFills.stop();
 
     const { created } = await codesOf(id);
     expect(created).toBeLessThan(50_000);
