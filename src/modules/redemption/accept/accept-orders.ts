@@ -31,8 +31,8 @@ export interface AcceptedOrder {
 
 /**
  * Decides many requests in one transaction: reserves one use of each code and inserts the orders as
- * PAID. Users and codes are locked first and the facts are read under the locks, so neither the last
- * use of a code nor `isNew` can be given out twice.
+ * PAID. Users and codes are locked first and the facts are read under the locks, so neither the
+ * last use of a code nor `isNew` can be given out twice.
  *
  * Idempotent: if the result of a commit was lost, running again finds the orders it created.
  *
@@ -97,7 +97,8 @@ export interface AcceptanceDecisions {
 }
 
 /**
- * Decides the requests one after another; later ones see what earlier ones of the group were granted.
+ * Decides the requests one after another; later ones see what earlier ones of the group were
+ * granted.
  *
  * @param eligibilities one per request, in the same order
  * @param pending PAID orders of these users for these codes, by id
@@ -163,7 +164,10 @@ const fulfilled = (value: AcceptedOrder): PromiseFulfilledResult<AcceptedOrder> 
 });
 const rejected = (reason: DomainError): PromiseRejectedResult => ({ status: 'rejected', reason });
 
-/** Copies into the order all that its activation needs, so later edits of code and plan don't affect it. */
+/**
+ * Copies into the order all that its activation needs, so later edits of code and plan don't affect
+ * it.
+ */
 function newOrder(
   code: FoundCode,
   { userId, idempotencyKey }: Pick<RedemptionRequest, 'userId' | 'idempotencyKey'>,

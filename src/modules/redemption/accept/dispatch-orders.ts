@@ -17,8 +17,9 @@ type DispatchServices = Pick<Services, 'db' | 'redis' | 'cache' | 'jobs' | 'log'
  * Caches and enqueues accepted orders as one step: if either fails, those that are still PAID are
  * closed and their reserved uses released.
  *
- * @returns the outcome for each order, in the same order: the current order, or SERVICE_UNAVAILABLE if
- *   it was closed. If the clean-up fails too, all are SERVICE_UNAVAILABLE and left to the reconciler.
+ * @returns the outcome for each order, in the same order: the current order, or SERVICE_UNAVAILABLE
+ *   if it was closed. If the clean-up fails too, all are SERVICE_UNAVAILABLE and left to the
+ *   reconciler.
  */
 export async function dispatchOrders(
   services: DispatchServices,
@@ -76,8 +77,8 @@ async function cleanUp(
 }
 
 /**
- * Closes those of the orders that are still PAID and not pinned, and releases their reserved uses, in
- * one transaction. Idempotent; orders that were activated meanwhile keep their status.
+ * Closes those of the orders that are still PAID and not pinned, and releases their reserved uses,
+ * in one transaction. Idempotent; orders that were activated meanwhile keep their status.
  *
  * @returns all of the orders as they are afterwards
  */

@@ -9,7 +9,9 @@ import { type AcceptedOrder, acceptOrders } from './accept-orders.ts';
 import { dispatchOrders } from './dispatch-orders.ts';
 import type { RedemptionRequest } from './eligibility.ts';
 
-/** The steps of a redemption that concurrent requests share, each in one transaction or statement. */
+/**
+ * The steps of a redemption that concurrent requests share, each in one transaction or statement.
+ */
 export interface OrderCoalescers {
   acceptCoalescer: Coalescer<RedemptionRequest, AcceptedOrder>;
   dispatchCoalescer: Coalescer<Order, Order>;

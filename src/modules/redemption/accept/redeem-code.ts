@@ -35,11 +35,12 @@ interface NormalizedRequest {
  * Reserves one use of a code and creates an order for its plan. The returned order is PAID; a job
  * activates it shortly after.
  *
- * Idempotent: calls with the same idempotency key, or while the order is PAID, return the same order.
+ * Idempotent: calls with the same idempotency key, or while the order is PAID, return the same
+ * order.
  *
  * @throws RedemptionError each of its codes
- * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED; SERVICE_UNAVAILABLE if there is no order, or one
- *   that will still be activated, so retrying is safe
+ * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED; SERVICE_UNAVAILABLE if there is no order, or
+ *   one that will still be activated, so retrying is safe
  */
 export async function redeemCode(
   services: RedeemServices,
@@ -55,7 +56,7 @@ export async function redeemCode(
 }
 
 /**
- * The order of an earlier call with the same key; null if there is none or it was closed.
+ * The order of an earlier call with the same key; null if no call used it or the order was closed.
  *
  * @throws RedemptionError IDEMPOTENCY_KEY_REUSED if it is for another code
  */
@@ -123,8 +124,9 @@ async function pinOrder({ db }: Pick<Services, 'db'>, order: Order): Promise<Ord
 }
 
 /**
- * Of two concurrent calls with one key, one creates the order. The other violates the unique index, or
- * gets CODE_ALREADY_REDEEMED if the order has been activated meanwhile; it then returns that order.
+ * Of two concurrent calls with one key, one creates the order. The other violates the unique index,
+ * or gets CODE_ALREADY_REDEEMED if the order has been activated meanwhile; it then returns that
+ * order.
  */
 async function findAfterRace(
   services: RedeemServices,

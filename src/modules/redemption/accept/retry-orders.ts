@@ -23,11 +23,12 @@ import {
 const MAX_ORDERS = 100;
 
 /**
- * Accepts FAILED orders again, all or none: reserves one use of each code, decides `isNew` anew by the
- * rules of an acceptance, and enqueues the orders. Audited.
+ * Accepts FAILED orders again, all or none: reserves one use of each code, decides `isNew` again by
+ * the rules of an acceptance, and enqueues the orders. Audited.
  *
  * @returns the orders, now PAID, in the order of `ids`
- * @throws PlatformError NOT_FOUND; BAD_USER_INPUT for orders that are not FAILED, no ids, or over 100
+ * @throws PlatformError NOT_FOUND; BAD_USER_INPUT for orders that are not FAILED, no ids, or over
+ *   100
  * @throws RedemptionError CODE_EXHAUSTED if the code has no uses left; CODE_ALREADY_REDEEMED if the
  *   redeemer has another order for the code
  */

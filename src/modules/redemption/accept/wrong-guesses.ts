@@ -20,8 +20,8 @@ type GuessServices = Pick<Services, 'db' | 'rateLimits'>;
 
 /**
  * Evaluates a guess if the user and their address have wrong guesses left. Concurrent guesses wait:
- * never more are in flight than wrong guesses are left, so none beyond the limit is evaluated in this
- * process, not even a right one.
+ * never more are in flight than wrong guesses are left, so none beyond the limit is evaluated in
+ * this process, not even a right one.
  *
  * @throws PlatformError RATE_LIMITED if the user or the address has no wrong guesses left
  */
@@ -69,7 +69,9 @@ export async function recordWrongGuesses(
     ON CONFLICT (user_id, day) DO UPDATE SET count = wrong_guesses.count + excluded.count`;
 }
 
-/** RATE_LIMITED until midnight UTC once the user has used up the day's wrong guesses; null before. */
+/**
+ * RATE_LIMITED until midnight UTC once the user has used up the day's wrong guesses; null before.
+ */
 export function dailyRefusal(wrongGuesses: number, now: Date): InstanceType<typeof PlatformError> | null {
   if (wrongGuesses < MAX_PER_DAY) return null;
   const midnight = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1);

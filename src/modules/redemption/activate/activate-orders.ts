@@ -36,8 +36,8 @@ export function createActivations(
 }
 
 /**
- * Activates one order, in a transaction with others that are waiting. An order whose activation fails
- * stays PAID and is retried; a bug counts against it and makes it FAILED the fifth time.
+ * Activates one order, in a transaction with others that are waiting. An order whose activation
+ * fails stays PAID and is retried; a bug counts against it and makes it FAILED the fifth time.
  *
  * @throws the outage or the bug that prevented the activation
  */
@@ -64,12 +64,12 @@ class OwnerChanged extends Error {}
 const MAX_OWNER_ATTEMPTS = 5;
 
 /**
- * Finishes or fails PAID orders, all in one interactive transaction. A finished order starts or extends
- * the subscription, gets a redemption record, and turns its reserved use into a redeemed one. A failed
- * order gets its failure code, and its reserved use is released.
+ * Finishes or fails PAID orders, all in one interactive transaction. A finished order starts or
+ * extends the subscription, gets a redemption record, and turns its reserved use into a redeemed
+ * one. A failed order gets its failure code, and its reserved use is released.
  *
- * Idempotent: orders that are no longer PAID are skipped, so duplicate and concurrent deliveries have
- * no effect. Caches are invalidated and watchers woken after the commit.
+ * Idempotent: orders that are no longer PAID are skipped, so duplicate and concurrent deliveries
+ * have no effect. Caches are invalidated and watchers woken after the commit.
  */
 export async function activateOrders(services: ActivateServices, orderIds: readonly string[]): Promise<void> {
   const { db, log } = services;
@@ -123,7 +123,10 @@ function readPaidOrders(tx: Transaction, orderIds: readonly string[]): Promise<P
     ORDER BY o.id`;
 }
 
-/** Includes expired ones that no sweep has closed yet: they must be closed before new ones can start. */
+/**
+ * Includes expired ones that no sweep has closed yet: they must be closed before new ones can
+ * start.
+ */
 async function lockOpenSubscriptions(
   tx: Transaction,
   orders: readonly PaidOrder[],

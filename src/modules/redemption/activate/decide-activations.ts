@@ -49,8 +49,8 @@ interface Slot {
 type GrantedSlot = Slot & { userId: string; planId: string; subscription: GrantedSubscription };
 
 /**
- * Decides the orders one after another: of two orders of one user for one plan, the second extends what
- * the first started or extended.
+ * Decides the orders one after another: of two orders of one user for one plan, the second extends
+ * what the first started or extended.
  *
  * @param orders in ascending order of their ids
  * @param open all open subscriptions of the orders' owners to the orders' plans

@@ -15,8 +15,9 @@ const BACKOFF_SECONDS = [1, 2, 4, 8] as const;
 const MAX_BACKOFF_SECONDS = 30;
 
 /**
- * Persists that a bug made an activation fail and schedules the next attempt. The fifth failure makes the
- * order FAILED with ACTIVATION_FAILED and releases its reserved use. Orders no longer PAID are skipped.
+ * Persists that a bug made an activation fail and schedules the next attempt. The fifth failure
+ * makes the order FAILED with ACTIVATION_FAILED and releases its reserved use. Orders no longer
+ * PAID are skipped.
  */
 export async function failAttempt(
   services: Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'>,

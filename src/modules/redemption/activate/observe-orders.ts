@@ -4,7 +4,7 @@ import { activateOrderJob } from '../accept/activate-order.job.ts';
 
 export interface Backlog {
   paidOrders: number;
-  /** Age of the oldest PAID order; null if there are none. */
+  /** Age of the oldest PAID order; null if there is no PAID order. */
   oldestSeconds: number | null;
 }
 
@@ -23,7 +23,7 @@ export function observeOrders(metrics: Metrics, services: Pick<Services, 'db' | 
   });
   metrics.observe(
     'tessera_oldest_paid_order_seconds',
-    'Age of the oldest order that is not activated yet; 0 if there is none',
+    'Age of the oldest order that is not activated yet; 0 without PAID orders',
     async () => {
       return (await readBacklog(services)).oldestSeconds ?? 0;
     },

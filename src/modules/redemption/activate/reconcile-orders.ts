@@ -10,9 +10,9 @@ type ReconcileServices = Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'> & {
 const MAX_ORDERS = 1_000;
 
 /**
- * Activates PAID orders that are due: those whose job was lost or whose activation failed. Works while
- * Redis is unavailable. Any number of processes may run it concurrently: claiming an order postpones its
- * next attempt by 5 s, so the others skip it.
+ * Activates PAID orders that are due: those whose job was lost or whose activation failed. Works
+ * while Redis is unavailable. Any number of processes may run it concurrently: claiming an order
+ * postpones its next attempt by 5 s, so the others skip it.
  *
  * @returns the number of claimed orders
  */

@@ -5,8 +5,8 @@ import { changeUses } from '../code/code-uses.ts';
 import type { ActivationDecisions } from './decide-activations.ts';
 
 /**
- * Writes the decisions, one statement per table. The codes come last, because their rows are the most
- * contended: many users redeem one code.
+ * Writes the decisions, one statement per table. The codes come last, because their rows are the
+ * most contended: many users redeem one code.
  */
 export async function writeActivations(tx: Transaction, decisions: ActivationDecisions): Promise<void> {
   await expireSubscriptions(tx, decisions);

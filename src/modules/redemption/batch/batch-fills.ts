@@ -34,9 +34,9 @@ export function createBatchFills(services: FillServices): BatchFills {
 }
 
 /**
- * Resumes one batch that has had no progress for ten seconds, because its job was lost or its worker
- * died. Works while Redis is unavailable. Any number of processes may run it concurrently: claiming a
- * batch postpones it for the others.
+ * Resumes one batch that has had no progress for ten seconds, because its job was lost or its
+ * worker died. Works while Redis is unavailable. Any number of processes may run it concurrently:
+ * claiming a batch postpones it for the others.
  *
  * @returns the id of the batch; null if none was due
  */

@@ -47,10 +47,10 @@ export class RedemptionBatch implements BatchFields {
   })
   enabled!: boolean;
 
-  @Field(() => String, { nullable: true, description: 'A name for the batch; null if it has none.' })
+  @Field(() => String, { nullable: true, description: 'A name for the batch; null if not set.' })
   label!: string | null;
 
-  @Field(() => String, { nullable: true, description: 'A note that only admins see; null if there is none.' })
+  @Field(() => String, { nullable: true, description: 'A note that only admins see; null if not set.' })
   note!: string | null;
 
   @Field(() => DateTimeScalar, {

@@ -21,13 +21,15 @@ const CODES_IN_CALL = 10_000;
 type CreateServices = Pick<Services, 'db' | 'jobs' | 'log' | 'secrets'>;
 
 /**
- * Creates a batch of codes for one plan, audited. Imported codes and the first 10,000 generated ones exist
- * when it returns; a job generates the rest, and workers resume the batch if the job is lost.
+ * Creates a batch of codes for one plan, audited. Imported codes and the first 10,000 generated
+ * ones exist when it returns; a job generates the rest, and workers resume the batch if the job is
+ * lost.
  *
  * Idempotent: calls with the same idempotency key return the same batch.
  *
  * @param actorId the admin; null if the call comes from the command line
- * @throws PlatformError BAD_USER_INPUT, also if an imported code already exists; NOT_FOUND for the plan
+ * @throws PlatformError BAD_USER_INPUT, also if an imported code already exists; NOT_FOUND for the
+ *   plan
  * @throws RedemptionError IDEMPOTENCY_KEY_REUSED if the key was used with other input
  */
 export async function createRedemptionCodes(
@@ -70,7 +72,7 @@ function badInput(name: string, problem: string) {
 }
 
 /**
- * The batch of an earlier call with the same key, whatever its state; null if there is none.
+ * The batch of an earlier call with the same key, whatever its state; null if no call used it.
  *
  * @throws RedemptionError IDEMPOTENCY_KEY_REUSED if that call had other input
  */

@@ -26,8 +26,8 @@ export interface CsvLink {
 }
 
 /**
- * Makes tokens that expire in five minutes. They are not stored: a token is its encrypted content, so it
- * can be neither read nor forged.
+ * Makes tokens that expire in five minutes. They are not stored: a token is its encrypted content,
+ * so it can be neither read nor forged.
  */
 export async function makeCsvTokens(
   { db, secrets }: { db: Pick<Transaction, '$queryRaw'>; secrets: Secrets },
@@ -65,8 +65,8 @@ export async function csvUrl(
 /**
  * Redeems a token for its batch, audited. A token works once, also for concurrent requests.
  *
- * @returns null if the token is invalid, expired or already used, if its user is no longer an active admin,
- *   or if its batch was deleted
+ * @returns null if the token is invalid, expired or already used, if its user is no longer an
+ *   active admin, or if its batch was deleted
  */
 export async function spendCsvToken(
   { db, secrets }: Pick<Services, 'db' | 'secrets'>,

@@ -1,7 +1,9 @@
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Job } from '../../../platform/jobs/jobs.ts';
 
-/** Generates the missing codes of a batch. If the job fails or is lost, `resumeBatch` takes over. */
+/**
+ * Generates the missing codes of a batch. If the job fails or is lost, `resumeBatch` takes over.
+ */
 export const fillBatchJob: Job<{ batchId: string }> = {
   name: 'fill-batch',
   attempts: 5,

@@ -18,11 +18,12 @@ export const CODES_PER_STEP = 500;
 const PAUSE_RATIO = 0.1;
 
 /**
- * Generates the missing codes of a batch, 500 per transaction, so memory does not grow with the batch:
- * while one step is written, the codes of the next are generated. It may be killed, restarted and run
- * concurrently; the batch gets exactly `count` codes.
+ * Generates the missing codes of a batch, 500 per transaction, so memory does not grow with the
+ * batch: while one step is written, the codes of the next are generated. It may be killed,
+ * restarted and run concurrently; the batch gets exactly `count` codes.
  *
- * @param isStopping checked after each transaction; if true, another process has to finish the batch
+ * @param isStopping checked after each transaction; if true, another process has to finish the
+ *   batch
  * @throws the outage if it outlasts the retries of a transaction
  */
 export async function fillBatch(
@@ -50,7 +51,8 @@ export function addCodes(
   { db, log }: Pick<Services, 'db' | 'log'>,
   { batchId, codes }: { batchId: string; codes: readonly SealedCode[] },
 ): Promise<boolean> {
-  // If the result of a commit was lost, the retry skips the codes that exist and reports the rest missing.
+  // If the result of a commit was lost, the retry skips the codes that exist and reports the rest
+  // missing.
   return withRetry(() => db.$transaction((tx) => addToBatch(tx, batchId, codes)), { log });
 }
 

@@ -11,8 +11,8 @@ export const STEP_MS = 10 * SECOND_MS;
 export type BatchToFill = Pick<RedemptionBatch, 'id' | 'created' | 'maxUses' | 'expiresAt'>;
 
 /**
- * Adds codes to a batch and raises its `created` accordingly. Codes that already exist are skipped. The
- * caller holds the lock on the batch, or created it in this transaction.
+ * Adds codes to a batch and raises its `created` accordingly. Codes that already exist are skipped.
+ * The caller holds the lock on the batch, or created it in this transaction.
  *
  * @param batch as read in this transaction
  * @returns the number of added codes

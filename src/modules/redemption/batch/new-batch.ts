@@ -4,7 +4,10 @@ import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 
 const MAX_COUNT = 1_000_000;
-/** Imported codes are all inserted before the call returns. Over HTTP the body limit allows about 2,500. */
+/**
+ * Imported codes are all inserted before the call returns. Over HTTP the body limit allows about
+ * 2,500.
+ */
 const MAX_IMPORT = 10_000;
 
 const orNull = <Schema extends z.ZodType>(schema: Schema) =>
@@ -41,8 +44,8 @@ export type NewBatch = z.output<typeof NewBatch>;
 export const checkNewBatch = (input: BatchInput): NewBatch => checkInput(NewBatch, input);
 
 /**
- * Computes a keyed hash of the request, to detect an idempotency key that is reused for another request.
- * The hash is keyed because the request may contain codes; their order is ignored.
+ * Computes a keyed hash of the request, to detect an idempotency key that is reused for another
+ * request. The hash is keyed because the request may contain codes; their order is ignored.
  *
  * @param codes imported codes in normal form
  * @returns one hash for each valid secret key, the current key first

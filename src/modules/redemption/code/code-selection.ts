@@ -10,8 +10,8 @@ export type CodeSelection = { ids: string[]; batchId?: never } | { batchId: stri
 const Ids = z.array(z.string()).min(1, 'must not be empty').max(MAX_CODES, `must have at most ${MAX_CODES}`);
 
 /**
- * @throws PlatformError BAD_USER_INPUT unless either `batchId` or 1-1,000 `ids` are given; NOT_FOUND for
- *   malformed ids
+ * @throws PlatformError BAD_USER_INPUT unless either `batchId` or 1-1,000 `ids` are given;
+ *   NOT_FOUND for malformed ids
  */
 export function checkSelection({
   ids,

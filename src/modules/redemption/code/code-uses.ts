@@ -18,8 +18,8 @@ export function sumUses(changes: readonly UseChange[]): UseChange[] {
 }
 
 /**
- * Changes the counters, unless a code would exceed its `maxUses`. The caller has checked that under the
- * locks on the codes; the condition here and the CHECK of the table guard against bugs.
+ * Changes the counters, unless a code would exceed its `maxUses`. The caller has checked that under
+ * the locks on the codes; the condition here and the CHECK of the table guard against bugs.
  *
  * @throws Error if a code has too few uses left
  */

@@ -30,7 +30,10 @@ export function openCode(
   return secrets.decrypt(PURPOSE, ciphertext).toString();
 }
 
-/** The hashes that the code may be stored under, in hex: one for each valid secret key, the current one first. */
+/**
+ * The hashes that the code may be stored under, in hex: one for each valid secret key, the current
+ * one first.
+ */
 export function lookupsOf({ secrets }: Pick<Services, 'secrets'>, code: string): string[] {
   return secrets.macs(PURPOSE, code).map((mac) => mac.toString('hex'));
 }

@@ -13,8 +13,8 @@ export interface BatchTotalsRow {
 }
 
 /**
- * Counts for many batches in one statement. It counts redemption records instead of codes, so its cost
- * grows with the number of redemptions, not with the size of the batch.
+ * Counts for many batches in one statement. It counts redemption records instead of codes, so its
+ * cost grows with the number of redemptions, not with the size of the batch.
  *
  * @returns the totals by batch id
  */

@@ -8,9 +8,9 @@ import { type CodeSelection, checkSelection } from './code-selection.ts';
 import { countCodes } from './count-codes.ts';
 
 /**
- * Soft-deletes codes, audited. `batchId` deletes the batch with all of its codes; only the row of the batch
- * is written, however many codes it has. Redemption records are kept, accepted orders are still
- * activated, and the same codes can be imported again.
+ * Soft-deletes codes, audited. `batchId` deletes the batch with all of its codes; only the row of
+ * the batch is written, however many codes it has. Redemption records are kept, accepted orders are
+ * still activated, and the same codes can be imported again.
  *
  * @returns the number of deleted codes; unknown ids are ignored
  * @throws PlatformError BAD_USER_INPUT; NOT_FOUND for an unknown batch or a malformed id

@@ -6,8 +6,9 @@ import type { Services } from '../../../platform/services.ts';
 const PAGE_SIZE = 500;
 
 /**
- * Streams the codes of a batch that are not deleted, oldest first, in pages. A page is read when the
- * consumer asks for it, so memory does not grow with the batch, and no transaction or cursor stays open.
+ * Streams the codes of a batch that are not deleted, oldest first, in pages. A page is read when
+ * the consumer asks for it, so memory does not grow with the batch, and no transaction or cursor
+ * stays open.
  */
 export async function* readBatchCodes(
   { db }: Pick<Services, 'db'>,

@@ -6,8 +6,8 @@ const CODE_LENGTH = 16;
 const GROUP_LENGTH = 4;
 
 /**
- * Returns the normal form of a code, in which it is looked up, locked and stored: upper case without spaces
- * and hyphens, with `O` read as `0`, and `I` and `L` as `1`.
+ * Returns the normal form of a code, in which it is looked up, locked and stored: upper case
+ * without spaces and hyphens, with `O` read as `0`, and `I` and `L` as `1`.
  *
  * @param field the argument that contains the code, for the error
  * @throws PlatformError BAD_USER_INPUT unless it has 6 to 64 ASCII letters and digits

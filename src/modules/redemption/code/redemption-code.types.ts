@@ -35,7 +35,7 @@ export class RedemptionCode implements CodeFields {
   })
   expiresAt!: Date | null;
 
-  @Field(() => String, { nullable: true, description: 'A note that only admins see; null if there is none.' })
+  @Field(() => String, { nullable: true, description: 'A note that only admins see; null if not set.' })
   note!: string | null;
 
   @Field(() => Int, {

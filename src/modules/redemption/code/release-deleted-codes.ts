@@ -4,8 +4,9 @@ import { lockCodes } from '../../kernel/locks.ts';
 import { lookupsOf } from './code-vault.ts';
 
 /**
- * Soft-deletes those of the codes that belong to a deleted batch, so that they can be imported again.
- * Deleting a batch writes only its own row, and lookups of its codes stay in the unique index until here.
+ * Soft-deletes those of the codes that belong to a deleted batch, so that they can be imported
+ * again. Deleting a batch writes only its own row, and lookups of its codes stay in the unique
+ * index until here.
  *
  * @param codes in normal form
  * @returns false if one of the codes still exists, under any valid secret key

@@ -13,12 +13,12 @@ interface EnabledChange {
 }
 
 /**
- * Enables or disables codes, audited. A code can be redeemed only while both it and its batch are enabled.
- * `batchId` changes the batch: only its row is written, and its codes keep their own `enabled`. Accepted
- * orders are still activated.
+ * Enables or disables codes, audited. A code can be redeemed only while both it and its batch are
+ * enabled. `batchId` changes the batch: only its row is written, and its codes keep their own
+ * `enabled`. Accepted orders are still activated.
  *
- * @returns the number of codes that changed; for a batch, its codes that are not deleted, or 0 if it had
- *   the state already; unknown ids are ignored
+ * @returns the number of codes that changed; for a batch, its codes that are not deleted, or 0 if
+ *   it had the state already; unknown ids are ignored
  * @throws PlatformError BAD_USER_INPUT; NOT_FOUND for an unknown batch or a malformed id
  */
 export async function setRedemptionCodesEnabled(

@@ -21,8 +21,8 @@ const CodeUpdate = z.object({
 type CodeUpdate = z.output<typeof CodeUpdate>;
 
 /**
- * Changes one code, audited. Absent fields keep their value; null means unlimited uses, no expiry or no
- * note. An expiry in the past expires the code immediately. Accepted orders keep their terms.
+ * Changes one code, audited. Absent fields keep their value; null means unlimited uses, no expiry
+ * or no note. An expiry in the past expires the code immediately. Accepted orders keep their terms.
  *
  * @throws PlatformError NOT_FOUND; EDIT_CONFLICT if `version` is given and is not the current one;
  *   BAD_USER_INPUT, also if `maxUses` is below the number of redeemed and reserved uses

@@ -6,7 +6,8 @@ import type { Services } from '../../../platform/services.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 
 /**
- * Returns an order of the caller; admins may read any. Prisma batches concurrent calls into one query.
+ * Returns an order of the caller; admins may read any. Prisma batches concurrent calls into one
+ * query.
  *
  * @throws PlatformError NOT_FOUND; other users' orders are indistinguishable from missing ones
  */

@@ -3,7 +3,10 @@ import { checkId } from '../../../platform/input.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** Criteria that must all match; absent or null ones don't restrict. CLOSED orders need `status: 'CLOSED'`. */
+/**
+ * Criteria that must all match; absent or null ones don't restrict. CLOSED orders need `status:
+ * 'CLOSED'`.
+ */
 export interface OrderListFilter {
   userId?: string | null;
   status?: OrderStatus | null;
@@ -31,8 +34,8 @@ export function listOrders(
     page,
   }: { filter: OrderListFilter; orderBy?: keyof typeof ORDER_SORTS | null; page: PageArguments },
 ): Promise<Page<Order>> {
-  // With a time range, the index on createdAt serves both filter and order. Without one, the primary
-  // key does: ids are UUIDv7, so they ascend with time.
+  // With a time range, the index on createdAt serves both filter and order. Without one, the
+  // id does: UUIDv7 ids ascend with time.
   const hasRange = filter.from != null || filter.to != null;
   const defaultSort: OrderSort = hasRange ? ORDER_SORTS.CREATED_AT_DESC : { order: 'desc' };
   const sort = orderBy ? ORDER_SORTS[orderBy] : defaultSort;

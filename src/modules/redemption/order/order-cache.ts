@@ -2,9 +2,9 @@ import type { Order } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
 
 /*
- * JSON snapshots of PAID orders under `redemption_order:{orderNo}`. Programs with access to Redis may
- * read them to show a pending order without access to PostgreSQL. Nothing in this repository reads
- * them, and no decision may depend on them: PostgreSQL is the source of truth.
+ * JSON snapshots of PAID orders under `redemption_order:{orderNo}`. Programs with access to Redis
+ * may read them to show a pending order without access to PostgreSQL. Nothing in this repository
+ * reads them, and no decision may depend on them: PostgreSQL is the source of truth.
  *
  * A failed write closes the order, like a failed enqueue (see `dispatchOrders`): an order that
  * `redeemCode` returns as new has its snapshot until it is no longer PAID, for at most two hours.

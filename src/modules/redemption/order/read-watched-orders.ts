@@ -24,8 +24,8 @@ export const ORDER_COLUMNS = Prisma.sql`
   o.is_promised AS "isPinned", o.created_at AS "createdAt", o.finished_at AS "finishedAt", o.revision`;
 
 /**
- * Reads many orders in one statement: once a group of orders is activated, all of their watchers read
- * at the same time.
+ * Reads many orders in one statement: once a group of orders is activated, all of their watchers
+ * read at the same time.
  *
  * @returns the orders by id; ids that do not exist are left out
  */

@@ -10,7 +10,7 @@ import type { WatchedOrder } from './read-watched-orders.ts';
 export function watchedOrders({ db, watcher }: Pick<Services, 'db' | 'watcher'>): WatchKind {
   return watcher.kind({
     topic: ORDER_CHANGED,
-    // Reads are coalesced into few statements, so many may run concurrently.
+    // Concurrent reads are cheap: they share statements (`readWatchedOrder`).
     maxReads: 1_000,
     fingerprints: async (ids) => {
       const rows = await db.$queryRaw<{ id: string; fingerprint: string }[]>`

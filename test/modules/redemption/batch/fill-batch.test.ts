@@ -24,7 +24,7 @@ const create = async (count: number) =>
       count,
     },
   });
-/** A batch without codes, that nobody has taken up yet. */
+/** A batch without codes. */
 const unfinished = (count: number) => buildBatch(services.db, { count, created: 0 });
 const fill = (batchId: string) => fillBatch(services, { batchId, isStopping: () => false });
 
@@ -38,7 +38,7 @@ async function codesOf(batchId: string) {
 const full = (count: number) => ({ created: count, codes: count, distinct: count });
 
 describe('createRedemptionCodes of more than 10,000', () => {
-  it('makes 10,000 at once and the others by a job, 50,000 without a duplicate', async () => {
+  it('generates 10,000 codes immediately and the rest in a job, without duplicates', async () => {
     const batch = await create(50_000);
     expect(batch).toMatchObject({ count: 50_000, created: 10_000 });
     expect(await codesOf(batch.id)).toEqual(full(10_000));
@@ -50,8 +50,8 @@ describe('createRedemptionCodes of more than 10,000', () => {
     expect(await codesOf(batch.id)).toEqual(full(50_000));
   }, 90_000);
 
-  it('makes a batch that is filled later, when the queue cannot be reached', async () => {
-    const jobs = { ...services.jobs, add: () => Promise.reject(new Error('Redis is away')) };
+  it('creates a batch that is filled later if the job cannot be enqueued', async () => {
+    const jobs = { ...services.jobs, add: () => Promise.reject(new Error('Redis is unavailable')) };
     const input = { planId: (await buildPlan(services.db)).id, unitTime: 'DAY', quantity: 1 } as const;
 
     const batch = await createRedemptionCodes(
@@ -66,7 +66,7 @@ describe('createRedemptionCodes of more than 10,000', () => {
 });
 
 describe('fillBatch', () => {
-  it('makes exactly as many as are wanted, delivered four times at once', async () => {
+  it('generates exactly the missing codes when four jobs run concurrently', async () => {
     const { id } = await unfinished(5_300);
 
     await Promise.all([fill(id), fill(id), fill(id), fill(id)]);
@@ -74,7 +74,7 @@ describe('fillBatch', () => {
     expect(await codesOf(id)).toEqual(full(5_300));
   });
 
-  it('makes nothing when it is delivered again', async () => {
+  it('generates nothing if the batch is full', async () => {
     const { id } = await unfinished(10);
     await fill(id);
 
@@ -83,15 +83,15 @@ describe('fillBatch', () => {
     expect(await codesOf(id)).toEqual(full(10));
   });
 
-  it('counts no code that was not kept', async () => {
+  it('does not count the codes of a transaction that was rolled back', async () => {
     const { id } = await unfinished(2_000);
     let times = 0;
     const disarm = armed('fillBatch.beforeCommit', () => {
       times += 1;
-      if (times === 2) throw new Error('a fault of the test');
+      if (times === 2) throw new Error('injected failure');
     });
 
-    await expect(fill(id)).rejects.toThrow('a fault of the test');
+    await expect(fill(id)).rejects.toThrow('injected failure');
 
     expect(await codesOf(id)).toEqual(full(CODES_PER_STEP));
     disarm();
@@ -99,7 +99,7 @@ describe('fillBatch', () => {
     expect(await codesOf(id)).toEqual(full(2_000));
   });
 
-  it('stops between two steps when the batch is deleted, or the process stops', async () => {
+  it('stops after the current step if the batch is deleted or the process stops', async () => {
     const [deleted, left] = [await unfinished(3_000), await unfinished(3_000)];
     let steps = 0;
     await fillBatch(services, { batchId: left.id, isStopping: () => steps++ === 1 });
@@ -112,7 +112,7 @@ describe('fillBatch', () => {
 });
 
 describe('addCodes', () => {
-  it('leaves out a code that is there already, and counts what it has added', async () => {
+  it('skips codes that already exist and counts only those it adds', async () => {
     const [first, second] = [await unfinished(3), await unfinished(4)];
     const generated = await generateCodes(services, 3);
     expect(await addCodes(services, { batchId: first.id, codes: generated })).toBe(false);
@@ -129,23 +129,23 @@ describe('addCodes', () => {
 });
 
 describe('drawCodes', () => {
-  it('lets others be answered meanwhile', async () => {
-    let turns = 0;
+  it('yields to the event loop', async () => {
+    let otherTurns = 0;
     let isDone = false;
     const others = (async () => {
-      for (; !isDone; turns++) await setImmediate();
+      for (; !isDone; otherTurns++) await setImmediate();
     })();
 
     await generateCodes(services, 2_000);
     isDone = true;
     await others;
 
-    expect(turns).toBeGreaterThanOrEqual(9);
+    expect(otherTurns).toBeGreaterThanOrEqual(9);
   });
 });
 
 describe('refillBatch', () => {
-  it('takes up what nobody has taken a step for, the longest waiting first, and nothing else', async () => {
+  it('resumes only incomplete batches that are due, the longest overdue first', async () => {
     await services.db.redemptionBatch.updateMany({ data: { nextFillAt: inDays(1) } });
     const due = async (overrides: Parameters<typeof buildBatch>[1] = {}) =>
       (await buildBatch(services.db, { count: 2, created: 0, nextFillAt: inDays(-1), ...overrides })).id;
@@ -166,7 +166,7 @@ describe('refillBatch', () => {
     expect(await codesOf(first)).toEqual(full(2));
   });
 
-  it('leaves a batch to whoever has taken it up', async () => {
+  it('claims a batch once when several processes run it concurrently', async () => {
     await services.db.redemptionBatch.updateMany({ data: { nextFillAt: inDays(1) } });
     const { id } = await buildBatch(services.db, { count: 2, created: 0, nextFillAt: inDays(-1) });
     const filled: string[] = [];
@@ -179,8 +179,8 @@ describe('refillBatch', () => {
   });
 });
 
-describe('a filler', () => {
-  it('fills a batch once at a time in a process, whoever asks, and stops with its steps', async () => {
+describe('createBatchFills', () => {
+  it('runs one fill per batch in a process and stops after the current step', async () => {
     const { id } = await unfinished(50_000);
     const batchFills = createBatchFills(services);
     const [one, two] = [batchFills.fill(id), batchFills.fill(id)];
