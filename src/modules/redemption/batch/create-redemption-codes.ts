@@ -51,9 +51,9 @@ export async function createRedemptionCodes(
       if (violatedConstraint(error) !== 'redemption_batches_idempotency_key_key') throw error;
       return findByKey(services, { key: batch.idempotencyKey, macs });
     });
-  const batchRow = required(created, 'batch with the conflicting idempotency key');
-  if (batchRow.created < batchRow.count) await enqueueFill(services, batchRow.id);
-  return batchRow;
+  const row = required(created, 'batch with the conflicting idempotency key');
+  if (row.created < row.count) await enqueueFill(services, row.id);
+  return row;
 }
 
 function importedCodes(typed: readonly string[]): string[] {

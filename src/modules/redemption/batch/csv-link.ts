@@ -79,7 +79,7 @@ export async function spendCsvToken(
     const nonce = createHash('sha256').update(bytes).digest();
     if (!(await spendNonce(tx, { nonce, endsAt: link.endsAt }))) return null;
     const batch = await tx.redemptionBatch.findUnique({ where: { id: link.batchId, deletedAt: null } });
-    if (!batch || !(await isAdmin(tx, link.actorId))) return null;
+    if (!batch || !(await isActiveAdmin(tx, link.actorId))) return null;
     await recordAudit(tx, {
       ...{ action: 'downloadRedemptionCodes', actorId: link.actorId, targetId: batch.id },
       after: { codes: batch.created },
@@ -102,7 +102,7 @@ function readToken(secrets: Secrets, token: Buffer): (CsvLink & { endsAt: Date }
   }
 }
 
-async function isAdmin(tx: Pick<Transaction, 'user'>, id: string): Promise<boolean> {
+async function isActiveAdmin(tx: Pick<Transaction, 'user'>, id: string): Promise<boolean> {
   return (await tx.user.count({ where: { id, role: 'ADMIN', enabled: true, deletedAt: null } })) === 1;
 }
 

@@ -4,6 +4,7 @@ import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 
 const MAX_COUNT = 1_000_000;
+
 /**
  * Imported codes are all inserted before the call returns. Over HTTP the body limit allows about
  * 2,500.
