@@ -33,7 +33,9 @@ type OrderFields = Pick<
   'id' | 'orderNo' | 'type' | 'status' | 'isNew' | 'unitTime' | 'quantity' | 'createdAt' | 'finishedAt'
 >;
 
-@ObjectType({ description: 'An order for time on a plan, from its acceptance to the subscription that it grants.' })
+@ObjectType({
+  description: 'An order for time on a plan, from its acceptance to the subscription that it grants.',
+})
 export class Order implements OrderFields {
   @Field(() => ID, { description: 'UUID of the order.' })
   id!: string;
