@@ -25,8 +25,9 @@ import { watchedStatistics } from './modules/operations/statistics/watch-statist
 import { createOrderCoalescers, type OrderCoalescers } from './modules/redemption/accept/order-coalescers.ts';
 import { type BatchReads, createBatchReads } from './modules/redemption/batch/batch-reads.ts';
 import { watchedBatches } from './modules/redemption/batch/watch-batch.ts';
-import { createPropagations, type Propagations } from './modules/redemption/order/propagation.ts';
+import { createPropagationReader, type PropagationReader } from './modules/redemption/order/propagation.ts';
 import { watchedOrders } from './modules/redemption/order/watch-order.ts';
+import { type Admission, createAdmission } from './platform/concurrency/admission.ts';
 import type { RequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
 import type { EndWatch } from './platform/watch/end-watch.ts';
@@ -46,7 +47,9 @@ export interface Shared extends OrderCoalescers, UserLists, BatchReads, AccessTo
   nodeListings: NodeListings;
   ownAddresses: OwnAddresses;
   serverStates: ServerStates;
-  propagations: Propagations;
+  readPropagation: PropagationReader;
+  /** Admits concurrent guesses at codes, by user and by address. */
+  guessAdmission: Admission;
   operationRateLimiter: OperationRateLimiter;
   redemptionLock: boolean;
 }
@@ -82,7 +85,8 @@ export function createShared(
     nodeListings: createNodeListings(services),
     ownAddresses,
     serverStates: createServerStates(services),
-    propagations: createPropagations(services),
+    readPropagation: createPropagationReader(services),
+    guessAdmission: createAdmission(),
     operationRateLimiter: createOperationRateLimiter({ ownAddresses }, { enabled: RATE_LIMITS }),
     redemptionLock: REDEMPTION_LOCK,
   };

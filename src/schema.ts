@@ -33,15 +33,14 @@ import { TrafficResolver } from './modules/network/traffic/traffic.resolver.ts';
 import { AuditAdminResolver } from './modules/operations/audit/audit.admin-resolver.ts';
 import { StatisticsAdminResolver } from './modules/operations/statistics/statistics.admin-resolver.ts';
 import { RedemptionResolver } from './modules/redemption/accept/redemption.resolver.ts';
+import { RetryAdminResolver } from './modules/redemption/accept/retry.admin-resolver.ts';
 import { CodeBatchAdminResolver } from './modules/redemption/batch/code-batch.admin-resolver.ts';
 import { RedemptionBatchResolver } from './modules/redemption/batch/code-batch.resolver.ts';
-import { RedemptionAdminResolver } from './modules/redemption/code/redemption.admin-resolver.ts';
-import {
-  RedemptionCodeResolver,
-  RedemptionRecordResolver,
-} from './modules/redemption/code/redemption-code.resolver.ts';
+import { RedemptionCodeAdminResolver } from './modules/redemption/code/redemption-code.admin-resolver.ts';
+import { RedemptionCodeResolver } from './modules/redemption/code/redemption-code.resolver.ts';
 import { OrderAdminResolver } from './modules/redemption/order/order.admin-resolver.ts';
 import { OrderResolver } from './modules/redemption/order/order.resolver.ts';
+import { RedemptionRecordResolver } from './modules/redemption/order/redemption-record.resolver.ts';
 import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
@@ -68,11 +67,12 @@ const resolvers: NonEmptyArray<Function> = [
   PasswordLoginResolver,
   PlanAdminResolver,
   PlanResolver,
-  RedemptionAdminResolver,
   RedemptionBatchResolver,
+  RedemptionCodeAdminResolver,
   RedemptionCodeResolver,
   RedemptionRecordResolver,
   RedemptionResolver,
+  RetryAdminResolver,
   ServerAdminResolver,
   ServerResolver,
   SessionResolver,

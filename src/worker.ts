@@ -6,9 +6,9 @@ import { deleteOldTrafficReports } from './modules/network/traffic/delete-old-tr
 import { resetTrafficJob } from './modules/network/traffic/reset-traffic.job.ts';
 import { resetTraffic } from './modules/network/traffic/reset-traffic.ts';
 import { activateOrderJob } from './modules/redemption/accept/activate-order.job.ts';
-import { activateOrder, createActivations } from './modules/redemption/activate/activate-order.ts';
+import { activateOrder, createActivations } from './modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from './modules/redemption/activate/reconcile-orders.ts';
-import { createBatchFiller, refillBatch } from './modules/redemption/batch/batch-filler.ts';
+import { createBatchFills, resumeBatch } from './modules/redemption/batch/batch-fills.ts';
 import { fillBatchJob } from './modules/redemption/batch/fill-batch.job.ts';
 import { expireSubscriptionsJob } from './modules/subscription/expire-subscriptions.job.ts';
 import { expireSubscriptions } from './modules/subscription/expire-subscriptions.ts';
@@ -16,31 +16,33 @@ import { repeat } from './platform/concurrency/repeat.ts';
 import { startRepeatedJobs } from './platform/jobs/repeated-jobs.ts';
 import type { Services } from './platform/services.ts';
 
-/** Background work that goes on until it is stopped. */
 export interface RunningWorker {
-  /** Takes up nothing new, and finishes what is under way. */
+  /** Stops gracefully: starts no further work and resolves once the work in flight is done. */
   stop: () => Promise<void>;
 }
 
-const RECONCILE_EVERY_MS = 1_000;
-const END_STAYS_EVERY_MS = 5_000;
-const REFILL_EVERY_MS = 5_000;
+const RECONCILE_INTERVAL_MS = 1_000;
+const END_STAYS_INTERVAL_MS = 5_000;
+const RESUME_BATCH_INTERVAL_MS = 5_000;
 
-/** Does every background job there is, one line for each. */
+/** Starts all background work of a process: queue consumers, polling loops and scheduled jobs. */
 export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: number }): RunningWorker {
   const services = {
     ...shared,
     activations: createActivations(shared, { maxSize: BATCH_SIZE }),
-    filler: createBatchFiller(shared),
+    batchFills: createBatchFills(shared),
   };
   services.jobs.process(activateOrderJob, ({ orderId }) => activateOrder(services, orderId));
-  services.jobs.process(fillBatchJob, ({ batchId }) => services.filler.fill(batchId));
+  services.jobs.process(fillBatchJob, ({ batchId }) => services.batchFills.fill(batchId));
   const reconciler = repeat(() => reconcileOrders(services), {
-    everyMs: RECONCILE_EVERY_MS,
+    everyMs: RECONCILE_INTERVAL_MS,
     log: services.log,
   });
-  const sweep = repeat(() => endStaleStays(services), { everyMs: END_STAYS_EVERY_MS, log: services.log });
-  const refills = repeat(() => refillBatch(services), { everyMs: REFILL_EVERY_MS, log: services.log });
+  const sweep = repeat(() => endStaleStays(services), { everyMs: END_STAYS_INTERVAL_MS, log: services.log });
+  const resumption = repeat(() => resumeBatch(services), {
+    everyMs: RESUME_BATCH_INTERVAL_MS,
+    log: services.log,
+  });
   const repeated = startRepeatedJobs(services, [
     [expireSubscriptionsJob, (signal) => expireSubscriptions(services, signal)],
     [resetTrafficJob, (signal) => resetTraffic(services, signal)],
@@ -50,8 +52,8 @@ export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: numb
   return {
     stop: async () => {
       await Promise.all([
-        services.filler.stop(),
-        ...[reconciler, sweep, refills, repeated].map((repetition) => repetition.stop()),
+        services.batchFills.stop(),
+        ...[reconciler, sweep, resumption, repeated].map((repetition) => repetition.stop()),
         services.jobs.pause(),
       ]);
       await services.activations.drain();

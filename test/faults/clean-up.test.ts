@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../src/generated/prisma/client.ts';
 import { activateOrderJob } from '../../src/modules/redemption/accept/activate-order.job.ts';
-import { activateOrder, createActivations } from '../../src/modules/redemption/activate/activate-order.ts';
+import { activateOrder, createActivations } from '../../src/modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from '../../src/modules/redemption/activate/reconcile-orders.ts';
 import { newCode } from '../support/codes.ts';
 import { checkInvariants } from '../support/invariants.ts';

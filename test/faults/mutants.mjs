@@ -51,21 +51,21 @@ export const MUTANTS = [
         file: 'src/modules/redemption/accept/accept-orders.ts',
         find: `  await lockUsers(
     tx,
-    acceptances.map(({ userId }) => userId),
+    requests.map(({ userId }) => userId),
   );
   await lockCodesByLookup(
     tx,
-    acceptances.flatMap(({ lookups }) => lookups),
+    requests.flatMap(({ lookups }) => lookups),
   );
-  const offers = await readEligibility(tx, acceptances);`,
-        replace: `  const offers = await readEligibility(tx, acceptances);
+  const eligibilities = await readEligibility(tx, requests);`,
+        replace: `  const eligibilities = await readEligibility(tx, requests);
   await lockUsers(
     tx,
-    acceptances.map(({ userId }) => userId),
+    requests.map(({ userId }) => userId),
   );
   await lockCodesByLookup(
     tx,
-    acceptances.flatMap(({ lookups }) => lookups),
+    requests.flatMap(({ lookups }) => lookups),
   );`,
       },
     ],
@@ -78,7 +78,7 @@ export const MUTANTS = [
         file: 'src/modules/redemption/activate/activate-orders.ts',
         find: "  await crashPoint('activateOrders.beforeCommit');\n",
         replace: `  const { ORDER_CHANGED } = await import('../../kernel/topics.ts');
-  globalThis.mutant.pubSub.publish(ORDER_CHANGED, [...plan.finished, ...plan.failed].map(({ id }) => id));
+  globalThis.mutant.pubSub.publish(ORDER_CHANGED, [...decisions.finished, ...decisions.failed].map(({ id }) => id));
   await crashPoint('activateOrders.beforeCommit');
 `,
       },
@@ -97,7 +97,7 @@ export const MUTANTS = [
         file: 'src/modules/redemption/activate/activate-orders.ts',
         find: "  await crashPoint('activateOrders.beforeCommit');\n",
         replace: `  const { evictCachedOrders } = await import('../order/order-cache.ts');
-  await evictCachedOrders(globalThis.mutant, [...plan.finished, ...plan.failed]);
+  await evictCachedOrders(globalThis.mutant, [...decisions.finished, ...decisions.failed]);
   await crashPoint('activateOrders.beforeCommit');
 `,
       },
@@ -206,7 +206,7 @@ export const MUTANTS = [
     name: 'an order that is cleaned up keeps its use',
     edits: [
       {
-        file: 'src/modules/redemption/accept/close-orders.ts',
+        file: 'src/modules/redemption/accept/dispatch-orders.ts',
         find: 'reserved: -1, used: 0 }));',
         replace: 'reserved: 0, used: 0 }));',
       },
@@ -217,8 +217,8 @@ export const MUTANTS = [
     name: 'an order is closed that somebody was answered with',
     edits: [
       {
-        file: 'src/modules/redemption/accept/close-orders.ts',
-        find: "status: 'PAID', isPromised: false }",
+        file: 'src/modules/redemption/accept/dispatch-orders.ts',
+        find: "status: 'PAID', isPinned: false }",
         replace: "status: 'PAID' }",
       },
     ],

@@ -19,7 +19,10 @@ afterAll(async () => {
   await api.close();
 });
 
-/** Access tokens of so many new users, made at once: logins one by one would take most of the test's time. */
+/**
+ * Creates users with access tokens directly: logging each one in would take most of the test's
+ * time.
+ */
 async function newTokens(count: number): Promise<string[]> {
   const { db, signingKeys } = api.services;
   const users = await db.user.createManyAndReturn({ data: Array.from({ length: count }, () => ({})) });
@@ -32,22 +35,22 @@ async function newTokens(count: number): Promise<string[]> {
   return (await Promise.all(tokens)).map(({ accessToken }) => accessToken);
 }
 
-/** What each was told; anything but HTTP 200 by its status. */
+/** Counts the outcomes: error codes, OK, and HTTP statuses other than 200. */
 async function redeemAll(tokens: readonly string[], code: string): Promise<Record<string, number>> {
-  const told: Record<string, number> = {};
+  const counts: Record<string, number> = {};
   const answers = tokens.map((token) => api.anonymous.as(token).ask(RedeemCodeDocument, { input: { code } }));
   for (const { status, errors } of await Promise.all(answers)) {
     const name = status === 200 ? (errors?.[0]?.extensions.code ?? 'OK') : `HTTP ${status}`;
-    told[name] = (told[name] ?? 0) + 1;
+    counts[name] = (counts[name] ?? 0) + 1;
   }
-  return told;
+  return counts;
 }
 
 const settled = () =>
   eventually(async () => (await api.services.db.order.count({ where: { status: 'PAID' } })) === 0, 15_000);
 
-describe('a code', () => {
-  it('for 100 is had by exactly 100 of 2,000 users who redeem it at once', async () => {
+describe('a code that is redeemed over HTTP', () => {
+  it('with 100 uses is granted to exactly 100 of 2,000 concurrent users', async () => {
     const { id, code } = await newCode(api.services, { batch: { unitTime: 'DAY' }, code: { maxUses: 100 } });
     const tokens = await newTokens(2_000);
 
@@ -62,15 +65,15 @@ describe('a code', () => {
     expect(await checkInvariants(api.services.db)).toEqual([]);
   }, 60_000);
 
-  it('is had once by one user who redeems it 200 times at once', async () => {
+  it('is granted once to a user who sends 200 concurrent requests', async () => {
     const { id, code } = await newCode(api.services, { batch: { unitTime: 'DAY' }, code: { maxUses: null } });
     const [token = ''] = await newTokens(1);
 
-    const told = await redeemAll(new Array<string>(200).fill(token), code);
+    const counts = await redeemAll(new Array<string>(200).fill(token), code);
 
-    expect(told.OK).toBeGreaterThanOrEqual(1);
+    expect(counts.OK).toBeGreaterThanOrEqual(1);
     const known = ['OK', 'CODE_ALREADY_REDEEMED', 'REDEMPTION_IN_PROGRESS'];
-    expect(known).toEqual(expect.arrayContaining(Object.keys(told)));
+    expect(known).toEqual(expect.arrayContaining(Object.keys(counts)));
     await settled();
     expect(await api.services.db.order.count({ where: { codeId: id } })).toBe(1);
     expect(await api.services.db.redemption.count({ where: { codeId: id } })).toBe(1);

@@ -30,8 +30,8 @@ afterAll(async () => {
   await redis.remove();
 });
 
-describe('a device', () => {
-  it('looks at a code, redeems it, and sees its account with the plan a moment later', async () => {
+describe('a signed-in device', () => {
+  it('previews a code, redeems it and receives its new subscription within 2 s', async () => {
     const plan = await buildPlan(api.services.db, { trafficLimit: 1_000n });
     const { code } = await newCode(api.services, {
       batch: { planId: plan.id, unitTime: 'MONTH', quantity: 1 },
@@ -64,7 +64,7 @@ describe('a device', () => {
     ]);
   });
 
-  it('is told within 2 s to come again while Redis stands still, and then redeems the code', async () => {
+  it('gets SERVICE_UNAVAILABLE within 2 s while Redis does not respond, and succeeds when it retries', async () => {
     const { code } = await newCode(api.services);
     const user = await api.newUser();
     redis.freeze();
@@ -85,7 +85,7 @@ describe('a device', () => {
     await eventually(async () => (await user.get(ViewerOrdersDocument)).viewer?.redemptions.totalCount === 1);
   });
 
-  it('gets no refusal that says more than the contract', async () => {
+  it('gets refusals with exactly the documented extensions', async () => {
     const user = await api.newUser();
     const { code } = await newCode(api.services);
     const { redeemCode } = await user.get(RedeemCodeDocument, { input: { code } });

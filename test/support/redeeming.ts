@@ -10,16 +10,16 @@ import type { RunningServices, ServiceSettings } from '../../src/platform/servic
 import { buildUser } from './factories.ts';
 import { createTestServices } from './services.ts';
 
-/** Redeeming without HTTP and without a worker: nothing is activated unless it is told to be. */
+/** Redeems codes without HTTP and without a worker: orders stay PAID until `activate` is called. */
 export interface Redeeming {
   services: RunningServices & ReturnType<typeof createShared>;
-  /** A new account. */
+  /** Creates a user and returns its id. */
   user(): Promise<string>;
   redeem(userId: string, code: string, idempotencyKey?: string): Promise<Order>;
-  /** Redeeming in another process: what gathers the wishes there is its own. */
+  /** Redeems as another process would, with coalescers of its own. */
   elsewhere(): Redeeming['redeem'];
   activate(...orders: Pick<Order, 'id'>[]): Promise<void>;
-  /** As the database has it now. */
+  /** Reads the current order. */
   order(order: Pick<Order, 'id'>): Promise<Order>;
   uses(codeId: string): Promise<{ usedCount: number; reservedCount: number }>;
   close(): Promise<void>;
@@ -58,14 +58,14 @@ export async function startRedeeming({ lock = true, ...settings }: Settings = {}
   };
 }
 
-/** The refusal that came of it. */
+/** Returns the DomainError that the work rejects with; throws if it succeeds or fails otherwise. */
 export async function refusalOf(work: Promise<unknown>): Promise<DomainError> {
   const outcome = await work.catch((error: unknown) => error);
   if (outcome instanceof DomainError) return outcome;
   throw outcome instanceof Error ? outcome : new Error(`not refused: ${JSON.stringify(outcome)}`);
 }
 
-/** How often each came out: a refusal by its code, what succeeded as OK. */
+/** Counts the outcomes: OK, or the code of the error. */
 export async function tally(works: readonly Promise<unknown>[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const outcome of await Promise.allSettled(works)) {
@@ -77,7 +77,7 @@ export async function tally(works: readonly Promise<unknown>[]): Promise<Record<
 
 const nameOf = (error: unknown) => (error instanceof DomainError ? error.code : String(error));
 
-/** Arms a crash point until the test is over, or it is disarmed. */
+/** Arms a crash point until the end of the test; the returned function disarms it earlier. */
 export function armed(name: string, crash: Crash): () => void {
   const disarm = armCrashPoint(name, crash);
   onTestFinished(() => void disarm());
@@ -85,10 +85,10 @@ export function armed(name: string, crash: Crash): () => void {
 }
 
 export function fails(): never {
-  throw new Error('a fault of the test');
+  throw new Error('injected failure');
 }
 
-/** Throws when it does not come true within the time. */
+/** Waits until the condition is true; throws after `limitMs`. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
   limitMs = 10_000,
@@ -97,8 +97,10 @@ export async function eventually(
 }
 
 /**
- * What comes of the second work, begun when the first has reached the crash point before its commit: the second waits
- * for a lock until then, or two seconds have passed.
+ * Starts the second work when the first one reaches the crash point before its commit. The first
+ * one continues once the second waits for a lock, or after two seconds.
+ *
+ * @returns the outcome of the second work
  */
 export async function overlapping<Late>(
   { db }: Pick<RunningServices, 'db'>,
@@ -118,6 +120,6 @@ export async function overlapping<Late>(
     await eventually(isWaited, 2_000);
   });
   await first();
-  if (!late) throw new Error('the second was not made');
+  if (!late) throw new Error('the crash point was not reached');
   return late;
 }

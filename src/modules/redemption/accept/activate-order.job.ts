@@ -1,15 +1,15 @@
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Job } from '../../../platform/jobs/jobs.ts';
 
-/** Activates an order. What it does not bring to an end, the reconciler does. */
+/** Activates one order. If all attempts fail or the job is lost, the reconciler takes over. */
 export const activateOrderJob: Job<{ orderId: string }> = {
   name: 'activate-order',
   attempts: 5,
   backoffMs: 1_000,
   key: ({ orderId }) => orderId,
-  // Twice the largest batch: while one transaction runs, the next batch gathers.
+  // Twice the largest group: while one transaction runs, the jobs of the next one are collected.
   concurrency: 256,
 };
 
-/** The reconciler leaves an order that was just accepted to the queue for so long. */
+/** Grace period before the reconciler may pick up a new order. */
 export const QUEUE_HEAD_START_MS = 5 * SECOND_MS;

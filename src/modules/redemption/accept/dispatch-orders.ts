@@ -1,17 +1,43 @@
 import type { Order } from '../../../generated/prisma/client.ts';
+import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
+import { databaseNow } from '../../../platform/database/clock.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
+import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
+import { changeUses } from '../code/code-uses.ts';
+import { announceOrders } from '../order/announce-orders.ts';
 import { cacheOrders } from '../order/order-cache.ts';
 import { activateOrderJob } from './activate-order.job.ts';
-import { closeOrders } from './close-orders.ts';
 
 type DispatchServices = Pick<Services, 'db' | 'redis' | 'cache' | 'jobs' | 'log' | 'pubSub'>;
 
 /**
- * Puts accepted orders into the cache and the queue.
+ * Caches and enqueues accepted orders as one step: if either fails, those that are still PAID are
+ * closed and their reserved uses released.
  *
- * @throws RedisAwayError when some may not be there
+ * @returns the outcome for each order, in the same order: the current order, or SERVICE_UNAVAILABLE
+ *   if it was closed. If the clean-up fails too, all are SERVICE_UNAVAILABLE and left to the
+ *   reconciler.
+ */
+export async function dispatchOrders(
+  services: DispatchServices,
+  orders: readonly Order[],
+): Promise<PromiseSettledResult<Order>[]> {
+  try {
+    await queueOrders(services, orders);
+    return orders.map((value) => ({ status: 'fulfilled', value }));
+  } catch (err) {
+    services.log.warn({ err, orders: orders.length }, 'failed to enqueue orders, closing them');
+    return cleanUp(services, orders);
+  }
+}
+
+/**
+ * Caches and enqueues accepted orders.
+ *
+ * @throws RedisAwayError if some may be missing from the cache or the queue
  */
 export async function queueOrders(
   services: Pick<Services, 'redis' | 'jobs'>,
@@ -27,26 +53,6 @@ export async function queueOrders(
   await crashPoint('dispatchOrders.afterEnqueue');
 }
 
-/**
- * Puts accepted orders into the cache and the queue, as one step: when either fails, orders that are still PAID are
- * closed and their uses given back.
- *
- * @returns for each order, in its place, the order as it is then; SERVICE_UNAVAILABLE for one that was closed, or
- *   that could not be: the reconciler goes on with that one
- */
-export async function dispatchOrders(
-  services: DispatchServices,
-  orders: readonly Order[],
-): Promise<PromiseSettledResult<Order>[]> {
-  try {
-    await queueOrders(services, orders);
-    return orders.map((value) => ({ status: 'fulfilled', value }));
-  } catch (err) {
-    services.log.warn({ err, orders: orders.length }, 'orders could not be queued and are cleaned up');
-    return cleanUp(services, orders);
-  }
-}
-
 async function cleanUp(
   services: DispatchServices,
   orders: readonly Order[],
@@ -54,23 +60,57 @@ async function cleanUp(
   const unavailable = { status: 'rejected', reason: new PlatformError('SERVICE_UNAVAILABLE') } as const;
   try {
     await crashPoint('dispatchOrders.beforeCleanUp');
-    const now = new Map(
-      (
-        await closeOrders(
-          services,
-          orders.map(({ id }) => id),
-        )
-      ).map((order) => [order.id, order]),
+    const current = await closeOrders(
+      services,
+      orders.map(({ id }) => id),
     );
+    const byId = new Map(current.map((order) => [order.id, order]));
     return orders.map(({ id }) => {
-      const order = now.get(id);
+      const order = byId.get(id);
       return order && order.status !== 'CLOSED' ? { status: 'fulfilled', value: order } : unavailable;
     });
   } catch (err) {
-    services.log.error(
-      { err, orders: orders.length },
-      'a clean-up failed; the reconciler goes on with these orders',
-    );
+    const fields = { err, orders: orders.length };
+    services.log.error(fields, 'failed to close orders, leaving them to the reconciler');
     return orders.map(() => unavailable);
   }
+}
+
+/**
+ * Closes those of the orders that are still PAID and not pinned, and releases their reserved uses,
+ * in one transaction. Idempotent; orders that were activated meanwhile keep their status.
+ *
+ * @returns all of the orders as they are afterwards
+ */
+export async function closeOrders(
+  services: Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'>,
+  orderIds: readonly string[],
+): Promise<Order[]> {
+  const { db, log } = services;
+  const orders = await withRetry(() => db.$transaction((tx) => closeAll(tx, orderIds)), {
+    log,
+    budgetMs: 1_000,
+  });
+  await announceOrders(
+    services,
+    orders.filter(({ status }) => status === 'CLOSED'),
+  );
+  return orders;
+}
+
+async function closeAll(tx: Transaction, orderIds: readonly string[]): Promise<Order[]> {
+  await lockOrderOwners(tx, orderIds);
+  await lockOrders(tx, orderIds);
+  const closed = await tx.order.updateManyAndReturn({
+    where: { id: { in: [...orderIds] }, status: 'PAID', isPinned: false },
+    data: { status: 'CLOSED', finishedAt: await databaseNow(tx), nextAttemptAt: null, isNew: false },
+  });
+  const released = closed.map(({ codeId }) => ({ codeId, reserved: -1, used: 0 }));
+  await lockCodes(
+    tx,
+    released.map(({ codeId }) => codeId),
+  );
+  await changeUses(tx, released);
+  await crashPoint('closeOrders.beforeCommit');
+  return tx.order.findMany({ where: { id: { in: [...orderIds] } } });
 }

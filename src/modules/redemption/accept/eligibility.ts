@@ -1,30 +1,46 @@
-import type { OrderStatus, PlanStatus, ResetCycle, UnitTime } from '../../../generated/prisma/client.ts';
+import {
+  type OrderStatus,
+  type PlanStatus,
+  Prisma,
+  type ResetCycle,
+  type UnitTime,
+} from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import type { GrantedSubscription } from '../../subscription/grant.ts';
 import { isLiveSql } from '../../subscription/subscription-status.ts';
 
-/** A wish to redeem a code: who, and what it may be found under. */
-export interface EligibilityRequest {
+/** A user's request to redeem a code. */
+export interface RedemptionRequest {
   userId: string;
-  /** Hexadecimal digits; the hash under the present key, then under the previous one. */
+  /** Keyed hashes of the code in hex: with the current secret key, then with the previous one. */
   lookups: readonly string[];
+  idempotencyKey: string | null;
 }
 
-/** All that decides whether this user may redeem this code, as the database has it at this moment. */
-export interface Eligibility {
+interface UserFacts {
+  /** When the facts were read, by PostgreSQL's clock. */
   now: Date;
-  /** Whether the account may be used at all. */
+  /** False for disabled, deleted and unknown users. */
   userIsActive: boolean;
-  /** Codes that do not exist, typed by this user today. */
+  /** Requests for codes that do not exist, made by this user today (UTC). */
   wrongGuesses: number;
-  /** Null when there is no such code; then so is all that follows from it. */
-  codeId: string | null;
+  /** Whether any PAID or FINISHED order was made by this user or joined the account in a merge. */
+  hasCountedOrder: boolean;
+}
+
+export interface UnknownCode extends UserFacts {
+  codeId: null;
+}
+
+/** The facts that decide whether the user may redeem the code. */
+export interface FoundCode extends UserFacts {
+  codeId: string;
   batchId: string;
   hint: string;
   codeIsEnabled: boolean;
   codeIsExpired: boolean;
-  /** Null is unlimited. */
+  /** Null if unlimited. */
   usesLeft: number | null;
   unitTime: UnitTime;
   quantity: number;
@@ -34,56 +50,71 @@ export interface Eligibility {
   quota: number | null;
   trafficLimit: bigint | null;
   resetCycle: ResetCycle;
-  /** An order of this user for this code that counts. */
+  /** A PAID or FINISHED order of this user for this code. */
   orderId: string | null;
   orderStatus: Extract<OrderStatus, 'PAID' | 'FINISHED'> | null;
-  /** Whether any order counts that this user has made, or has had from an account merged into his. */
-  hasCountedOrder: boolean;
-  /** Subscriptions of the plan that the user ever had. */
+  /** All subscriptions to the plan that the user has or had. */
   subscriptionsEver: number;
-  /** The one that would be extended. */
+  /** The subscription that redeeming would extend; null if it would start a new one. */
   live: GrantedSubscription | null;
 }
 
+export type Eligibility = UnknownCode | FoundCode;
+
+/** Uses of a code `c` that are neither redeemed nor reserved; null if unlimited. */
+export const USES_LEFT = Prisma.sql`c.max_uses - c.used_count - c.reserved_count`;
+
 /**
- * Reads what decides about each request, in their order, in one statement.
+ * Whether a user has a PAID or FINISHED order, their own or one from a merged account.
  *
- * Under the locks on user and code it is the truth; without them it is a preview.
+ * LIMIT instead of EXISTS: PostgreSQL may run an EXISTS by hashing the whole table.
  *
- * Its form makes PostgreSQL look up each user, whatever its statistics say: an EXISTS may read all orders into a hash,
- * a join without LIMIT all subscriptions of a plan.
+ * @param userId column of the outer query
+ */
+export function hasCountedOrderSql(userId: 'u.id' | 'o.user_id'): Prisma.Sql {
+  const id = Prisma.raw(userId);
+  return Prisma.sql`coalesce(
+    (SELECT true FROM orders WHERE redeemed_by_id = ${id} AND status IN ('PAID', 'FINISHED') LIMIT 1),
+    (SELECT true FROM orders WHERE user_id = ${id} AND status IN ('PAID', 'FINISHED') LIMIT 1),
+    false)`;
+}
+
+/**
+ * Reads the facts about many requests in one statement. They are authoritative while the users and
+ * codes are locked; without the locks they serve as a preview.
+ *
+ * The query makes PostgreSQL look up each user by index, whatever its statistics say: an EXISTS may
+ * hash all orders, a join without LIMIT may read all subscriptions to a plan.
+ *
+ * @returns one element per request, in the same order
  */
 export async function readEligibility(
   tx: Pick<Transaction, '$queryRaw'>,
-  requests: readonly EligibilityRequest[],
+  requests: readonly Pick<RedemptionRequest, 'userId' | 'lookups'>[],
 ): Promise<Eligibility[]> {
-  const wishes = JSON.stringify(
-    requests.map(({ userId, lookups: [lookup, before] }, place) => ({ place, userId, lookup, before })),
+  const input = JSON.stringify(
+    requests.map(({ userId, lookups: [lookup, previous] }, place) => ({ place, userId, lookup, previous })),
   );
   const rows = await tx.$queryRaw<EligibilityRow[]>`
     SELECT tessera_now() AS now,
       coalesce(u.enabled AND u.deleted_at IS NULL, false) AS "userIsActive",
       coalesce(g.count, 0) AS "wrongGuesses",
       c.*, o.id AS "orderId", o.status::text AS "orderStatus",
-      coalesce(
-        (SELECT true FROM orders WHERE redeemed_by_id = u.id AND status IN ('PAID', 'FINISHED') LIMIT 1),
-        (SELECT true FROM orders WHERE user_id = u.id AND status IN ('PAID', 'FINISHED') LIMIT 1),
-        false) AS "hasCountedOrder",
+      ${hasCountedOrderSql('u.id')} AS "hasCountedOrder",
       (SELECT count(*) FILTER (WHERE plan_id = c."planId")::int FROM user_subscriptions
         WHERE user_id = u.id) AS "subscriptionsEver",
       to_jsonb(s) AS live
-    FROM json_to_recordset(${wishes}::json) AS w(place int, "userId" uuid, lookup text, before text)
-    LEFT JOIN users u ON u.id = w."userId"
+    FROM json_to_recordset(${input}::json) AS r(place int, "userId" uuid, lookup text, previous text)
+    LEFT JOIN users u ON u.id = r."userId"
     LEFT JOIN wrong_guesses g ON g.user_id = u.id AND g.day = (tessera_now() AT TIME ZONE 'UTC')::date
     LEFT JOIN LATERAL (
       SELECT c.id AS "codeId", c.hint, c.enabled AND b.enabled AS "codeIsEnabled",
-        coalesce(c.expires_at <= tessera_now(), false) AS "codeIsExpired",
-        c.max_uses - c.used_count - c.reserved_count AS "usesLeft",
+        coalesce(c.expires_at <= tessera_now(), false) AS "codeIsExpired", ${USES_LEFT} AS "usesLeft",
         b.id AS "batchId", b.unit_time::text AS "unitTime", b.quantity,
         p.id AS "planId", p.status::text AS "planStatus", p.deleted_at IS NOT NULL AS "planIsDeleted",
         p.quota, p.traffic_limit AS "trafficLimit", p.reset_cycle::text AS "resetCycle"
       FROM redemption_codes c JOIN redemption_batches b ON b.id = c.batch_id JOIN plans p ON p.id = b.plan_id
-      WHERE c.lookup IN (decode(w.lookup, 'hex'), decode(w.before, 'hex'))
+      WHERE c.lookup IN (decode(r.lookup, 'hex'), decode(r.previous, 'hex'))
         AND c.deleted_at IS NULL AND b.deleted_at IS NULL
       LIMIT 1
     ) c ON true
@@ -102,11 +133,11 @@ export async function readEligibility(
       WHERE user_id = u.id AND plan_id = c."planId" AND ${isLiveSql()}
       LIMIT 1
     ) s ON true
-    ORDER BY w.place`;
-  return rows.map(({ live, ...facts }) => ({ ...facts, live: live && parseLive(live) }));
+    ORDER BY r.place`;
+  return rows.map((row) => (row.codeId === null ? row : { ...row, live: row.live && parseLive(row.live) }));
 }
 
-type EligibilityRow = Omit<Eligibility, 'live'> & { live: LiveJson | null };
+type EligibilityRow = UnknownCode | (Omit<FoundCode, 'live'> & { live: LiveJson | null });
 
 /** JSON has neither dates nor 64-bit integers. */
 interface LiveJson {
@@ -135,22 +166,57 @@ function parseLive({ id, resetCycle, ...live }: LiveJson): GrantedSubscription {
 }
 
 /**
- * Why this user may not redeem this code; null when he may. The first reason that applies, in this order.
+ * The first reason, in this order, why the user may not redeem the code; null if they may.
  *
- * Quota stops new subscriptions only: extending a live one is always allowed.
+ * The quota limits new subscriptions only: a live subscription can always be extended.
  */
-export function refusalOf(offer: Eligibility): InstanceType<typeof RedemptionError> | null {
-  if (offer.codeId === null) return new RedemptionError('CODE_NOT_FOUND');
-  if (offer.orderId !== null) return new RedemptionError('CODE_ALREADY_REDEEMED', { orderId: offer.orderId });
-  if (!offer.codeIsEnabled) return new RedemptionError('CODE_DISABLED');
-  if (offer.codeIsExpired) return new RedemptionError('CODE_EXPIRED');
-  if (offer.usesLeft !== null && offer.usesLeft <= 0) return new RedemptionError('CODE_EXHAUSTED');
-  if (offer.planIsDeleted || offer.planStatus === 'WITHDRAWN')
-    return new RedemptionError('PLAN_NOT_AVAILABLE');
-  if (isOverQuota(offer)) return new RedemptionError('QUOTA_EXCEEDED');
+export function refusalOf(code: FoundCode): InstanceType<typeof RedemptionError> | null {
+  if (code.orderId !== null) return new RedemptionError('CODE_ALREADY_REDEEMED', { orderId: code.orderId });
+  if (!code.codeIsEnabled) return new RedemptionError('CODE_DISABLED');
+  if (code.codeIsExpired) return new RedemptionError('CODE_EXPIRED');
+  if (isExhausted(code)) return new RedemptionError('CODE_EXHAUSTED');
+  if (code.planIsDeleted || code.planStatus === 'WITHDRAWN') return new RedemptionError('PLAN_NOT_AVAILABLE');
+  if (isOverQuota(code)) return new RedemptionError('QUOTA_EXCEEDED');
   return null;
 }
 
-function isOverQuota({ live, quota, subscriptionsEver }: Eligibility): boolean {
+/** Whether no use of the code is left to reserve. */
+export function isExhausted({ usesLeft }: Pick<FoundCode, 'usesLeft'>): boolean {
+  return usesLeft !== null && usesLeft <= 0;
+}
+
+function isOverQuota({ live, quota, subscriptionsEver }: FoundCode): boolean {
   return live === null && quota !== null && subscriptionsEver >= quota;
+}
+
+/** Whether an order accepted on these facts is the first of its user that counts. */
+export function isFirstOrder({ hasCountedOrder }: Pick<UserFacts, 'hasCountedOrder'>): boolean {
+  return !hasCountedOrder;
+}
+
+/** The facts that accepting an order changes, and the keys they are changed under. */
+type ChangingFacts = Pick<FoundCode, 'codeId' | 'usesLeft' | 'hasCountedOrder'>;
+
+/**
+ * Orders accepted so far in one transaction. Facts are read once for the whole group, before any of
+ * its orders is written, so the later ones are decided on facts corrected for the earlier ones.
+ */
+export class AcceptedSoFar {
+  readonly #userIds = new Set<string>();
+  readonly #reserved = new Map<string, number>();
+
+  add({ userId, codeId }: { userId: string; codeId: string }): void {
+    this.#userIds.add(userId);
+    this.#reserved.set(codeId, (this.#reserved.get(codeId) ?? 0) + 1);
+  }
+
+  /** The facts as they would be read now. */
+  correct<Facts extends ChangingFacts>(userId: string, facts: Facts): Facts {
+    const reserved = this.#reserved.get(facts.codeId) ?? 0;
+    return {
+      ...facts,
+      usesLeft: facts.usesLeft === null ? null : facts.usesLeft - reserved,
+      hasCountedOrder: facts.hasCountedOrder || this.#userIds.has(userId),
+    };
+  }
 }

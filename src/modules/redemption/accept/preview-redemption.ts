@@ -1,18 +1,22 @@
+import { uuidv7 } from 'uuidv7';
 import type { Plan, UnitTime } from '../../../generated/prisma/client.ts';
+import type { Admission } from '../../../platform/concurrency/admission.ts';
+import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
+import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { beginSubscription, extendSubscription } from '../../subscription/grant.ts';
 import { lookupsOf } from '../code/code-vault.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
-import { type Eligibility, readEligibility, refusalOf } from './eligibility.ts';
+import { type FoundCode, isFirstOrder, readEligibility, refusalOf } from './eligibility.ts';
 import { dailyRefusal, limitWrongGuesses, penalizeGuess, recordWrongGuesses } from './wrong-guesses.ts';
 
-/** What redeeming a code would do. */
-export interface RedemptionPreview {
+/** The subscription as it would be after redeeming a code. */
+export interface RedemptionOutcome {
   plan: Plan;
   unitTime: UnitTime;
   quantity: number;
-  /** Id of the subscription that would be extended; null for a new one. */
+  /** Null if redeeming would start a new subscription. */
   extendedSubscriptionId: string | null;
   startsAt: Date;
   expiresAt: Date | null;
@@ -20,33 +24,40 @@ export interface RedemptionPreview {
   isNew: boolean;
 }
 
+type PreviewServices = Pick<Services, 'db' | 'rateLimits' | 'secrets'> & {
+  guessAdmission: Admission;
+  ownAddresses: OwnAddresses;
+};
+
 /**
- * Tells what redeeming the code would do, by the rules of redeeming it, and consumes nothing. It needs no Redis.
+ * Computes the outcome of redeeming a code by the rules of `redeemCode`, without reserving a use.
+ * Works while Redis is unavailable.
  *
- * @throws RedemptionError as redeeming would; a wrong code counts as a wrong guess
+ * @throws RedemptionError as `redeemCode` would; an unknown code counts as a wrong guess
  * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED
  */
 export async function previewRedemption(
-  services: Pick<Services, 'db' | 'rateLimits' | 'secrets'> & { ownAddresses: OwnAddresses },
+  services: PreviewServices,
   { userId, typed }: { userId: string; typed: string },
-): Promise<RedemptionPreview> {
+): Promise<RedemptionOutcome> {
   const code = normalizeCode(typed, 'code');
-  const offer = await limitWrongGuesses(services, userId, () => findOffer(services, userId, code));
-  const plan = await services.db.plan.findUniqueOrThrow({ where: { id: offer.planId } });
-  return { plan, ...outcomeOf(offer) };
+  const found = await limitWrongGuesses(services, userId, () => findRedeemable(services, userId, code));
+  const plan = await services.db.plan.findUniqueOrThrow({ where: { id: found.planId } });
+  return { plan, ...outcomeOf(found) };
 }
 
-async function findOffer(
-  services: Pick<Services, 'db' | 'rateLimits' | 'secrets'> & { ownAddresses: OwnAddresses },
-  userId: string,
-  code: string,
-): Promise<Eligibility> {
-  const [offer] = await readEligibility(services.db, [{ userId, lookups: lookupsOf(services, code) }]);
-  if (!offer) throw new Error('there is no offer for the wish');
-  const refusal = dailyRefusal(offer.wrongGuesses, offer.now) ?? refusalOf(offer);
-  if (refusal?.code === 'CODE_NOT_FOUND') await countWrongGuess(services, userId);
+async function findRedeemable(services: PreviewServices, userId: string, code: string): Promise<FoundCode> {
+  const [read] = await readEligibility(services.db, [{ userId, lookups: lookupsOf(services, code) }]);
+  const eligibility = required(read, 'eligibility of the request');
+  const tooManyGuesses = dailyRefusal(eligibility.wrongGuesses, eligibility.now);
+  if (tooManyGuesses) throw tooManyGuesses;
+  if (eligibility.codeId === null) {
+    await countWrongGuess(services, userId);
+    throw new RedemptionError('CODE_NOT_FOUND');
+  }
+  const refusal = refusalOf(eligibility);
   if (refusal) throw refusal;
-  return offer;
+  return eligibility;
 }
 
 async function countWrongGuess(
@@ -57,9 +68,9 @@ async function countWrongGuess(
   await penalizeGuess(services, userId);
 }
 
-function outcomeOf(offer: Eligibility): Omit<RedemptionPreview, 'plan'> {
-  const { live, unitTime, quantity, now } = offer;
-  const after = live ? extendSubscription(live, offer, now) : beginSubscription('', offer, now);
+function outcomeOf(code: FoundCode): Omit<RedemptionOutcome, 'plan'> {
+  const { live, unitTime, quantity, now } = code;
+  const after = live ? extendSubscription(live, code, now) : beginSubscription(uuidv7(), code, now);
   const { startsAt, expiresAt, trafficLimit } = after;
   return {
     unitTime,
@@ -68,6 +79,6 @@ function outcomeOf(offer: Eligibility): Omit<RedemptionPreview, 'plan'> {
     startsAt,
     expiresAt,
     trafficLimit,
-    isNew: !offer.hasCountedOrder,
+    isNew: isFirstOrder(code),
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Order } from '../../../generated/prisma/client.ts';
-import type { Coalescer } from '../../../platform/concurrency/coalescer.ts';
+import type { Admission } from '../../../platform/concurrency/admission.ts';
 import { violatedConstraint } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkInput } from '../../../platform/input.ts';
@@ -10,8 +10,7 @@ import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { lookupsOf } from '../code/code-vault.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
-import type { AcceptedOrder, RedemptionRequest } from './accept-orders.ts';
-import { pinOrder } from './pin-order.ts';
+import type { OrderCoalescers } from './order-coalescers.ts';
 import { limitWrongGuesses, penalizeGuess } from './wrong-guesses.ts';
 
 const RedeemInput = z.object({
@@ -19,50 +18,56 @@ const RedeemInput = z.object({
   idempotencyKey: z.string().min(1, 'must not be empty').max(64, 'must have at most 64 characters').nullish(),
 });
 
-/** What redeeming needs: beside the services, what gathers the wishes of many users into few transactions. */
-export type RedeemServices = Pick<Services, 'db' | 'log' | 'rateLimits' | 'redis' | 'secrets'> & {
-  ownAddresses: OwnAddresses;
-  acceptances: Coalescer<RedemptionRequest, AcceptedOrder>;
-  dispatches: Coalescer<Order, Order>;
-  /** False in tests only: what must hold, holds without the lock. */
-  redemptionLock: boolean;
-};
+export type RedeemServices = Pick<Services, 'db' | 'log' | 'rateLimits' | 'redis' | 'secrets'> &
+  Pick<OrderCoalescers, 'acceptCoalescer' | 'dispatchCoalescer'> & {
+    guessAdmission: Admission;
+    ownAddresses: OwnAddresses;
+    /** False only in tests, which prove that correctness does not depend on the lock. */
+    redemptionLock: boolean;
+  };
 
-interface Wish {
+interface NormalizedRequest {
   userId: string;
+  /** In normal form. */
   code: string;
   idempotencyKey: string | null;
 }
 
 /**
- * Spends one use of a code, and orders its plan. The order is PAID when it comes back, and activates shortly after.
+ * Reserves one use of a code and creates an order for its plan. The returned order is PAID; a job
+ * activates it shortly after.
  *
- * Asking again with the same idempotency key, or while the order is PAID, answers with the same order.
+ * Idempotent: calls with the same idempotency key, or while the order is PAID, return the same
+ * order.
  *
  * @throws RedemptionError each of its codes
- * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED; SERVICE_UNAVAILABLE when nothing was promised, or what was
- *   promised will be kept: trying again is safe
+ * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED; SERVICE_UNAVAILABLE if there is no order, or
+ *   one that will still be activated, so retrying is safe
  */
 export async function redeemCode(
   services: RedeemServices,
   { userId, input }: { userId: string; input: z.input<typeof RedeemInput> },
 ): Promise<Order> {
   const { code: typed, idempotencyKey = null } = checkInput(RedeemInput, input);
-  const wish: Wish = { userId, code: normalizeCode(typed, 'input.code'), idempotencyKey };
-  const known = await findByKey(services, wish);
+  const request: NormalizedRequest = { userId, code: normalizeCode(typed, 'input.code'), idempotencyKey };
+  const known = await findByKey(services, request);
   if (known) return known;
   return limitWrongGuesses(services, userId, () =>
-    withRedemptionLock(services, wish, () => accept(services, wish)),
+    withRedemptionLock(services, request, () => accept(services, request)),
   );
 }
 
-/** The order of an earlier call with the same key; null when there was none, or it was closed. */
+/**
+ * The order of an earlier call with the same key; null if no call used it or the order was closed.
+ *
+ * @throws RedemptionError IDEMPOTENCY_KEY_REUSED if it is for another code
+ */
 async function findByKey(
   services: RedeemServices,
-  { userId, code, idempotencyKey }: Wish,
+  { userId, code, idempotencyKey }: NormalizedRequest,
 ): Promise<Order | null> {
   if (idempotencyKey === null) return null;
-  // Only with the status as a literal is the partial index used: as a parameter, every order would be looked at.
+  // The status must be a literal: PostgreSQL does not use the partial index with a parameter.
   const [found] = await services.db.$queryRaw<{ id: string; lookup: string }[]>`
     SELECT o.id, encode(c.lookup, 'hex') AS lookup
     FROM orders o JOIN redemption_codes c ON c.id = o.code_id
@@ -73,10 +78,10 @@ async function findByKey(
   return order && pinOrder(services, order);
 }
 
-/** The lock saves others the trouble of trying; whether a code may be redeemed is decided without it. */
+/** The lock only saves duplicate work; correctness does not depend on it. */
 function withRedemptionLock<Result>(
   { redis, log, redemptionLock }: RedeemServices,
-  { userId, code }: Wish,
+  { userId, code }: NormalizedRequest,
   work: () => Promise<Result>,
 ): Promise<Result> {
   if (!redemptionLock) return work();
@@ -84,23 +89,20 @@ function withRedemptionLock<Result>(
   return withLock(redis, `redemption_lock:${userId}:${code}`, { onHeld, log }, work);
 }
 
-async function accept(services: RedeemServices, wish: Wish): Promise<Order> {
-  const { userId, code, idempotencyKey } = wish;
+async function accept(services: RedeemServices, request: NormalizedRequest): Promise<Order> {
+  const { userId, code, idempotencyKey } = request;
+  const lookups = lookupsOf(services, code);
   try {
-    const { order, isNewOrder } = await services.acceptances.add({
-      userId,
-      idempotencyKey,
-      lookups: lookupsOf(services, code),
-    });
-    return isNewOrder ? await services.dispatches.add(order) : await joinOrder(services, order);
+    const { order, isCreated } = await services.acceptCoalescer.add({ userId, idempotencyKey, lookups });
+    return isCreated ? await services.dispatchCoalescer.add(order) : await joinOrder(services, order);
   } catch (error) {
     if (error instanceof RedemptionError && error.code === 'CODE_NOT_FOUND')
       await penalizeGuess(services, userId);
-    return findAfterRace(services, wish, error);
+    return findAfterRace(services, request, error);
   }
 }
 
-/** Answers with the order of another call. */
+/** Returns an order that another call created. */
 async function joinOrder(services: RedeemServices, order: Order): Promise<Order> {
   const joined = await pinOrder(services, order);
   if (!joined) throw new PlatformError('SERVICE_UNAVAILABLE');
@@ -108,13 +110,34 @@ async function joinOrder(services: RedeemServices, order: Order): Promise<Order>
 }
 
 /**
- * Of two calls at once with one key, one makes the order; the other meets the unique index, or finds the code redeemed
- * when the order has been activated meanwhile, and answers with its order.
+ * Pins an order because a second call returns it: if the first call then fails to enqueue it, its
+ * clean-up must not close it, and the reconciler activates it instead.
+ *
+ * @returns the current order; null if it has already been closed
  */
-async function findAfterRace(services: RedeemServices, wish: Wish, error: unknown): Promise<Order> {
+async function pinOrder({ db }: Pick<Services, 'db'>, order: Order): Promise<Order | null> {
+  if (order.status !== 'PAID' || order.isPinned) return order;
+  const { id } = order;
+  const [pinned] = await db.order.updateManyAndReturn({
+    where: { id, status: 'PAID' },
+    data: { isPinned: true },
+  });
+  return pinned ?? db.order.findUnique({ where: { id, status: { not: 'CLOSED' } } });
+}
+
+/**
+ * Of two concurrent calls with one key, one creates the order. The other violates the unique index,
+ * or gets CODE_ALREADY_REDEEMED if the order has been activated meanwhile; it then returns that
+ * order.
+ */
+async function findAfterRace(
+  services: RedeemServices,
+  request: NormalizedRequest,
+  error: unknown,
+): Promise<Order> {
   const isRedeemed = error instanceof RedemptionError && error.code === 'CODE_ALREADY_REDEEMED';
   if (!isRedeemed && violatedConstraint(error) !== 'orders_idempotency_key_key') throw error;
-  const order = await findByKey(services, wish);
+  const order = await findByKey(services, request);
   if (!order) throw error;
   return order;
 }

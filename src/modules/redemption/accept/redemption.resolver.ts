@@ -5,20 +5,21 @@ import { CurrentUser, SignedIn } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { getSubscription } from '../../subscription/get-subscription.ts';
 import { UserSubscription } from '../../subscription/subscription.types.ts';
-import { RedeemCodeInput, RedemptionPreview } from '../code/redemption.types.ts';
 import { Order } from '../order/order.types.ts';
-import { type RedemptionPreview as Preview, previewRedemption } from './preview-redemption.ts';
+import { previewRedemption, type RedemptionOutcome } from './preview-redemption.ts';
 import { redeemCode } from './redeem-code.ts';
+import { RedeemCodeInput, RedemptionPreview } from './redemption.types.ts';
 
 @Resolver(() => RedemptionPreview)
 export class RedemptionResolver {
   @SignedIn()
   @Mutation(() => Order, {
     description:
-      'Spends one use of a code and orders its plan, which is active a moment later: see orderStatusChanged.',
+      'Reserves one use of a code and creates an order for its plan. The order is usually activated within a second: watch it with `orderStatusChanged`.',
   })
   redeemCode(
-    @Arg('input', () => RedeemCodeInput, { description: 'The code.' }) input: RedeemCodeInput,
+    @Arg('input', () => RedeemCodeInput, { description: 'The code and an optional idempotency key.' })
+    input: RedeemCodeInput,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<OrderRow> {
@@ -26,9 +27,13 @@ export class RedemptionResolver {
   }
 
   @SignedIn()
-  @Query(() => RedemptionPreview, { nullable: true, description: 'What redeeming the code would do.' })
+  @Query(() => RedemptionPreview, {
+    nullable: true,
+    description:
+      'Shows the outcome of redeeming a code without using it. Fails with the same errors as `redeemCode`.',
+  })
   previewRedemption(
-    @Arg('code', () => String, { description: 'As it was typed.' }) typed: string,
+    @Arg('code', () => String, { description: 'The code as typed.' }) typed: string,
     @CurrentUser() { userId }: UserCaller,
     @Ctx() context: Context,
   ): Promise<RedemptionPreview> {
@@ -37,9 +42,12 @@ export class RedemptionResolver {
 
   @FieldResolver(() => UserSubscription, {
     nullable: true,
-    description: 'The subscription that would be extended; null when a new one would begin.',
+    description: 'The subscription that would be extended; null if a new one would start.',
   })
-  extendedSubscription(@Root() preview: Preview, @Ctx() context: Context): Promise<UserSubscription | null> {
-    return getSubscription(context, preview.extendedSubscriptionId);
+  extendedSubscription(
+    @Root() { extendedSubscriptionId }: RedemptionOutcome,
+    @Ctx() context: Context,
+  ): Promise<UserSubscription | null> {
+    return getSubscription(context, extendedSubscriptionId);
   }
 }

@@ -3,6 +3,7 @@ import { databaseNow } from '../../../platform/database/clock.ts';
 import { type Transaction, violatedConstraint } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
+import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
@@ -10,27 +11,36 @@ import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
 import { queueOrders } from './dispatch-orders.ts';
+import {
+  AcceptedSoFar,
+  type FoundCode,
+  hasCountedOrderSql,
+  isExhausted,
+  isFirstOrder,
+  USES_LEFT,
+} from './eligibility.ts';
 
-const MOST_ORDERS = 100;
+const MAX_ORDERS = 100;
 
 /**
- * Accepts FAILED orders once more, all or none: a use of each code is reserved again, `isNew` decided again, and the
- * orders are queued. Audited.
+ * Accepts FAILED orders again, all or none: reserves one use of each code, decides `isNew` again by
+ * the rules of an acceptance, and enqueues the orders. Audited.
  *
- * @returns the orders in the order of the ids, PAID
- * @throws PlatformError NOT_FOUND; BAD_USER_INPUT for one that is not FAILED, or more than 100
- * @throws RedemptionError CODE_EXHAUSTED when the code has no use left, CODE_ALREADY_REDEEMED when its redeemer has
- *   another order for it
+ * @returns the orders, now PAID, in the order of `ids`
+ * @throws PlatformError NOT_FOUND; BAD_USER_INPUT for orders that are not FAILED, no ids, or over
+ *   100
+ * @throws RedemptionError CODE_EXHAUSTED if the code has no uses left; CODE_ALREADY_REDEEMED if the
+ *   redeemer has another order for the code
  */
 export async function retryOrders(
   services: Pick<Services, 'db' | 'redis' | 'jobs' | 'log'>,
   { actorId, ids }: { actorId: string; ids: readonly string[] },
 ): Promise<Order[]> {
   const orderIds = [...new Set(ids.map((id) => checkId(id, 'ids')))];
-  if (orderIds.length === 0 || orderIds.length > MOST_ORDERS) {
+  if (orderIds.length === 0 || orderIds.length > MAX_ORDERS) {
     throw new PlatformError('BAD_USER_INPUT', {
       field: 'ids',
-      message: `ids: must have 1 to ${MOST_ORDERS} entries`,
+      message: `ids: must have 1 to ${MAX_ORDERS} entries`,
     });
   }
   const orders = await services.db
@@ -39,9 +49,12 @@ export async function retryOrders(
       const isSecond = violatedConstraint(error) === 'orders_one_per_code_key';
       throw isSecond ? new RedemptionError('CODE_ALREADY_REDEEMED') : error;
     });
-  // Closing them, as dispatching would, loses them for good: without the queue they are the reconciler's.
+  // Unlike in dispatchOrders, closing them would lose them for good; the reconciler activates them.
   await queueOrders(services, orders).catch((err: unknown) =>
-    services.log.warn({ err }, 'orders could not be queued; the reconciler goes on with them'),
+    services.log.warn(
+      { err, orders: orders.length },
+      'failed to enqueue retried orders, leaving them to the reconciler',
+    ),
   );
   return orders;
 }
@@ -53,15 +66,24 @@ async function acceptAgain(
   const owners = await lockOrderOwners(tx, orderIds);
   await lockOrders(tx, orderIds);
   const failed = await readFailed(tx, orderIds);
-  // A merge has given one of them to somebody else meanwhile, who is not locked.
+  // A concurrent merge gave one of the orders to another user, who is not locked.
   if (failed.some(({ userId }) => !owners.has(userId))) throw new PlatformError('SERVICE_UNAVAILABLE');
   await lockCodes(
     tx,
     failed.map(({ codeId }) => codeId),
   );
+  const retries = decideRetries(failed, await readFacts(tx, orderIds));
+  await changeUses(
+    tx,
+    retries.map(({ codeId }) => ({ codeId, reserved: 1, used: 0 })),
+  );
+  const nextAttemptAt = new Date((await databaseNow(tx)).getTime() + QUEUE_HEAD_START_MS);
   const orders: Order[] = [];
-  for (const order of failed) orders.push(await acceptOne(tx, order));
-  for (const { id } of orders) await recordAudit(tx, { action: 'retryOrders', actorId, targetId: id });
+  for (const { id, isNew } of retries) {
+    const paid = { status: 'PAID', failureCode: null, finishedAt: null, attempts: 0 } as const;
+    orders.push(await tx.order.update({ where: { id }, data: { ...paid, isNew, nextAttemptAt } }));
+    await recordAudit(tx, { action: 'retryOrders', actorId, targetId: id });
+  }
   return orders;
 }
 
@@ -81,22 +103,33 @@ async function readFailed(tx: Transaction, orderIds: readonly string[]): Promise
   });
 }
 
-async function acceptOne(tx: Transaction, { id, codeId, redeemedById }: Order): Promise<Order> {
-  const code = await tx.redemptionCode.findUniqueOrThrow({ where: { id: codeId } });
-  if (code.maxUses !== null && code.usedCount + code.reservedCount >= code.maxUses) {
-    throw new RedemptionError('CODE_EXHAUSTED');
-  }
-  await changeUses(tx, [{ codeId, reserved: 1, used: 0 }]);
-  const counted = await tx.order.count({ where: { redeemedById, status: { in: ['PAID', 'FINISHED'] } } });
-  return tx.order.update({
-    where: { id },
-    data: {
-      status: 'PAID',
-      failureCode: null,
-      finishedAt: null,
-      attempts: 0,
-      isNew: counted === 0,
-      nextAttemptAt: new Date((await databaseNow(tx)).getTime() + QUEUE_HEAD_START_MS),
-    },
+type RetryFacts = Pick<FoundCode, 'codeId' | 'usesLeft' | 'hasCountedOrder'>;
+
+/**
+ * Reads the facts of an acceptance that a retry depends on. Unlike an acceptance, a retry does not
+ * depend on the current state of code and plan: the order has its own copy of the terms.
+ *
+ * @returns the facts by order id
+ */
+async function readFacts(tx: Transaction, orderIds: readonly string[]): Promise<Map<string, RetryFacts>> {
+  const rows = await tx.$queryRaw<(RetryFacts & { id: string })[]>`
+    SELECT o.id, o.code_id AS "codeId", ${USES_LEFT} AS "usesLeft",
+      ${hasCountedOrderSql('o.user_id')} AS "hasCountedOrder"
+    FROM orders o JOIN redemption_codes c ON c.id = o.code_id
+    WHERE o.id = ANY(${[...orderIds]}::uuid[])`;
+  return new Map(rows.map(({ id, ...facts }) => [id, facts]));
+}
+
+/** @throws RedemptionError CODE_EXHAUSTED */
+function decideRetries(
+  orders: readonly Order[],
+  factsById: ReadonlyMap<string, RetryFacts>,
+): { id: string; codeId: string; isNew: boolean }[] {
+  const accepted = new AcceptedSoFar();
+  return orders.map((order) => {
+    const facts = accepted.correct(order.userId, required(factsById.get(order.id), 'facts of the order'));
+    if (isExhausted(facts)) throw new RedemptionError('CODE_EXHAUSTED');
+    accepted.add(order);
+    return { id: order.id, codeId: order.codeId, isNew: isFirstOrder(facts) };
   });
 }

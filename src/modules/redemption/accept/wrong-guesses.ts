@@ -1,4 +1,4 @@
-import { createAdmission } from '../../../platform/concurrency/admission.ts';
+import type { Admission } from '../../../platform/concurrency/admission.ts';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
@@ -6,54 +6,56 @@ import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { countedAddress, type OwnAddresses } from '../../network/server/own-addresses.ts';
 
-/** A wrong guess is an answer CODE_NOT_FOUND, and nothing else. */
-const BY_USER: RateLimit = { name: 'wrong-code', points: 10, durationSeconds: 600 };
-const BY_ADDRESS: RateLimit = { name: 'wrong-code-from', points: 100, durationSeconds: 600 };
+/*
+ * Limits on guessing codes. Only CODE_NOT_FOUND counts as a wrong guess, from redeemCode and
+ * previewRedemption together.
+ */
+const PER_USER: RateLimit = { name: 'wrong-code', points: 10, durationSeconds: 600 };
+const PER_ADDRESS: RateLimit = { name: 'wrong-code-from', points: 100, durationSeconds: 600 };
 
-/** Kept in PostgreSQL, which a flushed Redis does not make forget. */
-const WRONG_GUESSES_A_DAY = 100;
+/** Per user and UTC day, counted in PostgreSQL so that it survives a flush of Redis. */
+const MAX_PER_DAY = 100;
 
 type GuessServices = Pick<Services, 'rateLimits'> & { ownAddresses: OwnAddresses };
 
-const turns = createAdmission();
-
 /**
- * Evaluates a guess while the user, and his address, may be wrong once more. Of many at once no more are under way
- * than may still be wrong, so that none beyond the limits is evaluated in this process, right ones included.
+ * Evaluates a guess if the user and their address have wrong guesses left. Concurrent guesses wait:
+ * never more are in flight than wrong guesses are left, so none beyond the limit is evaluated in
+ * this process, not even a right one.
  *
- * @throws PlatformError RATE_LIMITED when the user, or his address, has guessed wrong too often lately
+ * @throws PlatformError RATE_LIMITED if the user or the address has no wrong guesses left
  */
 export async function limitWrongGuesses<Result>(
-  services: GuessServices,
+  services: GuessServices & { guessAdmission: Admission },
   userId: string,
   evaluate: () => Promise<Result>,
 ): Promise<Result> {
-  const { rateLimits } = services;
+  const { rateLimits, guessAdmission } = services;
   const address = await countedAddress(services);
-  return turns.take(
+  return guessAdmission.take(
     `user:${userId}`,
-    () => rateLimits.ensure(BY_USER, userId),
+    () => rateLimits.ensure(PER_USER, userId),
     () =>
       address === null
         ? evaluate()
-        : turns.take(`address:${address}`, () => rateLimits.ensure(BY_ADDRESS, address), evaluate),
+        : guessAdmission.take(`address:${address}`, () => rateLimits.ensure(PER_ADDRESS, address), evaluate),
   );
 }
 
 /**
- * Counts a wrong guess where limits are shared; the count of the day is written by `recordWrongGuesses`.
+ * Counts a wrong guess against the limits in Redis. `recordWrongGuesses` counts it for the day.
  *
- * @throws PlatformError RATE_LIMITED when it is one too many: other processes count as well
+ * @throws PlatformError RATE_LIMITED if guesses in other processes have exceeded a limit meanwhile
  */
 export async function penalizeGuess(services: GuessServices, userId: string): Promise<void> {
   const address = await countedAddress(services);
   await Promise.all([
-    services.rateLimits.consume(BY_USER, userId),
-    address !== null && services.rateLimits.consume(BY_ADDRESS, address),
+    services.rateLimits.consume(PER_USER, userId),
+    address !== null && services.rateLimits.consume(PER_ADDRESS, address),
   ]);
 }
 
-/** Adds one wrong guess of today for each of these users, one of them as often as he has guessed. */
+/** @param userIds the user of each wrong guess; may contain duplicates */
 export async function recordWrongGuesses(
   tx: Pick<Transaction, '$executeRaw'>,
   userIds: readonly string[],
@@ -67,9 +69,11 @@ export async function recordWrongGuesses(
     ON CONFLICT (user_id, day) DO UPDATE SET count = wrong_guesses.count + excluded.count`;
 }
 
-/** The refusal for a user who has guessed wrong so often on this day (UTC); null as long as he may go on. */
+/**
+ * RATE_LIMITED until midnight UTC once the user has used up the day's wrong guesses; null before.
+ */
 export function dailyRefusal(wrongGuesses: number, now: Date): InstanceType<typeof PlatformError> | null {
-  if (wrongGuesses < WRONG_GUESSES_A_DAY) return null;
+  if (wrongGuesses < MAX_PER_DAY) return null;
   const midnight = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1);
   return new PlatformError('RATE_LIMITED', {
     retryAfterSeconds: Math.ceil((midnight - now.getTime()) / SECOND_MS),

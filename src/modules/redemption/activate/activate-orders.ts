@@ -1,54 +1,97 @@
 import { type Order, Prisma } from '../../../generated/prisma/client.ts';
+import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
-import type { Transaction } from '../../../platform/database/database.ts';
+import { isOutage, type Transaction } from '../../../platform/database/database.ts';
+import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockOrderOwners, lockOrders, lockSubscriptionsWhere } from '../../kernel/locks.ts';
 import { isOpenSql } from '../../subscription/subscription-status.ts';
 import { announceOrders } from '../order/announce-orders.ts';
+import { ORDER_COLUMNS } from '../order/read-watched-orders.ts';
 import { decideActivations, type OpenSubscription, type PaidOrder } from './decide-activations.ts';
+import { failAttempt } from './fail-attempt.ts';
 import { writeActivations } from './write-activations.ts';
 
 type ActivateServices = Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'>;
 
-/** An order that has come to its end by this. */
-type Ended = Pick<Order, 'id' | 'orderNo' | 'userId' | 'planId'>;
-
-/** An order has changed hands between the reading of its owner and its lock. */
-class OwnerChanged extends Error {}
-
-/** A merge is over quickly, and the order is then somebody else's for good. */
-const OWNER_ATTEMPTS = 5;
+/**
+ * Coalesces the orders that this process activates, from the queue and from the reconciler alike.
+ *
+ * @param maxSize most orders in one transaction
+ */
+export function createActivations(
+  services: ActivateServices,
+  { maxSize }: { maxSize: number },
+): Coalescer<string, void> {
+  return createCoalescer<string, void>({
+    maxSize,
+    run: async (orderIds) => {
+      await activateOrders(services, [...new Set(orderIds)]);
+      return orderIds.map(() => ({ status: 'fulfilled', value: undefined }));
+    },
+    failTogether: isOutage,
+    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
+  });
+}
 
 /**
- * Brings PAID orders to their end, all in one interactive transaction: the subscription granted or extended, the
- * redemption recorded, the order FINISHED and the promised use turned into a used one; or the order FAILED with its
- * reason and the use given back. An order that is not PAID any more is left alone, so any number of deliveries of the
- * same order, at once or one after another, is as good as one.
+ * Activates one order, in a transaction with others that are waiting. An order whose activation
+ * fails stays PAID and is retried; a bug counts against it and makes it FAILED the fifth time.
  *
- * Afterwards, outside of the transaction, caches are cleared and watchers woken.
+ * @throws the outage or the bug that prevented the activation
+ */
+export async function activateOrder(
+  services: ActivateServices & { activations: Coalescer<string, void> },
+  orderId: string,
+): Promise<void> {
+  try {
+    await services.activations.add(orderId);
+  } catch (error) {
+    // Neither an outage nor overload is caused by the order.
+    const isTransient = isOutage(error) || error instanceof PlatformError;
+    if (!isTransient) await failAttempt(services, orderId);
+    throw error;
+  }
+}
+
+type EndedOrder = Pick<Order, 'id' | 'orderNo' | 'userId' | 'planId'>;
+
+/** An order changed owner between the read of its owner and its lock. */
+class OwnerChanged extends Error {}
+
+/** Orders rarely change owner: only in a merge, and then for good. */
+const MAX_OWNER_ATTEMPTS = 5;
+
+/**
+ * Finishes or fails PAID orders, all in one interactive transaction. A finished order starts or
+ * extends the subscription, gets a redemption record, and turns its reserved use into a redeemed
+ * one. A failed order gets its failure code, and its reserved use is released.
+ *
+ * Idempotent: orders that are no longer PAID are skipped, so duplicate and concurrent deliveries
+ * have no effect. Caches are invalidated and watchers woken after the commit.
  */
 export async function activateOrders(services: ActivateServices, orderIds: readonly string[]): Promise<void> {
   const { db, log } = services;
-  const ended = await withRetry(() => withOwners(() => db.$transaction((tx) => activateAll(tx, orderIds))), {
-    log,
-    budgetMs: 1_000,
-  });
+  const ended = await withRetry(
+    () => retryOnOwnerChange(() => db.$transaction((tx) => activateAll(tx, orderIds))),
+    { log, budgetMs: 1_000 },
+  );
   await crashPoint('activateOrders.afterCommit');
   await announceOrders(services, ended);
 }
 
-async function withOwners<Result>(work: () => Promise<Result>): Promise<Result> {
+async function retryOnOwnerChange<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof OwnerChanged) || attempt === OWNER_ATTEMPTS) throw error;
+      if (!(error instanceof OwnerChanged) || attempt === MAX_OWNER_ATTEMPTS) throw error;
     }
   }
 }
 
-async function activateAll(tx: Transaction, orderIds: readonly string[]): Promise<Ended[]> {
+async function activateAll(tx: Transaction, orderIds: readonly string[]): Promise<EndedOrder[]> {
   const owners = await lockOrderOwners(tx, orderIds);
   await lockOrders(tx, orderIds);
   const orders = await readPaidOrders(tx, orderIds);
@@ -57,19 +100,16 @@ async function activateAll(tx: Transaction, orderIds: readonly string[]): Promis
   if (!first) return [];
   await crashPoint('activateOrders.afterLocks');
   const open = await lockOpenSubscriptions(tx, orders);
-  const plan = decideActivations(orders, open, first.now);
-  await writeActivations(tx, plan);
+  const decisions = decideActivations(orders, open, first.now);
+  await writeActivations(tx, decisions);
   await crashPoint('activateOrders.beforeCommit');
-  return [...plan.finished, ...plan.failed];
+  return [...decisions.finished, ...decisions.failed];
 }
 
-/** Looks up each order's user, whatever the statistics say: an EXISTS may read all redemptions into a hash. */
+/** The subqueries use LIMIT: PostgreSQL may run an EXISTS by hashing all redemptions. */
 function readPaidOrders(tx: Transaction, orderIds: readonly string[]): Promise<PaidOrder[]> {
   return tx.$queryRaw<PaidOrder[]>`
-    SELECT tessera_now() AS now, o.id, o.order_no AS "orderNo", o.type::text, o.status::text, o.redeemed_by_id AS "redeemedById",
-      o.user_id AS "userId", o.code_id AS "codeId", o.batch_id AS "batchId", o.plan_id AS "planId",
-      o.unit_time::text AS "unitTime", o.quantity, o.traffic_limit AS "trafficLimit",
-      o.reset_cycle::text AS "resetCycle", o.code_hint AS "codeHint",
+    SELECT tessera_now() AS now, ${ORDER_COLUMNS},
       u.enabled AND u.deleted_at IS NULL AS "ownerIsActive",
       p.deleted_at IS NOT NULL AS "planIsDeleted", p.quota,
       coalesce(
@@ -83,7 +123,10 @@ function readPaidOrders(tx: Transaction, orderIds: readonly string[]): Promise<P
     ORDER BY o.id`;
 }
 
-/** Those that are not closed, also when their time is over: they must be swept before new ones can take their place. */
+/**
+ * Includes expired ones that no sweep has closed yet: they must be closed before new ones can
+ * start.
+ */
 async function lockOpenSubscriptions(
   tx: Transaction,
   orders: readonly PaidOrder[],

@@ -3,122 +3,115 @@ import type { Order } from '../../../generated/prisma/client.ts';
 import { newCredentials } from '../../subscription/credentials.ts';
 import { beginSubscription, extendSubscription, type GrantedSubscription } from '../../subscription/grant.ts';
 
-/** Why an order that was accepted is not activated after all: only what must not be. */
+/** Why an accepted order fails. Changes to its code or plan after acceptance are no reason. */
 export type ActivationRefusal =
   | 'CODE_ALREADY_REDEEMED'
   | 'QUOTA_EXCEEDED'
   | 'ACCOUNT_DISABLED'
   | 'PLAN_NOT_AVAILABLE';
 
-/** A PAID order, and what decides about it, read under its locks. */
+/** A PAID order with the facts that decide its activation, read under the locks. */
 export interface PaidOrder extends Order {
-  /** When it was read, by PostgreSQL's clock. */
+  /** When the facts were read, by PostgreSQL's clock. */
   now: Date;
   ownerIsActive: boolean;
   planIsDeleted: boolean;
   quota: number | null;
-  /** Whether its owner or its redeemer has redeemed the code already. */
+  /** Whether the owner or the redeemer already has a redemption record for the code. */
   isRedeemed: boolean;
+  /** All subscriptions to the plan that the owner has or had. */
   subscriptionsEver: number;
 }
 
-/** The subscription of a plan that would be extended, and those whose time is over but that nobody has swept yet. */
+/** A subscription in status ACTIVE or EXHAUSTED, even if it has expired and awaits the sweep. */
 export type OpenSubscription = GrantedSubscription & { userId: string; planId: string };
 
-/** What a batch of activations will write. */
+type NewSubscription = OpenSubscription & { token: string; credential: string };
+
+/** The writes that a group of activations comes down to. */
 export interface ActivationDecisions {
   now: Date;
-  /** Ids of subscriptions that make room for new ones. */
+  /** Ids of open subscriptions to close because they have expired. */
   expired: string[];
-  begun: (GrantedSubscription & { userId: string; planId: string; token: string; credential: string })[];
+  begun: NewSubscription[];
   extended: GrantedSubscription[];
   finished: (PaidOrder & { subscriptionId: string; redemptionId: string })[];
   failed: (PaidOrder & { failureCode: ActivationRefusal })[];
 }
 
-/** Where the orders of one user for one plan meet. */
+/** The live subscription of one user to one plan, as the orders decided so far leave it. */
 interface Slot {
   subscription: GrantedSubscription | null;
-  isBegunHere: boolean;
-  subscriptionsEver: number;
+  /** Whether an order of this group starts it. */
+  isBegun: boolean;
 }
 
+type GrantedSlot = Slot & { userId: string; planId: string; subscription: GrantedSubscription };
+
 /**
- * Decides what becomes of the orders, in the order of their ids: of two orders of one user and plan the second
- * builds on what the first has made.
+ * Decides the orders one after another: of two orders of one user for one plan, the second extends
+ * what the first started or extended.
+ *
+ * @param orders in ascending order of their ids
+ * @param open all open subscriptions of the orders' owners to the orders' plans
  */
 export function decideActivations(
   orders: readonly PaidOrder[],
   open: readonly OpenSubscription[],
   now: Date,
 ): ActivationDecisions {
-  const plan: ActivationDecisions = { now, expired: [], begun: [], extended: [], finished: [], failed: [] };
-  const slots = openSlots(open, plan);
+  const isExpired = ({ expiresAt }: OpenSubscription) => expiresAt !== null && expiresAt <= now;
+  const expired = open.filter(isExpired).map(({ id }) => id);
+  const decisions: ActivationDecisions = { now, expired, begun: [], extended: [], finished: [], failed: [] };
+  const live = open.filter((subscription) => !isExpired(subscription));
+  const slots = new Map<string, Slot>(
+    live.map((subscription) => [keyOf(subscription), { subscription, isBegun: false }]),
+  );
+  const granted = new Map<string, GrantedSlot>();
   const redeemed = new Set<string>();
-  const changed = new Map<string, { order: PaidOrder; slot: Slot }>();
   for (const order of orders) {
-    const key = `${order.userId}:${order.planId}`;
-    const slot = slots.get(key) ?? {
-      subscription: null,
-      isBegunHere: false,
-      subscriptionsEver: order.subscriptionsEver,
-    };
-    const refusal = refusalOf(order, slot, redeemed);
-    if (refusal) {
-      plan.failed.push({ ...order, failureCode: refusal });
+    const slot = slots.get(keyOf(order)) ?? { subscription: null, isBegun: false };
+    const failureCode = refusalOf(order, slot, redeemed);
+    if (failureCode) {
+      decisions.failed.push({ ...order, failureCode });
       continue;
     }
-    slots.set(key, grantTo(slot, order, now));
-    changed.set(key, { order, slot: slots.get(key) ?? slot });
-    for (const redeemer of [order.redeemedById, order.userId]) redeemed.add(`${redeemer}:${order.codeId}`);
-    plan.finished.push({
-      ...order,
-      subscriptionId: slots.get(key)?.subscription?.id ?? '',
-      redemptionId: uuidv7(),
-    });
+    const after = grantTo(slot, order, now);
+    slots.set(keyOf(order), after);
+    granted.set(keyOf(order), after);
+    for (const pair of redeemerCodePairs(order)) redeemed.add(pair);
+    decisions.finished.push({ ...order, subscriptionId: after.subscription.id, redemptionId: uuidv7() });
   }
-  for (const { order, slot } of changed.values()) collect(plan, order, slot);
-  return plan;
+  for (const { subscription, isBegun, userId, planId } of granted.values()) {
+    if (isBegun) decisions.begun.push({ ...subscription, userId, planId, ...newCredentials() });
+    else decisions.extended.push(subscription);
+  }
+  return decisions;
 }
 
-function openSlots(open: readonly OpenSubscription[], plan: ActivationDecisions): Map<string, Slot> {
-  const slots = new Map<string, Slot>();
-  for (const subscription of open) {
-    if (subscription.expiresAt !== null && subscription.expiresAt <= plan.now)
-      plan.expired.push(subscription.id);
-    else
-      slots.set(`${subscription.userId}:${subscription.planId}`, {
-        subscription,
-        isBegunHere: false,
-        subscriptionsEver: 0,
-      });
-  }
-  return slots;
-}
+const keyOf = ({ userId, planId }: { userId: string; planId: string }) => `${userId}:${planId}`;
 
-function refusalOf(order: PaidOrder, slot: Slot, redeemed: ReadonlySet<string>): ActivationRefusal | null {
-  const isRedeemedHere = [order.redeemedById, order.userId].some((id) =>
-    redeemed.has(`${id}:${order.codeId}`),
-  );
+/** A merge gives an order an owner other than its redeemer; neither may redeem the code again. */
+const redeemerCodePairs = ({ redeemedById, userId, codeId }: Order) =>
+  [redeemedById, userId].map((redeemerId) => `${redeemerId}:${codeId}`);
+
+/** @param redeemed pairs of redeemer and code that an earlier order of this group finished */
+function refusalOf(
+  order: PaidOrder,
+  { subscription }: Slot,
+  redeemed: ReadonlySet<string>,
+): ActivationRefusal | null {
   if (!order.ownerIsActive) return 'ACCOUNT_DISABLED';
-  if (order.isRedeemed || isRedeemedHere) return 'CODE_ALREADY_REDEEMED';
+  if (order.isRedeemed || redeemerCodePairs(order).some((pair) => redeemed.has(pair)))
+    return 'CODE_ALREADY_REDEEMED';
   if (order.planIsDeleted) return 'PLAN_NOT_AVAILABLE';
-  const isOverQuota =
-    slot.subscription === null && order.quota !== null && slot.subscriptionsEver >= order.quota;
+  const isOverQuota = subscription === null && order.quota !== null && order.subscriptionsEver >= order.quota;
   return isOverQuota ? 'QUOTA_EXCEEDED' : null;
 }
 
-function grantTo({ subscription, ...slot }: Slot, order: PaidOrder, now: Date): Slot {
-  if (subscription) return { ...slot, subscription: extendSubscription(subscription, order, now) };
-  return { ...slot, subscription: beginSubscription(uuidv7(), order, now), isBegunHere: true };
-}
-
-function collect(
-  plan: ActivationDecisions,
-  { userId, planId }: PaidOrder,
-  { subscription, isBegunHere }: Slot,
-): void {
-  if (!subscription) return;
-  if (!isBegunHere) plan.extended.push(subscription);
-  else plan.begun.push({ ...subscription, userId, planId, ...newCredentials() });
+function grantTo({ subscription, isBegun }: Slot, order: PaidOrder, now: Date): GrantedSlot {
+  const { userId, planId } = order;
+  if (!subscription)
+    return { userId, planId, subscription: beginSubscription(uuidv7(), order, now), isBegun: true };
+  return { userId, planId, subscription: extendSubscription(subscription, order, now), isBegun };
 }

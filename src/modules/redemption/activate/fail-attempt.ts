@@ -7,16 +7,17 @@ import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';
 
-/** An activation that a bug makes fail is tried so often. */
-const MOST_ATTEMPTS = 5;
+/** Activation attempts before a bug makes the order FAILED. Outages don't count. */
+const MAX_ATTEMPTS = 5;
 
-/** Seconds until the next attempt, by how many have failed. */
+/** Seconds until the next attempt, by the number of failed ones. */
 const BACKOFF_SECONDS = [1, 2, 4, 8] as const;
-const LONGEST_BACKOFF_SECONDS = 30;
+const MAX_BACKOFF_SECONDS = 30;
 
 /**
- * Writes down that a bug made an activation fail: the next attempt comes later and later, and the fifth failure makes
- * the order FAILED with ACTIVATION_FAILED and gives the use back. An order that is not PAID any more stays as it is.
+ * Persists that a bug made an activation fail and schedules the next attempt. The fifth failure
+ * makes the order FAILED with ACTIVATION_FAILED and releases its reserved use. Orders no longer
+ * PAID are skipped.
  */
 export async function failAttempt(
   services: Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'>,
@@ -34,8 +35,8 @@ async function countFailure(tx: Transaction, orderId: string): Promise<Order | n
   if (!order) return null;
   const now = await databaseNow(tx);
   const attempts = order.attempts + 1;
-  if (attempts >= MOST_ATTEMPTS) return giveUp(tx, { ...order, attempts }, now);
-  const seconds = BACKOFF_SECONDS[attempts - 1] ?? LONGEST_BACKOFF_SECONDS;
+  if (attempts >= MAX_ATTEMPTS) return giveUp(tx, { ...order, attempts }, now);
+  const seconds = BACKOFF_SECONDS[attempts - 1] ?? MAX_BACKOFF_SECONDS;
   const nextAttemptAt = new Date(now.getTime() + seconds * SECOND_MS);
   await tx.order.update({ where: { id: orderId }, data: { attempts, nextAttemptAt } });
   return null;

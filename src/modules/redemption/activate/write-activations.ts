@@ -4,16 +4,19 @@ import { lockCodes } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import type { ActivationDecisions } from './decide-activations.ts';
 
-/** Writes what was decided, each table in one statement, the codes last: their rows are the most wanted. */
-export async function writeActivations(tx: Transaction, plan: ActivationDecisions): Promise<void> {
-  await expireSubscriptions(tx, plan);
-  await beginSubscriptions(tx, plan);
-  await extendSubscriptions(tx, plan);
-  await endOrders(tx, plan);
-  await recordRedemptions(tx, plan);
+/**
+ * Writes the decisions, one statement per table. The codes come last, because their rows are the
+ * most contended: many users redeem one code.
+ */
+export async function writeActivations(tx: Transaction, decisions: ActivationDecisions): Promise<void> {
+  await expireSubscriptions(tx, decisions);
+  await beginSubscriptions(tx, decisions);
+  await extendSubscriptions(tx, decisions);
+  await endOrders(tx, decisions);
+  await recordRedemptions(tx, decisions);
   const uses = [
-    ...plan.finished.map(({ codeId }) => ({ codeId, reserved: -1, used: 1 })),
-    ...plan.failed.map(({ codeId }) => ({ codeId, reserved: -1, used: 0 })),
+    ...decisions.finished.map(({ codeId }) => ({ codeId, reserved: -1, used: 1 })),
+    ...decisions.failed.map(({ codeId }) => ({ codeId, reserved: -1, used: 0 })),
   ];
   await lockCodes(
     tx,
@@ -39,7 +42,7 @@ async function beginSubscriptions(tx: Transaction, { begun }: ActivationDecision
       token text, credential uuid)`;
 }
 
-/** Only what the grant changes: token and credential stay, or the customer's apps would stop working. */
+/** Keeps token and credential: the customer's apps are configured with them. */
 async function extendSubscriptions(tx: Transaction, { extended }: ActivationDecisions): Promise<void> {
   if (extended.length === 0) return;
   await tx.$executeRaw`
@@ -65,7 +68,7 @@ async function endOrders(tx: Transaction, { now, finished, failed }: ActivationD
     FROM json_to_recordset(${JSON.stringify(ends)}::json)
       AS v(id uuid, status "OrderStatus", "subscriptionId" uuid, "failureCode" text)
     WHERE o.id = v.id AND o.status = 'PAID'`;
-  if (ended !== ends.length) throw new Error('an order has changed under its lock');
+  if (ended !== ends.length) throw new Error('a locked PAID order changed its status');
 }
 
 async function recordRedemptions(tx: Transaction, { now, finished }: ActivationDecisions): Promise<void> {

@@ -1,28 +1,38 @@
 import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { isOutage } from '../../../platform/database/database.ts';
+import { createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
+import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
-import { type BatchTotals, readBatchTotals } from '../code/count-codes.ts';
-import { type CsvWish, makeCsvTokens } from './csv-link.ts';
+import { type BatchTotalsRow, readBatchTotals } from '../code/count-codes.ts';
+import { type CsvLink, makeCsvTokens } from './csv-link.ts';
 
-/** Gathers what a page of batches asks for each of them, so that it is one query. */
+/** Fields of a batch that a page of batches reads in one statement. */
 export interface BatchReads {
-  /** By the ids of batches. */
-  batchTotals: Coalescer<string, BatchTotals>;
-  csvTokens: Coalescer<CsvWish, string>;
+  /** By batch id. */
+  readBatchTotals: ReadCoalescer<BatchTotalsRow>;
+  /** Makes a token for the link. */
+  csvTokens: Coalescer<CsvLink, string>;
 }
 
-/** As many as a page has. */
-const READS_AT_ONCE = 100;
+/** The largest page. */
+const MAX_SIZE = 100;
 
 export function createBatchReads(services: Pick<Services, 'db' | 'secrets'>): BatchReads {
-  const limits = {
-    maxSize: READS_AT_ONCE,
-    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
-    failTogether: isOutage,
-  };
   return {
-    batchTotals: createCoalescer({ ...limits, run: (ids: string[]) => readBatchTotals(services.db, ids) }),
-    csvTokens: createCoalescer({ ...limits, run: (wishes: CsvWish[]) => makeCsvTokens(services, wishes) }),
+    readBatchTotals: createReadCoalescer((ids) => readBatchTotals(services.db, ids), { maxSize: MAX_SIZE }),
+    csvTokens: createCoalescer({
+      maxSize: MAX_SIZE,
+      overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
+      failTogether: isOutage,
+      run: (links: CsvLink[]) => makeCsvTokens(services, links),
+    }),
   };
+}
+
+export async function getBatchTotals(
+  { readBatchTotals }: Pick<BatchReads, 'readBatchTotals'>,
+  batchId: string,
+): Promise<BatchTotalsRow> {
+  return required(await readBatchTotals(batchId), 'totals of the batch');
 }

@@ -3,17 +3,18 @@ import type { Context } from '../../../context.ts';
 import type { RedemptionBatch as BatchRow } from '../../../generated/prisma/client.ts';
 import { getPlan } from '../../catalog/plan/get-plan.ts';
 import { Plan } from '../../catalog/plan/plan.types.ts';
+import { getBatchTotals } from './batch-reads.ts';
 import { BatchTotals, RedemptionBatch } from './code-batch.types.ts';
 import { csvUrl } from './csv-link.ts';
 
 @Resolver(() => RedemptionBatch)
 export class RedemptionBatchResolver {
-  @FieldResolver(() => Plan, { description: 'The plan that its codes grant.' })
+  @FieldResolver(() => Plan, { description: 'The plan that the codes of the batch grant.' })
   plan(@Root() { planId }: BatchRow, @Ctx() context: Context): Promise<Plan> {
     return getPlan(context, planId);
   }
 
-  @FieldResolver(() => Boolean, { description: 'Whether all of its codes are there.' })
+  @FieldResolver(() => Boolean, { description: 'Whether all codes of the batch exist.' })
   ready(@Root() { count, created }: BatchRow): boolean {
     return created === count;
   }
@@ -21,16 +22,16 @@ export class RedemptionBatchResolver {
   @FieldResolver(() => String, {
     nullable: true,
     description:
-      'Where its codes can be fetched as CSV: once, within five minutes, by whoever has this link. Null until it is ready.',
+      'A link to download the codes as CSV. It works once, within five minutes, and without signing in. Null until `ready`.',
   })
   csvUrl(@Root() batch: BatchRow, @Ctx() context: Context): Promise<string | null> {
     return csvUrl(context, batch);
   }
 
   @FieldResolver(() => BatchTotals, {
-    description: 'What has become of its codes. Counting takes the longer the more of them were redeemed.',
+    description: 'Counts of codes and uses. Slower for batches with many redemptions.',
   })
   totals(@Root() { id }: BatchRow, @Ctx() context: Context): Promise<BatchTotals> {
-    return context.batchTotals.add(id);
+    return getBatchTotals(context, id);
   }
 }

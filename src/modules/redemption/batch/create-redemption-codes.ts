@@ -3,30 +3,34 @@ import { databaseNow } from '../../../platform/database/clock.ts';
 import { type Transaction, violatedConstraint } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
+import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import type { SealedCode } from '../code/code-vault.ts';
-import { makeWay } from '../code/make-way.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
+import { releaseDeletedCodes } from '../code/release-deleted-codes.ts';
 import { fillBatchJob } from './fill-batch.job.ts';
+import { generateCodes, sealCodes } from './generate-codes.ts';
 import { insertCodes } from './insert-codes.ts';
-import { type BatchInput, checkNewBatch, macsOfWish, type NewBatch } from './new-batch.ts';
-import { drawCodes, sealCodes } from './seal-codes.ts';
+import { type BatchInput, checkNewBatch, type NewBatch, requestMacsOf } from './new-batch.ts';
 
-/** So many are there when the answer comes. */
-const CODES_AT_ONCE = 10_000;
+/** Codes that are generated before the call returns. */
+const CODES_IN_CALL = 10_000;
 
 type CreateServices = Pick<Services, 'db' | 'jobs' | 'log' | 'secrets'>;
 
 /**
- * Makes a batch of codes for one plan, audited. Its first 10,000 codes are there afterwards, imported ones all of them;
- * the others are made by a job, and found by the workers where the job is lost. The same idempotency key gives the
- * same batch.
+ * Creates a batch of codes for one plan, audited. Imported codes and the first 10,000 generated
+ * ones exist when it returns; a job generates the rest, and workers resume the batch if the job is
+ * lost.
  *
- * @param actorId the admin; null when the service itself makes them
- * @throws PlatformError BAD_USER_INPUT, also for an imported code that is there already; NOT_FOUND for the plan
- * @throws RedemptionError IDEMPOTENCY_KEY_REUSED when the key was used for something else
+ * Idempotent: calls with the same idempotency key return the same batch.
+ *
+ * @param actorId the admin; null if the call comes from the command line
+ * @throws PlatformError BAD_USER_INPUT, also if an imported code already exists; NOT_FOUND for the
+ *   plan
+ * @throws RedemptionError IDEMPOTENCY_KEY_REUSED if the key was used with other input
  */
 export async function createRedemptionCodes(
   services: CreateServices,
@@ -34,29 +38,29 @@ export async function createRedemptionCodes(
 ): Promise<RedemptionBatch> {
   const batch = checkNewBatch(input);
   const imported = batch.codes ? importedCodes(batch.codes) : null;
-  const macs = macsOfWish(services, batch, imported);
+  const macs = requestMacsOf(services, batch, imported);
   const known = await findByKey(services, { key: batch.idempotencyKey, macs });
   if (known) return known;
   const codes = imported
     ? await sealCodes(services, imported)
-    : await drawCodes(services, Math.min(batch.count ?? 0, CODES_AT_ONCE));
-  const writing: Writing = { actorId, batch, imported, codes, requestMac: macs[0] };
-  const made = await services.db
-    .$transaction((tx) => writeBatch(services, tx, writing), { timeout: 15_000 })
+    : await generateCodes(services, Math.min(batch.count ?? 0, CODES_IN_CALL));
+  const draft: Draft = { actorId, batch, imported, codes, requestMac: macs[0] };
+  const created = await services.db
+    .$transaction((tx) => writeBatch(services, tx, draft), { timeout: 15_000 })
     .catch(async (error: unknown) => {
       if (violatedConstraint(error) !== 'redemption_batches_idempotency_key_key') throw error;
       return findByKey(services, { key: batch.idempotencyKey, macs });
     });
-  if (!made) throw new Error('a batch is missing whose key was just taken');
-  if (made.created < made.count) await queueFilling(services, made.id);
-  return made;
+  const row = required(created, 'batch with the conflicting idempotency key');
+  if (row.created < row.count) await enqueueFill(services, row.id);
+  return row;
 }
 
 function importedCodes(typed: readonly string[]): string[] {
   const codes = typed.map((code, place) => normalizeCode(code, `input.codes.${place}`));
   const seen = new Set<string>();
   for (const [place, code] of codes.entries()) {
-    if (seen.has(code)) throw badInput(`codes.${place}`, 'stands in the list twice');
+    if (seen.has(code)) throw badInput(`codes.${place}`, 'occurs twice in the list');
     seen.add(code);
   }
   return codes;
@@ -67,7 +71,11 @@ function badInput(name: string, problem: string) {
   return new PlatformError('BAD_USER_INPUT', { field, message: `${field}: ${problem}` });
 }
 
-/** The batch of an earlier call with the same key, in whatever state it is by now; null when there was none. */
+/**
+ * The batch of an earlier call with the same key, whatever its state; null if no call used it.
+ *
+ * @throws RedemptionError IDEMPOTENCY_KEY_REUSED if that call had other input
+ */
 async function findByKey(
   { db }: Pick<Services, 'db'>,
   { key: idempotencyKey, macs }: { key: string | null; macs: readonly Buffer[] },
@@ -82,10 +90,10 @@ async function findByKey(
   return known;
 }
 
-interface Writing {
+interface Draft {
   actorId: string | null;
   batch: NewBatch;
-  /** In normal form. */
+  /** Codes to import, in normal form; null if codes are generated. */
   imported: readonly string[] | null;
   codes: readonly SealedCode[];
   requestMac: Buffer | undefined;
@@ -94,16 +102,16 @@ interface Writing {
 async function writeBatch(
   services: CreateServices,
   tx: Transaction,
-  { actorId, batch, imported, codes, requestMac }: Writing,
+  { actorId, batch, imported, codes, requestMac }: Draft,
 ): Promise<RedemptionBatch> {
   const { planId, codes: _typed, count, ...fields } = batch;
   const plan = await tx.plan.findUnique({ where: { id: checkId(planId, 'input.planId'), deletedAt: null } });
   if (!plan) throw new PlatformError('NOT_FOUND', { field: 'input.planId' });
   if (fields.expiresAt && fields.expiresAt <= (await databaseNow(tx))) {
-    throw badInput('expiresAt', 'is in the past');
+    throw badInput('expiresAt', 'must be in the future');
   }
-  if (imported && !(await makeWay(services, tx, imported))) throw takenCode();
-  const made = await tx.redemptionBatch.create({
+  if (imported && !(await releaseDeletedCodes(services, tx, imported))) throw takenCode();
+  const row = await tx.redemptionBatch.create({
     data: {
       ...fields,
       planId: plan.id,
@@ -112,27 +120,27 @@ async function writeBatch(
       createdById: actorId,
     },
   });
-  const created = await insertCodes(tx, made, codes);
+  const created = await insertCodes(tx, row, codes);
   if (imported && created < imported.length) throw takenCode();
   await recordAudit(tx, {
     action: 'createRedemptionCodes',
     actorId,
-    targetId: made.id,
-    after: auditedBatch(made),
+    targetId: row.id,
+    after: auditedBatch(row),
   });
-  return { ...made, created };
+  return { ...row, created };
 }
 
-const takenCode = () => badInput('codes', 'one of these codes is there already');
+const takenCode = () => badInput('codes', 'at least one of these codes already exists');
 
 const auditedBatch = ({ planId, unitTime, quantity, maxUses, expiresAt, count, label }: RedemptionBatch) => ({
   ...{ planId, unitTime, quantity, maxUses, count, label },
   expiresAt: expiresAt?.toISOString() ?? null,
 });
 
-/** A job that cannot be added is made good by the sweep over unfinished batches. */
-async function queueFilling({ jobs, log }: CreateServices, batchId: string): Promise<void> {
+/** A failure is only logged: `resumeBatch` finds batches without a job. */
+async function enqueueFill({ jobs, log }: CreateServices, batchId: string): Promise<void> {
   await jobs.add(fillBatchJob, { batchId }).catch((err: unknown) => {
-    log.warn({ err, batchId }, 'the rest of a batch could not be queued; a worker will find it');
+    log.warn({ err, batchId }, 'failed to enqueue fill-batch job, leaving the batch to the resume sweep');
   });
 }

@@ -10,7 +10,7 @@ import type { Services } from '../../../platform/services.ts';
 import type { Caller } from '../../kernel/caller.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 
-/** In front of the token. */
+/** The token follows as the last part of the path. */
 export const CSV_PATH = '/csv/';
 
 const PURPOSE = 'batch-csv';
@@ -18,41 +18,42 @@ const LINK_MS = 300 * SECOND_MS;
 const ID_BYTES = 16;
 const TIME_BYTES = 8;
 
-/** The codes of a batch, for the admin who asks. */
-export interface CsvWish {
+/** The content of a token: a one-time permission to download the codes of a batch. */
+export interface CsvLink {
   batchId: string;
+  /** The admin who requested the link. */
   actorId: string;
 }
 
 /**
- * Makes tokens, all with the same end in five minutes. Nothing is stored: a token is what it stands for, encrypted, so
- * it can be neither read nor made elsewhere.
+ * Makes tokens that expire in five minutes. They are not stored: a token is its encrypted content,
+ * so it can be neither read nor forged.
  */
 export async function makeCsvTokens(
   { db, secrets }: { db: Pick<Transaction, '$queryRaw'>; secrets: Secrets },
-  wishes: readonly CsvWish[],
+  links: readonly CsvLink[],
 ): Promise<PromiseSettledResult<string>[]> {
-  const end = Buffer.alloc(TIME_BYTES);
-  end.writeBigUInt64BE(BigInt((await databaseNow(db)).getTime() + LINK_MS));
-  return wishes.map(({ batchId, actorId }) => ({
+  const expiry = Buffer.alloc(TIME_BYTES);
+  expiry.writeBigUInt64BE(BigInt((await databaseNow(db)).getTime() + LINK_MS));
+  return links.map(({ batchId, actorId }) => ({
     status: 'fulfilled',
     value: secrets
-      .encrypt(PURPOSE, Buffer.concat([bytesOf(batchId), bytesOf(actorId), end]))
+      .encrypt(PURPOSE, Buffer.concat([bytesOf(batchId), bytesOf(actorId), expiry]))
       .toString('base64url'),
   }));
 }
 
 /**
- * A link to the codes of a batch: absolute where it is known how the client has reached us.
+ * Makes a link to the codes of a batch; it is absolute if the origin of the request is known.
  *
- * @returns null for a batch whose codes are not all there, or which is deleted, and for whoever is no admin
+ * @returns null if the batch is incomplete or deleted, or the caller is not an admin
  */
 export async function csvUrl(
   {
     caller,
     request,
     csvTokens,
-  }: { caller: Caller; request: RequestScope; csvTokens: Coalescer<CsvWish, string> },
+  }: { caller: Caller; request: RequestScope; csvTokens: Coalescer<CsvLink, string> },
   { id, count, created, deletedAt }: RedemptionBatch,
 ): Promise<string | null> {
   const isAdmin = caller.kind === 'user' && caller.role === 'ADMIN';
@@ -62,9 +63,10 @@ export async function csvUrl(
 }
 
 /**
- * Uses a link up, audited: of several requests at once one gets the batch, and whoever comes later none.
+ * Redeems a token for its batch, audited. A token works once, also for concurrent requests.
  *
- * @returns null for a token that is none of ours, used, or too old; or when its admin or its batch is none any more
+ * @returns null if the token is invalid, expired or already used, if its user is no longer an
+ *   active admin, or if its batch was deleted
  */
 export async function spendCsvToken(
   { db, secrets }: Pick<Services, 'db' | 'secrets'>,
@@ -77,7 +79,7 @@ export async function spendCsvToken(
     const nonce = createHash('sha256').update(bytes).digest();
     if (!(await spendNonce(tx, { nonce, endsAt: link.endsAt }))) return null;
     const batch = await tx.redemptionBatch.findUnique({ where: { id: link.batchId, deletedAt: null } });
-    if (!batch || !(await isAdmin(tx, link.actorId))) return null;
+    if (!batch || !(await isActiveAdmin(tx, link.actorId))) return null;
     await recordAudit(tx, {
       ...{ action: 'downloadRedemptionCodes', actorId: link.actorId, targetId: batch.id },
       after: { codes: batch.created },
@@ -86,7 +88,7 @@ export async function spendCsvToken(
   });
 }
 
-function readToken(secrets: Secrets, token: Buffer): (CsvWish & { endsAt: Date }) | null {
+function readToken(secrets: Secrets, token: Buffer): (CsvLink & { endsAt: Date }) | null {
   try {
     const bytes = secrets.decrypt(PURPOSE, token);
     return {
@@ -100,7 +102,7 @@ function readToken(secrets: Secrets, token: Buffer): (CsvWish & { endsAt: Date }
   }
 }
 
-async function isAdmin(tx: Pick<Transaction, 'user'>, id: string): Promise<boolean> {
+async function isActiveAdmin(tx: Pick<Transaction, 'user'>, id: string): Promise<boolean> {
   return (await tx.user.count({ where: { id, role: 'ADMIN', enabled: true, deletedAt: null } })) === 1;
 }
 

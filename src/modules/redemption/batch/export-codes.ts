@@ -10,7 +10,7 @@ const HEADER = [
   ...['enabled', 'label', 'note'],
 ];
 
-/** The codes of a batch as CSV, in pieces of a page each: see `readBatchCodes`. */
+/** Streams the codes of a batch as CSV, one page of `readBatchCodes` per chunk. */
 export async function* exportCodes(
   services: Pick<Services, 'db' | 'secrets'>,
   batch: RedemptionBatch,

@@ -1,7 +1,9 @@
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Job } from '../../../platform/jobs/jobs.ts';
 
-/** Makes the codes that a batch lacks. What it does not bring to an end, the sweep over unfinished batches does. */
+/**
+ * Generates the missing codes of a batch. If the job fails or is lost, `resumeBatch` takes over.
+ */
 export const fillBatchJob: Job<{ batchId: string }> = {
   name: 'fill-batch',
   attempts: 5,

@@ -6,65 +6,66 @@ import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
 import { lockRow } from '../../kernel/locks.ts';
 import type { SealedCode } from '../code/code-vault.ts';
+import { generateCodes } from './generate-codes.ts';
 import { type BatchToFill, insertCodes } from './insert-codes.ts';
-import { drawCodes } from './seal-codes.ts';
 
-/** What filling batches needs. */
 export type FillServices = Pick<Services, 'db' | 'log' | 'pubSub' | 'secrets'>;
 
-/** Small enough that the commits of others do not wait for long behind this one's. */
-export const CODES_AT_A_TIME = 500;
+/** Small enough that the commit does not hold up those of other transactions. */
+export const CODES_PER_STEP = 500;
 
-/** After each transaction it rests for this part of the time that it took: whoever redeems meanwhile comes first. */
-const REST = 0.1;
+/** Pause after each transaction, relative to its duration, so that redemptions take precedence. */
+const PAUSE_RATIO = 0.1;
 
 /**
- * Makes the codes that a batch lacks, some in each transaction: while they are written the next are drawn, so the
- * memory it takes does not grow with the batch. May be killed at any moment, be begun again, and run several times at
- * once: the batch gets as many codes as it is to have.
+ * Generates the missing codes of a batch, 500 per transaction, so memory does not grow with the
+ * batch: while one step is written, the codes of the next are generated. It may be killed,
+ * restarted and run concurrently; the batch gets exactly `count` codes.
  *
- * @param isStopping asked after each transaction; true leaves the rest to somebody else
- * @throws the outage that lasts longer than a few seconds
+ * @param isStopping checked after each transaction; if true, another process has to finish the
+ *   batch
+ * @throws the outage if it outlasts the retries of a transaction
  */
 export async function fillBatch(
   services: FillServices,
   { batchId, isStopping }: { batchId: string; isStopping: () => boolean },
 ): Promise<void> {
-  let drawn = await drawCodes(services, CODES_AT_A_TIME);
+  let codes = await generateCodes(services, CODES_PER_STEP);
   for (let isMore = true; isMore && !isStopping(); ) {
     const startedAt = performance.now();
-    [isMore, drawn] = await Promise.all([
-      addCodes(services, { batchId, drawn }),
-      drawCodes(services, CODES_AT_A_TIME),
+    [isMore, codes] = await Promise.all([
+      addCodes(services, { batchId, codes }),
+      generateCodes(services, CODES_PER_STEP),
     ]);
     announce(services, { batchIds: [batchId] });
-    await sleep((performance.now() - startedAt) * REST);
+    await sleep((performance.now() - startedAt) * PAUSE_RATIO);
   }
 }
 
 /**
- * Adds as many of these codes as the batch still lacks, and counts them, in one transaction.
+ * Adds as many of the codes as the batch is still missing, in one transaction.
  *
- * @returns whether it lacks more; false as well when the batch was deleted
+ * @returns whether codes are still missing; false if the batch was deleted
  */
 export function addCodes(
   { db, log }: Pick<Services, 'db' | 'log'>,
-  { batchId, drawn }: { batchId: string; drawn: readonly SealedCode[] },
+  { batchId, codes }: { batchId: string; codes: readonly SealedCode[] },
 ): Promise<boolean> {
-  // When the answer of a commit was lost, the codes are there: they are left out, and the next are drawn.
-  return withRetry(() => db.$transaction((tx) => addToBatch(tx, batchId, drawn)), { log });
+  // If the result of a commit was lost, the retry skips the codes that exist and reports the rest
+  // missing.
+  return withRetry(() => db.$transaction((tx) => addToBatch(tx, batchId, codes)), { log });
 }
 
-async function addToBatch(tx: Transaction, batchId: string, drawn: readonly SealedCode[]): Promise<boolean> {
+async function addToBatch(tx: Transaction, batchId: string, codes: readonly SealedCode[]): Promise<boolean> {
   const batch = await lockBatch(tx, batchId);
   if (!batch || batch.created >= batch.count) return false;
-  const lacking = batch.count - batch.created;
-  const added = await insertCodes(tx, batch, drawn.slice(0, lacking));
+  const missing = batch.count - batch.created;
+  const added = await insertCodes(tx, batch, codes.slice(0, missing));
   await crashPoint('fillBatch.beforeCommit');
-  return added < lacking;
+  return added < missing;
 }
 
-/** Lets one at a time add codes to the batch; gives it as it is under the lock, nothing when it is deleted. */
+/** @returns the batch as read under the lock; undefined if it was deleted */
 async function lockBatch(
   tx: Pick<Transaction, '$executeRaw' | '$queryRaw'>,
   id: string,

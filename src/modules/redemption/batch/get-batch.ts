@@ -4,9 +4,9 @@ import { checkId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 
 /**
- * A batch that is not deleted. Asked for several at once it is one query.
+ * Returns a batch. Prisma batches concurrent calls into one query.
  *
- * @throws PlatformError NOT_FOUND
+ * @throws PlatformError NOT_FOUND, also if the batch was deleted
  */
 export async function getBatch({ db }: Pick<Services, 'db'>, id: string): Promise<RedemptionBatch> {
   const batch = await db.redemptionBatch.findUnique({ where: { id: checkId(id), deletedAt: null } });

@@ -5,19 +5,18 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { toJson } from '../../../platform/database/rows.ts';
 import type { SealedCode } from '../code/code-vault.ts';
 
-/** Whoever fills a batch has so long for the next step, before others take the batch up. */
+/** How long a process may take for the next step of a fill before another one resumes the batch. */
 export const STEP_MS = 10 * SECOND_MS;
 
-/** What is to be known of a batch to add codes to it. */
 export type BatchToFill = Pick<RedemptionBatch, 'id' | 'created' | 'maxUses' | 'expiresAt'>;
 
 /**
- * Adds codes to a batch and raises its `created` by as many. A code that is there already is left out; whoever draws
- * codes draws again. The caller holds the lock on the batch, or has made it in this transaction.
+ * Adds codes to a batch and raises its `created` accordingly. Codes that already exist are skipped.
+ * The caller holds the lock on the batch, or created it in this transaction.
  *
- * @param batch as it is in this transaction
- * @returns how many were added
- * @throws Error when somebody else has added codes since the batch was read
+ * @param batch as read in this transaction
+ * @returns the number of added codes
+ * @throws Error if codes were added to the batch after it was read
  */
 export async function insertCodes(
   tx: Pick<Transaction, '$queryRaw'>,
@@ -30,7 +29,7 @@ export async function insertCodes(
     ciphertext: ciphertext.toString('hex'),
     hint,
   }));
-  const counted = await tx.$queryRaw<{ added: number }[]>`
+  const [counted] = await tx.$queryRaw<{ added: number }[]>`
     WITH inserted AS (
       INSERT INTO redemption_codes (id, batch_id, lookup, ciphertext, hint, max_uses, expires_at)
       SELECT id, ${batchId}::uuid, decode(lookup, 'hex'), decode(ciphertext, 'hex'), hint, ${maxUses}::int,
@@ -42,7 +41,6 @@ export async function insertCodes(
     SET created = created + added, next_fill_at = tessera_now() + ${STEP_MS}::int * interval '1 millisecond'
     FROM counted WHERE id = ${batchId}::uuid AND created = ${created}::int
     RETURNING added`;
-  const [batch] = counted;
-  if (!batch) throw new Error('somebody else has added codes to this batch meanwhile');
-  return batch.added;
+  if (!counted) throw new Error('the batch changed after it was read');
+  return counted.added;
 }

@@ -2,7 +2,7 @@ import type { RedemptionBatch } from '../../../generated/prisma/client.ts';
 import { type Page, type PageArguments, paginate } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** Batches that are not deleted, the newest first. */
+/** Lists batches that are not deleted, newest first. */
 export function listBatches(
   services: Pick<Services, 'db' | 'secrets'>,
   { page }: { page: PageArguments },

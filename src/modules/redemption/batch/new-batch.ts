@@ -3,9 +3,13 @@ import { UnitTime } from '../../../generated/prisma/client.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 
-const LARGEST_BATCH = 1_000_000;
-/** All of them are there when the answer comes. A request body holds about 2,500 codes of 19 characters. */
-const LARGEST_IMPORT = 10_000;
+const MAX_COUNT = 1_000_000;
+
+/**
+ * Imported codes are all inserted before the call returns. Over HTTP the body limit allows about
+ * 2,500.
+ */
+const MAX_IMPORT = 10_000;
 
 const orNull = <Schema extends z.ZodType>(schema: Schema) =>
   schema.nullish().transform((value) => value ?? null);
@@ -16,15 +20,11 @@ const NewBatch = z
     unitTime: z.enum(UnitTime),
     quantity: z.int().min(1, 'must be at least 1').max(36_500, 'must be at most 36500'),
     maxUses: orNull(z.int().min(1, 'must be at least 1')),
-    count: z
-      .int()
-      .min(1, 'must be at least 1')
-      .max(LARGEST_BATCH, `must be at most ${LARGEST_BATCH}`)
-      .nullish(),
+    count: z.int().min(1, 'must be at least 1').max(MAX_COUNT, `must be at most ${MAX_COUNT}`).nullish(),
     codes: z
       .array(z.string())
       .min(1, 'must not be empty')
-      .max(LARGEST_IMPORT, `must have at most ${LARGEST_IMPORT} entries`)
+      .max(MAX_IMPORT, `must have at most ${MAX_IMPORT} entries`)
       .nullish(),
     expiresAt: orNull(z.date()),
     label: orNull(z.string().max(100, 'must have at most 100 characters')),
@@ -36,29 +36,29 @@ const NewBatch = z
     message: 'give either count, or codes to import',
   });
 
-/** A batch as it is asked for. */
 export type BatchInput = z.input<typeof NewBatch>;
 
-/** A batch to be made: either `count` codes, or `codes`. */
+/** A valid request for a batch: either `count` or `codes` is set. */
 export type NewBatch = z.output<typeof NewBatch>;
 
 /** @throws PlatformError BAD_USER_INPUT */
 export const checkNewBatch = (input: BatchInput): NewBatch => checkInput(NewBatch, input);
 
 /**
- * What is asked for with an idempotency key, so that two wishes can be told apart without keeping either: hashed under
- * a key, for imported codes stand in it. In which order they came does not matter.
+ * Computes a keyed hash of the request, to detect an idempotency key that is reused for another
+ * request. The hash is keyed because the request may contain codes; their order is ignored.
  *
- * @param codes the imported ones in normal form
+ * @param codes imported codes in normal form
+ * @returns one hash for each valid secret key, the current key first
  */
-export function macsOfWish(
+export function requestMacsOf(
   { secrets }: Pick<Services, 'secrets'>,
-  { idempotencyKey, planId, codes: _typed, ...wish }: NewBatch,
+  { idempotencyKey, planId, codes: _typed, ...request }: NewBatch,
   codes: readonly string[] | null,
 ): Buffer[] {
-  const sorted = Object.entries({ ...wish, count: wish.count ?? null }).toSorted(([one], [other]) =>
+  const sorted = Object.entries({ ...request, count: request.count ?? null }).toSorted(([one], [other]) =>
     one < other ? -1 : 1,
   );
-  const wanted = JSON.stringify([planId.toLowerCase(), sorted, codes?.toSorted() ?? null]);
-  return secrets.macs('redemption-batch', wanted);
+  const content = JSON.stringify([planId.toLowerCase(), sorted, codes?.toSorted() ?? null]);
+  return secrets.macs('redemption-batch', content);
 }

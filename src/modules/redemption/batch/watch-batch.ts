@@ -4,7 +4,6 @@ import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
 import { BATCH_CHANGED } from '../../kernel/topics.ts';
 import { getBatch } from './get-batch.ts';
 
-/** What tells, for many batches in one query, whether any has changed. */
 export function watchedBatches({ db, watcher }: Pick<Services, 'db' | 'watcher'>): WatchKind {
   return watcher.kind({
     topic: BATCH_CHANGED,
@@ -17,9 +16,9 @@ export function watchedBatches({ db, watcher }: Pick<Services, 'db' | 'watcher'>
 }
 
 /**
- * The batch as it is now, then again as its codes are made, until all of them are there.
+ * Emits the current batch, then the batch after each change; completes once all of its codes exist.
  *
- * @throws PlatformError NOT_FOUND, also later when it is deleted
+ * @throws PlatformError NOT_FOUND; the stream fails with it if the batch is deleted
  */
 export function watchBatch(
   services: Pick<Services, 'db'> & { watchedBatches: WatchKind },

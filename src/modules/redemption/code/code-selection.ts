@@ -2,19 +2,16 @@ import { z } from 'zod';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId, checkInput } from '../../../platform/input.ts';
 
-const MOST_CODES = 1_000;
+const MAX_CODES = 1_000;
 
-/** Codes that are to be changed together: some by their ids, or all of a batch. */
+/** Codes to change together: some by their ids, or a whole batch. */
 export type CodeSelection = { ids: string[]; batchId?: never } | { batchId: string; ids?: never };
 
-const Ids = z
-  .array(z.string())
-  .min(1, 'must not be empty')
-  .max(MOST_CODES, `must have at most ${MOST_CODES}`);
+const Ids = z.array(z.string()).min(1, 'must not be empty').max(MAX_CODES, `must have at most ${MAX_CODES}`);
 
 /**
- * @throws PlatformError BAD_USER_INPUT unless there is either `ids`, 1-1,000 of them, or `batchId`; NOT_FOUND for what
- *   is no id
+ * @throws PlatformError BAD_USER_INPUT unless either `batchId` or 1-1,000 `ids` are given;
+ *   NOT_FOUND for malformed ids
  */
 export function checkSelection({
   ids,
@@ -26,7 +23,7 @@ export function checkSelection({
   if ((ids == null) === (batchId == null)) {
     throw new PlatformError('BAD_USER_INPUT', {
       field: 'ids',
-      message: 'ids: give either ids, or a batchId',
+      message: 'ids: give either ids or batchId',
     });
   }
   if (batchId != null) return { batchId: checkId(batchId, 'batchId') };

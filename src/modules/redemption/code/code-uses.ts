@@ -1,13 +1,13 @@
 import type { Transaction } from '../../../platform/database/database.ts';
 
-/** How the uses of one code change: promised ones (reserved), and redeemed ones (used). */
+/** Amounts to add to the counters of a code. */
 export interface UseChange {
   codeId: string;
   reserved: number;
   used: number;
 }
 
-/** The changes of each code added up, so that its row is written once. */
+/** Adds up the changes of each code, so that its row is written once. */
 export function sumUses(changes: readonly UseChange[]): UseChange[] {
   const sums = new Map<string, UseChange>();
   for (const { codeId, reserved, used } of changes) {
@@ -18,10 +18,10 @@ export function sumUses(changes: readonly UseChange[]): UseChange[] {
 }
 
 /**
- * Changes the counters, on the condition that no code is promised or redeemed more often than it may be. The caller
- * holds the locks on the codes, so the condition is the second fence, and the table's CHECK the third.
+ * Changes the counters, unless a code would exceed its `maxUses`. The caller has checked that under
+ * the locks on the codes; the condition here and the CHECK of the table guard against bugs.
  *
- * @throws Error when a code has fewer uses than that
+ * @throws Error if a code has too few uses left
  */
 export async function changeUses(
   tx: Pick<Transaction, '$executeRaw'>,

@@ -3,11 +3,11 @@ import { hintOf } from './redemption-code.ts';
 
 const PURPOSE = 'redemption-code';
 
-/** A code at rest: found by a keyed hash, readable only with SECRET_KEY. */
+/** A code as stored: found by a keyed hash, readable only with SECRET_KEY. */
 export interface SealedCode {
-  /** HMAC-SHA-256, 32 bytes. */
+  /** HMAC-SHA-256 of the code, 32 bytes. */
   lookup: Buffer;
-  /** AES-256-GCM. */
+  /** The code, encrypted with AES-256-GCM. */
   ciphertext: Buffer;
   /** Its last four characters. */
   hint: string;
@@ -22,7 +22,7 @@ export function sealCode({ secrets }: Pick<Services, 'secrets'>, code: string): 
   };
 }
 
-/** The code in normal form. */
+/** @returns the code in normal form */
 export function openCode(
   { secrets }: Pick<Services, 'secrets'>,
   { ciphertext }: { ciphertext: Uint8Array },
@@ -30,7 +30,10 @@ export function openCode(
   return secrets.decrypt(PURPOSE, ciphertext).toString();
 }
 
-/** What the code may be found under: the hash of each valid key, as hexadecimal digits. */
+/**
+ * The hashes that the code may be stored under, in hex: one for each valid secret key, the current
+ * one first.
+ */
 export function lookupsOf({ secrets }: Pick<Services, 'secrets'>, code: string): string[] {
   return secrets.macs(PURPOSE, code).map((mac) => mac.toString('hex'));
 }

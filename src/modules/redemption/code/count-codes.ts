@@ -1,28 +1,28 @@
 import type { Transaction } from '../../../platform/database/database.ts';
+import { required } from '../../../platform/required.ts';
 
-/** What has become of the codes of a batch. */
-export interface BatchTotals {
-  /** Codes that are there, and not deleted. */
+export interface BatchTotalsRow {
+  /** Codes that exist and are not deleted. */
   codes: number;
-  /** Uses that were redeemed, of deleted codes too. */
+  /** Redeemed uses, including those of deleted codes. */
   used: number;
-  /** Uses promised to orders on their way. */
+  /** Uses reserved by PAID orders. */
   reserved: number;
   /** Codes that were redeemed at least once. */
   redeemedCodes: number;
 }
 
 /**
- * Counts for many batches in one statement. It looks at the records, not at the codes: what it costs grows with what
- * was redeemed of a batch, not with its size.
+ * Counts for many batches in one statement. It counts redemption records instead of codes, so its
+ * cost grows with the number of redemptions, not with the size of the batch.
  *
- * @returns for each id, in its place, the totals
+ * @returns the totals by batch id
  */
 export async function readBatchTotals(
   db: Pick<Transaction, '$queryRaw'>,
   ids: readonly string[],
-): Promise<PromiseSettledResult<BatchTotals>[]> {
-  const rows = await db.$queryRaw<(BatchTotals & { id: string })[]>`
+): Promise<Map<string, BatchTotalsRow>> {
+  const rows = await db.$queryRaw<(BatchTotalsRow & { id: string })[]>`
     SELECT b.id, b.created - d.deleted AS codes, r.used, coalesce(o.reserved, 0) AS reserved, r."redeemedCodes"
     FROM redemption_batches b
     CROSS JOIN LATERAL (
@@ -34,19 +34,14 @@ export async function readBatchTotals(
       SELECT batch_id, count(*)::int AS reserved FROM orders
       WHERE status = 'PAID' AND batch_id = ANY(${[...ids]}::uuid[]) GROUP BY batch_id) o ON o.batch_id = b.id
     WHERE b.id = ANY(${[...ids]}::uuid[])`;
-  const byId = new Map(rows.map(({ id, ...totals }) => [id, totals]));
-  return ids.map((id) => {
-    const value = byId.get(id);
-    if (!value) return { status: 'rejected', reason: new Error('a batch is missing that was just read') };
-    return { status: 'fulfilled', value };
-  });
+  return new Map(rows.map(({ id, ...totals }) => [id, totals]));
 }
 
-/** How many codes of a batch are not deleted. */
+/** Counts the codes of a batch that are not deleted. */
 export async function countCodes(tx: Pick<Transaction, '$queryRaw'>, batchId: string): Promise<number> {
   const [row] = await tx.$queryRaw<{ codes: number }[]>`
     SELECT created - (
       SELECT count(*)::int FROM redemption_codes WHERE batch_id = b.id AND deleted_at IS NOT NULL) AS codes
     FROM redemption_batches b WHERE id = ${batchId}::uuid`;
-  return row?.codes ?? 0;
+  return required(row, 'batch').codes;
 }

@@ -8,12 +8,12 @@ import { type CodeSelection, checkSelection } from './code-selection.ts';
 import { countCodes } from './count-codes.ts';
 
 /**
- * Deletes codes, softly and audited: nobody can redeem them from then on. By `batchId` the batch is deleted, in one row
- * however many codes it has, and they with it. Redemptions keep their record, orders that were accepted are activated,
- * and the same codes may be imported again.
+ * Soft-deletes codes, audited. `batchId` deletes the batch with all of its codes; only the row of
+ * the batch is written, however many codes it has. Redemption records are kept, accepted orders are
+ * still activated, and the same codes can be imported again.
  *
- * @returns how many codes were deleted
- * @throws PlatformError BAD_USER_INPUT, NOT_FOUND for a batch; ids of no code are none that are deleted
+ * @returns the number of deleted codes; unknown ids are ignored
+ * @throws PlatformError BAD_USER_INPUT; NOT_FOUND for an unknown batch or a malformed id
  */
 export async function deleteRedemptionCodes(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,

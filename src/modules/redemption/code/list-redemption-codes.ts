@@ -6,12 +6,12 @@ import type { Services } from '../../../platform/services.ts';
 import { lookupsOf } from './code-vault.ts';
 import { normalizeCode } from './redemption-code.ts';
 
-/** Which codes; what is left out does not matter. */
+/** Criteria that must all match; absent or null ones don't restrict. */
 export interface CodeFilter {
   id?: string | null;
   batchId?: string | null;
   planId?: string | null;
-  /** As somebody has typed it. */
+  /** As typed. */
   code?: string | null;
   enabled?: boolean | null;
   exhausted?: boolean | null;
@@ -20,10 +20,10 @@ export interface CodeFilter {
 
 type ListServices = Pick<Services, 'db' | 'secrets'>;
 
-/** A code with the batch it was made in, and its plan. */
+/** A code with its batch and plan. */
 export type CodeOfBatch = RedemptionCode & { batch: RedemptionBatch & { plan: Plan } };
 
-/** Codes that are not deleted, the newest first. */
+/** Lists codes that are not deleted, newest first. */
 export async function listRedemptionCodes(
   services: ListServices,
   { filter, page }: { filter: CodeFilter; page: PageArguments },
@@ -57,7 +57,7 @@ async function whereOf(services: ListServices, filter: CodeFilter): Promise<Pris
   return { AND: conditions };
 }
 
-/** A code is switched on when it and its batch are. */
+/** A code counts as enabled only if its batch is enabled, too. */
 const enabledIs = (enabled: boolean): Prisma.RedemptionCodeWhereInput =>
   enabled
     ? { enabled: true, batch: { enabled: true } }

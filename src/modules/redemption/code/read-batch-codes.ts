@@ -2,12 +2,13 @@ import { setImmediate } from 'node:timers/promises';
 import type { RedemptionCode } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** A page takes a few milliseconds to open, in which nothing else is answered. */
-const CODES_ON_A_PAGE = 500;
+/** Decrypting a page blocks the event loop for a few milliseconds. */
+const PAGE_SIZE = 500;
 
 /**
- * The codes of a batch in the order in which they were made, a page at a time: the next one is read when somebody wants it,
- * so memory does not grow with the batch, and nothing is held in the database meanwhile. Deleted codes are left out.
+ * Streams the codes of a batch that are not deleted, oldest first, in pages. A page is read when
+ * the consumer asks for it, so memory does not grow with the batch, and no transaction or cursor
+ * stays open.
  */
 export async function* readBatchCodes(
   { db }: Pick<Services, 'db'>,
@@ -17,7 +18,7 @@ export async function* readBatchCodes(
     const codes: RedemptionCode[] = await db.redemptionCode.findMany({
       where: { batchId, deletedAt: null, ...(after !== null && { id: { gt: after } }) },
       orderBy: { id: 'asc' },
-      take: CODES_ON_A_PAGE,
+      take: PAGE_SIZE,
     });
     const last = codes.at(-1);
     if (!last) return;

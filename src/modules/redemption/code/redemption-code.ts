@@ -6,15 +6,15 @@ const CODE_LENGTH = 16;
 const GROUP_LENGTH = 4;
 
 /**
- * The one form in which a code is looked up, locked and stored: upper-case, without spaces and hyphens, `O`
- * read as `0`, `I` and `L` as `1`.
+ * Returns the normal form of a code, in which it is looked up, locked and stored: upper case
+ * without spaces and hyphens, with `O` read as `0`, and `I` and `L` as `1`.
  *
- * @param field the argument that it came in
- * @throws PlatformError BAD_USER_INPUT unless 6 to 64 letters and digits are left
+ * @param field the argument that contains the code, for the error
+ * @throws PlatformError BAD_USER_INPUT unless it has 6 to 64 ASCII letters and digits
  */
 export function normalizeCode(typed: string, field: string): string {
   const characters = typed.replace(/[\s-]/g, '');
-  // Before upper case is made: of some other letters it makes ours, SS of ß and I of the dotless ı.
+  // Check before toUpperCase(), which maps some other letters to ASCII: ß to SS, dotless ı to I.
   if (!/^[0-9A-Za-z]{6,64}$/.test(characters)) {
     throw new PlatformError('BAD_USER_INPUT', {
       field,
@@ -24,13 +24,13 @@ export function normalizeCode(typed: string, field: string): string {
   return characters.toUpperCase().replace(/[OIL]/g, (letter) => LOOK_ALIKES[letter] ?? letter);
 }
 
-/** A code as people read it: in groups of four. */
+/** Formats a code for people, in groups of four: `XXXX-XXXX-XXXX-XXXX`. */
 export function displayCode(code: string): string {
   return code.match(new RegExp(`.{1,${GROUP_LENGTH}}`, 'g'))?.join('-') ?? code;
 }
 
-/** A new code in normal form: 80 random bits as 16 characters. */
+/** Generates a code in normal form: 80 random bits as 16 characters of Crockford Base32. */
 export const randomCode = () => randomCrockford(CODE_LENGTH);
 
-/** The last four characters, which may be shown where the code may not. */
+/** The last four characters, which may be stored and shown in plaintext. */
 export const hintOf = (code: string) => code.slice(-GROUP_LENGTH);

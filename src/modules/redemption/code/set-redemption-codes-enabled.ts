@@ -7,48 +7,53 @@ import { recordAudit, recordAudits } from '../../kernel/record-audit.ts';
 import { type CodeSelection, checkSelection } from './code-selection.ts';
 import { countCodes } from './count-codes.ts';
 
-interface Switching {
+interface EnabledChange {
   actorId: string;
   enabled: boolean;
 }
 
 /**
- * Switches codes on or off, audited. A code redeems when it and its batch are switched on: by `batchId` the batch is
- * switched, in one row however many codes it has, and what each code says for itself stays. Orders that were accepted
- * are activated all the same.
+ * Enables or disables codes, audited. A code can be redeemed only while both it and its batch are
+ * enabled. `batchId` changes the batch: only its row is written, and its codes keep their own
+ * `enabled`. Accepted orders are still activated.
  *
- * @returns how many codes changed; of a batch, all that are not deleted, or 0 when it was so already
- * @throws PlatformError BAD_USER_INPUT, NOT_FOUND for a batch; ids of no code are none that change
+ * @returns the number of codes that changed; for a batch, its codes that are not deleted, or 0 if
+ *   it had the state already; unknown ids are ignored
+ * @throws PlatformError BAD_USER_INPUT; NOT_FOUND for an unknown batch or a malformed id
  */
 export async function setRedemptionCodesEnabled(
   services: Pick<Services, 'db' | 'pubSub'>,
-  { ids, batchId, ...switching }: Parameters<typeof checkSelection>[0] & Switching,
+  { ids, batchId, ...change }: Parameters<typeof checkSelection>[0] & EnabledChange,
 ): Promise<number> {
   const selection: CodeSelection = checkSelection({ ids: ids ?? null, batchId: batchId ?? null });
-  if (selection.ids) return services.db.$transaction((tx) => switchCodes(tx, selection.ids, switching));
-  const changed = await services.db.$transaction((tx) => switchBatch(tx, selection.batchId, switching));
+  if (selection.ids) return services.db.$transaction((tx) => changeCodes(tx, selection.ids, change));
+  const changed = await services.db.$transaction((tx) => changeBatch(tx, selection.batchId, change));
   announce(services, { batchIds: [selection.batchId] });
   return changed;
 }
 
-async function switchBatch(tx: Transaction, id: string, { actorId, enabled }: Switching): Promise<number> {
+async function changeBatch(
+  tx: Transaction,
+  id: string,
+  { actorId, enabled }: EnabledChange,
+): Promise<number> {
   const { count } = await tx.redemptionBatch.updateMany({
     where: { id, deletedAt: null, enabled: !enabled },
     data: { enabled },
   });
   if (count === 0) {
-    const isThere = await tx.redemptionBatch.count({ where: { id, deletedAt: null } });
-    if (isThere === 0) throw new PlatformError('NOT_FOUND', { field: 'batchId' });
+    const exists = await tx.redemptionBatch.count({ where: { id, deletedAt: null } });
+    if (exists === 0) throw new PlatformError('NOT_FOUND', { field: 'batchId' });
     return 0;
   }
-  await recordAudit(tx, { ...change({ actorId, enabled }), targetId: id });
+  await recordAudit(tx, { ...auditOf({ actorId, enabled }), targetId: id });
   return countCodes(tx, id);
 }
 
-async function switchCodes(
+async function changeCodes(
   tx: Transaction,
   ids: readonly string[],
-  { actorId, enabled }: Switching,
+  { actorId, enabled }: EnabledChange,
 ): Promise<number> {
   await lockCodes(tx, ids);
   const changed = await tx.$queryRaw<{ id: string }[]>`
@@ -58,12 +63,12 @@ async function switchCodes(
     RETURNING c.id`;
   await recordAudits(
     tx,
-    changed.map(({ id }) => ({ ...change({ actorId, enabled }), targetId: id })),
+    changed.map(({ id }) => ({ ...auditOf({ actorId, enabled }), targetId: id })),
   );
   return changed.length;
 }
 
-const change = ({ actorId, enabled }: Switching) => ({
+const auditOf = ({ actorId, enabled }: EnabledChange) => ({
   action: 'setRedemptionCodesEnabled',
   actorId,
   before: { enabled: !enabled },

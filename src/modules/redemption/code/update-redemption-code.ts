@@ -21,11 +21,11 @@ const CodeUpdate = z.object({
 type CodeUpdate = z.output<typeof CodeUpdate>;
 
 /**
- * Changes one code, audited. What is absent stays; null is unlimited uses, no end, and no note. An end in the past is
- * one that has come. Orders that were accepted are activated as they were accepted.
+ * Changes one code, audited. Absent fields keep their value; null means unlimited uses, no expiry
+ * or no note. An expiry in the past expires the code immediately. Accepted orders keep their terms.
  *
- * @throws PlatformError NOT_FOUND; EDIT_CONFLICT when `version` is given and somebody has edited the code since;
- *   BAD_USER_INPUT, also for fewer uses than are redeemed and promised
+ * @throws PlatformError NOT_FOUND; EDIT_CONFLICT if `version` is given and is not the current one;
+ *   BAD_USER_INPUT, also if `maxUses` is below the number of redeemed and reserved uses
  */
 export function updateRedemptionCode(
   { db }: Pick<Services, 'db'>,
@@ -52,18 +52,18 @@ export function updateRedemptionCode(
 }
 
 function checkUses({ usedCount, reservedCount }: RedemptionCode, { maxUses }: CodeUpdate): void {
-  const fewest = usedCount + reservedCount;
-  if (maxUses == null || maxUses >= fewest) return;
+  const minimum = usedCount + reservedCount;
+  if (maxUses == null || maxUses >= minimum) return;
   throw new PlatformError('BAD_USER_INPUT', {
     field: 'input.maxUses',
-    message: `input.maxUses: must be at least ${fewest}: so many uses are redeemed or promised`,
+    message: `input.maxUses: must be at least ${minimum}, the number of redeemed and reserved uses`,
   });
 }
 
 function writeUpdate(
   tx: Transaction,
   id: string,
-  { version: _seen, enabled, ...fields }: CodeUpdate,
+  { version: _version, enabled, ...fields }: CodeUpdate,
 ): Promise<CodeOfBatch> {
   return tx.redemptionCode.update({
     where: { id },

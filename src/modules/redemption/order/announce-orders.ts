@@ -5,8 +5,8 @@ import { announce } from '../../kernel/announce.ts';
 import { evictCachedOrders } from './order-cache.ts';
 
 /**
- * Clears what was cached of orders that have come to their end, then wakes who watches them or their owners, and the
- * agents whose servers have their plans. After the commit.
+ * Evicts orders that are no longer PAID from the cache, then wakes the watchers of the orders and
+ * of their owners, and the agents that serve their plans. Call it after the commit.
  */
 export async function announceOrders(
   services: Pick<Services, 'cache' | 'pubSub'>,

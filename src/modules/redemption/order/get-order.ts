@@ -1,13 +1,15 @@
 import type { Order } from '../../../generated/prisma/client.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
+import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 
 /**
- * One's own order; for an admin, any. Asked for several at once it is one query.
+ * Returns an order of the caller; admins may read any. Prisma batches concurrent calls into one
+ * query.
  *
- * @throws PlatformError NOT_FOUND, the same for an order of somebody else as for none
+ * @throws PlatformError NOT_FOUND; other users' orders are indistinguishable from missing ones
  */
 export async function getOrder(
   { db }: Pick<Services, 'db'>,
@@ -19,9 +21,10 @@ export async function getOrder(
   return order;
 }
 
-/** The order that something of the caller's refers to. For many at once it is one query. */
+/**
+ * The order that a record refers to, without a check of the caller: access to the record implies
+ * access to its order. Prisma batches concurrent calls into one query.
+ */
 export async function getOrderOf({ db }: Pick<Services, 'db'>, id: string): Promise<Order> {
-  const order = await db.order.findUnique({ where: { id } });
-  if (!order) throw new Error('an order is missing that something refers to');
-  return order;
+  return required(await db.order.findUnique({ where: { id } }), 'order of the record');
 }

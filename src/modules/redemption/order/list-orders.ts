@@ -3,7 +3,10 @@ import { checkId } from '../../../platform/input.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** Which orders; what is left out does not matter, except that CLOSED ones must be asked for. */
+/**
+ * Criteria that must all match; absent or null ones don't restrict. CLOSED orders need `status:
+ * 'CLOSED'`.
+ */
 export interface OrderListFilter {
   userId?: string | null;
   status?: OrderStatus | null;
@@ -15,7 +18,6 @@ export interface OrderListFilter {
 
 type OrderSort = Sort<{ createdAt: Date; finishedAt: Date | null }>;
 
-/** How orders can be sorted. */
 export const ORDER_SORTS = {
   CREATED_AT_DESC: { order: 'desc', by: { column: 'createdAt' } },
   CREATED_AT_ASC: { order: 'asc', by: { column: 'createdAt' } },
@@ -23,7 +25,7 @@ export const ORDER_SORTS = {
   FINISHED_AT_ASC: { order: 'asc', by: { column: 'finishedAt', isNullable: true } },
 } satisfies Record<string, OrderSort>;
 
-/** Orders, the newest first unless they are sorted otherwise. */
+/** Lists orders, newest first unless `orderBy` says otherwise. */
 export function listOrders(
   services: Pick<Services, 'db' | 'secrets'>,
   {
@@ -32,10 +34,11 @@ export function listOrders(
     page,
   }: { filter: OrderListFilter; orderBy?: keyof typeof ORDER_SORTS | null; page: PageArguments },
 ): Promise<Page<Order>> {
-  // A span is a range of the index on the time; without one, the id says what came last.
-  const hasSpan = filter.from != null || filter.to != null;
-  const usual: OrderSort = hasSpan ? ORDER_SORTS.CREATED_AT_DESC : { order: 'desc' };
-  const sort = orderBy ? ORDER_SORTS[orderBy] : usual;
+  // With a time range, the index on createdAt serves both filter and order. Without one, the
+  // id does: UUIDv7 ids ascend with time.
+  const hasRange = filter.from != null || filter.to != null;
+  const defaultSort: OrderSort = hasRange ? ORDER_SORTS.CREATED_AT_DESC : { order: 'desc' };
+  const sort = orderBy ? ORDER_SORTS[orderBy] : defaultSort;
   const where = whereOf(filter);
   return paginate(services, page, {
     ...sort,

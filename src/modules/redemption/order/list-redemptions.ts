@@ -3,9 +3,9 @@ import { checkId } from '../../../platform/input.ts';
 import { type Page, type PageArguments, paginate } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** Which records; what is left out does not matter. */
+/** Criteria that must all match; absent or null ones don't restrict. */
 export interface RedemptionListFilter {
-  /** Who owns the record: after a merge, the account that has taken it over. */
+  /** The current owner of the record: after a merge, the account that was merged into. */
   userId?: string | null;
   codeId?: string | null;
   batchId?: string | null;
@@ -14,7 +14,7 @@ export interface RedemptionListFilter {
   to?: Date | null;
 }
 
-/** Records of what was redeemed, the latest first; of deleted codes, too. */
+/** Lists redemption records, newest first, including those of deleted codes. */
 export function listRedemptions(
   services: Pick<Services, 'db' | 'secrets'>,
   { filter, page }: { filter: RedemptionListFilter; page: PageArguments },

@@ -16,9 +16,9 @@ import { watchOrder } from './watch-order.ts';
 @Resolver(() => Order)
 export class OrderResolver {
   @SignedIn()
-  @Query(() => Order, { nullable: true, description: 'One of your orders; for admins, any.' })
+  @Query(() => Order, { nullable: true, description: 'One of your orders; admins can read any order.' })
   order(
-    @Arg('id', () => ID, { description: 'The id of the order.' }) id: string,
+    @Arg('id', () => ID, { description: 'UUID of the order.' }) id: string,
     @CurrentUser() caller: UserCaller,
     @Ctx() context: Context,
   ): Promise<OrderRow> {
@@ -27,25 +27,26 @@ export class OrderResolver {
 
   @SignedIn()
   @Subscription(() => Order, {
-    description: 'The order as it is now, then again at each change; completes when it has come to its end.',
+    description:
+      'Sends the current order first, then the order after each change. Completes once its status is no longer PAID.',
     subscribe: ({ args, context }: { args: { id: string }; context: Context }) =>
       watchOrder(context, { caller: userOf(context.caller), id: args.id }),
   })
   orderStatusChanged(
-    @Arg('id', () => ID, { description: 'The id of the order.' }) _id: string,
+    @Arg('id', () => ID, { description: 'UUID of the order.' }) _id: string,
     @Root() order: OrderRow,
   ): OrderRow {
     return order;
   }
 
-  @FieldResolver(() => Plan, { description: 'The plan that it grants.' })
+  @FieldResolver(() => Plan, { description: 'The plan that the order grants.' })
   plan(@Root() order: OrderRow | WatchedOrder, @Ctx() context: Context): Plan | Promise<Plan> {
     return 'plan' in order ? order.plan : getPlan(context, order.planId);
   }
 
   @FieldResolver(() => UserSubscription, {
     nullable: true,
-    description: 'What it granted or extended; null until then.',
+    description: 'The subscription that the order started or extended; null unless FINISHED.',
   })
   subscription(
     @Root() order: OrderRow | WatchedOrder,
@@ -57,7 +58,7 @@ export class OrderResolver {
   @FieldResolver(() => Propagation, {
     nullable: true,
     description:
-      'On how many of its servers it has arrived. For admins; for others, and until it is FINISHED, null.',
+      'How many servers let the user in since the activation. Null unless the order is FINISHED and the caller is an admin.',
   })
   propagation(@Root() { id: orderId }: OrderRow, @Ctx() context: Context): Promise<Propagation | null> {
     return getPropagation(context, { caller: context.caller, orderId });

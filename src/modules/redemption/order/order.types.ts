@@ -13,18 +13,19 @@ import { ORDER_SORTS } from './list-orders.ts';
 
 registerEnumType(OrderStatus, {
   name: 'OrderStatus',
-  description: 'Where an order is in its life.',
+  description:
+    'The state of an order. All but PAID are final, except that an admin can retry a FAILED order.',
   valuesConfig: {
-    PAID: { description: 'Accepted, a use of the code reserved; it will be activated.' },
-    FINISHED: { description: 'Activated: the subscription is granted.' },
-    CLOSED: { description: 'Cleaned up before it was activated; the code was not used up.' },
-    FAILED: { description: 'Refused, `failureCode` says why; the code was not used up.' },
+    PAID: { description: 'Accepted: a use of the code is reserved, and the order waits for its activation.' },
+    FINISHED: { description: 'Activated: the subscription was started or extended.' },
+    CLOSED: { description: 'Closed because it could not be queued. Its reserved use was released.' },
+    FAILED: { description: 'Not activated, for the reason in `failureCode`. Its reserved use was released.' },
   },
 });
 registerEnumType(OrderType, {
   name: 'OrderType',
-  description: 'What brought an order about.',
-  valuesConfig: { REDEMPTION: { description: 'A redeemed code.' } },
+  description: 'How an order was created.',
+  valuesConfig: { REDEMPTION: { description: 'A user redeemed a code.' } },
 });
 
 type OrderFields = Pick<
@@ -32,76 +33,93 @@ type OrderFields = Pick<
   'id' | 'orderNo' | 'type' | 'status' | 'isNew' | 'unitTime' | 'quantity' | 'createdAt' | 'finishedAt'
 >;
 
-@ObjectType({ description: 'The life of one grant.' })
+@ObjectType({
+  description: 'An order for time on a plan, from its acceptance to the subscription that it grants.',
+})
 export class Order implements OrderFields {
-  @Field(() => ID, { description: 'UUID.' })
+  @Field(() => ID, { description: 'UUID of the order.' })
   id!: string;
 
-  @Field(() => String, { description: 'A number for people to tell each other.' })
+  @Field(() => String, { description: 'A unique number for support requests: T and 15 characters.' })
   orderNo!: string;
 
-  @Field(() => OrderType, { description: 'What brought it about.' })
+  @Field(() => OrderType, { description: 'How the order was created.' })
   type!: OrderType;
 
-  @Field(() => OrderStatus, { description: 'Where it is in its life.' })
+  @Field(() => OrderStatus, { description: 'PAID until the order is activated, closed or failed.' })
   status!: OrderStatus;
 
-  @Field(() => ErrorCode, { nullable: true, description: 'Why it is FAILED; null otherwise.' })
+  @Field(() => ErrorCode, {
+    nullable: true,
+    description: 'Why the order is FAILED; null in any other status.',
+  })
   failureCode!: ErrorCodeName | null;
 
   @Field(() => Boolean, {
-    description: "Whether it is the user's first order that counts (PAID or FINISHED).",
+    description: 'Whether it is the first PAID or FINISHED order of its account.',
   })
   isNew!: boolean;
 
-  @Field(() => UnitTime, { description: 'The unit of the time that it grants.' })
+  @Field(() => UnitTime, { description: 'The unit of `quantity`.' })
   unitTime!: UnitTime;
 
-  @Field(() => Int, { description: 'How many units it grants.' })
+  @Field(() => Int, { description: 'The time that the order grants, in units of `unitTime`.' })
   quantity!: number;
 
-  @Field(() => DateTimeScalar, { description: 'When it was accepted.' })
+  @Field(() => DateTimeScalar, { description: 'When the order was accepted.' })
   createdAt!: Date;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When it came to its end; null while PAID.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the order left status PAID; null while PAID.',
+  })
   finishedAt!: Date | null;
 }
 
 export const OrderConnection = Connection(Order, 'Order');
 
 export const OrderOrderBy = OrderBy('Order', ORDER_SORTS, {
-  CREATED_AT_DESC: 'What was accepted last comes first.',
-  CREATED_AT_ASC: 'What was accepted longest ago comes first.',
-  FINISHED_AT_DESC: 'What ended last comes first; what is still PAID comes last.',
-  FINISHED_AT_ASC: 'What ended longest ago comes first; what is still PAID comes last.',
+  CREATED_AT_DESC: 'Newest first.',
+  CREATED_AT_ASC: 'Oldest first.',
+  FINISHED_AT_DESC: 'Most recently finished first; PAID orders last.',
+  FINISHED_AT_ASC: 'Least recently finished first; PAID orders last.',
 });
 
-@InputType({ description: 'Which orders; what is left out does not matter. CLOSED ones must be asked for.' })
+@InputType({
+  description:
+    'Criteria for orders. All that are given must match. CLOSED orders are left out unless `status` is CLOSED.',
+})
 export class OrderFilter {
-  @Field(() => ID, { nullable: true, description: 'Whose they are.' })
+  @Field(() => ID, { nullable: true, description: 'Only orders of this account.' })
   userId?: string | null;
 
-  @Field(() => OrderStatus, { nullable: true, description: 'Where they are in their life.' })
+  @Field(() => OrderStatus, { nullable: true, description: 'Only orders in this status.' })
   status?: OrderStatus | null;
 
-  @Field(() => ErrorCode, { nullable: true, description: 'Why they have failed.' })
+  @Field(() => ErrorCode, { nullable: true, description: 'Only FAILED orders with this reason.' })
   failureCode?: ErrorCodeName | null;
 
-  @Field(() => String, { nullable: true, description: 'The one with this number.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Only the order with this number; case and surrounding spaces are ignored.',
+  })
   orderNo?: string | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'Accepted not before this time.' })
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Accepted at or after this time.' })
   from?: Date | null;
 
   @Field(() => DateTimeScalar, { nullable: true, description: 'Accepted before this time.' })
   to?: Date | null;
 }
 
-@ObjectType({ description: 'On how many of its servers an activation has arrived.' })
+@ObjectType({ description: 'How far an activation has reached the servers of its plan.' })
 export class Propagation {
-  @Field(() => Int, { description: 'How many servers have a node of the plan at this moment.' })
+  @Field(() => Int, { description: 'Number of servers that currently have a node of the plan.' })
   servers!: number;
 
-  @Field(() => Int, { description: 'On how many of them the agent has confirmed a list with it.' })
+  @Field(() => Int, {
+    description:
+      'Number of those servers whose agent has confirmed a user list that contains the activation.',
+  })
   confirmed!: number;
 }

@@ -1,38 +1,30 @@
-import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
-import { isOutage } from '../../../platform/database/database.ts';
-import { PlatformError } from '../../../platform/errors.ts';
+import { createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import type { Services } from '../../../platform/services.ts';
-import type { Caller } from '../../kernel/caller.ts';
+import { type Caller, isAdmin } from '../../kernel/caller.ts';
 import { cursorSql } from '../../network/list-cursor.ts';
 import { IS_NODE_OF_PLAN } from '../../network/node-list/plans-of-nodes.ts';
 
-/** On how many of its servers an activation has arrived. */
-export interface PropagationCounts {
-  /** Those that have a node of the plan at this moment. */
+/** How far an activation has reached the servers of its plan. */
+export interface PropagationRow {
+  /** Servers that currently have a node of the plan. */
   servers: number;
-  /** Those whose agent has confirmed a list with it. */
+  /** Those of them whose agent has confirmed a user list that contains the activation. */
   confirmed: number;
 }
 
-/** By the ids of orders; null for one that is not FINISHED. */
-export type Propagations = Coalescer<string, PropagationCounts | null>;
+/** Reads by order id; undefined for orders that are not FINISHED. */
+export type PropagationReader = ReadCoalescer<PropagationRow>;
 
-export function createPropagations(services: Pick<Services, 'db'>): Propagations {
-  return createCoalescer({
-    run: (orderIds: string[]) => readPropagations(services, orderIds),
-    maxSize: 500,
-    maxWaiting: Number.POSITIVE_INFINITY,
-    failTogether: isOutage,
-    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
-  });
+export function createPropagationReader(services: Pick<Services, 'db'>): PropagationReader {
+  return createReadCoalescer((orderIds) => readPropagations(services, orderIds));
 }
 
-/** Only admins are told; to others there is nothing. */
+/** @returns null for orders that are not FINISHED, and for callers who are not admins */
 export async function getPropagation(
-  { propagations }: { propagations: Propagations },
+  { readPropagation }: { readPropagation: PropagationReader },
   { caller, orderId }: { caller: Caller; orderId: string },
-): Promise<PropagationCounts | null> {
-  return caller.kind === 'user' && caller.role === 'ADMIN' ? propagations.add(orderId) : null;
+): Promise<PropagationRow | null> {
+  return isAdmin(caller) ? ((await readPropagation(orderId)) ?? null) : null;
 }
 
 const CONFIRMED = cursorSql('s.confirmed_revision');
@@ -40,21 +32,20 @@ const CONFIRMED = cursorSql('s.confirmed_revision');
 async function readPropagations(
   { db }: Pick<Services, 'db'>,
   orderIds: readonly string[],
-): Promise<PromiseSettledResult<PropagationCounts | null>[]> {
-  const rows = await db.$queryRaw<(PropagationCounts & { id: string })[]>`
-    WITH asked AS MATERIALIZED (
+): Promise<Map<string, PropagationRow>> {
+  const rows = await db.$queryRaw<(PropagationRow & { id: string })[]>`
+    WITH requested AS MATERIALIZED (
       SELECT id, plan_id, coalesce(revision, 0) AS revision, tessera_bucket(subscription_id) AS bucket
-      FROM orders WHERE id = ANY(${[...new Set(orderIds)]}::uuid[]) AND status = 'FINISHED'),
+      FROM orders WHERE id = ANY(${[...orderIds]}::uuid[]) AND status = 'FINISHED'),
     listed AS MATERIALIZED (
       SELECT DISTINCT p.id AS plan_id, n.server_id
       FROM plans p JOIN nodes n ON n.enabled AND n.deleted_at IS NULL AND ${IS_NODE_OF_PLAN}
-      WHERE p.id IN (SELECT plan_id FROM asked))
-    SELECT a.id, count(s.id)::int AS servers,
+      WHERE p.id IN (SELECT plan_id FROM requested))
+    SELECT r.id, count(s.id)::int AS servers,
       count(*) FILTER (WHERE ${CONFIRMED.revision} >= s.full_list_revision
-        AND (a.revision, a.bucket) <= (${CONFIRMED.revision}, ${CONFIRMED.bucket}))::int AS confirmed
-    FROM asked a LEFT JOIN listed l ON l.plan_id = a.plan_id
+        AND (r.revision, r.bucket) <= (${CONFIRMED.revision}, ${CONFIRMED.bucket}))::int AS confirmed
+    FROM requested r LEFT JOIN listed l ON l.plan_id = r.plan_id
     LEFT JOIN servers s ON s.id = l.server_id AND s.deleted_at IS NULL
-    GROUP BY a.id`;
-  const byId = new Map(rows.map(({ id, ...counts }) => [id, counts]));
-  return orderIds.map((id) => ({ status: 'fulfilled', value: byId.get(id) ?? null }));
+    GROUP BY r.id`;
+  return new Map(rows.map(({ id, ...counts }) => [id, counts]));
 }

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createActivations } from '../../../../src/modules/redemption/activate/activate-order.ts';
+import { createActivations } from '../../../../src/modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from '../../../../src/modules/redemption/activate/reconcile-orders.ts';
 import { startWorker } from '../../../../src/worker.ts';
 import { newCode } from '../../../support/codes.ts';
@@ -34,15 +34,15 @@ afterAll(async () => {
 const ordersOf = (userId: string) =>
   r.services.db.order.findMany({ where: { userId }, orderBy: { id: 'asc' } });
 
-/** Activates what is PAID, as the reconciler does once its time has come. */
+/** Makes all PAID orders due and runs the reconciler. */
 async function reconcileAll(): Promise<void> {
   await r.services.db.order.updateMany({ where: { status: 'PAID' }, data: { nextAttemptAt: inDays(-1) } });
   await reconcileOrders({ ...r.services, activations: createActivations(r.services, { maxSize: 128 }) });
 }
 
-describe('an order that cannot be cached or queued', () => {
+describe('an order that cannot be cached or enqueued', () => {
   it.each(['dispatchOrders.beforeCache', 'dispatchOrders.beforeEnqueue', 'dispatchOrders.afterEnqueue'])(
-    'because of a fault at %s is CLOSED, its use given back, and the same key tried again succeeds',
+    'is CLOSED after a failure at %s, its use is released, and a retry with the same key succeeds',
     async (point) => {
       const { id, code } = await newCode(r.services);
       const userId = await r.user();
@@ -67,7 +67,7 @@ describe('an order that cannot be cached or queued', () => {
     },
   );
 
-  it('stays CLOSED when its job arrives all the same', async () => {
+  it('stays CLOSED if its job is delivered nevertheless', async () => {
     const { id, code } = await newCode(r.services);
     const userId = await r.user();
     const disarm = armed('dispatchOrders.afterEnqueue', fails);
@@ -83,7 +83,7 @@ describe('an order that cannot be cached or queued', () => {
     expect(await r.uses(id)).toEqual({ usedCount: 0, reservedCount: 0 });
   });
 
-  it('is a success when it has been activated before the clean-up', async () => {
+  it('is returned if it was activated before the clean-up', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
     armed('dispatchOrders.afterEnqueue', fails);
@@ -93,7 +93,7 @@ describe('an order that cannot be cached or queued', () => {
   });
 
   it.each(['dispatchOrders.beforeCleanUp', 'closeOrders.beforeCommit'])(
-    'and whose clean-up fails, too, at %s, stays PAID for the reconciler',
+    'stays PAID for the reconciler if the clean-up fails at %s, too',
     async (point) => {
       const { id, code } = await newCode(r.services);
       const userId = await r.user();
@@ -109,7 +109,7 @@ describe('an order that cannot be cached or queued', () => {
     },
   );
 
-  it('takes the others of its batch along, each of which may try again', async () => {
+  it('is closed together with the others of its group, and each can be retried', async () => {
     const { id, code } = await newCode(r.services, { code: { maxUses: 20 } });
     const users = await Promise.all(Array.from({ length: 20 }, () => r.user()));
     const disarm = armed('dispatchOrders.beforeEnqueue', fails);
@@ -122,20 +122,20 @@ describe('an order that cannot be cached or queued', () => {
   });
 });
 
-describe('a crash', () => {
-  it.each(['acceptOrders.beforeCommit'])('at %s has promised nothing', async (point) => {
+describe('a crash of the process or its connections', () => {
+  it.each(['acceptOrders.beforeCommit'])('at %s leaves no order and no reserved use', async (point) => {
     const { id, code } = await newCode(r.services);
     const userId = await r.user();
     const disarm = armed(point, fails);
 
-    await expect(r.redeem(userId, code)).rejects.toThrow('a fault of the test');
+    await expect(r.redeem(userId, code)).rejects.toThrow('injected failure');
 
     disarm();
     expect(await ordersOf(userId)).toEqual([]);
     expect(await r.uses(id)).toEqual({ usedCount: 0, reservedCount: 0 });
   });
 
-  it('of the connection before the commit is made good, and makes one order', async () => {
+  it('that breaks the connection before the commit is retried and creates one order', async () => {
     const { id, code } = await newCode(r.services);
     const userId = await r.user();
     let crashes = 0;
@@ -154,12 +154,12 @@ describe('a crash', () => {
     expect(await r.uses(id)).toEqual({ usedCount: 0, reservedCount: 1 });
   });
 
-  it('between the insert and the queue leaves an order that the reconciler activates', async () => {
+  it('between the commit and the queue leaves an order that the reconciler activates', async () => {
     const { id, code } = await newCode(r.services);
     const userId = await r.user();
     const disarm = armed('acceptOrders.afterCommit', fails);
 
-    await expect(r.redeem(userId, code)).rejects.toThrow('a fault of the test');
+    await expect(r.redeem(userId, code)).rejects.toThrow('injected failure');
 
     disarm();
     expect(await ordersOf(userId)).toMatchObject([{ status: 'PAID' }]);
@@ -169,13 +169,13 @@ describe('a crash', () => {
   });
 
   it.each(['announceOrders.beforeCache', 'announceOrders.beforePublish'])(
-    'at %s changes nothing that was decided',
+    'at %s does not undo an activation',
     async (point) => {
       const { code } = await newCode(r.services);
       const order = await r.redeem(await r.user(), code);
       armed(point, fails);
 
-      await expect(r.activate(order)).rejects.toThrow('a fault of the test');
+      await expect(r.activate(order)).rejects.toThrow('injected failure');
 
       expect(await r.order(order)).toMatchObject({ status: 'FINISHED' });
       await r.activate(order);
@@ -183,7 +183,7 @@ describe('a crash', () => {
   );
 });
 
-describe('Redis away', () => {
+describe('an outage of Redis', () => {
   const redisIsBack = () =>
     eventually(() =>
       r.services.redis.exists('anything').then(
@@ -197,7 +197,7 @@ describe('Redis away', () => {
     return { ms: performance.now() - startedAt, error };
   };
 
-  it('standing still makes redeemCode give up within 2 s, nothing written', async () => {
+  it('makes redeemCode fail within 2 s without writing anything if Redis does not respond', async () => {
     const { id, code } = await newCode(r.services);
     const userId = await r.user();
     redis.freeze();
@@ -212,7 +212,7 @@ describe('Redis away', () => {
       redis.thaw();
     }
     await redisIsBack();
-    // The lock may have been set late; it is given back as soon as Redis answers.
+    // The lock may have been set after the time-out; it is released once Redis responds.
     await eventually(() =>
       r.redeem(userId, code).then(
         () => true,
@@ -221,7 +221,7 @@ describe('Redis away', () => {
     );
   });
 
-  it('that stands still after the order was made closes it within 3 s', async () => {
+  it('that begins after the order was created closes the order within 3 s', async () => {
     const { id, code } = await newCode(r.services);
     const userId = await r.user();
     const disarm = armed('dispatchOrders.beforeCache', () => redis.freeze());
@@ -239,7 +239,7 @@ describe('Redis away', () => {
     await redisIsBack();
   });
 
-  it('full closes the order', async () => {
+  it('closes the order if Redis is out of memory', async () => {
     const { id, code } = await newCode(r.services);
     const userId = await r.user();
     armed(

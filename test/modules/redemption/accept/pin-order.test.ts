@@ -12,16 +12,16 @@ beforeAll(async () => {
 });
 afterAll(() => one?.close());
 
-async function newWish(): Promise<[userId: string, code: string, key: string]> {
+async function newRequest(): Promise<[userId: string, code: string, key: string]> {
   return [await one.user(), (await newCode(one.services)).code, randomUUID()];
 }
 
-describe('an order that cannot be queued', () => {
+describe('an order that cannot be enqueued', () => {
   it.each([
-    ['by its key', (key: string) => key],
+    ['by its idempotency key', (key: string) => key],
     ['by its code', () => undefined],
-  ])('stands when somebody else has been answered with it %s meanwhile', async (_how, keyOf) => {
-    const [userId, code, key] = await newWish();
+  ])('is not closed if another call has returned it, found %s', async (_how, keyOf) => {
+    const [userId, code, key] = await newRequest();
     const answered: string[] = [];
     armed('dispatchOrders.beforeEnqueue', async () => {
       answered.push((await elsewhere(userId, code, keyOf(key))).id);
@@ -31,14 +31,14 @@ describe('an order that cannot be queued', () => {
     const order = await one.redeem(userId, code, key);
 
     expect(answered).toEqual([order.id]);
-    expect(await one.order(order)).toMatchObject({ status: 'PAID', isPromised: true });
+    expect(await one.order(order)).toMatchObject({ status: 'PAID', isPinned: true });
     await one.activate(order);
     expect((await one.order(order)).status).toBe('FINISHED');
     expect(await checkInvariants(one.services.db)).toEqual([]);
   });
 
-  it('and is being closed is nobody’s answer: who asks then gets one of his own', async () => {
-    const [userId, code, key] = await newWish();
+  it('is not returned by a call that meets its clean-up: that call creates a new order', async () => {
+    const [userId, code, key] = await newRequest();
     const disarm = armed('dispatchOrders.beforeEnqueue', fails);
     let second: ReturnType<Redeeming['redeem']> | undefined;
     armed('closeOrders.beforeCommit', async () => {
@@ -54,8 +54,8 @@ describe('an order that cannot be queued', () => {
     expect(await checkInvariants(one.services.db)).toEqual([]);
   });
 
-  it('is closed when nobody else was answered with it', async () => {
-    const [userId, code, key] = await newWish();
+  it('is closed if no other call has returned it', async () => {
+    const [userId, code, key] = await newRequest();
     armed('dispatchOrders.beforeEnqueue', fails);
 
     expect((await refusalOf(one.redeem(userId, code, key))).code).toBe('SERVICE_UNAVAILABLE');

@@ -20,15 +20,15 @@ afterAll(async () => {
 const preview = (userId: string, typed: string) => previewRedemption(r.services, { userId, typed });
 
 describe('previewRedemption', () => {
-  it('tells what redeeming then does for a new subscription, and consumes nothing', async () => {
+  it('returns the terms of the subscription that redeeming then starts, and reserves no use', async () => {
     const plan = await buildPlan(r.services.db, { trafficLimit: 100n });
     const batch = { planId: plan.id, unitTime: 'QUARTER', quantity: 2 } as const;
     const { id, code } = await newCode(r.services, { batch });
     const userId = await r.user();
 
-    const told = await preview(userId, ` ${code.toLowerCase()} `);
+    const outcome = await preview(userId, ` ${code.toLowerCase()} `);
 
-    expect(told).toMatchObject({
+    expect(outcome).toMatchObject({
       plan,
       unitTime: 'QUARTER',
       quantity: 2,
@@ -39,13 +39,13 @@ describe('previewRedemption', () => {
     expect(await r.services.db.order.count({ where: { userId } })).toBe(0);
     const order = await r.redeem(userId, code);
     await r.activate(order);
-    const made = await r.services.db.userSubscription.findFirstOrThrow({ where: { userId } });
-    expect(told.trafficLimit).toBe(made.trafficLimit);
-    const elapsed = Number(made.startsAt) - Number(told.startsAt);
-    expect(Number(made.expiresAt) - Number(told.expiresAt)).toBe(elapsed);
+    const started = await r.services.db.userSubscription.findFirstOrThrow({ where: { userId } });
+    expect(outcome.trafficLimit).toBe(started.trafficLimit);
+    const elapsed = Number(started.startsAt) - Number(outcome.startsAt);
+    expect(Number(started.expiresAt) - Number(outcome.expiresAt)).toBe(elapsed);
   });
 
-  it('tells what redeeming then does to a live subscription', async () => {
+  it('returns the terms that redeeming then gives a live subscription', async () => {
     const { db } = r.services;
     const { id: planId } = await buildPlan(db, { trafficLimit: 9_007_199_254_740_993n, quota: 1 });
     const { code } = await newCode(r.services, { batch: { planId } });
@@ -58,18 +58,18 @@ describe('previewRedemption', () => {
       status: 'EXHAUSTED',
     });
 
-    const told = await preview(userId, code);
+    const outcome = await preview(userId, code);
     const order = await r.redeem(userId, code);
     await r.activate(order);
 
     const { startsAt, expiresAt, trafficLimit } = await db.userSubscription.findUniqueOrThrow({
       where: { id: live.id },
     });
-    expect(told).toMatchObject({ extendedSubscriptionId: live.id, startsAt, expiresAt, trafficLimit });
+    expect(outcome).toMatchObject({ extendedSubscriptionId: live.id, startsAt, expiresAt, trafficLimit });
     expect(trafficLimit).toBe(9_007_199_254_740_995n);
   });
 
-  it('refuses as redeeming would', async () => {
+  it('refuses a code for the same reasons as redeemCode', async () => {
     const { db } = r.services;
     const userId = await r.user();
     const withdrawn = (await buildPlan(db, { status: 'WITHDRAWN' })).id;
@@ -92,7 +92,7 @@ describe('previewRedemption', () => {
     });
   });
 
-  it('beside an order that is PAID or FINISHED is CODE_ALREADY_REDEEMED, with its id', async () => {
+  it('fails with CODE_ALREADY_REDEEMED and the order id if the user has a PAID or FINISHED order', async () => {
     const { code } = await newCode(r.services, { code: { maxUses: null } });
     const userId = await r.user();
     const order = await r.redeem(userId, code);
@@ -103,7 +103,7 @@ describe('previewRedemption', () => {
     expect(await refusalOf(preview(userId, code))).toMatchObject(refusal);
   });
 
-  it('says isNew as the order would', async () => {
+  it('returns isNew as the order would have it', async () => {
     const [one, two] = [await newCode(r.services), await newCode(r.services)];
     const userId = await r.user();
     await r.redeem(userId, one.code);
@@ -111,7 +111,7 @@ describe('previewRedemption', () => {
     expect((await preview(userId, two.code)).isNew).toBe(false);
   });
 
-  it('works while Redis stands still, within 2 s', async () => {
+  it('works within 2 s while Redis does not respond', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
     redis.freeze();

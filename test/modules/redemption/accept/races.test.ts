@@ -11,8 +11,8 @@ import {
   tally,
 } from '../../../support/redeeming.ts';
 
-describe('two processes without the lock', () => {
-  // Each with batchers of its own: what one decides, the other learns from the database alone.
+describe('two processes without the redemption lock', () => {
+  // Each process has its own coalescers, so they share their decisions only through the database.
   let one: Redeeming;
   let redeems: Redeeming['redeem'][];
   beforeAll(async () => {
@@ -22,7 +22,7 @@ describe('two processes without the lock', () => {
   afterAll(() => one.close());
   const redeem = (turn: number, userId: string, code: string) => {
     const by = redeems[turn % redeems.length];
-    if (!by) throw new Error('nobody redeems');
+    if (!by) throw new Error('no process');
     return by(userId, code);
   };
   const many = <T>(count: number, make: (turn: number) => T) =>
@@ -30,11 +30,11 @@ describe('two processes without the lock', () => {
   const activateAll = async () =>
     one.activate(...(await one.services.db.order.findMany({ where: { status: 'PAID' } })));
 
-  /** What comes of the second decision, made while the first is decided and not committed. */
+  /** The outcome of the second call, made after the first is decided but before it commits. */
   const overlappingOrders = (first: () => Promise<Order>, second: () => Promise<Order>) =>
     overlapping(one.services, 'acceptOrders.beforeCommit', { first, second });
 
-  it('refuse the last use while it is being promised elsewhere', async () => {
+  it('refuse the last use while the other one is reserving it', async () => {
     const { code } = await newCode(one.services, { batch: { unitTime: 'DAY' } });
     const [winner, loser] = [await one.user(), await one.user()];
 
@@ -46,7 +46,7 @@ describe('two processes without the lock', () => {
     expect((await refusalOf(late)).code).toBe('CODE_EXHAUSTED');
   });
 
-  it('see the order of the same user and code that is being made elsewhere', async () => {
+  it('return the order that the other one is creating for the same user and code', async () => {
     const { code } = await newCode(one.services, { batch: { unitTime: 'DAY' }, code: { maxUses: null } });
     const userId = await one.user();
     const made: Order[] = [];
@@ -63,7 +63,7 @@ describe('two processes without the lock', () => {
     expect(late.id).toBe(made[0]?.id);
   });
 
-  it('call no order new while the first one of the user is being made elsewhere', async () => {
+  it('mark no second order as new while the other one is creating the first', async () => {
     const codes = [await newCode(one.services), await newCode(one.services)];
     const userId = await one.user();
 
@@ -75,7 +75,7 @@ describe('two processes without the lock', () => {
     expect(late.isNew).toBe(false);
   });
 
-  it('promise a code for 100 to exactly 100 of 2,000 users at once', async () => {
+  it('accept exactly 100 of 2,000 concurrent requests for a code with 100 uses', async () => {
     const batch = { unitTime: 'DAY' } as const;
     const { id, code } = await newCode(one.services, { batch, code: { maxUses: 100 } });
     const users = await one.services.db.user.createManyAndReturn({ data: many(2_000, () => ({})) });
@@ -88,7 +88,7 @@ describe('two processes without the lock', () => {
     expect(await checkInvariants(one.services.db)).toEqual([]);
   });
 
-  it('redeem a code once for a user who asks 200 times at once, activated meanwhile', async () => {
+  it('redeem a code once for 200 concurrent requests of one user that is activated meanwhile', async () => {
     const batch = { unitTime: 'DAY' } as const;
     const { id, code } = await newCode(one.services, { batch, code: { maxUses: null } });
     const userId = await one.user();
@@ -102,7 +102,7 @@ describe('two processes without the lock', () => {
     expect(await checkInvariants(one.services.db)).toEqual([]);
   });
 
-  it('promise the last uses of a code no more often than they are there', async () => {
+  it('reserve each of the last uses of a code once', async () => {
     const { id, code } = await newCode(one.services, { batch: { unitTime: 'DAY' }, code: { maxUses: 7 } });
     const users = await Promise.all(many(60, () => one.user()));
 
@@ -114,7 +114,7 @@ describe('two processes without the lock', () => {
     expect(await checkInvariants(one.services.db)).toEqual([]);
   });
 
-  it('make one order of one user and one code', async () => {
+  it('create one order for concurrent requests of one user for one code', async () => {
     const { id, code } = await newCode(one.services, { batch: { unitTime: 'DAY' }, code: { maxUses: null } });
     const userId = await one.user();
 
@@ -124,7 +124,7 @@ describe('two processes without the lock', () => {
     expect(await one.uses(id)).toEqual({ usedCount: 0, reservedCount: 1 });
   });
 
-  it('make one order of a user new, however many codes he redeems at once', async () => {
+  it('mark one order of a user as new when the user redeems many codes concurrently', async () => {
     for (const _ of many(5, () => 0)) {
       const codes = await Promise.all(many(12, () => newCode(one.services, { batch: { unitTime: 'DAY' } })));
       const userId = await one.user();
@@ -135,7 +135,7 @@ describe('two processes without the lock', () => {
     }
   });
 
-  it('add up the codes of one plan that a user redeems at once, whoever activates them', async () => {
+  it('add up the time of many codes for one plan that a user redeems concurrently', async () => {
     const [first, ...others] = await Promise.all(
       many(12, () => newCode(one.services, { batch: { unitTime: 'DAY' } })),
     );
@@ -160,13 +160,13 @@ describe('two processes without the lock', () => {
     expect(await checkInvariants(one.services.db)).toEqual([]);
   });
 
-  it('with codes edited at the same time never promise more than there is', async () => {
+  it('never reserve more uses than maxUses while it is edited', async () => {
     const { id, code } = await newCode(one.services, { batch: { unitTime: 'DAY' }, code: { maxUses: 30 } });
     const users = await Promise.all(many(60, () => one.user()));
     const edits = many(20, (turn) =>
       one.services.db.redemptionCode
         .updateMany({ where: { id }, data: { maxUses: turn % 2 ? 30 : 25 } })
-        .catch(() => 'below what is promised'),
+        .catch(() => 'below the reserved uses'),
     );
 
     const [counts] = await Promise.all([
@@ -182,27 +182,27 @@ describe('two processes without the lock', () => {
   });
 });
 
-describe('the lock', () => {
+describe('the redemption lock', () => {
   let r: Redeeming;
   beforeAll(async () => {
     r = await startRedeeming();
   });
   afterAll(() => r.close());
 
-  it('held by another call is REDEMPTION_IN_PROGRESS, under the code in its normal form, also beside a PAID order', async () => {
+  it('held by another call fails the request with REDEMPTION_IN_PROGRESS, even if there is a PAID order', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
     await r.redeem(userId, code);
     const key = `redemption_lock:${userId}:${code.replaceAll('-', '')}`;
-    await r.services.redis.set(key, 'of somebody else', 'PX', 10_000);
+    await r.services.redis.set(key, 'token of another call', 'PX', 10_000);
 
     const typed = ` ${code.toLowerCase()}`;
 
     expect((await refusalOf(r.redeem(userId, typed))).code).toBe('REDEMPTION_IN_PROGRESS');
-    expect(await r.services.redis.get(key)).toBe('of somebody else');
+    expect(await r.services.redis.get(key)).toBe('token of another call');
   });
 
-  it('is held while the order is made, for 10 s at most, and given back after it', async () => {
+  it('is held while the order is created, for at most 10 s, and then released', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
     const key = `redemption_lock:${userId}:${code.replaceAll('-', '')}`;
@@ -218,18 +218,21 @@ describe('the lock', () => {
     expect(await r.services.redis.exists(key)).toBe(0);
   });
 
-  it('that has run out and is held by another is not taken from him', async () => {
+  it('that expired and is now held by another call is not released', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
     const key = `redemption_lock:${userId}:${code.replaceAll('-', '')}`;
-    armed('dispatchOrders.beforeCache', async () => void (await r.services.redis.set(key, 'of another')));
+    armed(
+      'dispatchOrders.beforeCache',
+      async () => void (await r.services.redis.set(key, 'token of another call')),
+    );
 
     await r.redeem(userId, code);
 
-    expect(await r.services.redis.get(key)).toBe('of another');
+    expect(await r.services.redis.get(key)).toBe('token of another call');
   });
 
-  it('keeps nobody from another code, nor another user from the same', async () => {
+  it('does not block other codes of the user or other users of the code', async () => {
     const [one, two] = [await newCode(r.services, { code: { maxUses: 2 } }), await newCode(r.services)];
     const [userId, other] = [await r.user(), await r.user()];
     await r.services.redis.set(

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../../src/generated/prisma/client.ts';
-import { closeOrders } from '../../../../src/modules/redemption/accept/close-orders.ts';
+import { closeOrders } from '../../../../src/modules/redemption/accept/dispatch-orders.ts';
 import { redeemCode } from '../../../../src/modules/redemption/accept/redeem-code.ts';
 import { activateOrders } from '../../../../src/modules/redemption/activate/activate-orders.ts';
 import { sealCode } from '../../../../src/modules/redemption/code/code-vault.ts';
@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 afterAll(() => r.close());
 
-/** FAILED, as the worker would have made it, with its use given back. */
+/** Fails an order and releases its use, as the worker does. */
 async function failOrder({ id, codeId }: { id: string; codeId: string }): Promise<void> {
   const { db } = r.services;
   await db.order.update({
@@ -35,7 +35,7 @@ async function failOrder({ id, codeId }: { id: string; codeId: string }): Promis
 }
 
 describe('redeemCode', () => {
-  it('reserves one use, and keeps in the order all that its activation needs', async () => {
+  it('reserves one use and copies into the order all that its activation needs', async () => {
     const { db } = r.services;
     const plan = await buildPlan(db, { trafficLimit: 9_007_199_254_740_993n, resetCycle: 'MONTHLY_FIRST' });
     const { id, batchId, code } = await newCode(r.services, {
@@ -64,7 +64,7 @@ describe('redeemCode', () => {
     expect(await r.uses(id)).toEqual({ usedCount: 0, reservedCount: 1 });
   });
 
-  it('caches the order for two hours at most, until it has ended, and queues it', async () => {
+  it('caches the order until it is activated, for at most two hours', async () => {
     const { redis } = r.services;
     const { code } = await newCode(r.services);
 
@@ -78,7 +78,7 @@ describe('redeemCode', () => {
     expect(await redis.exists(key)).toBe(0);
   });
 
-  it('finds one code in whatever way it is typed', async () => {
+  it('finds a code regardless of case, spaces, hyphens and look-alike letters', async () => {
     const { lookup } = sealCode(r.services, '0011ABCD0011');
     const code = '0011-ABCD-0011';
     await newCode(r.services, { code: { lookup: Uint8Array.from(lookup) } });
@@ -91,12 +91,12 @@ describe('redeemCode', () => {
     expect((await r.redeem(userId, 'oOiLabcdO0Il')).id).toBe(first.id);
   });
 
-  it('asked again answers with the order while it is PAID, and tells its id once it is FINISHED', async () => {
+  it('returns the same order while it is PAID, and fails with its id once it is FINISHED', async () => {
     const { id, code } = await newCode(r.services, { code: { maxUses: null } });
     const userId = await r.user();
     const order = await r.redeem(userId, code);
 
-    expect(await r.redeem(userId, code)).toEqual({ ...order, isPromised: true });
+    expect(await r.redeem(userId, code)).toEqual({ ...order, isPinned: true });
     await r.activate(order);
 
     const refusal = await refusalOf(r.redeem(userId, code));
@@ -104,7 +104,7 @@ describe('redeemCode', () => {
     expect(await r.uses(id)).toEqual({ usedCount: 1, reservedCount: 0 });
   });
 
-  it('makes a new order after one that has FAILED or was CLOSED, and that one is new again', async () => {
+  it('creates another order, new again, after one that is FAILED or CLOSED', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
 
@@ -118,7 +118,7 @@ describe('redeemCode', () => {
     expect([failed.isNew, closed.isNew, third.isNew]).toEqual([true, true, true]);
   });
 
-  it('says isNew of the first order that counts, and of no later one', async () => {
+  it('sets isNew on the first order of a user only', async () => {
     const userId = await r.user();
     const [one, two] = [await newCode(r.services), await newCode(r.services)];
 
@@ -126,7 +126,7 @@ describe('redeemCode', () => {
     expect((await r.redeem(userId, two.code)).isNew).toBe(false);
   });
 
-  it('is refused to an account that is switched off', async () => {
+  it('is refused to a disabled account', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
     await r.services.db.user.update({ where: { id: userId }, data: { enabled: false } });
@@ -136,25 +136,25 @@ describe('redeemCode', () => {
 });
 
 describe('an idempotency key', () => {
-  it('answers with the same order in whatever status it is by now', async () => {
+  it('returns the same order, whatever its status is by then', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
 
     const paid = await r.redeem(userId, code, 'key');
 
-    expect(await r.redeem(userId, code, 'key')).toEqual({ ...paid, isPromised: true });
+    expect(await r.redeem(userId, code, 'key')).toEqual({ ...paid, isPinned: true });
     await r.activate(paid);
     expect(await r.redeem(userId, code, 'key')).toMatchObject({ id: paid.id, status: 'FINISHED' });
     const other = await newCode(r.services);
-    const failed = await r.redeem(userId, other.code, 'of a failure');
+    const failed = await r.redeem(userId, other.code, 'key of a failure');
     await failOrder(failed);
-    expect(await r.redeem(userId, other.code, 'of a failure')).toMatchObject({
+    expect(await r.redeem(userId, other.code, 'key of a failure')).toMatchObject({
       id: failed.id,
       status: 'FAILED',
     });
   });
 
-  it('is let go of when the order is CLOSED', async () => {
+  it('can be used again once its order is CLOSED', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
     const closed = await r.redeem(userId, code, 'key');
@@ -166,7 +166,7 @@ describe('an idempotency key', () => {
     expect(again.id).not.toBe(closed.id);
   });
 
-  it('belongs to one code, and to one user', async () => {
+  it('is bound to one code and one user', async () => {
     const [one, other] = [await newCode(r.services, { code: { maxUses: 2 } }), await newCode(r.services)];
     const userId = await r.user();
     await r.redeem(userId, one.code, 'key');
@@ -179,7 +179,7 @@ describe('an idempotency key', () => {
     expect(await r.uses(other.id)).toEqual({ usedCount: 0, reservedCount: 0 });
   });
 
-  it('used for two codes at once lets one of them through', async () => {
+  it('used for several codes concurrently redeems one of them', async () => {
     const codes = await Promise.all(Array.from({ length: 5 }, () => newCode(r.services)));
     const userId = await r.user();
 
@@ -189,9 +189,9 @@ describe('an idempotency key', () => {
   });
 
   it.each([
-    ['no character', ''],
+    ['0 characters', ''],
     ['65 characters', 'k'.repeat(65)],
-  ])('of %s is bad input', async (_, key) => {
+  ])('of %s is invalid', async (_, key) => {
     const { code } = await newCode(r.services);
 
     const refusal = await refusalOf(r.redeem(await r.user(), code, key));
@@ -199,29 +199,30 @@ describe('an idempotency key', () => {
     expect(refusal).toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'input.idempotencyKey' } });
   });
 
-  it('of 64 characters will do', async () => {
+  it('of 64 characters is valid', async () => {
     const { code } = await newCode(r.services);
     expect((await r.redeem(await r.user(), code, 'k'.repeat(64))).status).toBe('PAID');
   });
 
-  it('answers with the order also when that was activated between the look at the key and the decision', async () => {
+  it('returns the order even if it is activated between the lookup of the key and the decision', async () => {
     const withoutLock = await startRedeeming({ lock: false });
     try {
       const { code } = await newCode(withoutLock.services, { code: { maxUses: null } });
       const userId = await withoutLock.user();
       const { services } = withoutLock;
       let late: Promise<Order> | undefined;
-      // The second call looks for the key while the first is not committed, and joins the queue for the next batch.
+      // The second call looks for the key before the first one commits, and is decided in the next
+      // group.
       armed('acceptOrders.beforeCommit', async () => {
         if (late) return;
         await new Promise<void>((joined) => {
-          const add: typeof services.acceptances.add = (wish) => {
+          const add: typeof services.acceptCoalescer.add = (request) => {
             joined();
-            return services.acceptances.add(wish);
+            return services.acceptCoalescer.add(request);
           };
-          const acceptances = { ...services.acceptances, add };
+          const acceptances = { ...services.acceptCoalescer, add };
           const input = { code, idempotencyKey: 'key' };
-          late = redeemCode({ ...services, acceptances }, { userId, input });
+          late = redeemCode({ ...services, acceptCoalescer: acceptances }, { userId, input });
         });
       });
       armed('acceptOrders.afterCommit', async () => {
@@ -241,9 +242,9 @@ describe('an idempotency key', () => {
   });
 });
 
-describe('a code that may not be redeemed', () => {
+describe('a code that cannot be redeemed', () => {
   type Code = Awaited<ReturnType<typeof newCode>> & { planId: string };
-  const faults: [string, string, (code: Code) => Promise<unknown>][] = [
+  const obstacles: [string, string, (code: Code) => Promise<unknown>][] = [
     [
       'a deleted code',
       'CODE_NOT_FOUND',
@@ -256,32 +257,32 @@ describe('a code that may not be redeemed', () => {
         r.services.db.redemptionBatch.update({ where: { id }, data: { deletedAt: inDays(0) } }),
     ],
     [
-      'a code that is switched off',
+      'a disabled code',
       'CODE_DISABLED',
       ({ id }) => r.services.db.redemptionCode.update({ where: { id }, data: { enabled: false } }),
     ],
     [
-      'a code whose batch is switched off',
+      'a code of a disabled batch',
       'CODE_DISABLED',
       ({ batchId: id }) => r.services.db.redemptionBatch.update({ where: { id }, data: { enabled: false } }),
     ],
     [
-      'a code that is too old',
+      'an expired code',
       'CODE_EXPIRED',
       ({ id }) => r.services.db.redemptionCode.update({ where: { id }, data: { expiresAt: inDays(-1) } }),
     ],
     [
-      'a code whose last use is promised',
+      'a code whose last use is reserved',
       'CODE_EXHAUSTED',
       async ({ code }) => r.redeem(await r.user(), code),
     ],
     [
-      'a code whose last use is used',
+      'a code whose last use is redeemed',
       'CODE_EXHAUSTED',
       async ({ code }) => r.activate(await r.redeem(await r.user(), code)),
     ],
     [
-      'a code of a plan that was withdrawn',
+      'a code of a withdrawn plan',
       'PLAN_NOT_AVAILABLE',
       ({ planId: id }) => r.services.db.plan.update({ where: { id }, data: { status: 'WITHDRAWN' } }),
     ],
@@ -296,62 +297,62 @@ describe('a code that may not be redeemed', () => {
       ({ planId: id }) => r.services.db.plan.update({ where: { id }, data: { quota: 0 } }),
     ],
   ];
-  const code = async (): Promise<Code> => {
+  const redeemable = async (): Promise<Code> => {
     const { id: planId } = await buildPlan(r.services.db);
     return { ...(await newCode(r.services, { batch: { planId } })), planId };
   };
 
-  it.each(faults)('%s is %s, and nothing is written', async (_, refusal, makeFault) => {
-    const faulty = await code();
-    await makeFault(faulty);
-    const [userId, before] = [await r.user(), await r.uses(faulty.id)];
+  it.each(obstacles)('%s is refused with %s and nothing is written', async (_, refusal, obstruct) => {
+    const code = await redeemable();
+    await obstruct(code);
+    const [userId, before] = [await r.user(), await r.uses(code.id)];
 
-    expect((await refusalOf(r.redeem(userId, faulty.code))).code).toBe(refusal);
+    expect((await refusalOf(r.redeem(userId, code.code))).code).toBe(refusal);
 
     expect(await r.services.db.order.count({ where: { userId } })).toBe(0);
-    expect(await r.uses(faulty.id)).toEqual(before);
+    expect(await r.uses(code.id)).toEqual(before);
   });
 
-  it('tells the first reason that applies', async () => {
+  it('is refused for the first reason that applies', async () => {
     const { db } = r.services;
-    const faulty = await code();
-    const { id } = faulty;
+    const code = await redeemable();
+    const { id } = code;
     const userId = await r.user();
-    await r.redeem(await r.user(), faulty.code);
+    await r.redeem(await r.user(), code.code);
     await db.redemptionCode.update({ where: { id }, data: { enabled: false, expiresAt: inDays(-1) } });
-    await db.plan.update({ where: { id: faulty.planId }, data: { status: 'WITHDRAWN', quota: 0 } });
+    await db.plan.update({ where: { id: code.planId }, data: { status: 'WITHDRAWN', quota: 0 } });
 
-    const told: string[] = [];
-    for (const mend of [
+    const refusals: string[] = [];
+    for (const fix of [
       () => db.redemptionCode.update({ where: { id }, data: { enabled: true } }),
       () => db.redemptionCode.update({ where: { id }, data: { expiresAt: null } }),
       () => db.redemptionCode.update({ where: { id }, data: { maxUses: 2 } }),
-      () => db.plan.update({ where: { id: faulty.planId }, data: { status: 'ON_SALE' } }),
-      () => db.plan.update({ where: { id: faulty.planId }, data: { quota: 1 } }),
+      () => db.plan.update({ where: { id: code.planId }, data: { status: 'ON_SALE' } }),
+      () => db.plan.update({ where: { id: code.planId }, data: { quota: 1 } }),
     ]) {
-      told.push((await refusalOf(r.redeem(userId, faulty.code))).code);
-      await mend();
+      refusals.push((await refusalOf(r.redeem(userId, code.code))).code);
+      await fix();
     }
 
-    expect(told).toEqual([
+    expect(refusals).toEqual([
       'CODE_DISABLED',
       'CODE_EXPIRED',
       'CODE_EXHAUSTED',
       'PLAN_NOT_AVAILABLE',
       'QUOTA_EXCEEDED',
     ]);
-    expect((await r.redeem(userId, faulty.code)).status).toBe('PAID');
+    expect((await r.redeem(userId, code.code)).status).toBe('PAID');
   });
 
-  it('is not one of a plan that is only hidden', async () => {
-    const hidden = await code();
+  it('does not include codes of hidden plans', async () => {
+    const hidden = await redeemable();
     await r.services.db.plan.update({ where: { id: hidden.planId }, data: { status: 'HIDDEN' } });
     expect((await r.redeem(await r.user(), hidden.code)).status).toBe('PAID');
   });
 });
 
-describe('a quota', () => {
-  it('counts every subscription of the plan that there ever was, and lets a live one be extended', async () => {
+describe('the quota of a plan', () => {
+  it('counts all subscriptions that the user ever had, and does not limit extensions', async () => {
     const { db } = r.services;
     const { id: planId } = await buildPlan(db, { quota: 1 });
     const { code } = await newCode(r.services, { batch: { planId }, code: { maxUses: null } });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../../src/generated/prisma/client.ts';
 import { retryOrders } from '../../../../src/modules/redemption/accept/retry-orders.ts';
-import { createActivations } from '../../../../src/modules/redemption/activate/activate-order.ts';
+import { createActivations } from '../../../../src/modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from '../../../../src/modules/redemption/activate/reconcile-orders.ts';
 import { newCode } from '../../../support/codes.ts';
 import { buildUser, inDays } from '../../../support/factories.ts';
@@ -29,7 +29,7 @@ afterAll(() => r.close());
 
 const retry = (...ids: string[]) => retryOrders(r.services, { actorId, ids });
 
-/** A FAILED order, because its owner was switched off for a moment. */
+/** Makes a FAILED order by disabling its owner during the activation. */
 async function failed({ userId, code }: { userId?: string; code?: string } = {}): Promise<Order> {
   const { db } = r.services;
   const owner = userId ?? (await r.user());
@@ -41,7 +41,7 @@ async function failed({ userId, code }: { userId?: string; code?: string } = {})
 }
 
 describe('retryOrders', () => {
-  it('accepts FAILED orders again: a use reserved, isNew decided again, queued, audited', async () => {
+  it('accepts FAILED orders again: reserves a use, decides isNew again, enqueues and audits', async () => {
     const order = await failed();
     expect(order).toMatchObject({ status: 'FAILED', failureCode: 'ACCOUNT_DISABLED', isNew: false });
 
@@ -67,7 +67,7 @@ describe('retryOrders', () => {
     expect(await r.order(order)).toMatchObject({ status: 'FINISHED', isNew: true });
   });
 
-  it('makes one order of a user new, of many', async () => {
+  it('makes only one of several orders of a user new', async () => {
     const userId = await r.user();
     const orders = [await failed({ userId }), await failed({ userId }), await failed({ userId })];
 
@@ -77,7 +77,18 @@ describe('retryOrders', () => {
     expect(again.filter(({ isNew }) => isNew)).toHaveLength(1);
   });
 
-  it('takes all of them or none', async () => {
+  it('does not make an order new if its account has since received a counted order by a merge', async () => {
+    const { db } = r.services;
+    const order = await failed();
+    const merged = await r.redeem(await r.user(), (await newCode(r.services)).code);
+    await db.order.update({ where: { id: merged.id }, data: { userId: order.userId } });
+
+    const [again] = await retry(order.id);
+
+    expect(again).toMatchObject({ id: order.id, status: 'PAID', isNew: false });
+  });
+
+  it('accepts all of the orders or none', async () => {
     const [one, two] = [await failed(), await failed()];
     const finished = await r.redeem(await r.user(), (await newCode(r.services)).code);
     await r.activate(finished);
@@ -92,7 +103,7 @@ describe('retryOrders', () => {
     }
   });
 
-  it('wants 1 to 100 of them, each once', async () => {
+  it('takes 1 to 100 ids and ignores duplicates', async () => {
     const order = await failed();
 
     expect(await refusalOf(retry())).toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'ids' } });
@@ -104,7 +115,7 @@ describe('retryOrders', () => {
     expect(await retry(order.id, order.id.toUpperCase())).toHaveLength(1);
   });
 
-  it('leaves PAID, FINISHED and CLOSED ones as they are', async () => {
+  it('refuses PAID and CLOSED orders and does not change them', async () => {
     const paid = await r.redeem(await r.user(), (await newCode(r.services)).code);
     const disarm = armed('dispatchOrders.beforeEnqueue', fails);
     const closedBy = await r.user();
@@ -118,7 +129,7 @@ describe('retryOrders', () => {
     expect([await r.order(paid), await r.order(closed)]).toEqual([paid, closed]);
   });
 
-  it('is refused when the code has no use left, or its redeemer has another order for it', async () => {
+  it('is refused if the code has no uses left or the redeemer has another order for it', async () => {
     const { code } = await newCode(r.services);
     const order = await failed({ code });
     const other = await r.redeem(await r.user(), code);
@@ -131,7 +142,7 @@ describe('retryOrders', () => {
     expect((await refusalOf(retry(before.id))).code).toBe('CODE_ALREADY_REDEEMED');
   });
 
-  it('called twice at once accepts once', async () => {
+  it('accepts an order once when called concurrently', async () => {
     const order = await failed();
 
     expect(await tally([retry(order.id), retry(order.id), retry(order.id)])).toEqual({
@@ -142,7 +153,7 @@ describe('retryOrders', () => {
     expect(await r.uses(order.codeId)).toEqual({ usedCount: 0, reservedCount: 1 });
   });
 
-  it('without a queue leaves them to the reconciler, and loses none', async () => {
+  it('leaves the orders to the reconciler if they cannot be enqueued', async () => {
     const order = await failed();
     const disarm = armed('dispatchOrders.beforeEnqueue', fails);
 

@@ -10,7 +10,7 @@ const [SERVER, NODE] = ['198.51.100.7', '2001:db8:77::1'];
 let api: TestApi;
 beforeAll(async () => {
   api = await startTestApi({ rateLimits: true, env: { TRUST_PROXY: '1' } });
-  // Known from the first request on: addresses of servers are read again every 30 s only.
+  // Create them before the first request: addresses of servers are re-read only every 30 s.
   const server = await buildServer(api.services.db, { address: SERVER });
   await buildNode(api.services.db, { serverId: server.id, address: NODE });
 });
@@ -18,15 +18,16 @@ afterAll(() => api.close());
 
 const wrongCode = (n: number) => `WRNG-${String(n).padStart(12, '0')}`;
 let address = 0;
-/** An address that nobody has guessed from. */
+/** An address without wrong guesses. */
 const newAddress = () => `203.0.${Math.floor(++address / 250)}.${(address % 250) + 1}`;
 
-/** A new account, at an address of its own. Logins count by address, too. */
 async function newUser(): Promise<TestUser> {
   return api.newUser();
 }
 
-/** The refusal of a guess from an address; undefined when it was right. */
+/**
+ * @returns the refusal of a guess from an address; its `code` is undefined if the guess was right
+ */
 async function guess(user: TestUser, code: string, from: string, document: object = RedeemCodeDocument) {
   const variables = document === RedeemCodeDocument ? { input: { code } } : { code };
   const response = await fetch(`${api.url}/graphql`, {
@@ -47,7 +48,7 @@ async function guess(user: TestUser, code: string, from: string, document: objec
 }
 
 describe('wrong guesses', () => {
-  it('are 10 for a user in 10 minutes, redeeming and previewing together, from wherever he guesses', async () => {
+  it('are limited to 10 per user in 10 minutes, by redeemCode and previewRedemption together, from any address', async () => {
     const user = await newUser();
     const { code } = await newCode(api.services);
 
@@ -66,18 +67,18 @@ describe('wrong guesses', () => {
     expect((await guess(await newUser(), code, newAddress())).code).toBeUndefined();
   });
 
-  it('at once are no more than one by one', async () => {
+  it('are limited to the same number when made concurrently', async () => {
     const user = await newUser();
     const from = newAddress();
 
     const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => guess(user, wrongCode(n), from)));
 
-    const told = answers.map(({ code }) => code);
-    expect(told.filter((code) => code === 'CODE_NOT_FOUND')).toHaveLength(10);
-    expect(told.filter((code) => code === 'RATE_LIMITED')).toHaveLength(30);
+    const codes = answers.map(({ code }) => code);
+    expect(codes.filter((code) => code === 'CODE_NOT_FOUND')).toHaveLength(10);
+    expect(codes.filter((code) => code === 'RATE_LIMITED')).toHaveLength(30);
   });
 
-  it('at once leave no chance to a right one behind them, and are not even looked at', async () => {
+  it('made concurrently prevent a right guess behind them, which is not evaluated', async () => {
     const user = await newUser();
     const from = newAddress();
     const { code } = await newCode(api.services);
@@ -93,7 +94,7 @@ describe('wrong guesses', () => {
     ]);
   });
 
-  it('at once from one address are no more than it may make, however many users they come from', async () => {
+  it('from one address are limited to 100 across concurrent users', async () => {
     const from = newAddress();
     const users = await Promise.all(Array.from({ length: 12 }, newUser));
     const answers = await Promise.all(
@@ -108,7 +109,7 @@ describe('wrong guesses', () => {
     expect(counts._sum.count).toBe(100);
   });
 
-  it('are only those of codes that do not exist', async () => {
+  it('do not include existing codes that cannot be redeemed, nor malformed input', async () => {
     const user = await newUser();
     const from = newAddress();
     const { id: planId } = await buildPlan(api.services.db, { status: 'WITHDRAWN' });
@@ -129,7 +130,7 @@ describe('wrong guesses', () => {
     expect((await guess(user, code, from)).code).toBeUndefined();
   });
 
-  it('are 100 for an address, an IPv6 network counting as one', async () => {
+  it('are limited to 100 per address, with an IPv6 /64 network as one address', async () => {
     const network = '2001:db8:5:5';
     for (let u = 0; u < 10; u++) {
       const user = await newUser();
@@ -146,7 +147,7 @@ describe('wrong guesses', () => {
   it.each([
     ['server', SERVER],
     ['node', NODE],
-  ])('from one of our own %ss are counted for the user alone', async (_, from) => {
+  ])('from the address of a %s count only against the user', async (_, from) => {
     for (let u = 0; u < 11; u++) {
       const user = await newUser();
       await Promise.all(Array.from({ length: 10 }, (_each, n) => guess(user, wrongCode(n), from)));
@@ -156,7 +157,7 @@ describe('wrong guesses', () => {
     expect((await guess(await newUser(), wrongCode(0), from)).code).toBe('CODE_NOT_FOUND');
   });
 
-  it('are 100 a day in PostgreSQL, which a Redis without memory does not make forget', async () => {
+  it('are limited to 100 per user and day, even if Redis loses its data', async () => {
     const user = await newUser();
     const { code } = await newCode(api.services);
     await buildWrongGuess(api.services.db, { userId: user.userId, count: 98 });
@@ -177,7 +178,7 @@ describe('wrong guesses', () => {
     ]);
   });
 
-  it('of yesterday do not count today', async () => {
+  it('of the previous day do not count', async () => {
     const user = await newUser();
     const { code } = await newCode(api.services);
     await buildWrongGuess(api.services.db, { userId: user.userId, count: 100, day: inDays(-1) });

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../../src/generated/prisma/client.ts';
-import { closeOrders } from '../../../../src/modules/redemption/accept/close-orders.ts';
+import { closeOrders } from '../../../../src/modules/redemption/accept/dispatch-orders.ts';
 import {
   activateOrder,
   createActivations,
-} from '../../../../src/modules/redemption/activate/activate-order.ts';
+} from '../../../../src/modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from '../../../../src/modules/redemption/activate/reconcile-orders.ts';
 import { withRetry } from '../../../../src/platform/concurrency/retry.ts';
 import { newCode } from '../../../support/codes.ts';
@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 afterAll(() => r.close());
 
-/** An order of a new user for a new code, and what belongs to it. */
+/** Creates a PAID order, by default of a new user for a code of a new plan. */
 async function paid({ userId, planId }: { userId?: string; planId?: string } = {}) {
   const plan = planId ?? (await buildPlan(r.services.db)).id;
   const code = await newCode(r.services, { batch: { planId: plan, unitTime: 'DAY', quantity: 3 } });
@@ -36,7 +36,7 @@ const subscriptionsOf = (userId: string) =>
   r.services.db.userSubscription.findMany({ where: { userId }, orderBy: { id: 'asc' } });
 
 describe('an activation', () => {
-  it('grants the subscription, records the redemption, finishes the order and uses the use, all at one time', async () => {
+  it('starts the subscription, records the redemption, finishes the order and redeems the use at the same time', async () => {
     const { order, code, planId, userId } = await paid();
 
     await r.activate(order);
@@ -60,7 +60,7 @@ describe('an activation', () => {
     expect(await r.uses(code.id)).toEqual({ usedCount: 1, reservedCount: 0 });
   });
 
-  it('delivered three times at once, and three times more, is as good as one', async () => {
+  it('is idempotent under concurrent and later deliveries', async () => {
     const orders = await Promise.all(Array.from({ length: 5 }, async () => (await paid()).order));
 
     for (const _ of ['now', 'later']) {
@@ -75,7 +75,7 @@ describe('an activation', () => {
     }
   });
 
-  it('extends the live subscription, which keeps its token and its credential', async () => {
+  it('extends the live subscription, which keeps its token and credential', async () => {
     const userId = await r.user();
     const { id: planId } = await buildPlan(r.services.db, { trafficLimit: 100n });
     const live = await buildSubscription(r.services.db, {
@@ -95,7 +95,7 @@ describe('an activation', () => {
     expect(await r.order(order)).toMatchObject({ subscriptionId: live.id });
   });
 
-  it('begins a period anew with what the plan gives: nothing of what a merge has added is left', async () => {
+  it('starts a new traffic period with the limit of the plan, without the bonus of an earlier merge', async () => {
     const userId = await r.user();
     const { id: planId } = await buildPlan(r.services.db, { trafficLimit: 100n, resetCycle: 'YEARLY' });
     await buildSubscription(r.services.db, {
@@ -111,7 +111,7 @@ describe('an activation', () => {
     ]);
   });
 
-  it('leaves what is over or stopped alone, and begins a new subscription', async () => {
+  it('starts a new subscription if earlier ones have expired or been stopped', async () => {
     const { db } = r.services;
     const { id: planId } = await buildPlan(db);
     const userId = await r.user();
@@ -128,7 +128,7 @@ describe('an activation', () => {
     expect([over.id, stopped.id]).not.toContain((await r.order(order)).subscriptionId);
   });
 
-  it('adds up two codes of one plan that one user has redeemed, in one batch', async () => {
+  it('adds up the time of two orders of one user and plan in one group', async () => {
     const first = await paid();
     const second = await paid(first);
 
@@ -143,7 +143,7 @@ describe('an activation', () => {
     ]);
   });
 
-  it('leaves an order alone that has ended, and one that there never was', async () => {
+  it('skips orders that are closed or do not exist', async () => {
     const { order, code } = await paid();
     await closeOrders(r.services, [order.id]);
 
@@ -154,26 +154,26 @@ describe('an activation', () => {
   });
 });
 
-describe('what changes after the acceptance', () => {
+describe('a change after the acceptance', () => {
   type Paid = Awaited<ReturnType<typeof paid>>;
 
   it.each<[string, (paid: Paid) => Promise<unknown>]>([
     [
-      'its code is switched off',
+      'the code is disabled',
       ({ code: { id } }) => r.services.db.redemptionCode.update({ where: { id }, data: { enabled: false } }),
     ],
     [
-      'its code is too old by now',
+      'the code expires',
       ({ code: { id } }) =>
         r.services.db.redemptionCode.update({ where: { id }, data: { expiresAt: inDays(-1) } }),
     ],
     [
-      'its code is deleted',
+      'the code is deleted',
       ({ code: { id } }) =>
         r.services.db.redemptionCode.update({ where: { id }, data: { deletedAt: inDays(0) } }),
     ],
     [
-      'its batch is switched off and deleted',
+      'the batch is disabled and deleted',
       ({ code: { batchId: id } }) =>
         r.services.db.redemptionBatch.update({
           where: { id },
@@ -181,21 +181,24 @@ describe('what changes after the acceptance', () => {
         }),
     ],
     [
-      'its batch grants something else by now',
+      'the terms of the batch change',
       ({ code: { batchId: id } }) =>
         r.services.db.redemptionBatch.update({ where: { id }, data: { unitTime: 'YEAR', quantity: 9 } }),
     ],
     [
-      'its plan is withdrawn',
+      'the plan is withdrawn',
       ({ planId: id }) => r.services.db.plan.update({ where: { id }, data: { status: 'WITHDRAWN' } }),
     ],
     [
-      'its plan is hidden, and has other limits by now',
+      'the plan is hidden and its limits change',
       ({ planId: id }) =>
         r.services.db.plan.update({ where: { id }, data: { status: 'HIDDEN', trafficLimit: 5n } }),
     ],
-    ['Redis has forgotten it', ({ order }) => r.services.redis.del(`redemption_order:${order.orderNo}`)],
-  ])('breaks no promise: the order is activated as it was accepted when %s', async (_, change) => {
+    [
+      'the snapshot in Redis is lost',
+      ({ order }) => r.services.redis.del(`redemption_order:${order.orderNo}`),
+    ],
+  ])('does not affect the order: it is activated as accepted when %s', async (_, change) => {
     const made = await paid();
     await change(made);
 
@@ -209,26 +212,26 @@ describe('what changes after the acceptance', () => {
 
   it.each<[string, string, (paid: Paid) => Promise<unknown>]>([
     [
-      'its plan is deleted',
+      'the plan is deleted',
       'PLAN_NOT_AVAILABLE',
       ({ planId: id }) => r.services.db.plan.update({ where: { id }, data: { deletedAt: inDays(0) } }),
     ],
     [
-      'its owner is switched off',
+      'the owner is disabled',
       'ACCOUNT_DISABLED',
       ({ userId: id }) => r.services.db.user.update({ where: { id }, data: { enabled: false } }),
     ],
     [
-      'its owner is deleted',
+      'the owner is deleted',
       'ACCOUNT_DISABLED',
       ({ userId: id }) => r.services.db.user.update({ where: { id }, data: { deletedAt: inDays(0) } }),
     ],
     [
-      'the quota of its plan is used up by now',
+      'the quota of the plan is reached',
       'QUOTA_EXCEEDED',
       ({ planId: id }) => r.services.db.plan.update({ where: { id }, data: { quota: 0 } }),
     ],
-  ])('fails the order when %s: %s, its use given back', async (_, failureCode, change) => {
+  ])('fails the order when %s, with %s, and releases its use', async (_, failureCode, change) => {
     const made = await paid();
     await change(made);
 
@@ -256,7 +259,7 @@ describe('an activation that fails', () => {
     return Promise.allSettled(orders.map(({ id }) => activateOrder(services, id)));
   };
 
-  /** Its traffic would not fit a 64-bit integer: the database refuses it, whoever tries. */
+  /** An order that PostgreSQL cannot activate: the traffic limit would exceed a 64-bit integer. */
   async function impossible() {
     const { db } = r.services;
     const { id: planId } = await buildPlan(db, { trafficLimit: 9_000_000_000_000_000_000n });
@@ -265,7 +268,7 @@ describe('an activation that fails', () => {
     return paid({ userId, planId });
   }
 
-  it('for one order of a batch fails for that one alone', async () => {
+  it('because of one order of a group fails only that order', async () => {
     const good = await Promise.all(Array.from({ length: 4 }, () => paid()));
     const bad = await impossible();
     const orders = [...good.slice(0, 2), bad, ...good.slice(2)].map(({ order }) => order);
@@ -284,7 +287,7 @@ describe('an activation that fails', () => {
     await settle([bad.order, bad.order, bad.order, bad.order]);
   });
 
-  it('by a bug is tried again after 1, 2, 4 and 8 seconds, and the fifth time ends the order', async () => {
+  it('because of a bug is retried after 1, 2, 4 and 8 seconds, and the fifth failure makes the order FAILED', async () => {
     const { order, code } = await impossible();
     const waits: number[] = [];
 
@@ -311,7 +314,7 @@ describe('an activation that fails', () => {
     expect(await r.services.redis.exists(`redemption_order:${order.orderNo}`)).toBe(0);
   });
 
-  it('by an outage counts no attempt and fails no order, however often it does', async () => {
+  it('because of an outage counts no attempt, however often it happens', async () => {
     const made = await Promise.all(Array.from({ length: 3 }, () => paid()));
     const disarm = armed('activateOrders.beforeCommit', async () => {
       await r.services.db.$queryRaw`
@@ -324,7 +327,7 @@ describe('an activation that fails', () => {
       expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     }
     disarm();
-    // The pool may not have noticed yet which of its connections are gone.
+    // The pool may still contain connections that were terminated.
     const orders = await withRetry(() => Promise.all(made.map(({ order }) => r.order(order))));
     for (const order of orders) expect(order).toMatchObject({ status: 'PAID', attempts: 0 });
 
@@ -332,11 +335,11 @@ describe('an activation that fails', () => {
     for (const { order } of made) expect((await r.order(order)).status).toBe('FINISHED');
   });
 
-  it('by a lock that is not let go of counts no attempt', async () => {
+  it('because of a lock that is not released counts no attempt', async () => {
     const { order, userId } = await paid();
-    let letGo = () => {};
+    let release = () => {};
     const held = new Promise<void>((resolve) => {
-      letGo = resolve;
+      release = resolve;
     });
     let hold = () => {};
     const isHeld = new Promise<void>((resolve) => {
@@ -350,7 +353,7 @@ describe('an activation that fails', () => {
     await isHeld;
 
     const [outcome] = await settle([order]);
-    letGo();
+    release();
     await holder;
 
     expect(outcome?.status).toBe('rejected');
@@ -359,7 +362,7 @@ describe('an activation that fails', () => {
     expect((await r.order(order)).status).toBe('FINISHED');
   });
 
-  it('after the commit has happened all the same', async () => {
+  it('after the commit does not undo the activation', async () => {
     const { order } = await paid();
     const disarm = armed('activateOrders.afterCommit', fails);
 
@@ -380,7 +383,7 @@ describe('the reconciler', () => {
       data: { nextAttemptAt: inDays(-1) },
     });
 
-  it('activates what is due, and leaves to the queue what is not', async () => {
+  it('activates orders that are due and leaves the others to the queue', async () => {
     await reconcile();
     const [due, fresh] = [await paid(), await paid()];
     await makeDue(due.order);
@@ -392,7 +395,7 @@ describe('the reconciler', () => {
     await r.activate(fresh.order);
   });
 
-  it('in ten processes at once takes each order up once', async () => {
+  it('claims each order once when ten processes run it concurrently', async () => {
     const made = await Promise.all(Array.from({ length: 20 }, () => paid()));
     await makeDue(...made.map(({ order }) => order));
 
@@ -402,7 +405,7 @@ describe('the reconciler', () => {
     for (const { order } of made) expect((await r.order(order)).status).toBe('FINISHED');
   });
 
-  it('needs no Redis, and goes on where one order fails', async () => {
+  it('works without Redis and continues after an order that fails', async () => {
     const [one, two] = [await paid(), await paid()];
     await makeDue(one.order, two.order);
     await r.services.db.plan.update({ where: { id: one.planId }, data: { deletedAt: inDays(0) } });

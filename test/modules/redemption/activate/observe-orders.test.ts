@@ -14,7 +14,7 @@ const metric = async (name: string) => {
 };
 
 describe('/metrics', () => {
-  it('shows how many orders wait for their activation, and for how long the oldest has', async () => {
+  it('exposes the number of PAID orders and the age of the oldest', async () => {
     expect(await metric('tessera_paid_orders')).toBe(0);
     expect(await metric('tessera_oldest_paid_order_seconds')).toBe(0);
     await buildOrder(api.services.db, { createdAt: new Date(Date.now() - 90_000) });

@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 describe('batchProgressChanged', () => {
-  it('shows a batch as it is, then as it grows, and completes when it is ready', async () => {
+  it('sends the current batch, then its progress, and completes once it is ready', async () => {
     const { db } = api.services;
     const batch = await createRedemptionCodes(api.services, {
       actorId: null,
@@ -53,14 +53,14 @@ describe('batchProgressChanged', () => {
     expect(new Set(steps).size).toBe(steps.length);
   });
 
-  it('of a batch that is ready is one message', async () => {
+  it('sends one message for a batch that is ready', async () => {
     const { id } = await buildBatch(api.services.db);
     const seen = [];
     for await (const { data } of admin.subscribe(BatchProgressChangedDocument, { id })) seen.push(data);
     expect(seen).toMatchObject([{ batchProgressChanged: { id, ready: true } }]);
   });
 
-  it('ends when the batch is deleted', async () => {
+  it('fails with NOT_FOUND when the batch is deleted', async () => {
     const { id } = await buildBatch(api.services.db, { count: 9, created: 1 });
     const messages = admin.subscribe(BatchProgressChangedDocument, { id });
     await messages.next();
@@ -70,7 +70,7 @@ describe('batchProgressChanged', () => {
     await expect(messages.next()).rejects.toMatchObject([{ extensions: { code: 'NOT_FOUND' } }]);
   });
 
-  it('is refused for a batch that there is not', async () => {
+  it('fails with NOT_FOUND for an unknown batch', async () => {
     for (const id of [randomUUID(), 'x']) {
       const messages = admin.subscribe(BatchProgressChangedDocument, { id });
       await expect(messages.next()).rejects.toMatchObject([{ extensions: { code: 'NOT_FOUND' } }]);
@@ -79,7 +79,7 @@ describe('batchProgressChanged', () => {
 });
 
 describe('redemptionBatches', () => {
-  it('shows batches that are not deleted, the newest first, with what has become of their codes', async () => {
+  it('lists batches that are not deleted, newest first, with the totals of their codes', async () => {
     const { db } = api.services;
     const batch = await buildBatch(db, { count: 5, created: 4, label: 'Totals' });
     const codes = [];
@@ -107,7 +107,7 @@ describe('redemptionBatches', () => {
 });
 
 describe('redemptions', () => {
-  it('are found by user, code, batch, plan and time, of deleted codes too', async () => {
+  it('are filtered by user, code, batch, plan and time and include those of deleted codes', async () => {
     const { db } = api.services;
     const made = [];
     for (const daysAgo of [3, 2, 1]) {

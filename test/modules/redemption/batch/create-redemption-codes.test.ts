@@ -44,7 +44,7 @@ async function list(filter: RedemptionCodeFilter, first = 100) {
 }
 
 describe('createRedemptionCodes', () => {
-  it('makes a batch of codes, all there with the answer, each redeemable once', async () => {
+  it('creates a batch of codes that can be redeemed as soon as it returns', async () => {
     const expiresAt = inDays(9).toISOString();
     const batch = await create({
       unitTime: 'HALF_YEAR',
@@ -83,7 +83,7 @@ describe('createRedemptionCodes', () => {
     ]);
   });
 
-  it('makes 10,000 at once, no two alike', async () => {
+  it('generates 10,000 distinct codes before it returns', async () => {
     const batch = await create({ count: 10_000, maxUses: null });
 
     expect(batch).toMatchObject({ count: 10_000, created: 10_000, ready: true, maxUses: null });
@@ -92,7 +92,7 @@ describe('createRedemptionCodes', () => {
     expect(row).toEqual({ codes: 10_000n, lookups: 10_000n });
   });
 
-  it('imports codes of other forms, which redeem as they were typed', async () => {
+  it('imports codes of other formats, which can be redeemed as typed', async () => {
     const batch = await create({ codes: ['welcome-2026', ' IMPORTED 99 '] });
 
     const { nodes } = await list({ batchId: batch.id });
@@ -102,7 +102,7 @@ describe('createRedemptionCodes', () => {
     expect(redeemCode.status).toBe('PAID');
   });
 
-  it('answers the same key with the same batch, also at once', async () => {
+  it('returns the same batch for the same idempotency key, even concurrently', async () => {
     const idempotencyKey = unique('key');
 
     const batches = await Promise.all(Array.from({ length: 4 }, () => create({ idempotencyKey, count: 5 })));
@@ -112,12 +112,12 @@ describe('createRedemptionCodes', () => {
     expect((await list({ batchId: batches[0]?.id ?? '' })).totalCount).toBe(5);
   });
 
-  it('answers an import that is sent again with the same batch, not with a complaint about its codes', async () => {
+  it('returns the same batch when an import is retried instead of refusing its codes', async () => {
     const input = { idempotencyKey: unique('key'), codes: ['SENT-TWICE-1', 'SENT-TWICE-2'] };
     expect(await create(input)).toEqual(await create(input));
   });
 
-  it('refuses a key that was used for another batch, and makes none', async () => {
+  it('refuses an idempotency key that was used with other input', async () => {
     const idempotencyKey = unique('key');
     const codes = ['KEY-REUSED-1', 'KEY-REUSED-2'];
     const { id } = await create({ idempotencyKey, codes });
@@ -144,7 +144,7 @@ describe('createRedemptionCodes', () => {
     expect((await create(again)).id).toBe(id);
   });
 
-  it('answers the same key with the same batch when its plan is gone meanwhile', async () => {
+  it('returns the same batch for the same key after its plan was deleted', async () => {
     const plan = await buildPlan(api.services.db);
     const input = { planId: plan.id, idempotencyKey: unique('key') };
     const { id } = await create(input);
@@ -153,12 +153,12 @@ describe('createRedemptionCodes', () => {
     expect((await create(input)).id).toBe(id);
   });
 
-  it('refuses an import of what was imported under the key before', async () => {
-    const old = createSecrets({ secretKey: 'the key before, long enough for a key: 0123456789' });
+  it('refuses to import a code that was sealed with the previous secret key', async () => {
+    const old = createSecrets({ secretKey: 'previous key, long enough for a key: 0123456789' });
     const both = createSecrets({
       ...{
         secretKey: TEST_SECRET_KEY,
-        previousSecretKey: 'the key before, long enough for a key: 0123456789',
+        previousSecretKey: 'previous key, long enough for a key: 0123456789',
       },
     });
     const input = inputOf({ codes: ['BEFORE-ROTATION'] }) as Parameters<
@@ -171,7 +171,7 @@ describe('createRedemptionCodes', () => {
     await expect(again).rejects.toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'input.codes' } });
   });
 
-  it('audits who made what, and no code', async () => {
+  it('audits the actor and the terms but no code', async () => {
     const batch = await create({ codes: ['SECRET-IN-AUDIT'] });
 
     const entries = await api.services.db.auditEntry.findMany({ where: { targetId: batch.id } });
@@ -186,7 +186,7 @@ describe('createRedemptionCodes', () => {
     expect(JSON.stringify(entries)).not.toMatch(/SECRET|1NAUD1T/i);
   });
 
-  it('keeps nothing in the database that could be redeemed', async () => {
+  it('stores no code in plaintext', async () => {
     const { id: batchId } = await create({ count: 1 });
     const [made] = (await list({ batchId })).nodes;
     const code = (made?.code ?? '').replaceAll('-', '');
@@ -206,7 +206,7 @@ describe('createRedemptionCodes', () => {
   });
 
   it.each<[string, Partial<CreateRedemptionCodesInput>, string]>([
-    ['no code at all', { count: null }, 'input.count'],
+    ['neither a count nor codes', { count: null }, 'input.count'],
     ['both a count and codes', { count: 1, codes: ['ABCDEF'] }, 'input.count'],
     ['a count of 0', { count: 0 }, 'input.count'],
     ['a count of more than 1,000,000', { count: 1_000_001 }, 'input.count'],
@@ -216,13 +216,13 @@ describe('createRedemptionCodes', () => {
     ['a quantity of more than 36,500', { quantity: 36_501 }, 'input.quantity'],
     ['0 uses', { maxUses: 0 }, 'input.maxUses'],
     ['a time in the past', { expiresAt: inDays(-1).toISOString() }, 'input.expiresAt'],
-    ['a key without a character', { idempotencyKey: '' }, 'input.idempotencyKey'],
+    ['an empty key', { idempotencyKey: '' }, 'input.idempotencyKey'],
     ['a key of 65 characters', { idempotencyKey: 'k'.repeat(65) }, 'input.idempotencyKey'],
     ['a label of 101 characters', { label: 'l'.repeat(101) }, 'input.label'],
     ['a code of 5 characters', { codes: ['ABCDEF', 'ABC12'] }, 'input.codes.1'],
     ['a code with ß', { codes: ['ABCDEß'] }, 'input.codes.0'],
     [
-      'a code twice, in two ways to type it',
+      'a code that occurs twice in different spellings',
       { codes: ['FOIL-FOIL', 'OTHER-ONE', 'f011 foi1'] },
       'input.codes.2',
     ],
@@ -235,7 +235,7 @@ describe('createRedemptionCodes', () => {
     expect(await api.services.db.redemptionBatch.count()).toBe(before);
   });
 
-  it('refuses a code that is there already, and makes none of the others', async () => {
+  it('refuses an import with a code that already exists and imports none of the others', async () => {
     await create({ codes: ['TAKEN-ALREADY'] });
 
     const refusal = await admin.refused(CreateRedemptionCodesDocument, {
@@ -246,7 +246,7 @@ describe('createRedemptionCodes', () => {
     expect((await list({ code: 'STILL-FREE' })).totalCount).toBe(0);
   });
 
-  it('refuses a plan that there is not, or not any more', async () => {
+  it('fails with NOT_FOUND for a deleted or unknown plan', async () => {
     const { id } = await buildPlan(api.services.db, { deletedAt: inDays(0) });
     for (const other of [id, randomUUID(), 'no id']) {
       const refusal = await admin.refused(CreateRedemptionCodesDocument, {
@@ -258,7 +258,7 @@ describe('createRedemptionCodes', () => {
 });
 
 describe('redemptionCodes', () => {
-  it('finds codes by whether they are switched on, used up or too old', async () => {
+  it('are filtered by whether they are enabled, exhausted or expired', async () => {
     const { db } = api.services;
     const ofPlan = (await buildPlan(db)).id;
     const batch = { planId: ofPlan };
@@ -293,7 +293,7 @@ describe('redemptionCodes', () => {
     expect(shown).toMatchObject([{ enabled: false, code: made.batchOff.code }]);
   });
 
-  it('refuses a code that is none, and ids that are none', async () => {
+  it('cannot be filtered by a malformed code or id', async () => {
     const refusalOf = async (filter: RedemptionCodeFilter) =>
       (await admin.refused(RedemptionCodesDocument, { filter })).extensions;
 

@@ -35,14 +35,14 @@ const create = async (input: Partial<Parameters<typeof createRedemptionCodes>[1]
     },
   });
 
-/** The link that an admin gets to see for the newest batch. */
+/** @returns the link to the newest batch; an empty string if it has none */
 async function newestLink(): Promise<string> {
   const { redemptionBatches } = await admin.get(RedemptionBatchesDocument, { first: 1 });
   return redemptionBatches?.nodes[0]?.csvUrl ?? '';
 }
 
 describe('csvUrl', () => {
-  it('leads to all codes of the batch, as a file that nobody keeps', async () => {
+  it('links to a file with all codes of the batch that may not be cached', async () => {
     const { id, planId } = await create({ count: 1_234, label: 'Fair' });
     const plan = await api.services.db.plan.findUniqueOrThrow({ where: { id: planId } });
     const link = await newestLink();
@@ -68,7 +68,7 @@ describe('csvUrl', () => {
     expect(redemptionCodes?.totalCount).toBe(1);
   });
 
-  it('leaves deleted codes out, and keeps text from being taken for a formula', async () => {
+  it('links to a file without deleted codes in which no text can be run as a formula', async () => {
     const { id: batchId } = await create({ label: '=HYPERLINK("http://evil.example")' });
     const { db } = api.services;
     const [deleted, noted] = await db.redemptionCode.findMany({ where: { batchId } });
@@ -82,7 +82,7 @@ describe('csvUrl', () => {
     expect(text).toContain(',"two\nlines, ""x"""\r\n');
   });
 
-  it('works once, also for two who use it at the same moment, and not for HEAD', async () => {
+  it('works for one of several concurrent requests, and not for HEAD', async () => {
     await create();
     const link = await newestLink();
     expect((await fetch(link, { method: 'HEAD' })).status).toBe(404);
@@ -96,7 +96,7 @@ describe('csvUrl', () => {
     expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] });
   });
 
-  it('works for five minutes', async () => {
+  it('expires after five minutes', async () => {
     const { id: batchId } = await create();
     const { db, secrets } = api.services;
     const tokenAfter = (seconds: number) =>
@@ -110,7 +110,7 @@ describe('csvUrl', () => {
     expect((await fetch(`${api.url}/csv/${await tokenAfter(290)}`)).status).toBe(200);
   });
 
-  it('does not work when it was changed, for nobody, or when its admin or its batch is none any more', async () => {
+  it('does not work if it was altered, its user is no longer an admin or its batch was deleted', async () => {
     const { id } = await create();
     const link = await newestLink();
     const changed = link.replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A'));
@@ -132,7 +132,7 @@ describe('csvUrl', () => {
     expect(await newestLink()).toBe('');
   });
 
-  it('is written down in the audit log when it is used, and its token nowhere', async () => {
+  it('is audited when it is used, without its token', async () => {
     const { id } = await create();
     const link = await newestLink();
     const token = link.split('/').at(-1) ?? '';
@@ -150,7 +150,7 @@ describe('csvUrl', () => {
     expect(logged.join('\n')).not.toContain(token);
   });
 
-  it('costs one query for a page of batches', async () => {
+  it('is read in one statement for a page of batches', async () => {
     const query = vi.spyOn(pg.Client.prototype, 'query');
     await admin.get(RedemptionBatchesDocument, { first: 5 });
     const asked = query.mock.calls.map(([sql]) => JSON.stringify(sql));
@@ -161,8 +161,10 @@ describe('csvUrl', () => {
   });
 });
 
-describe('a download', () => {
-  /** Codes with notes so long that the kernel, which may hold 40 MB between us and the reader, cannot take them all: 120 MB. */
+describe('a CSV download', () => {
+  /**
+   * Opens a download of 120 MB, more than the kernel buffers of the connection hold (up to 40 MB).
+   */
   async function openLarge(): Promise<{ response: IncomingMessage; pagesRead: () => number }> {
     const { id } = await create({ count: 10_000 });
     await api.services.db.$executeRaw`
@@ -179,7 +181,7 @@ describe('a download', () => {
     return { response, pagesRead };
   }
 
-  /** Until it has not changed for a while. */
+  /** Waits until the count has not changed for 300 ms. */
   async function settled(count: () => number): Promise<number> {
     let [last, since] = [count(), performance.now()];
     await eventually(() => {
@@ -189,7 +191,7 @@ describe('a download', () => {
     return last;
   }
 
-  it('reads no further than its reader, and then to the end', async () => {
+  it('pauses with its reader and then continues to the end', async () => {
     const { response, pagesRead } = await openLarge();
 
     expect(await settled(pagesRead)).toBeLessThan(15);
@@ -200,7 +202,7 @@ describe('a download', () => {
     expect(pagesRead()).toBe(21);
   }, 30_000);
 
-  it('ends with its reader', async () => {
+  it('stops reading when its reader disconnects', async () => {
     const { response, pagesRead } = await openLarge();
     await settled(pagesRead);
 

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { createBatchFiller, refillBatch } from '../../../../src/modules/redemption/batch/batch-filler.ts';
+import { createBatchFills, resumeBatch } from '../../../../src/modules/redemption/batch/batch-fills.ts';
 import { createRedemptionCodes } from '../../../../src/modules/redemption/batch/create-redemption-codes.ts';
-import { addCodes, CODES_AT_A_TIME, fillBatch } from '../../../../src/modules/redemption/batch/fill-batch.ts';
-import { drawCodes } from '../../../../src/modules/redemption/batch/seal-codes.ts';
+import { addCodes, CODES_PER_STEP, fillBatch } from '../../../../src/modules/redemption/batch/fill-batch.ts';
+import { generateCodes } from '../../../../src/modules/redemption/batch/generate-codes.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { startWorker } from '../../../../src/worker.ts';
 import { buildBatch, buildPlan, inDays } from '../../../support/factories.ts';
@@ -24,7 +24,7 @@ const create = async (count: number) =>
       count,
     },
   });
-/** A batch without codes, that nobody has taken up yet. */
+/** A batch without codes. */
 const unfinished = (count: number) => buildBatch(services.db, { count, created: 0 });
 const fill = (batchId: string) => fillBatch(services, { batchId, isStopping: () => false });
 
@@ -38,7 +38,7 @@ async function codesOf(batchId: string) {
 const full = (count: number) => ({ created: count, codes: count, distinct: count });
 
 describe('createRedemptionCodes of more than 10,000', () => {
-  it('makes 10,000 at once and the others by a job, 50,000 without a duplicate', async () => {
+  it('generates 10,000 codes immediately and the rest in a job, without duplicates', async () => {
     const batch = await create(50_000);
     expect(batch).toMatchObject({ count: 50_000, created: 10_000 });
     expect(await codesOf(batch.id)).toEqual(full(10_000));
@@ -50,8 +50,8 @@ describe('createRedemptionCodes of more than 10,000', () => {
     expect(await codesOf(batch.id)).toEqual(full(50_000));
   }, 90_000);
 
-  it('makes a batch that is filled later, when the queue cannot be reached', async () => {
-    const jobs = { ...services.jobs, add: () => Promise.reject(new Error('Redis is away')) };
+  it('creates a batch that is filled later if the job cannot be enqueued', async () => {
+    const jobs = { ...services.jobs, add: () => Promise.reject(new Error('Redis is unavailable')) };
     const input = { planId: (await buildPlan(services.db)).id, unitTime: 'DAY', quantity: 1 } as const;
 
     const batch = await createRedemptionCodes(
@@ -59,14 +59,14 @@ describe('createRedemptionCodes of more than 10,000', () => {
       { actorId: null, input: { ...input, count: 10_500 } },
     );
     await services.db.redemptionBatch.update({ where: { id: batch.id }, data: { nextFillAt: inDays(-1) } });
-    await refillBatch({ ...services, filler: createBatchFiller(services) });
+    await resumeBatch({ ...services, batchFills: createBatchFills(services) });
 
     expect(await codesOf(batch.id)).toEqual(full(10_500));
   });
 });
 
 describe('fillBatch', () => {
-  it('makes exactly as many as are wanted, delivered four times at once', async () => {
+  it('generates exactly the missing codes when four jobs run concurrently', async () => {
     const { id } = await unfinished(5_300);
 
     await Promise.all([fill(id), fill(id), fill(id), fill(id)]);
@@ -74,7 +74,7 @@ describe('fillBatch', () => {
     expect(await codesOf(id)).toEqual(full(5_300));
   });
 
-  it('makes nothing when it is delivered again', async () => {
+  it('generates nothing if the batch is full', async () => {
     const { id } = await unfinished(10);
     await fill(id);
 
@@ -83,43 +83,43 @@ describe('fillBatch', () => {
     expect(await codesOf(id)).toEqual(full(10));
   });
 
-  it('counts no code that was not kept', async () => {
+  it('does not count the codes of a transaction that was rolled back', async () => {
     const { id } = await unfinished(2_000);
     let times = 0;
     const disarm = armed('fillBatch.beforeCommit', () => {
       times += 1;
-      if (times === 2) throw new Error('a fault of the test');
+      if (times === 2) throw new Error('injected failure');
     });
 
-    await expect(fill(id)).rejects.toThrow('a fault of the test');
+    await expect(fill(id)).rejects.toThrow('injected failure');
 
-    expect(await codesOf(id)).toEqual(full(CODES_AT_A_TIME));
+    expect(await codesOf(id)).toEqual(full(CODES_PER_STEP));
     disarm();
     await fill(id);
     expect(await codesOf(id)).toEqual(full(2_000));
   });
 
-  it('stops between two steps when the batch is deleted, or the process stops', async () => {
+  it('stops after the current step if the batch is deleted or the process stops', async () => {
     const [deleted, left] = [await unfinished(3_000), await unfinished(3_000)];
     let steps = 0;
     await fillBatch(services, { batchId: left.id, isStopping: () => steps++ === 1 });
     await services.db.redemptionBatch.update({ where: { id: deleted.id }, data: { deletedAt: inDays(0) } });
     await fill(deleted.id);
 
-    expect(await codesOf(left.id)).toEqual(full(CODES_AT_A_TIME));
+    expect(await codesOf(left.id)).toEqual(full(CODES_PER_STEP));
     expect(await codesOf(deleted.id)).toEqual(full(0));
   });
 });
 
 describe('addCodes', () => {
-  it('leaves out a code that is there already, and counts what it has added', async () => {
+  it('skips codes that already exist and counts only those it adds', async () => {
     const [first, second] = [await unfinished(3), await unfinished(4)];
-    const drawn = await drawCodes(services, 3);
-    expect(await addCodes(services, { batchId: first.id, drawn })).toBe(false);
-    const [fresh] = await drawCodes(services, 1);
-    if (!fresh) throw new Error('nothing was drawn');
+    const generated = await generateCodes(services, 3);
+    expect(await addCodes(services, { batchId: first.id, codes: generated })).toBe(false);
+    const [fresh] = await generateCodes(services, 1);
+    if (!fresh) throw new Error('no code was generated');
 
-    const isMore = await addCodes(services, { batchId: second.id, drawn: [...drawn, fresh, fresh] });
+    const isMore = await addCodes(services, { batchId: second.id, codes: [...generated, fresh, fresh] });
 
     expect(isMore).toBe(true);
     expect(await codesOf(second.id)).toEqual(full(1));
@@ -129,23 +129,23 @@ describe('addCodes', () => {
 });
 
 describe('drawCodes', () => {
-  it('lets others be answered meanwhile', async () => {
-    let turns = 0;
+  it('yields to the event loop', async () => {
+    let otherTurns = 0;
     let isDone = false;
     const others = (async () => {
-      for (; !isDone; turns++) await setImmediate();
+      for (; !isDone; otherTurns++) await setImmediate();
     })();
 
-    await drawCodes(services, 2_000);
+    await generateCodes(services, 2_000);
     isDone = true;
     await others;
 
-    expect(turns).toBeGreaterThanOrEqual(9);
+    expect(otherTurns).toBeGreaterThanOrEqual(9);
   });
 });
 
 describe('refillBatch', () => {
-  it('takes up what nobody has taken a step for, the longest waiting first, and nothing else', async () => {
+  it('resumes only incomplete batches that are due, the longest overdue first', async () => {
     await services.db.redemptionBatch.updateMany({ data: { nextFillAt: inDays(1) } });
     const due = async (overrides: Parameters<typeof buildBatch>[1] = {}) =>
       (await buildBatch(services.db, { count: 2, created: 0, nextFillAt: inDays(-1), ...overrides })).id;
@@ -154,40 +154,40 @@ describe('refillBatch', () => {
     await due({ nextFillAt: inDays(1) });
     await due({ deletedAt: inDays(0) });
     await due({ created: 2 });
-    const filler = createBatchFiller(services);
+    const batchFills = createBatchFills(services);
 
     const taken = [];
-    for (let id = await refillBatch({ ...services, filler }); id; ) {
+    for (let id = await resumeBatch({ ...services, batchFills }); id; ) {
       taken.push(id);
-      id = await refillBatch({ ...services, filler });
+      id = await resumeBatch({ ...services, batchFills });
     }
 
     expect(taken).toEqual([first, later]);
     expect(await codesOf(first)).toEqual(full(2));
   });
 
-  it('leaves a batch to whoever has taken it up', async () => {
+  it('claims a batch once when several processes run it concurrently', async () => {
     await services.db.redemptionBatch.updateMany({ data: { nextFillAt: inDays(1) } });
     const { id } = await buildBatch(services.db, { count: 2, created: 0, nextFillAt: inDays(-1) });
     const filled: string[] = [];
-    const filler = { fill: async (batchId: string) => void filled.push(batchId), stop: async () => {} };
+    const batchFills = { fill: async (batchId: string) => void filled.push(batchId), stop: async () => {} };
 
-    const taken = await Promise.all([1, 2, 3].map(() => refillBatch({ ...services, filler })));
+    const taken = await Promise.all([1, 2, 3].map(() => resumeBatch({ ...services, batchFills })));
 
     expect(taken.filter(Boolean)).toEqual([id]);
     expect(filled).toEqual([id]);
   });
 });
 
-describe('a filler', () => {
-  it('fills a batch once at a time in a process, whoever asks, and stops with its steps', async () => {
+describe('createBatchFills', () => {
+  it('runs one fill per batch in a process and stops after the current step', async () => {
     const { id } = await unfinished(50_000);
-    const filler = createBatchFiller(services);
-    const [one, two] = [filler.fill(id), filler.fill(id)];
+    const batchFills = createBatchFills(services);
+    const [one, two] = [batchFills.fill(id), batchFills.fill(id)];
     expect(one).toBe(two);
     await eventually(async () => (await codesOf(id)).created > 0);
 
-    await filler.stop();
+    await batchFills.stop();
 
     const { created } = await codesOf(id);
     expect(created).toBeLessThan(50_000);

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => r.close());
 
 describe('changeUses', () => {
-  it('adds the changes of a code up, each counter for itself', async () => {
+  it('adds up the changes of each code, separately for each counter', async () => {
     const one = await newCode(r.services, { code: { maxUses: 5, usedCount: 1, reservedCount: 2 } });
     const two = await newCode(r.services, { code: { maxUses: null } });
 
@@ -24,7 +24,7 @@ describe('changeUses', () => {
     expect(await r.uses(two.id)).toEqual({ usedCount: 0, reservedCount: 7 });
   });
 
-  it('refuses to promise more than there is, whoever has decided it', async () => {
+  it('throws instead of exceeding maxUses', async () => {
     const { id } = await newCode(r.services, { code: { maxUses: 5, usedCount: 1, reservedCount: 3 } });
 
     const change = changeUses(r.services.db, [

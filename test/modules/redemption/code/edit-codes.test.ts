@@ -31,7 +31,7 @@ const refusedUpdate = async (id: string, input: UpdateRedemptionCodeInput) =>
 type Selection = DeleteRedemptionCodesMutationVariables;
 const remove = async (selection: Selection) =>
   (await admin.get(DeleteRedemptionCodesDocument, selection)).deleteRedemptionCodes;
-const turn = async (enabled: boolean, selection: Selection) =>
+const setEnabled = async (enabled: boolean, selection: Selection) =>
   (await admin.get(SetRedemptionCodesEnabledDocument, { enabled, ...selection })).setRedemptionCodesEnabled;
 const redeem = async (code: string) => {
   const { errors } = await user.ask(RedeemCodeDocument, { input: { code } });
@@ -39,9 +39,8 @@ const redeem = async (code: string) => {
 };
 const audited = (targetId: string) =>
   api.services.db.auditEntry.findMany({ where: { targetId }, orderBy: { id: 'asc' } });
-/** Codes for a day, that any number of users may redeem. */
 const someCode = (overrides: Parameters<typeof newCode>[1] = {}) => newCode(api.services, overrides);
-/** A batch with so many codes that nobody can type. */
+/** A batch with `count` codes that have no known plaintext. */
 async function someBatch(count: number) {
   const batch = await buildBatch(api.services.db, { count, created: count });
   const codes = [];
@@ -51,7 +50,7 @@ async function someBatch(count: number) {
 }
 
 describe('updateRedemptionCode', () => {
-  it('changes what is given and leaves the rest, and tells the audit log both', async () => {
+  it('changes only the given fields and audits them before and after', async () => {
     const { id } = await someCode({ code: { note: 'kept' } });
     const expiresAt = inDays(3).toISOString();
 
@@ -74,7 +73,7 @@ describe('updateRedemptionCode', () => {
     ]);
   });
 
-  it('keeps a code from being redeemed, and lets it again', async () => {
+  it('prevents a code from being redeemed and allows it again', async () => {
     const { id, code } = await someCode();
     await update(id, { enabled: false });
     expect(await redeem(code)).toBe('CODE_DISABLED');
@@ -84,7 +83,7 @@ describe('updateRedemptionCode', () => {
     expect(await redeem(code)).toBe('OK');
   });
 
-  it('never allows fewer uses than are redeemed and promised, and names the field', async () => {
+  it('refuses a maxUses below the redeemed and reserved uses and names the field', async () => {
     const { id } = await someCode({ code: { maxUses: 9, usedCount: 2, reservedCount: 1 } });
 
     expect(await refusedUpdate(id, { maxUses: 2 })).toMatchObject({
@@ -93,7 +92,7 @@ describe('updateRedemptionCode', () => {
     expect(await update(id, { maxUses: 3 })).toMatchObject({ maxUses: 3, version: 2 });
   });
 
-  it('tells the second of two admins that the code was edited, and loses nothing of the first', async () => {
+  it('applies one of several concurrent edits of one version and refuses the others', async () => {
     const { id } = await someCode();
     const edits = await Promise.all(
       [5, 6, 7, 8].map((maxUses) =>
@@ -111,7 +110,7 @@ describe('updateRedemptionCode', () => {
     expect(await audited(id)).toHaveLength(1);
   });
 
-  it('lets the last write win when no version is given', async () => {
+  it('overwrites earlier edits if no version is given', async () => {
     const { id } = await someCode();
     await update(id, { note: 'one' });
     expect(await update(id, { note: 'two' })).toMatchObject({ note: 'two', version: 3 });
@@ -128,7 +127,7 @@ describe('updateRedemptionCode', () => {
     expect(await audited(id)).toEqual([]);
   });
 
-  it('finds no code that is deleted, or whose batch is, or that is none', async () => {
+  it('fails with NOT_FOUND for deleted codes, codes of deleted batches and unknown ids', async () => {
     const deleted = await someCode({ code: { deletedAt: inDays(0) } });
     const ofDeleted = await someCode({ batch: { deletedAt: inDays(0) } });
     for (const id of [deleted.id, ofDeleted.id, randomUUID(), 'x']) {
@@ -138,13 +137,13 @@ describe('updateRedemptionCode', () => {
 });
 
 describe('setRedemptionCodesEnabled', () => {
-  it('switches codes by their ids, counts those that changed, and writes down each', async () => {
+  it('changes codes by id, returns how many changed and audits each', async () => {
     const { codes } = await someBatch(3);
-    expect(await turn(false, { ids: codes.slice(0, 2) })).toBe(2);
+    expect(await setEnabled(false, { ids: codes.slice(0, 2) })).toBe(2);
 
-    expect(await turn(false, { ids: [...codes, ...codes, randomUUID()] })).toBe(1);
+    expect(await setEnabled(false, { ids: [...codes, ...codes, randomUUID()] })).toBe(1);
 
-    expect(await turn(false, { ids: codes })).toBe(0);
+    expect(await setEnabled(false, { ids: codes })).toBe(0);
     for (const id of codes) {
       expect(await audited(id)).toMatchObject([
         {
@@ -160,19 +159,19 @@ describe('setRedemptionCodesEnabled', () => {
     expect(code).toMatchObject({ enabled: false, version: 2 });
   });
 
-  it('switches a batch in one row, and leaves what each code says for itself', async () => {
+  it('changes a batch in one row and leaves the flags of its codes alone', async () => {
     const { id, codes } = await someBatch(3);
-    await turn(false, { ids: codes.slice(0, 1) });
+    await setEnabled(false, { ids: codes.slice(0, 1) });
     await remove({ ids: codes.slice(1, 2) });
     const typed = await someCode();
 
-    expect(await turn(false, { batchId: id })).toBe(2);
-    expect(await turn(false, { batchId: id })).toBe(0);
-    expect(await turn(false, { batchId: typed.batchId })).toBe(1);
+    expect(await setEnabled(false, { batchId: id })).toBe(2);
+    expect(await setEnabled(false, { batchId: id })).toBe(0);
+    expect(await setEnabled(false, { batchId: typed.batchId })).toBe(1);
     expect(await redeem(typed.code)).toBe('CODE_DISABLED');
-    expect(await turn(true, { ids: [typed.id] })).toBe(0);
+    expect(await setEnabled(true, { ids: [typed.id] })).toBe(0);
     expect(await redeem(typed.code)).toBe('CODE_DISABLED');
-    expect(await turn(true, { batchId: typed.batchId })).toBe(1);
+    expect(await setEnabled(true, { batchId: typed.batchId })).toBe(1);
     expect(await redeem(typed.code)).toBe('OK');
 
     const rows = await api.services.db.redemptionCode.findMany({
@@ -189,7 +188,7 @@ describe('setRedemptionCodesEnabled', () => {
 });
 
 describe('deleteRedemptionCodes', () => {
-  it('deletes codes by their ids: nobody finds them, and each is written down', async () => {
+  it('deletes codes by id, so that they cannot be found or redeemed, and audits each', async () => {
     const [one, other] = [await someCode(), await someCode()];
 
     expect(await remove({ ids: [one.id, other.id, one.id] })).toBe(2);
@@ -208,7 +207,7 @@ describe('deleteRedemptionCodes', () => {
     ]);
   });
 
-  it('deletes a batch in one row, with its codes', async () => {
+  it('deletes a batch with all of its codes in one row', async () => {
     const { id, codes } = await someBatch(3);
     await remove({ ids: codes.slice(0, 1) });
     const typed = await someCode();
@@ -224,7 +223,7 @@ describe('deleteRedemptionCodes', () => {
     expect(again.extensions).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  it('lets codes be imported again, deleted by their ids or with their batch, as codes of their own', async () => {
+  it('allows codes to be imported again after they were deleted by id or with their batch', async () => {
     const planId = (await buildPlan(api.services.db)).id;
     const codes = [unique('AGAIN'), unique('AGAIN')].map((code) => code.slice(0, 30));
     const input = { planId, unitTime: 'DAY', quantity: 1, codes } as const;
@@ -249,7 +248,7 @@ describe('deleteRedemptionCodes', () => {
   });
 });
 
-describe('both', () => {
+describe('setRedemptionCodesEnabled and deleteRedemptionCodes', () => {
   const ask = async (selection: Selection) => {
     const deleted = (await admin.refused(DeleteRedemptionCodesDocument, selection)).extensions;
     const switched = (await admin.refused(SetRedemptionCodesEnabledDocument, { enabled: true, ...selection }))
@@ -258,7 +257,7 @@ describe('both', () => {
     return [deleted.code, deleted.field];
   };
 
-  it('take either ids or a batch, and a thousand ids at most', async () => {
+  it('take either a batch or 1 to 1,000 ids', async () => {
     const { id } = await someBatch(1);
     const many = (count: number) => Array.from({ length: count }, () => randomUUID());
     expect(await ask({})).toEqual(['BAD_USER_INPUT', 'ids']);
@@ -269,6 +268,6 @@ describe('both', () => {
     expect(await ask({ ids: ['x'] })).toEqual(['NOT_FOUND', 'ids']);
     expect(await ask({ batchId: 'x' })).toEqual(['NOT_FOUND', 'batchId']);
     expect(await ask({ batchId: randomUUID() })).toEqual(['NOT_FOUND', 'batchId']);
-    expect(await turn(true, { ids: many(1_000) })).toBe(0);
+    expect(await setEnabled(true, { ids: many(1_000) })).toBe(0);
   });
 });

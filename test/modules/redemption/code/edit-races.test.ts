@@ -17,7 +17,10 @@ afterAll(() => one.close());
 
 const USERS = 60;
 
-/** Many users redeem a code, in two processes, while an admin changes it; then all that was accepted is activated. */
+/**
+ * Redeems a code for many users in two processes while an admin changes it, then activates all
+ * orders.
+ */
 async function redeemedDuring(change: (code: { id: string; batchId: string }) => Promise<unknown>) {
   const { id, batchId, code } = await newCode(one.services, {
     batch: { unitTime: 'DAY' },
@@ -26,9 +29,9 @@ async function redeemedDuring(change: (code: { id: string; batchId: string }) =>
   const { db } = one.services;
   const users = await db.user.createManyAndReturn({ data: Array.from({ length: USERS }, () => ({})) });
   const redeems = [one.redeem, one.elsewhere()] as const;
-  const asked = users.map(({ id: userId }, place) => redeems[place % 2 === 0 ? 0 : 1](userId, code));
+  const attempts = users.map(({ id: userId }, place) => redeems[place % 2 === 0 ? 0 : 1](userId, code));
   const changed = Promise.allSettled([change({ id, batchId })]);
-  const counts = await tally(asked);
+  const counts = await tally(attempts);
   const [outcome] = await changed;
   const late = await tally([one.redeem((await buildUser(db)).id, code)]);
   await one.activate(...(await db.order.findMany({ where: { codeId: id, status: 'PAID' } })));
@@ -39,8 +42,8 @@ async function redeemedDuring(change: (code: { id: string; batchId: string }) =>
   return { id, counts, late, outcome };
 }
 
-describe('a code that is redeemed', () => {
-  it('while it is switched off: what was accepted is activated, and nothing after it', async () => {
+describe('a code that many users redeem', () => {
+  it('is refused once it is disabled, and accepted orders are still activated', async () => {
     const { counts, late } = await redeemedDuring(({ id }) =>
       setRedemptionCodesEnabled(one.services, { actorId, ids: [id], enabled: false }),
     );
@@ -48,7 +51,7 @@ describe('a code that is redeemed', () => {
     expect(late).toEqual({ CODE_DISABLED: 1 });
   });
 
-  it('while its batch is switched off: the same', async () => {
+  it('is refused once its batch is disabled, and accepted orders are still activated', async () => {
     const { counts, late } = await redeemedDuring(({ batchId }) =>
       setRedemptionCodesEnabled(one.services, { actorId, batchId, enabled: false }),
     );
@@ -56,7 +59,7 @@ describe('a code that is redeemed', () => {
     expect(late).toEqual({ CODE_DISABLED: 1 });
   });
 
-  it('while it is deleted: the same, and the records stay', async () => {
+  it('is refused once it is deleted, and accepted orders are activated and recorded', async () => {
     const { id, counts, late } = await redeemedDuring((code) =>
       deleteRedemptionCodes(one.services, { actorId, ids: [code.id] }),
     );
@@ -65,7 +68,7 @@ describe('a code that is redeemed', () => {
     expect(await one.services.db.redemption.count({ where: { codeId: id } })).toBe(counts.OK ?? 0);
   });
 
-  it('while its batch is deleted: the same', async () => {
+  it('is refused once its batch is deleted, and accepted orders are still activated', async () => {
     const { counts, late } = await redeemedDuring(({ batchId }) =>
       deleteRedemptionCodes(one.services, { actorId, batchId }),
     );
@@ -73,7 +76,7 @@ describe('a code that is redeemed', () => {
     expect(late).toEqual({ CODE_NOT_FOUND: 1 });
   });
 
-  it('while its uses are lowered: to no fewer than were accepted', async () => {
+  it('never gets a maxUses below the number of accepted orders', async () => {
     const lowered = await Promise.all(
       [1, 20, 40].map((maxUses) =>
         redeemedDuring(({ id }) => updateRedemptionCode(one.services, { actorId, id, input: { maxUses } })),
@@ -86,11 +89,11 @@ describe('a code that is redeemed', () => {
   });
 });
 
-describe('an edit', () => {
+describe('an edit of a code', () => {
   const update = (id: string, input: Parameters<typeof updateRedemptionCode>[1]['input']) =>
     updateRedemptionCode(one.services, { actorId, id, input });
 
-  it('that meets another one of the same version is refused', async () => {
+  it('is refused if a concurrent edit of the same version commits first', async () => {
     const { id } = await newCode(one.services);
 
     const late = overlapping(one.services, 'updateRedemptionCode.beforeCommit', {
@@ -103,7 +106,7 @@ describe('an edit', () => {
     expect(code).toMatchObject({ note: 'first', version: 2 });
   });
 
-  it('sees the use that is being promised', async () => {
+  it('takes into account a use that is being reserved concurrently', async () => {
     const { id, code } = await newCode(one.services, { code: { maxUses: 5 } });
     await one.redeem(await one.user(), code);
     const userId = await one.user();

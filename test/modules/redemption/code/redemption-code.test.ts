@@ -11,32 +11,32 @@ describe('normalizeCode', () => {
     ['lower case', 'abcd-efgh-jkmn-pqrs'],
     ['without hyphens', 'ABCDEFGHJKMNPQRS'],
     ['with spaces', ' ABCD EFGH JKMN PQRS\n'],
-    ['with spaces that do not break, and tabs', 'ABCD\u00a0EFGH\tJKMN\u2007PQRS'],
+    ['with non-breaking spaces and tabs', 'ABCD\u00a0EFGH\tJKMN\u2007PQRS'],
     ['with hyphens elsewhere', '-A-BCDEFGH--JKMNPQRS-'],
-  ])('reads a code %s as the same', (_, typed) => {
+  ])('normalizes a code %s', (_, typed) => {
     expect(normalizeCode(typed, 'code')).toBe('ABCDEFGHJKMNPQRS');
   });
 
-  it('reads letters that look like digits as those digits', () => {
+  it('reads look-alike letters as digits', () => {
     expect(normalizeCode('OIL-oil-AAAA', 'code')).toBe('011011AAAA');
   });
 
   it.each([
-    ['digits alone', '012345'],
+    ['only digits', '012345'],
     ['six characters', 'ABC123'],
     ['64 characters', 'A'.repeat(64)],
-  ])('lets %s through', (_, typed) => {
+  ])('accepts %s', (_, typed) => {
     expect(normalizeCode(typed, 'code')).toBe(typed);
   });
 
   it.each([
-    ['nothing', ''],
+    ['an empty string', ''],
     ['one character', 'A'],
     ['five characters', 'ABC12'],
     ['65 characters', 'A'.repeat(65)],
     ['only hyphens and spaces', '---- ----'],
-    ['hyphens that make five characters look long', 'A-B-C-1-2'],
-    ['other signs', 'ABCD_EFGH'],
+    ['five characters padded with hyphens', 'A-B-C-1-2'],
+    ['an underscore', 'ABCD_EFGH'],
     ['full-width digits', '０１２３４５６７'],
     ['full-width letters', 'ＡＢＣＤＥＦＧＨ'],
     ['Arabic digits', '٠١٢٣٤٥٦٧'],
@@ -48,10 +48,10 @@ describe('normalizeCode', () => {
     ['the Kelvin sign, whose lower case is k', 'ABCD\u212aFGH'],
     ['Cyrillic that looks like Latin', 'АВСЕНКМ'],
     ['a combining mark', 'ABCDE\u0301FGH'],
-    ['a space of no width', 'ABCD\u200bEFGH'],
+    ['a zero-width space', 'ABCD\u200bEFGH'],
     ['NUL', 'ABCD\0EFGH'],
     ['an emoji', 'ABCDEFG😀'],
-    ['a wildcard of SQL', 'ABCDEFG%'],
+    ['an SQL wildcard', 'ABCDEFG%'],
   ])('refuses %s', (_, typed) => {
     expect(() => normalizeCode(typed, 'input.code')).toThrow(
       expect.objectContaining({ code: 'BAD_USER_INPUT', details: { field: 'input.code' } }),
@@ -59,8 +59,8 @@ describe('normalizeCode', () => {
   });
 });
 
-describe('a new code', () => {
-  it('is 16 characters of Crockford Base32, in its normal form already', () => {
+describe('a generated code', () => {
+  it('has 16 characters of Crockford Base32, already in normal form', () => {
     const codes = Array.from({ length: 1_000 }, randomCode);
 
     for (const code of codes) expect(code).toMatch(/^[0-9A-HJKMNP-TV-Z]{16}$/);
@@ -68,7 +68,7 @@ describe('a new code', () => {
     expect(new Set(codes).size).toBe(codes.length);
   });
 
-  it('is shown in groups of four, hinted at by its last four characters', () => {
+  it('is displayed in groups of four and hinted at by its last four characters', () => {
     expect(displayCode('ABCDEFGHJKMNPQRS')).toBe('ABCD-EFGH-JKMN-PQRS');
     expect(displayCode('IMPORTED99')).toBe('IMPO-RTED-99');
     expect(hintOf('ABCDEFGHJKMNPQRS')).toBe('PQRS');

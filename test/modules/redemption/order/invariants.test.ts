@@ -4,7 +4,7 @@ import { inDays } from '../../../support/factories.ts';
 import { checkInvariants } from '../../../support/invariants.ts';
 import { type Redeeming, startRedeeming } from '../../../support/redeeming.ts';
 
-// Whether the check that other tests rely on would see it.
+// Many tests rely on checkInvariants, so prove that it detects violations.
 
 const open: Redeeming[] = [];
 let r: Redeeming;
@@ -22,7 +22,7 @@ afterAll(() => Promise.all(open.map((redeeming) => redeeming.close())));
 const sql = (statement: string) => r.services.db.$executeRawUnsafe(statement);
 
 describe('checkInvariants', () => {
-  it('finds nothing where all is well', async () => {
+  it('returns nothing if all invariants hold', async () => {
     expect(await checkInvariants(r.services.db)).toEqual([]);
   });
 
@@ -41,13 +41,13 @@ describe('checkInvariants', () => {
       `ALTER TABLE redemption_codes DROP CONSTRAINT redemption_codes_within_max_uses_check;
        UPDATE redemption_codes SET reserved_count = 1`,
     ],
-  ])('finds what breaks "%s"', async (name, statements) => {
+  ])('detects a violation of "%s"', async (name, statements) => {
     for (const statement of statements.split(';')) await sql(statement);
 
     expect(await checkInvariants(r.services.db)).toContainEqual(expect.stringContaining(name));
   });
 
-  it('finds an order that nobody activates', async () => {
+  it('detects an order that stays PAID', async () => {
     const order = await r.redeem(await r.user(), (await newCode(r.services)).code);
     await r.services.db.order.update({ where: { id: order.id }, data: { createdAt: inDays(-1) } });
 
@@ -56,7 +56,7 @@ describe('checkInvariants', () => {
     ]);
   });
 
-  it('finds two new orders of a user', async () => {
+  it('detects two new orders of one user', async () => {
     const { redeemedById } = await r.order({ id: orderId });
     const second = await r.redeem(redeemedById, (await newCode(r.services)).code);
     await sql('DROP INDEX orders_one_new_key');

@@ -37,7 +37,7 @@ async function listed(filter: OrderFilter | null): Promise<string[]> {
 }
 
 describe('orders', () => {
-  it('are listed the newest first, CLOSED ones only when asked for', async () => {
+  it('are listed newest first, without CLOSED ones unless the filter asks for them', async () => {
     expect(await listed(null)).toEqual(['foreign', 'finished', 'refused', 'failed', 'paid', 'old']);
     expect(await listed({ status: 'CLOSED' })).toEqual(['closed']);
   });
@@ -46,25 +46,25 @@ describe('orders', () => {
     ['status', () => ({ status: 'FAILED' }), ['refused', 'failed', 'old']],
     ['reason', () => ({ failureCode: 'QUOTA_EXCEEDED' }), ['refused']],
     ['owner', () => ({ userId: stranger.userId }), ['foreign']],
-    ['number, as it was typed', () => ({ orderNo: ' t0123456789abcde ' }), ['paid']],
-    ['a number that is none', () => ({ orderNo: 'T' }), []],
+    ['number, as typed', () => ({ orderNo: ' t0123456789abcde ' }), ['paid']],
+    ['a number that does not exist', () => ({ orderNo: 'T' }), []],
     [
-      'time, from',
+      'start time',
       () => ({ userId: user.userId, from: inDays(-1).toISOString() }),
       ['finished', 'refused', 'failed', 'paid'],
     ],
     [
-      'time, to, which is not included',
+      'end time, exclusive',
       () => ({ from: made.old.createdAt.toISOString(), to: made.old.createdAt.toISOString() }),
       [],
     ],
     [
-      'time, from, which is included',
+      'start time, inclusive',
       () => ({ from: made.old.createdAt.toISOString(), to: inDays(-1).toISOString() }),
       ['old'],
     ],
     [
-      'all of it',
+      'all criteria together',
       () => ({
         userId: user.userId,
         status: 'FAILED',
@@ -74,21 +74,21 @@ describe('orders', () => {
       ['failed'],
     ],
     [
-      'nulls, which do not matter',
+      'nulls, which do not restrict',
       () => ({ userId: null, status: 'PAID', orderNo: null, from: null }),
       ['foreign', 'paid'],
     ],
-  ])('are found by %s', async (_, filter, names) => {
+  ])('are filtered by %s', async (_, filter, names) => {
     expect(await listed(filter())).toEqual(names);
   });
 
-  it('of an owner who is no id are not found', async () => {
+  it('cannot be filtered by a malformed owner id', async () => {
     for (const userId of ['', 'no id']) {
       expect((await admin.refused(OrdersDocument, { filter: { userId } })).extensions.code).toBe('NOT_FOUND');
     }
   });
 
-  it('and retries are for admins', async () => {
+  it('can be listed and retried by admins only', async () => {
     expect((await user.refused(OrdersDocument, {})).extensions.code).toBe('FORBIDDEN');
     const ids = [made.failed.id];
     expect((await user.refused(RetryOrdersDocument, { ids })).extensions.code).toBe('FORBIDDEN');
@@ -96,7 +96,7 @@ describe('orders', () => {
 });
 
 describe('the orders and redemptions of a viewer', () => {
-  it('are his own, the newest first, without CLOSED ones', async () => {
+  it('are those of their account, newest first, without CLOSED ones', async () => {
     const { viewer } = await user.get(ViewerOrdersDocument);
 
     expect(viewer?.orders.nodes.map(({ id }) => nameOf(id))).toEqual([

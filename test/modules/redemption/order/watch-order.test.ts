@@ -20,7 +20,7 @@ afterAll(async () => {
   await redis.remove();
 });
 
-/** A PAID order of a new user; nothing activates it by itself. */
+/** Creates a PAID order of a new user. No worker is running to activate it. */
 async function paid() {
   const user = await api.newUser();
   const { code } = await newCode(api.services);
@@ -30,7 +30,7 @@ async function paid() {
 
 const activate = (id: string) => activateOrders(api.services, [id]);
 
-/** The statuses that come, each once; `first` settles with the first message. */
+/** Collects the statuses, without repetitions; `first` resolves with the first message. */
 function watch(client: Client, id: string) {
   const messages = client.subscribe(OrderStatusChangedDocument, { id });
   const seen: string[] = [];
@@ -50,7 +50,7 @@ function watch(client: Client, id: string) {
 }
 
 describe('orderStatusChanged', () => {
-  it('sends the order as it is now, then its end, then completes', async () => {
+  it('sends the current order, then the finished one, then completes', async () => {
     const { user, id } = await paid();
     const { first, all } = watch(user, id);
     await first;
@@ -60,7 +60,7 @@ describe('orderStatusChanged', () => {
     expect(await all).toEqual(['PAID', 'FINISHED']);
   });
 
-  it('tells the end at once, long before the next poll', async () => {
+  it('sends the finished order within a second, before the next poll', async () => {
     const { user, id } = await paid();
     const { first, all } = watch(user, id);
     await first;
@@ -72,7 +72,7 @@ describe('orderStatusChanged', () => {
     expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 
-  it('opened late sends the end once, with what it granted, and completes', async () => {
+  it('sends a finished order once, with its subscription, and completes', async () => {
     const { user, id } = await paid();
     await activate(id);
 
@@ -85,7 +85,7 @@ describe('orderStatusChanged', () => {
     expect(order).toMatchObject({ status: 'FINISHED', subscription: { status: 'ACTIVE' } });
   });
 
-  it('opened twice, and by another process of the same account, tells each', async () => {
+  it('sends the change to each of several subscribers of one account', async () => {
     const { user, id } = await paid();
     const elsewhere = user.as(user.token);
     const watchers = [watch(user, id), watch(user, id.toUpperCase()), watch(elsewhere, id)];
@@ -97,7 +97,7 @@ describe('orderStatusChanged', () => {
     await elsewhere.close();
   });
 
-  it('opened again after the connection broke misses nothing', async () => {
+  it('sends the missed change first to a client that reconnects', async () => {
     const { user, id } = await paid();
     const { first, all } = watch(user, id);
     await first;
@@ -111,13 +111,13 @@ describe('orderStatusChanged', () => {
     await again.close();
   });
 
-  it('sends the end also while pub/sub is down, within a few seconds', async () => {
+  it('sends a change within seconds while pub/sub is down', async () => {
     const { user, id } = await paid();
     const { first, all } = watch(user, id);
     await first;
     await redis.kill();
     try {
-      // By another process, whose wake-up nobody hears.
+      // As another process would, without a wake-up.
       await api.services.db.$executeRaw`
         UPDATE orders SET status = 'FAILED', failure_code = 'ACTIVATION_FAILED', finished_at = tessera_now(),
           next_attempt_at = NULL, is_new = false WHERE id = ${id}::uuid`;
@@ -135,7 +135,7 @@ describe('orderStatusChanged', () => {
   });
 });
 
-describe('an order of somebody else', () => {
+describe('an order of another user', () => {
   let owner: TestUser;
   let stranger: TestUser;
   let id: string;
@@ -145,7 +145,7 @@ describe('an order of somebody else', () => {
   });
   const withoutId = (error: unknown) => JSON.stringify(error).replace(/"requestId":"[^"]+"/, '');
 
-  it('is not found, byte for byte like one that there never was', async () => {
+  it('is refused with the same bytes as one that does not exist', async () => {
     const foreign = await stranger.refused(OrderDocument, { id });
     const missing = await stranger.refused(OrderDocument, { id: randomUUID() });
 
@@ -154,7 +154,7 @@ describe('an order of somebody else', () => {
     expect((await owner.get(OrderDocument, { id })).order?.id).toBe(id);
   });
 
-  it('cannot be watched either, and the refusal is the same', async () => {
+  it('cannot be watched and gets the same refusal as one that does not exist', async () => {
     const refusal = (orderId: string) =>
       stranger
         .subscribe(OrderStatusChangedDocument, { id: orderId })
@@ -171,7 +171,7 @@ describe('an order of somebody else', () => {
     expect(await refusal('no id')).toContain('"NOT_FOUND"');
   });
 
-  it('is found and watched by an admin', async () => {
+  it('can be read and watched by an admin', async () => {
     const admin = await api.newAdmin();
     expect((await admin.get(OrderDocument, { id })).order?.id).toBe(id);
     await activate(id);

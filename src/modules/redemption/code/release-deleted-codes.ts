@@ -4,27 +4,28 @@ import { lockCodes } from '../../kernel/locks.ts';
 import { lookupsOf } from './code-vault.ts';
 
 /**
- * Makes way for codes that are to be imported: codes of deleted batches, which nobody can redeem any more, give up their
- * place. That deleting a batch is one row is paid for here, and only for the codes that come again.
+ * Soft-deletes those of the codes that belong to a deleted batch, so that they can be imported
+ * again. Deleting a batch writes only its own row, and lookups of its codes stay in the unique
+ * index until here.
  *
  * @param codes in normal form
- * @returns false when one of them is there, whichever of the valid keys it is sealed under
+ * @returns false if one of the codes still exists, under any valid secret key
  */
-export async function makeWay(
+export async function releaseDeletedCodes(
   services: Pick<Services, 'secrets'>,
   tx: Transaction,
   codes: readonly string[],
 ): Promise<boolean> {
   const lookups = codes.flatMap((code) => lookupsOf(services, code));
-  const gone = await findCodes(tx, lookups);
-  await lockCodes(tx, gone);
+  const ids = await findCodes(tx, lookups);
+  await lockCodes(tx, ids);
   await tx.$executeRaw`
     UPDATE redemption_codes c SET deleted_at = tessera_now() FROM redemption_batches b
-    WHERE c.id = ANY(${gone}::uuid[]) AND c.deleted_at IS NULL AND b.id = c.batch_id AND b.deleted_at IS NOT NULL`;
+    WHERE c.id = ANY(${ids}::uuid[]) AND c.deleted_at IS NULL AND b.id = c.batch_id AND b.deleted_at IS NOT NULL`;
   return (await findCodes(tx, lookups)).length === 0;
 }
 
-/** The codes that hold these places. */
+/** @returns the ids of the codes with these lookups that are not deleted */
 async function findCodes(tx: Pick<Transaction, '$queryRaw'>, lookups: readonly string[]): Promise<string[]> {
   const rows = await tx.$queryRaw<{ id: string }[]>`
     SELECT c.id FROM unnest(${[...lookups]}::text[]) AS l(hex)
