@@ -5,8 +5,10 @@ import { type Config, readConfig } from '../../src/config.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 
-/** The variables of the table, each with its default; undefined where it is told in words. */
-const told = new Map(
+/**
+ * The variables in the table with their defaults; undefined if the default is described in words.
+ */
+const documented = new Map(
   [...readme.matchAll(/^\| `([A-Z_]+)` \| (.*?) ?\| .+ \|$/gm)].map(([, name = '', fallback = '']) => [
     name,
     /^`(.+?)`/.exec(fallback)?.[1],
@@ -20,7 +22,7 @@ function readVariables(): string[] {
   return [...body.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name = '']) => name);
 }
 
-/** As people write it; undefined when there is nothing. */
+/** A default as the table writes it; undefined if there is none. */
 function written(value: unknown): string | undefined {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
   if (typeof value === 'boolean') return value ? 'on' : 'off';
@@ -28,16 +30,16 @@ function written(value: unknown): string | undefined {
 }
 
 describe('README.md', () => {
-  it('tells every variable that is read, and no other', () => {
-    expect([...told.keys()].sort()).toEqual(readVariables().sort());
-    expect(told.size).toBeGreaterThan(20);
+  it('lists every environment variable that src/config.ts reads, and no other', () => {
+    expect([...documented.keys()].sort()).toEqual(readVariables().sort());
+    expect(documented.size).toBeGreaterThan(20);
   });
 
-  it.each([...told])('tells the default of %s', (name, fallback) => {
+  it.each([...documented])('states the default of %s', (name, fallback) => {
     expect(fallback).toBe(written(readConfig({})[name as keyof Config]));
   });
 
-  it('points to nothing that is not there', () => {
+  it('links only to files that exist', () => {
     const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, path = '']) => path);
 
     expect(links.length).toBeGreaterThan(2);
