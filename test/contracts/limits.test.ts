@@ -45,7 +45,7 @@ describe('docs/limits.md', () => {
     const { socketMessages, ...numbers } = LIMITS;
     for (const [name, value] of Object.entries(numbers))
       expect(page).toMatch(new RegExp(`^\\| \`${name}\` \\| ${grouped(value)} \\|`, 'm'));
-    expect(page).toContain(`| ${socketMessages.burst} at once, ${socketMessages.perSecond} a second |`);
+    expect(page).toContain(`| ${socketMessages.burst} in a burst, ${socketMessages.perSecond} a second |`);
   });
 
   it('has the budgets of operations', () => {
