@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Line, openLine, type Reply, send } from './speak.ts';
+import { type Line, openLine, type Reply, send } from './connection.ts';
 import {
   force,
   inLanes,

@@ -1,4 +1,4 @@
-import { codesIn, openLine, send } from './speak.ts';
+import { codesIn, openLine, send } from './connection.ts';
 import { force, ms, type Outcome, type Target } from './target.ts';
 
 const many = (count: number, part: (index: number) => string) =>

@@ -1,6 +1,6 @@
 import type { Database } from '../../../src/platform/database/database.ts';
 import type { LoggedInDevice } from '../going-online.ts';
-import { codesIn, send } from './speak.ts';
+import { codesIn, send } from './connection.ts';
 import { force, inLanes, type Outcome, type Random, seeded, type Target } from './target.ts';
 
 /** Wrong guesses that a user has in a day, in PostgreSQL: all that is left of the limits while Redis forgets. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Line, openLine } from './speak.ts';
+import { type Line, openLine } from './connection.ts';
 import { force, mb, type Outcome, type Target } from './target.ts';
 
 const HEALTHY = 5;

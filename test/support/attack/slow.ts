@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { send } from './speak.ts';
+import { send } from './connection.ts';
 import { force, ms, type Outcome, percentile, type Target } from './target.ts';
 
 const QUERY = '{"query":"{ plans { id } }"}';

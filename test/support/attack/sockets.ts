@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import { openLine, send } from './speak.ts';
+import { openLine, send } from './connection.ts';
 import { force, inLanes, mb, ms, type Outcome, percentile, type Target } from './target.ts';
 
 const QUERY = '{"query":"{ plans { id } }"}';

@@ -1,5 +1,5 @@
 import type { LoggedInDevice } from '../going-online.ts';
-import { codesIn, send } from './speak.ts';
+import { codesIn, send } from './connection.ts';
 import { force, ms, type Outcome, percentile, seeded, type Target } from './target.ts';
 
 /** A user may be wrong a hundred times a day. */

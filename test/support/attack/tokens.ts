@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT } from 'jose';
 import type { KeyRing } from '../../../src/platform/keys/key-ring.ts';
-import { openLine, send } from './speak.ts';
+import { openLine, send } from './connection.ts';
 import type { Outcome, Target } from './target.ts';
 
 interface TokenSettings {
