@@ -9,12 +9,12 @@ import {
   type Page,
 } from 'playwright-core';
 
-/** A window that knows nothing yet, as for somebody who comes for the first time. */
+/** A browser window with an empty profile. */
 export interface TestWindow {
   page: Page;
-  /** All that a page should not do: requests to elsewhere, what its policy forbids, errors in its console. */
+  /** Everything a page should not do: requests to other origins, CSP violations, console errors. */
   complaints: readonly string[];
-  /** Keeps what the page looks like, for people. */
+  /** Saves a screenshot for inspection. */
   picture(name: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -22,18 +22,21 @@ export interface TestWindow {
 const PICTURES = 'test-output/playground';
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-// No look beyond this machine: its network may be closed, and each attempt would wait.
+// No background requests: without network access each attempt would wait for a timeout.
 const QUIET = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];
 
-/** Chromium, installed first where it is missing and may be. To it every name below localhost is this machine. */
+/**
+ * Starts Chromium, and installs it first if it is missing and this process may. Resolves
+ * *.localhost to this machine.
+ */
 export function startBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: findChromium(), headless: true, args: QUIET });
 }
 
-/** @param origin where the page and all that it asks for must be: `http://127.0.0.1:4000` */
+/** @param origin the only origin the page may load from: `http://127.0.0.1:4000` */
 export async function openWindow(
   browser: Browser,
   origin: string,
@@ -59,11 +62,11 @@ function listen(context: BrowserContext, origin: string): string[] {
   const check = (url: string) => {
     const asked = new URL(url);
     const isOurs = ['http:', 'ws:'].includes(asked.protocol) && asked.host === host;
-    if (!isOurs && asked.protocol !== 'data:') complaints.push(`asked ${url.slice(0, 200)}`);
+    if (!isOurs && asked.protocol !== 'data:') complaints.push(`requested ${url.slice(0, 200)}`);
   };
   context.on('request', (request) => check(request.url()));
   context.on('page', (page) => page.on('websocket', (socket) => check(socket.url())));
-  // What a policy forbids is told here, too.
+  // CSP violations are console errors as well.
   context.on('console', (message) => {
     if (message.type() === 'error') complaints.push(`console: ${message.text().slice(0, 300)}`);
   });
@@ -71,12 +74,12 @@ function listen(context: BrowserContext, origin: string): string[] {
   return complaints;
 }
 
-/** @throws Error when there is none, and none can be installed */
+/** @throws Error if Chromium is missing and cannot be installed */
 function findChromium(): string {
   const found = [process.env.CHROMIUM_BIN ?? '', ...PLACES].find((place) => place && existsSync(place));
   if (found) return found;
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    throw new Error('The browser tests need Chromium: install it, or name it with CHROMIUM_BIN.');
+    throw new Error('The browser tests need Chromium. Install it, or set CHROMIUM_BIN.');
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'chromium']]) {

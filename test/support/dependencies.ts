@@ -6,28 +6,28 @@ import { until } from '../../src/platform/embedded/processes.ts';
 import { startRedis } from '../../src/platform/embedded/redis.ts';
 import { sendSignal, workersBelow } from './scratch.ts';
 
-/** A server that others depend on, to be hurt. */
+/** A PostgreSQL or Redis server into which faults are injected. */
 export interface Dependency {
-  /** The same after a restart. */
+  /** Stays the same after a restart. */
   url: string;
-  /** All of its processes die at once; what it had written stays. */
+  /** Kills all of its processes with SIGKILL; its files stay. */
   kill9(): Promise<void>;
-  /** All of its processes stand still: connections stay open, nothing is answered. */
+  /** Stops all of its processes with SIGSTOP: connections stay open without responses. */
   freeze(): void;
   resume(): void;
-  /** It runs again, with what it had written; killed before, if it still ran. */
+  /** Starts it again with its files; kills it first if it is running. */
   restart(): Promise<void>;
-  /** Ends it in order. */
+  /** Shuts it down gracefully. */
   stop(): Promise<void>;
 }
 
-/** A PostgreSQL of one's own; the directory's owner must let PostgreSQL's user pass through it. */
+/** Starts a PostgreSQL. PostgreSQL's own user must be able to traverse the directory. */
 export async function startPostgresDependency(dataDir: string): Promise<Dependency> {
   const start = () => startPostgres({ dataDir, durable: false });
   return hurtable(await start(), start, join(dataDir, 'postgres/cluster'));
 }
 
-/** A Redis of one's own that writes down what it is told. */
+/** Starts a Redis with an append-only file. */
 export async function startRedisDependency(
   dataDir: string,
 ): Promise<Dependency & { flush(): Promise<void>; configure(name: string, value: string): Promise<void> }> {
@@ -60,7 +60,7 @@ function hurtable(first: Server, start: () => Promise<Server>, directory: string
     for (const pid of pids) sendSignal(pid, signal);
     return pids.length;
   };
-  // Its first process first: from then on no new ones are made. Those made while we looked are met again.
+  // The parent first, so that it forks no more children. The loop finds those forked meanwhile.
   const toAll = (signal: NodeJS.Signals) => {
     const count = signalAll(signal);
     if (workersBelow(directory).length > count) signalAll(signal);
@@ -77,7 +77,7 @@ function hurtable(first: Server, start: () => Promise<Server>, directory: string
     restart: async () => {
       await kill9();
       server = await start();
-      if (server.url !== first.url) throw new Error('it came back under another address');
+      if (server.url !== first.url) throw new Error('the server restarted under another address');
     },
     stop: async () => {
       toAll('SIGCONT');

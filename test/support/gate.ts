@@ -1,4 +1,4 @@
-/** Something that is waited for until somebody lets it through. */
+/** A promise with an external `pass`, to hold work at a point. */
 export interface Gate<Value = void> {
   passed: Promise<Value>;
   pass: (value: Value) => void;

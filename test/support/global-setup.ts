@@ -9,25 +9,25 @@ import { TEMPLATE_DATABASE, type TestServers, WORKERS } from './workers.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Those of each worker. */
+    /** The servers of each worker. */
     servers: readonly TestServers[];
   }
 }
 
-/** A private PostgreSQL and Redis for each worker, in directories that are gone after the run. */
+/** Starts a private PostgreSQL and Redis for each worker, in temporary directories. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const starting = await Promise.allSettled(Array.from({ length: WORKERS }, startServers));
   const started = starting.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
   const remove = async () => {
     await Promise.all(started.map((servers) => servers.remove()));
   };
-  // Vitest itself would end without tearing down.
+  // On these signals Vitest exits without teardown.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void remove().finally(() => process.exit(1)));
   }
   try {
     for (const start of starting) if (start.status === 'rejected') throw start.reason;
-    // One after the other: the migrations run in one WebAssembly machine.
+    // Sequentially, because the migrations share one WebAssembly instance.
     for (const { adminDatabaseUrl } of started) await makeTemplate(adminDatabaseUrl);
     project.provide(
       'servers',
@@ -42,10 +42,11 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 
 async function startServers(): Promise<TestServers & { remove(): Promise<void> }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tessera-test-'));
-  // As root PostgreSQL's own user must get through, or its files would lie elsewhere and stay.
+  // As root, PostgreSQL's own user must be able to traverse the directory; otherwise its files are
+  // placed elsewhere.
   chmodSync(dataDir, 0o711);
   const removeDir = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
-  // Told to end, Vitest waits for nobody.
+  // Vitest does not wait for asynchronous handlers on exit.
   process.once('exit', removeDir);
   try {
     const servers = await startEmbedded({

@@ -8,20 +8,23 @@ import {
 } from '../generated/graphql.ts';
 import { newSecret, type TestApi, type TestUser } from './api.ts';
 
-/** A device that is logged in, and which one it is. */
+/** The client of a logged-in device, with its ids. */
 export type TestDevice = TestUser & { deviceId: string; sessionId: string };
 
-/** The user as the device that he has logged in with. */
+/** Adds the ids of the device that the user has logged in with. */
 export async function asDevice(user: TestUser): Promise<TestDevice> {
   const { viewer } = await user.get(ViewerDocument);
   const session = viewer?.sessions.find(({ current }) => current);
   return Object.assign(user, { deviceId: session?.device?.id ?? '', sessionId: session?.id ?? '' });
 }
 
-/** An account with one device. */
+/** Creates an account with one device. */
 export const newDevice = async (api: TestApi): Promise<TestDevice> => asDevice(await api.newUser());
 
-/** Another device of the same account. Its session is in the cache, so that only an announcement can end it at once. */
+/**
+ * Logs in another device of the account. Its session is cached, so only an announcement can revoke
+ * it immediately.
+ */
 export async function anotherDevice(user: TestUser): Promise<TestDevice> {
   const { createLinkCode } = await user.get(CreateLinkCodeDocument, {});
   const [identifier, secret] = [`device-${randomUUID()}`, newSecret()];
@@ -34,7 +37,7 @@ export async function anotherDevice(user: TestUser): Promise<TestDevice> {
   return asDevice(Object.assign(client, { userId: user.userId, refreshToken, identifier, secret }));
 }
 
-/** The device as verbs see it. */
+/** The device as a caller of verbs. */
 export const callerOf = ({ userId, sessionId, deviceId }: TestDevice): UserCaller => ({
   kind: 'user',
   role: 'USER',
@@ -43,7 +46,7 @@ export const callerOf = ({ userId, sessionId, deviceId }: TestDevice): UserCalle
   deviceId,
 });
 
-/** An open websocket of the client, and how it ends: `code reason`. */
+/** Opens a websocket of the client. `closed` settles with `code reason`. */
 export async function openSocket(client: TestUser) {
   const messages = client.subscribe(ViewerChangedDocument);
   await messages.next();
@@ -61,13 +64,13 @@ export async function openSocket(client: TestUser) {
   return { closed, isOpen: () => end === undefined, close: () => messages.return?.() };
 }
 
-/** The code with which the client is refused its own account; undefined when it is not. */
+/** The error code of the client's `viewer` query; undefined if it succeeds. */
 export async function refusedAsViewer(client: TestUser): Promise<string | undefined> {
   const { errors } = await client.ask(ViewerDocument);
   return errors?.[0]?.extensions.code;
 }
 
-/** What the client's `viewerChanged` says after something was done, once that is another number of devices. */
+/** The number of devices in `viewerChanged` once `change` has changed it. */
 export async function devicesAfter(client: TestUser, change: () => Promise<unknown>): Promise<number> {
   const messages = client.subscribe(ViewerChangedDocument);
   const count = async () => (await messages.next()).value?.data?.viewerChanged.devices.totalCount ?? 0;

@@ -1,7 +1,10 @@
 import { request as ask, createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** A reverse proxy that shows a server under a path: `/shop/graphql` is its `/graphql`. The host stays what it was. */
+/**
+ * A reverse proxy that serves a server below a path: `/shop/graphql` is its `/graphql`. Keeps the
+ * Host header.
+ */
 export interface PathProxy {
   port: number;
   close(): Promise<void>;
@@ -31,7 +34,7 @@ export async function startPathProxy(target: string, path: string): Promise<Path
       })
       .end();
   });
-  // Those that have become websockets are no longer the server's to close.
+  // `server.close` does not close upgraded connections.
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket.once('close', () => sockets.delete(socket)));

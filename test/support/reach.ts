@@ -1,4 +1,4 @@
-/** The types that people without a login, and users, may come across; every other one is hidden from them. */
+/** Types reachable by anonymous callers and users; all others are hidden from them. */
 export const REACHED_BY_USERS: readonly string[] = [
   'Ad',
   'AuthPayload',
@@ -27,7 +27,7 @@ export const REACHED_BY_USERS: readonly string[] = [
   'VmessConfig',
 ];
 
-/** The types that agents may come across. */
+/** Types reachable by agents. */
 export const REACHED_BY_AGENTS: readonly string[] = [
   'ServerConfig',
   'ServerUser',
@@ -36,7 +36,7 @@ export const REACHED_BY_AGENTS: readonly string[] = [
   'TrafficRefusal',
 ];
 
-/** Fields of types that users reach, which only admins may read: an order of the user asked for by both. */
+/** Admin-only fields of types that users can reach, with a query that both may run. */
 export const READ_BY_ADMINS: Record<string, string> = {
   'Order.propagation': 'order(id: $id) { value: propagation { servers } }',
 };

@@ -4,10 +4,10 @@ import { createServices, type RunningServices, type ServiceSettings } from '../.
 import { createTestDatabase } from './database.ts';
 import { testServers } from './workers.ts';
 
-/** What the tests derive all keys from. */
+/** The SECRET_KEY of all tests. */
 export const TEST_SECRET_KEY = 'a secret of the tests, and of nothing else: 0123456789';
 
-/** The services on a database of its own; `close` gives it back. */
+/** Creates services on a new database; `close` drops it. */
 export async function createTestServices(settings: Partial<ServiceSettings> = {}): Promise<RunningServices> {
   const database = await createTestDatabase();
   const services = await createServices({
@@ -15,7 +15,7 @@ export async function createTestServices(settings: Partial<ServiceSettings> = {}
     redisUrl: testServers().redisUrl,
     secretKey: TEST_SECRET_KEY,
     rateLimits: false,
-    // Two workers on one queue would take each other's jobs, for orders of another database.
+    // With a shared queue, workers would take jobs for orders of other databases.
     jobPrefix: `{test-${randomUUID()}}`,
     log: createLogger(process.env.TEST_LOG_LEVEL ?? 'silent'),
     ...settings,

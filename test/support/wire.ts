@@ -1,18 +1,18 @@
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 
-/** What goes between a client and a server, as somebody in between sees it. */
+/** The traffic between clients and a server, as an eavesdropper sees it. */
 export interface Wire {
-  /** Where clients connect to. */
+  /** The URL for clients. */
   url: string;
-  /** How many bytes have passed. */
+  /** The number of bytes recorded. */
   size(): number;
-  /** Which of the words have passed, in either direction, within one connection and in one piece. */
+  /** The words that occur in the recording of a single connection and direction. */
   seen(words: readonly string[]): string[];
   close(): Promise<void>;
 }
 
-/** Passes connections on to a server and keeps every byte. */
+/** Proxies connections to a server and records every byte. */
 export async function tapWire(serverUrl: string): Promise<Wire> {
   const { hostname, port } = new URL(serverUrl);
   const recordings: Buffer[][] = [];
