@@ -190,7 +190,7 @@ describe('a merge', () => {
       { expiresAt: inDays(-1), startsAt: inDays(-9) },
       {},
     );
-    const stopped = await buildSubscription(services.db, { userId: fromId, status: 'STOPPED' });
+    const stopped = await buildSubscription(services.db, { userId: fromId, traits: ['stopped'] });
 
     await merge(fromId, intoId);
 
@@ -273,7 +273,7 @@ describe('a merge', () => {
   it('counts what came with it for the quota of a plan', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id: planId } = await buildPlan(services.db, { quota: 1 });
-    await buildSubscription(services.db, { userId: fromId, planId, status: 'STOPPED' });
+    await buildSubscription(services.db, { userId: fromId, planId, traits: ['stopped'] });
 
     await merge(fromId, intoId);
 

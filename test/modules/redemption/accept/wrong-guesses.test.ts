@@ -111,7 +111,7 @@ describe('wrong guesses', () => {
   it('are only those of codes that do not exist', async () => {
     const user = await newUser();
     const from = newAddress();
-    const { id: planId } = await buildPlan(api.services.db, { status: 'WITHDRAWN' });
+    const { id: planId } = await buildPlan(api.services.db, { traits: ['withdrawn'] });
     const refusals = await Promise.all([
       newCode(api.services, { code: { enabled: false } }),
       newCode(api.services, { code: { expiresAt: inDays(-1) } }),

@@ -28,7 +28,10 @@ describe('checkInvariants', () => {
 
   it.each([
     ['used_count of a code equals its number of redemptions', `UPDATE redemption_codes SET used_count = 0`],
-    ['reserved_count of a code equals its number of PAID orders', `UPDATE redemption_codes SET max_uses = 2, reserved_count = 1`],
+    [
+      'reserved_count of a code equals its number of PAID orders',
+      `UPDATE redemption_codes SET max_uses = 2, reserved_count = 1`,
+    ],
     ['exactly the FINISHED orders have a redemption', `DELETE FROM redemptions`],
     [
       'the duration of a subscription equals',
