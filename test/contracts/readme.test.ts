@@ -6,7 +6,7 @@ import { type Config, readConfig } from '../../src/config.ts';
 const readme = readFileSync('README.md', 'utf8');
 
 /**
- * The variables in the table with their defaults; undefined if the default is described in words.
+ * The variables in the table, with their defaults; undefined if a default is described in words.
  */
 const documented = new Map(
   [...readme.matchAll(/^\| `([A-Z_]+)` \| (.*?) ?\| .+ \|$/gm)].map(([, name = '', fallback = '']) => [
@@ -22,24 +22,24 @@ function readVariables(): string[] {
   return [...body.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name = '']) => name);
 }
 
-/** A default as the table writes it; undefined if there is none. */
-function written(value: unknown): string | undefined {
+/** Formats a value as in the table; undefined if it is unset. */
+function formatted(value: unknown): string | undefined {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   return value === resolve('./data') ? './data' : String(value);
 }
 
 describe('README.md', () => {
-  it('lists every environment variable that src/config.ts reads, and no other', () => {
+  it('documents exactly the environment variables that are read', () => {
     expect([...documented.keys()].sort()).toEqual(readVariables().sort());
     expect(documented.size).toBeGreaterThan(20);
   });
 
-  it.each([...documented])('states the default of %s', (name, fallback) => {
-    expect(fallback).toBe(written(readConfig({})[name as keyof Config]));
+  it.each([...documented])('documents the default of %s', (name, fallback) => {
+    expect(fallback).toBe(formatted(readConfig({})[name as keyof Config]));
   });
 
-  it('links only to files that exist', () => {
+  it('links to existing files only', () => {
     const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, path = '']) => path);
 
     expect(links.length).toBeGreaterThan(2);

@@ -11,15 +11,15 @@ import { type Client, createClient } from './client.ts';
 import { buildIdentity, buildServer, buildUser, unique } from './factories.ts';
 import { createTestServices } from './services.ts';
 
-/** An API server in this process, on a database of its own, with clients. */
+/** A server in this process, on a database of its own, and people who use it. */
 export interface TestApi {
   url: string;
   services: RunningServices;
   anonymous: Client;
-  /** Creates an account and logs in by its device. */
+  /** A new account that has logged in by its device. */
   newUser(): Promise<TestUser>;
   newAdmin(): Promise<TestUser>;
-  /** Creates a server, and a client with its agent token. */
+  /** The agent of a new server. */
   newAgent(): Promise<Client & { serverId: string }>;
   close(): Promise<void>;
 }
@@ -27,7 +27,7 @@ export interface TestApi {
 export type TestUser = Client & { userId: string; refreshToken: string; identifier: string; secret: string };
 
 interface TestApiSettings extends Partial<ServiceSettings> {
-  /** Additional environment variables. */
+  /** Environment variables, beside those of the process. */
   env?: Record<string, string>;
 }
 

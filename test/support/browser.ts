@@ -9,12 +9,12 @@ import {
   type Page,
 } from 'playwright-core';
 
-/** A browser window with an empty profile. */
+/** A window that knows nothing yet, as for somebody who comes for the first time. */
 export interface TestWindow {
   page: Page;
-  /** Everything a page should not do: requests to other origins, CSP violations, console errors. */
+  /** All that a page should not do: requests to elsewhere, what its policy forbids, errors in its console. */
   complaints: readonly string[];
-  /** Saves a screenshot for inspection. */
+  /** Keeps what the page looks like, for people. */
   picture(name: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -22,21 +22,18 @@ export interface TestWindow {
 const PICTURES = 'test-output/playground';
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-// No background requests: without network access each attempt would wait for a timeout.
+// No look beyond this machine: its network may be closed, and each attempt would wait.
 const QUIET = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];
 
-/**
- * Starts Chromium, and installs it first if it is missing and this process may. Resolves
- * *.localhost to this machine.
- */
+/** Chromium, installed first where it is missing and may be. To it every name below localhost is this machine. */
 export function startBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: findChromium(), headless: true, args: QUIET });
 }
 
-/** @param origin the only origin the page may load from: `http://127.0.0.1:4000` */
+/** @param origin where the page and all that it asks for must be: `http://127.0.0.1:4000` */
 export async function openWindow(
   browser: Browser,
   origin: string,
@@ -62,11 +59,11 @@ function listen(context: BrowserContext, origin: string): string[] {
   const check = (url: string) => {
     const asked = new URL(url);
     const isOurs = ['http:', 'ws:'].includes(asked.protocol) && asked.host === host;
-    if (!isOurs && asked.protocol !== 'data:') complaints.push(`requested ${url.slice(0, 200)}`);
+    if (!isOurs && asked.protocol !== 'data:') complaints.push(`asked ${url.slice(0, 200)}`);
   };
   context.on('request', (request) => check(request.url()));
   context.on('page', (page) => page.on('websocket', (socket) => check(socket.url())));
-  // CSP violations are console errors as well.
+  // What a policy forbids is told here, too.
   context.on('console', (message) => {
     if (message.type() === 'error') complaints.push(`console: ${message.text().slice(0, 300)}`);
   });
@@ -74,12 +71,12 @@ function listen(context: BrowserContext, origin: string): string[] {
   return complaints;
 }
 
-/** @throws Error if Chromium is missing and cannot be installed */
+/** @throws Error when there is none, and none can be installed */
 function findChromium(): string {
   const found = [process.env.CHROMIUM_BIN ?? '', ...PLACES].find((place) => place && existsSync(place));
   if (found) return found;
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    throw new Error('The browser tests need Chromium. Install it, or set CHROMIUM_BIN.');
+    throw new Error('The browser tests need Chromium: install it, or name it with CHROMIUM_BIN.');
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'chromium']]) {

@@ -2,14 +2,14 @@ import { createClient as createSocketClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import type { TypedDocumentString } from '../generated/graphql.ts';
 
-/** An error as clients receive it. */
+/** What a client sees of an error. */
 export interface ClientError {
   message: string;
   path?: (string | number)[];
   extensions: { code: string; requestId: string; retryable: boolean; [detail: string]: unknown };
 }
 
-/** A response as received. */
+/** An answer, as it came over the wire. */
 export interface Answer<Result> {
   status: number;
   headers: Headers;
@@ -21,37 +21,35 @@ type Document<Result, Variables> = TypedDocumentString<Result, Variables>;
 type VariablesOf<Variables> =
   Record<string, never> extends Variables ? [variables?: Variables] : [variables: Variables];
 
-/** An API client: HTTP, and one websocket. */
+/** Somebody who uses the API: over HTTP, and over a websocket of his own. */
 export interface Client {
   token: string | undefined;
-  /** Sends the operation and returns the response, errors included. */
+  /** Sends the operation and answers with whatever came, errors included. */
   ask<Result, Variables>(
     document: Document<Result, Variables>,
     ...variables: VariablesOf<Variables>
   ): Promise<Answer<Result>>;
-  /** Returns the data. @throws Error if the response has errors */
+  /** The data, where no error may come. */
   get<Result, Variables>(
     document: Document<Result, Variables>,
     ...variables: VariablesOf<Variables>
   ): Promise<Result>;
-  /** Returns the error. @throws Error unless the response has exactly one */
+  /** The one error, where one must come. */
   refused<Result, Variables>(
     document: Document<Result, Variables>,
     ...variables: VariablesOf<Variables>
   ): Promise<ClientError>;
-  /**
-   * Yields the messages of a subscription; throws an `error` message as an array of ClientError.
-   */
+  /** The messages of a subscription; an `error` message is thrown as an array of ClientError. */
   subscribe<Result, Variables>(
     document: Document<Result, Variables>,
     ...variables: VariablesOf<Variables>
   ): AsyncIterableIterator<{ data?: Result | null; errors?: readonly ClientError[] }>;
-  /** A second client with the same token. */
+  /** The same account from elsewhere. */
   as(token: string | undefined): Client;
   close(): Promise<void>;
 }
 
-/** @param url URL of the server, without a path */
+/** @param url of the server, without a path */
 export function createClient(url: string, token?: string): Client {
   const sockets = createSocketClient({
     url: `${url.replace(/^http/, 'ws')}/graphql`,
@@ -77,20 +75,19 @@ export function createClient(url: string, token?: string): Client {
   return client;
 }
 
-/** @throws Error if the response has errors */
+/** The data, where no error may come. */
 export function someData<Result>({ data, errors }: Answer<Result>): Result {
-  if (errors || data == null) throw new Error(`unexpected errors: ${JSON.stringify(errors)}`);
+  if (errors || data == null) throw new Error(`refused: ${JSON.stringify(errors)}`);
   return data;
 }
 
-/** @throws Error unless the response has exactly one error */
+/** The one error, where one must come. */
 export function oneError({ errors }: Answer<unknown>): ClientError {
-  if (errors?.length !== 1 || !errors[0])
-    throw new Error(`expected exactly one error: ${JSON.stringify(errors)}`);
+  if (errors?.length !== 1 || !errors[0]) throw new Error(`not refused once: ${JSON.stringify(errors)}`);
   return errors[0];
 }
 
-/** Sends a body to /graphql unchanged. */
+/** Sends any body to /graphql. */
 export async function post<Result>(url: string, body: unknown, token?: string): Promise<Answer<Result>> {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',

@@ -9,7 +9,7 @@ interface Overrides {
   code?: Partial<Prisma.RedemptionCodeUncheckedCreateInput>;
 }
 
-/** Creates a redeemable code in a batch of its own. `code` is the text to type. */
+/** A code that can be redeemed, as somebody would type it, in a batch of its own. */
 export async function newCode(
   services: Pick<Services, 'db' | 'secrets'>,
   { batch, code: overrides }: Overrides = {},

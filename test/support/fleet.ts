@@ -8,14 +8,14 @@ import { buildNode, buildPlan, buildPlanNode } from './factories.ts';
 export type Agent = Client & { serverId: string };
 export type Delta = NonNullable<ServerUsersQuery['serverUsers']>;
 
-/** A server with an agent, and a plan with a node on it. */
+/** A plan on a server with an agent. */
 export async function buildFleet(api: TestApi, plan: Parameters<typeof buildPlan>[1] = {}) {
   const agent: Agent = await api.newAgent();
   const placed = await placePlan(api.services.db, agent.serverId, plan);
   return { agent, ...placed };
 }
 
-/** Creates a plan with its own node on the server. */
+/** A plan with a node of its own on the server. */
 export async function placePlan(
   db: Database,
   serverId: string,
@@ -27,11 +27,11 @@ export async function placePlan(
   return { plan, nodeId };
 }
 
-/** The state of an agent. It treats revisions as opaque. */
+/** What an agent remembers: it knows nothing of how lists are made. */
 export class AgentMemory {
   users = new Map<string, Delta['upserts'][number]>();
   revision: string | null = null;
-  /** The list being read, until it is complete. */
+  /** The list that is being read, until it is whole. */
   private pending: Map<string, Delta['upserts'][number]> | undefined;
   deltas = 0;
   fulls = 0;
@@ -52,12 +52,12 @@ export class AgentMemory {
     this.revision = revision;
   }
 
-  /** Reads pages until there are no more. */
+  /** Asks until there is nothing more. */
   async sync(agent: Client, first?: number): Promise<this> {
     for (;;) {
       const variables = { since: this.revision, ...(first !== undefined && { first }) };
       const { serverUsers } = await agent.get(ServerUsersDocument, variables);
-      if (!serverUsers) throw new Error('no list was returned');
+      if (!serverUsers) throw new Error('there is no list');
       this.apply(serverUsers);
       if (!serverUsers.hasMore) return this;
     }

@@ -4,7 +4,7 @@ import { signAccessToken } from '../../src/modules/identity/session/access-token
 import type { RunningServices } from '../../src/platform/services.ts';
 import { buildDevice, buildSession } from './factories.ts';
 
-/** A device with an access token. */
+/** A device that may go online. */
 export interface LoggedInDevice {
   userId: string;
   deviceId: string;
@@ -13,7 +13,7 @@ export interface LoggedInDevice {
 
 type OnlineServices = Pick<RunningServices, 'db' | 'signingKeys'>;
 
-/** Creates a device with a session, for a new account unless one is given. */
+/** A device with a session, of a new account unless one is given. */
 export async function newLoggedInDevice(
   services: OnlineServices,
   owner: { userId?: string } = {},
@@ -23,7 +23,7 @@ export async function newLoggedInDevice(
   return { userId, deviceId, token: await tokenOf(services, { userId, sessionId }) };
 }
 
-/** Creates many devices, each with its own account, in a few statements. */
+/** The same many times, each of an account of its own, in a few statements. */
 export async function newLoggedInDevices(services: OnlineServices, count: number): Promise<LoggedInDevice[]> {
   const rows = Array.from({ length: count }, () => ({
     ...{ userId: randomUUID(), identityId: randomUUID(), deviceId: randomUUID(), sessionId: randomUUID() },
@@ -49,23 +49,23 @@ async function tokenOf({ signingKeys }: OnlineServices, owner: { userId: string;
   return (await signAccessToken(signingKeys, { ...owner, issuedAt: new Date() })).accessToken;
 }
 
-/** An acknowledged websocket. */
+/** A websocket that was let in. */
 export interface OnlineSocket {
   close(): void;
-  /** Drops the connection without a close frame, as when the network fails. */
+  /** As when the network is gone: without a farewell. */
   terminate(): void;
   closed: Promise<{ code: number; reason: string }>;
   isOpen(): boolean;
 }
 
 /**
- * Opens a websocket and waits until the server acknowledges it.
+ * Opens a websocket to the server, and waits until it is let in.
  *
- * @throws Error with the close code if the server rejects it
+ * @throws Error with the close code when it is not
  */
 export async function goOnline(url: string, { token }: { token: string }): Promise<OnlineSocket> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
-  // The close event reports the same failure.
+  // The close tells the same.
   socket.on('error', () => {});
   const closed = new Promise<{ code: number; reason: string }>((resolve) => {
     socket.once('close', (code, reason) => resolve({ code, reason: String(reason) }));
@@ -73,11 +73,9 @@ export async function goOnline(url: string, { token }: { token: string }): Promi
   socket.once('open', () =>
     socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } })),
   );
-  const acknowledged = new Promise<'acknowledged'>((resolve) =>
-    socket.once('message', () => resolve('acknowledged')),
-  );
-  const first = await Promise.race([acknowledged, closed]);
-  if (first !== 'acknowledged') throw new Error(`not acknowledged: ${JSON.stringify(first)}`);
+  const letIn = new Promise<'let in'>((resolve) => socket.once('message', () => resolve('let in')));
+  const first = await Promise.race([letIn, closed]);
+  if (first !== 'let in') throw new Error(`not let in: ${JSON.stringify(first)}`);
   return {
     close: () => socket.close(),
     terminate: () => socket.terminate(),

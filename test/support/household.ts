@@ -8,23 +8,20 @@ import {
 } from '../generated/graphql.ts';
 import { newSecret, type TestApi, type TestUser } from './api.ts';
 
-/** The client of a logged-in device, with its ids. */
+/** A device that is logged in, and which one it is. */
 export type TestDevice = TestUser & { deviceId: string; sessionId: string };
 
-/** Adds the ids of the device that the user has logged in with. */
+/** The user as the device that he has logged in with. */
 export async function asDevice(user: TestUser): Promise<TestDevice> {
   const { viewer } = await user.get(ViewerDocument);
   const session = viewer?.sessions.find(({ current }) => current);
   return Object.assign(user, { deviceId: session?.device?.id ?? '', sessionId: session?.id ?? '' });
 }
 
-/** Creates an account with one device. */
+/** An account with one device. */
 export const newDevice = async (api: TestApi): Promise<TestDevice> => asDevice(await api.newUser());
 
-/**
- * Logs in another device of the account. Its session is cached, so only an announcement can revoke
- * it immediately.
- */
+/** Another device of the same account. Its session is in the cache, so that only an announcement can end it at once. */
 export async function anotherDevice(user: TestUser): Promise<TestDevice> {
   const { createLinkCode } = await user.get(CreateLinkCodeDocument, {});
   const [identifier, secret] = [`device-${randomUUID()}`, newSecret()];
@@ -37,7 +34,7 @@ export async function anotherDevice(user: TestUser): Promise<TestDevice> {
   return asDevice(Object.assign(client, { userId: user.userId, refreshToken, identifier, secret }));
 }
 
-/** The device as a caller of verbs. */
+/** The device as verbs see it. */
 export const callerOf = ({ userId, sessionId, deviceId }: TestDevice): UserCaller => ({
   kind: 'user',
   role: 'USER',
@@ -46,7 +43,7 @@ export const callerOf = ({ userId, sessionId, deviceId }: TestDevice): UserCalle
   deviceId,
 });
 
-/** Opens a websocket of the client. `closed` settles with `code reason`. */
+/** An open websocket of the client, and how it ends: `code reason`. */
 export async function openSocket(client: TestUser) {
   const messages = client.subscribe(ViewerChangedDocument);
   await messages.next();
@@ -64,13 +61,13 @@ export async function openSocket(client: TestUser) {
   return { closed, isOpen: () => end === undefined, close: () => messages.return?.() };
 }
 
-/** The error code of the client's `viewer` query; undefined if it succeeds. */
+/** The code with which the client is refused its own account; undefined when it is not. */
 export async function refusedAsViewer(client: TestUser): Promise<string | undefined> {
   const { errors } = await client.ask(ViewerDocument);
   return errors?.[0]?.extensions.code;
 }
 
-/** The number of devices in `viewerChanged` once `change` has changed it. */
+/** What the client's `viewerChanged` says after something was done, once that is another number of devices. */
 export async function devicesAfter(client: TestUser, change: () => Promise<unknown>): Promise<number> {
   const messages = client.subscribe(ViewerChangedDocument);
   const count = async () => (await messages.next()).value?.data?.viewerChanged.devices.totalCount ?? 0;

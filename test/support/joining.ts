@@ -9,7 +9,7 @@ import { eventually } from './redeeming.ts';
 
 export type Input = Parameters<typeof logInDevice>[1];
 
-/** An installation of an app, and its account. */
+/** An installation of an app, and the account it has. */
 export interface App {
   identifier: string;
   secret: string;
@@ -20,7 +20,7 @@ export interface App {
 /** An app before its first login. */
 export const newInstallation = () => ({ identifier: `device-${randomUUID()}`, secret: newSecret() });
 
-/** Devices that join other accounts by link codes, without HTTP. */
+/** Devices that join accounts of others by link codes, without HTTP. */
 export function joiningWith(services: RunningServices) {
   const { db } = services;
   const linkCode = async (userId: string): Promise<string> => {
@@ -33,13 +33,13 @@ export function joiningWith(services: RunningServices) {
     linkCode,
     join,
     logIn: (input: Input) => logInDevice(services, input),
-    /** Creates an app with its own account. */
+    /** With an account of its own. */
     newApp: async (): Promise<App> => {
       const installation = newInstallation();
       const { user, device } = await logInDevice(services, installation);
       return { ...installation, userId: user.id, deviceId: device?.id ?? '' };
     },
-    /** Confirms every decision, with `replaceDeviceId` if given. */
+    /** Says yes to whatever is asked, and gives `replaceDeviceId` where there is one. */
     joinAnyhow: async (app: Partial<App>, userId: string, more: Partial<Input> = {}): Promise<Login> => {
       const say = (confirmationToken?: string) => join(app, userId, { ...more, confirmationToken });
       return say()
@@ -52,7 +52,7 @@ export function joiningWith(services: RunningServices) {
     devicesOf: async (userId: string) =>
       (await db.device.findMany({ where: { userId }, orderBy: { id: 'asc' } })).map(({ id }) => id),
     user: (id: string) => db.user.findUniqueOrThrow({ where: { id } }),
-    /** Waits until `count` transactions wait for a lock. */
+    /** Until so many transactions wait for a lock. */
     waitingForLocks: (count: number) =>
       eventually(async () => {
         const rows = await db.$queryRaw<unknown[]>`
@@ -64,16 +64,14 @@ export function joiningWith(services: RunningServices) {
 
 const fieldsOf = ({ identifier = '', secret }: Partial<App>): Input => ({ identifier, secret });
 
-/**
- * Returns the confirmation token of an error that requires a decision; rethrows any other error.
- */
+/** The token of a refusal that asks for a decision; any other refusal is thrown. */
 function tokenOf(refusal: unknown): string {
   const token = refusal instanceof DomainError ? refusal.details.confirmationToken : undefined;
   if (token === undefined) throw refusal;
   return token;
 }
 
-/** All rows by table, for comparison before and after. */
+/** Every row there is, by table: what has not changed is equal. */
 export async function everyRow({ db }: Pick<RunningServices, 'db'>): Promise<Record<string, string>> {
   const tables = await db.$queryRaw<{ name: string }[]>`
     SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`;

@@ -2,10 +2,10 @@ import type { Database, Transaction } from '../../src/platform/database/database
 import { until } from '../../src/platform/embedded/processes.ts';
 
 /**
- * Runs `work` while another transaction that has made `change` is open. The transaction commits
- * once `waiting` statements wait for locks, which makes the race deterministic.
+ * Runs `work` against a transaction that has done `change` and is open: it commits as soon as somebody waits for it, or
+ * so many wait for each other and for it. So they meet at every run, in the order that a missing lock does not survive.
  *
- * @throws Error if they do not wait
+ * @throws Error when they have not come to wait for it
  */
 export async function meeting<Result>(
   db: Database,
@@ -17,14 +17,14 @@ export async function meeting<Result>(
     await change(tx);
     const settled = Promise.allSettled([work()]);
     if (!(await until(async () => (await countWaiting(db)) >= waiting, 4_000)))
-      throw new Error(`fewer than ${waiting} statements wait for a lock`);
+      throw new Error(`there are not ${waiting} who wait for the transaction`);
     return { settled };
   });
   const [result] = await begun.settled;
   return result;
 }
 
-/** The number of statements that wait for a lock. */
+/** How many wait for a lock that another transaction holds. */
 export async function countWaiting(db: Database): Promise<number> {
   const waiting = await db.$queryRaw<unknown[]>`
     SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;

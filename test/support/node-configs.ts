@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { Protocol } from '../../src/generated/prisma/client.ts';
 
-/** A Reality key pair, as base64url. */
+/** Both halves of a key of Reality, as base64url. */
 export function realityKeys() {
   const { x: publicKey = '', d: privateKey = '' } = generateKeyPairSync('x25519').privateKey.export({
     format: 'jwk',
@@ -9,7 +9,7 @@ export function realityKeys() {
   return { publicKey, privateKey };
 }
 
-/** A marker that is easy to find wherever it leaks. */
+/** Nobody could mistake it for anything else where it has leaked to. */
 export const CANARY = 'CANARYthatMustNeverLeaveTheServer';
 export const PEM = {
   certificate: `-----BEGIN CERTIFICATE-----\n${CANARY}\n-----END CERTIFICATE-----\n`,
@@ -26,7 +26,7 @@ interface Example {
   serverConfig?: Record<string, unknown> | null;
 }
 
-/** Valid configs of each protocol. */
+/** What nodes of each protocol are told. */
 export const GOOD: Example[] = [
   {
     name: 'Shadowsocks',
@@ -83,7 +83,7 @@ export const GOOD: Example[] = [
     name: 'Hysteria2',
     protocol: 'HYSTERIA2',
     clientConfig: {
-      ...{ serverName: 'a.example', obfs: 'salamander', obfsPassword: 'shared password' },
+      ...{ serverName: 'a.example', obfs: 'salamander', obfsPassword: 'for all of them' },
       ...{ ports: '443,20000-30000', upMbps: 100, downMbps: 500, certificateSha256: 'ab'.repeat(32) },
     },
     serverConfig: { ...PEM, masquerade: 'https://www.example.com' },
@@ -92,13 +92,13 @@ export const GOOD: Example[] = [
 
 export const good = (name: string): Example => {
   const found = GOOD.find((example) => example.name === name);
-  if (!found) throw new Error(`no example named ${name}`);
+  if (!found) throw new Error(`there is no example ${name}`);
   return found;
 };
 
 type Parts = Partial<Pick<Example, 'clientConfig' | 'serverConfig'>>;
 
-/** Invalid changes to an example, each with the key that must be reported. */
+/** What is changed of an example, and the key that is then at fault. */
 export const BAD: [example: string, changes: Parts, field: string][] = [
   ['Shadowsocks', { clientConfig: { method: 'rc4-md5' } }, 'clientConfig.method'],
   ['Shadowsocks', { clientConfig: { method: undefined } }, 'clientConfig.method'],
@@ -163,7 +163,7 @@ export const BAD: [example: string, changes: Parts, field: string][] = [
   ['Hysteria2', { serverConfig: { masquerade: 'file:///etc/passwd' } }, 'serverConfig.masquerade'],
 ];
 
-/** Applies changes to an example; null removes a whole part. */
+/** An example with some keys changed; null takes a whole part away. */
 export function changed(name: string, changes: Parts): Example {
   const example = good(name);
   return {

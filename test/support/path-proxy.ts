@@ -1,10 +1,7 @@
 import { request as ask, createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-/**
- * A reverse proxy that serves a server below a path: `/shop/graphql` is its `/graphql`. Keeps the
- * Host header.
- */
+/** A reverse proxy that shows a server under a path: `/shop/graphql` is its `/graphql`. The host stays what it was. */
 export interface PathProxy {
   port: number;
   close(): Promise<void>;
@@ -34,7 +31,7 @@ export async function startPathProxy(target: string, path: string): Promise<Path
       })
       .end();
   });
-  // `server.close` does not close upgraded connections.
+  // Those that have become websockets are no longer the server's to close.
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket.once('close', () => sockets.delete(socket)));

@@ -3,7 +3,7 @@ import { createDeviceChallenge } from '../../src/modules/identity/device-proof/d
 import type { DevicePublicKey } from '../../src/modules/identity/device-proof/device-proof.ts';
 import type { Services } from '../../src/platform/services.ts';
 
-/** A key pair of an app. */
+/** A key pair as an app keeps it. */
 export interface AppKey {
   alg: 'ES256' | 'EdDSA';
   privateKey: CryptoKey;
@@ -21,14 +21,14 @@ export async function newKey(alg: AppKey['alg'] = 'ES256'): Promise<AppKey> {
   };
 }
 
-/** Claims that replace the valid ones; undefined removes a claim. */
+/** What the proof says; whatever is given replaces what is right, and undefined leaves it out. */
 export interface ProofParts {
   header?: Record<string, unknown>;
   claims?: Record<string, unknown>;
   key?: CryptoKey | Uint8Array;
 }
 
-/** Creates a proof with a fresh nonce. */
+/** A proof with a fresh nonce. */
 export async function prove(
   services: Pick<Services, 'db' | 'secrets'>,
   key: AppKey,

@@ -1,4 +1,4 @@
-/** Types reachable by anonymous callers and users; all others are hidden from them. */
+/** The types that people without a login, and users, may come across; every other one is hidden from them. */
 export const REACHED_BY_USERS: readonly string[] = [
   'Ad',
   'AuthPayload',
@@ -27,7 +27,7 @@ export const REACHED_BY_USERS: readonly string[] = [
   'VmessConfig',
 ];
 
-/** Types reachable by agents. */
+/** The types that agents may come across. */
 export const REACHED_BY_AGENTS: readonly string[] = [
   'ServerConfig',
   'ServerUser',
@@ -36,7 +36,7 @@ export const REACHED_BY_AGENTS: readonly string[] = [
   'TrafficRefusal',
 ];
 
-/** Admin-only fields of types that users can reach, with a query that both may run. */
+/** Fields of types that users reach, which only admins may read: an order of the user asked for by both. */
 export const READ_BY_ADMINS: Record<string, string> = {
   'Order.propagation': 'order(id: $id) { value: propagation { servers } }',
 };

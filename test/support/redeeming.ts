@@ -10,16 +10,16 @@ import type { RunningServices, ServiceSettings } from '../../src/platform/servic
 import { buildUser } from './factories.ts';
 import { createTestServices } from './services.ts';
 
-/** Redeems in process, without HTTP and worker. Orders are activated only by `activate`. */
+/** Redeeming without HTTP and without a worker: nothing is activated unless it is told to be. */
 export interface Redeeming {
   services: RunningServices & ReturnType<typeof createShared>;
-  /** Creates an account. */
+  /** A new account. */
   user(): Promise<string>;
   redeem(userId: string, code: string, idempotencyKey?: string): Promise<Order>;
-  /** Simulates another process: redeems through separate coalescers. */
+  /** Redeeming in another process: what gathers the wishes there is its own. */
   elsewhere(): Redeeming['redeem'];
   activate(...orders: Pick<Order, 'id'>[]): Promise<void>;
-  /** Reads the order from the database. */
+  /** As the database has it now. */
   order(order: Pick<Order, 'id'>): Promise<Order>;
   uses(codeId: string): Promise<{ usedCount: number; reservedCount: number }>;
   close(): Promise<void>;
@@ -58,14 +58,14 @@ export async function startRedeeming({ lock = true, ...settings }: Settings = {}
   };
 }
 
-/** Returns the DomainError with which the work failed. */
+/** The refusal that came of it. */
 export async function refusalOf(work: Promise<unknown>): Promise<DomainError> {
   const outcome = await work.catch((error: unknown) => error);
   if (outcome instanceof DomainError) return outcome;
-  throw outcome instanceof Error ? outcome : new Error(`expected a DomainError: ${JSON.stringify(outcome)}`);
+  throw outcome instanceof Error ? outcome : new Error(`not refused: ${JSON.stringify(outcome)}`);
 }
 
-/** Counts outcomes: errors by code, successes as OK. */
+/** How often each came out: a refusal by its code, what succeeded as OK. */
 export async function tally(works: readonly Promise<unknown>[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const outcome of await Promise.allSettled(works)) {
@@ -77,7 +77,7 @@ export async function tally(works: readonly Promise<unknown>[]): Promise<Record<
 
 const nameOf = (error: unknown) => (error instanceof DomainError ? error.code : String(error));
 
-/** Arms a crash point until the test ends or it is disarmed. */
+/** Arms a crash point until the test is over, or it is disarmed. */
 export function armed(name: string, crash: Crash): () => void {
   const disarm = armCrashPoint(name, crash);
   onTestFinished(() => void disarm());
@@ -85,21 +85,20 @@ export function armed(name: string, crash: Crash): () => void {
 }
 
 export function fails(): never {
-  throw new Error('injected failure');
+  throw new Error('a fault of the test');
 }
 
-/** Waits until the condition is true. @throws Error on timeout */
+/** Throws when it does not come true within the time. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
   limitMs = 10_000,
 ): Promise<void> {
-  if (!(await until(condition, limitMs))) throw new Error(`not true within ${limitMs} ms: ${condition}`);
+  if (!(await until(condition, limitMs))) throw new Error(`not within ${limitMs} ms: ${condition}`);
 }
 
 /**
- * Starts the second work when the first has reached a crash point before its commit, and resumes
- * the first once the second waits for a lock, or after two seconds. Returns the outcome of the
- * second.
+ * What comes of the second work, begun when the first has reached the crash point before its commit: the second waits
+ * for a lock until then, or two seconds have passed.
  */
 export async function overlapping<Late>(
   { db }: Pick<RunningServices, 'db'>,
@@ -119,6 +118,6 @@ export async function overlapping<Late>(
     await eventually(isWaited, 2_000);
   });
   await first();
-  if (!late) throw new Error('the second work was not started');
+  if (!late) throw new Error('the second was not made');
   return late;
 }

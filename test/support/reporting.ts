@@ -12,12 +12,12 @@ export interface Entry {
   download: bigint;
 }
 
-/** A report with typical values. */
+/** What is usually reported. */
 export function entryOf(nodeId: string, subscriptionId: string, upload = 1n, download = 0n): Entry {
   return { nodeId, subscriptionId, upload, download };
 }
 
-/** A server with a node, its plan, and subscriptions of the plan. */
+/** A server with a node of a plan of its own, and subscriptions of the plan. */
 export async function site(
   services: RunningServices,
   {
@@ -49,7 +49,7 @@ export async function site(
   let sequence = 0n;
   return {
     ...{ serverId, nodeId, planId, subscriptionId, userId, ids, users, bootId },
-    /** Sends a report of this server, with the next sequence unless given. */
+    /** A report of this server; the next one in order unless told. */
     report: (entries: Entry[], place: { sequence?: bigint; bootId?: string } = {}) => {
       sequence += 1n;
       return reportTraffic(services, { serverId, input: { bootId, sequence, entries, ...place } });
@@ -58,14 +58,14 @@ export async function site(
   };
 }
 
-/** Collects all wake-ups from now on, as `topic id`. */
+/** Who is woken from now on: `topic id`. */
 export function listening({ pubSub }: Pick<RunningServices, 'pubSub'>): string[] {
   const woken: string[] = [];
   onTestFinished(pubSub.onWake((topic, ids) => void woken.push(...ids.map((id) => `${topic} ${id}`))));
   return woken;
 }
 
-/** The number of statements that wait for a lock. */
+/** How many statements wait for a lock. */
 export async function waiting({ db }: Pick<RunningServices, 'db'>): Promise<number> {
   const [row] = await db.$queryRaw<[{ count: number }]>`
     SELECT count(*)::int AS count FROM pg_stat_activity

@@ -8,25 +8,25 @@ import type { RunningServices } from '../../src/platform/services.ts';
 import { type Answer, type Client, oneError, someData } from './client.ts';
 import { buildUser } from './factories.ts';
 
-/** Rotates the transport key and returns the new key id. */
+/** A new transport key, as an admin makes it; gives its id. */
 export async function newTransportKey(services: RunningServices): Promise<string> {
   const { id: actorId } = await buildUser(services.db, { role: 'ADMIN' });
   return (await rotateTransportKey(services, { actorId })).kid;
 }
 
-/** Sets whether devices must encrypt. */
+/** Whether devices must encrypt, from now on. */
 export async function requireEncryption({ db }: RunningServices, transportEncryption = true): Promise<void> {
   await db.siteSettings.update({ where: { id: 1 }, data: { transportEncryption } });
 }
 
-/** Websockets with a zero mask, so that frames are readable on the wire. */
+/** Websockets whose frames can be read on the wire: what browsers mask them with says nothing here. */
 export class UnmaskedWebSocket extends WebSocket {
   constructor(url: string, protocol: string) {
     super(url, protocol, { generateMask: (mask) => mask.fill(0) });
   }
 }
 
-/** An API client that encrypts everything, using the client in examples/. */
+/** Somebody who uses the API and encrypts everything, by the client in examples/. */
 export function createSealedClient(url: string, token?: string): Client {
   const fetchKey = () => fetchTransportKey(url);
   const http = createEncryptedClient({ url, fetchKey });

@@ -4,10 +4,10 @@ import { createServices, type RunningServices, type ServiceSettings } from '../.
 import { createTestDatabase } from './database.ts';
 import { testServers } from './workers.ts';
 
-/** The SECRET_KEY of all tests. */
+/** What the tests derive all keys from. */
 export const TEST_SECRET_KEY = 'a secret of the tests, and of nothing else: 0123456789';
 
-/** Creates services on a new database; `close` drops it. */
+/** The services on a database of its own; `close` gives it back. */
 export async function createTestServices(settings: Partial<ServiceSettings> = {}): Promise<RunningServices> {
   const database = await createTestDatabase();
   const services = await createServices({
@@ -15,7 +15,7 @@ export async function createTestServices(settings: Partial<ServiceSettings> = {}
     redisUrl: testServers().redisUrl,
     secretKey: TEST_SECRET_KEY,
     rateLimits: false,
-    // With a shared queue, workers would take jobs for orders of other databases.
+    // Two workers on one queue would take each other's jobs, for orders of another database.
     jobPrefix: `{test-${randomUUID()}}`,
     log: createLogger(process.env.TEST_LOG_LEVEL ?? 'silent'),
     ...settings,

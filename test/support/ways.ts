@@ -11,18 +11,13 @@ import { policyOf } from '../../src/platform/graphql/policy.ts';
 
 type Field = GraphQLField<unknown, unknown>;
 
-/**
- * The path to a type from Query, such as `redemptions(first: 1)`, `nodes`, `order`, and the policy
- * of its root field.
- */
+/** How a type is reached from Query: `redemptions(first: 1)`, `nodes`, `order`; and the policy of the first step. */
 export interface Way {
   steps: string[];
   policy: string | undefined;
 }
 
-/**
- * The shortest path to each type through fields without required arguments that are not agent-only.
- */
+/** The shortest way into each type by fields that need no argument, and that not only agents may use. */
 export function waysInto(schema: GraphQLSchema): Map<string, Way> {
   const ways = new Map<string, Way>([['Query', { steps: [], policy: undefined }]]);
   for (const [name, way] of ways) {
@@ -39,7 +34,7 @@ function further({ steps, policy }: Way, field: Field, type: GraphQLObjectType):
   return { steps: [...steps, step], policy: policy ?? policyOf(field) };
 }
 
-/** All object types reachable from these fields. */
+/** Every object type that is reached from these fields. */
 export function typesBehind(fields: readonly Field[]): Set<string> {
   const types = new Set<GraphQLObjectType>(fields.flatMap(typesOf));
   for (const type of types)

@@ -1,18 +1,18 @@
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 
-/** The traffic between clients and a server, as an eavesdropper sees it. */
+/** What goes between a client and a server, as somebody in between sees it. */
 export interface Wire {
-  /** The URL for clients. */
+  /** Where clients connect to. */
   url: string;
-  /** The number of bytes recorded. */
+  /** How many bytes have passed. */
   size(): number;
-  /** The words that occur in the recording of a single connection and direction. */
+  /** Which of the words have passed, in either direction, within one connection and in one piece. */
   seen(words: readonly string[]): string[];
   close(): Promise<void>;
 }
 
-/** Proxies connections to a server and records every byte. */
+/** Passes connections on to a server and keeps every byte. */
 export async function tapWire(serverUrl: string): Promise<Wire> {
   const { hostname, port } = new URL(serverUrl);
   const recordings: Buffer[][] = [];

@@ -8,7 +8,7 @@ import { type Call, tallyResponses } from './load.ts';
 
 /** Log lines that must not appear, whatever was killed. */
 const UNCAUGHT =
-  /the process cannot go on|unhandledRejection|uncaughtException|already a transaction in progress/;
+  /the process cannot go on|uncaught error|unhandledRejection|uncaughtException|already a transaction in progress/;
 
 /**
  * Waits until no order is PAID, then compares the responses with the database, and checks the

@@ -21,9 +21,9 @@ const buildPlans = async (count: number) => {
 describe('plans', () => {
   it('lists what is on sale to everybody, the oldest first', async () => {
     const [first = '', second = ''] = await buildPlans(2);
-    await buildPlan(api.services.db, { traits: ['hidden'] });
-    await buildPlan(api.services.db, { traits: ['withdrawn'] });
-    await buildPlan(api.services.db, { traits: ['deleted'] });
+    await buildPlan(api.services.db, { status: 'HIDDEN' });
+    await buildPlan(api.services.db, { status: 'WITHDRAWN' });
+    await buildPlan(api.services.db, { deletedAt: new Date() });
 
     for (const client of [api.anonymous, admin, await api.newUser()]) {
       expect((await client.get(PlansDocument)).plans?.map(({ id }) => id)).toEqual([first, second]);
@@ -33,9 +33,9 @@ describe('plans', () => {
 
 describe('allPlans', () => {
   it('lists every plan but the deleted ones, the newest first, and counts them', async () => {
-    const { id: hidden } = await buildPlan(api.services.db, { traits: ['hidden'] });
-    const { id: withdrawn } = await buildPlan(api.services.db, { traits: ['withdrawn'] });
-    await buildPlan(api.services.db, { traits: ['deleted'] });
+    const { id: hidden } = await buildPlan(api.services.db, { status: 'HIDDEN' });
+    const { id: withdrawn } = await buildPlan(api.services.db, { status: 'WITHDRAWN' });
+    await buildPlan(api.services.db, { deletedAt: new Date() });
     const { id: onSale } = await buildPlan(api.services.db);
 
     const { allPlans } = await admin.get(AllPlansDocument, { first: null });

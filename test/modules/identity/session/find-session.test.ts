@@ -72,7 +72,7 @@ describe('findSession', () => {
   );
 
   it('does not cache that there is no session', async () => {
-    const { id, userId } = await buildSession(services.db, { traits: ['revoked'] });
+    const { id, userId } = await buildSession(services.db, { revokedAt: new Date() });
     expect(await findSession(services, id)).toBeNull();
 
     await services.db.session.update({ where: { id }, data: { revokedAt: null } });

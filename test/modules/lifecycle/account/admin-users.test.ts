@@ -89,7 +89,7 @@ describe('users', () => {
     const shortCode = unique('S').slice(0, 20);
     const { userId } = await buildDevice(db, { shortCode });
     await buildDevice(db, { userId, shortCode });
-    const { id: disabled } = await buildUser(db, { traits: ['disabled'] });
+    const { id: disabled } = await buildUser(db, { enabled: false });
     await buildDevice(db, { userId: disabled, shortCode });
     await buildDevice(db, { shortCode: `${shortCode}2` });
 
@@ -103,7 +103,7 @@ describe('users', () => {
 
   it('does not list closed accounts, and does not find them by id', async () => {
     const { db } = api.services;
-    const closed = await buildUser(db, { traits: ['closed'] });
+    const closed = await buildUser(db, { deletedAt: new Date() });
     const { users } = await admin.get(UsersDocument, { first: 100 });
 
     expect(users?.nodes.map(({ id }) => id)).not.toContain(closed.id);
@@ -166,7 +166,7 @@ describe('setUserEnabled', () => {
   });
 
   it('knows no closed account and none that is not there', async () => {
-    const closed = await buildUser(api.services.db, { traits: ['closed'] });
+    const closed = await buildUser(api.services.db, { deletedAt: new Date() });
 
     for (const id of [closed.id, randomUUID(), 'no id']) {
       for (const enabled of [false, true]) {
@@ -216,7 +216,7 @@ describe('deleteUser', () => {
   });
 
   it('knows no closed account and none that is not there', async () => {
-    const closed = await buildUser(api.services.db, { traits: ['closed'] });
+    const closed = await buildUser(api.services.db, { deletedAt: new Date() });
 
     for (const id of [closed.id, randomUUID(), 'no id']) {
       expect((await admin.refused(DeleteUserDocument, { id })).extensions.code).toBe('NOT_FOUND');

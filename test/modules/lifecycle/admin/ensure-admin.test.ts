@@ -47,7 +47,7 @@ describe('ensureAdmin', () => {
   });
 
   it('makes one when the only admin has been deleted', async () => {
-    await buildUser(services.db, { traits: ['admin', 'closed'] });
+    await buildUser(services.db, { role: 'ADMIN', deletedAt: new Date() });
 
     expect(await ensureAdmin(services, { email, password: undefined })).not.toBeNull();
   });

@@ -247,7 +247,7 @@ describe('createRedemptionCodes', () => {
   });
 
   it('refuses a plan that there is not, or not any more', async () => {
-    const { id } = await buildPlan(api.services.db, { traits: ['deleted'] });
+    const { id } = await buildPlan(api.services.db, { deletedAt: inDays(0) });
     for (const other of [id, randomUUID(), 'no id']) {
       const refusal = await admin.refused(CreateRedemptionCodesDocument, {
         input: inputOf({ planId: other }),
