@@ -3,19 +3,17 @@ import pg from 'pg';
 import type { Database } from '../../src/platform/database/database.ts';
 import { TEMPLATE_DATABASE, testServers } from './workers.ts';
 
-/**
- * Creates a migrated, empty database in about 0.06 s. `drop` terminates its remaining connections.
- */
+/** A migrated, empty database that nobody else uses, in about 0.06 s. `drop` ends what is still connected to it. */
 export async function createTestDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
   return databaseFrom(TEMPLATE_DATABASE);
 }
 
-/** Creates a database without tables. */
+/** A database without any table. */
 export async function createEmptyDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
   return databaseFrom('template1');
 }
 
-/** The URL of a test's database, for another connection or process. */
+/** Where a test's database is, for a connection or a process of its own. */
 export async function databaseUrlOf({ db }: { db: Database }): Promise<string> {
   const [{ name }] = await db.$queryRaw<[{ name: string }]>`SELECT current_database()::text AS name`;
   return urlOf(name);

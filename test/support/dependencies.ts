@@ -6,28 +6,28 @@ import { until } from '../../src/platform/embedded/processes.ts';
 import { startRedis } from '../../src/platform/embedded/redis.ts';
 import { sendSignal, workersBelow } from './scratch.ts';
 
-/** A PostgreSQL or Redis server into which faults are injected. */
+/** A server that others depend on, to be hurt. */
 export interface Dependency {
-  /** Stays the same after a restart. */
+  /** The same after a restart. */
   url: string;
-  /** Kills all of its processes with SIGKILL; its files stay. */
+  /** All of its processes die at once; what it had written stays. */
   kill9(): Promise<void>;
-  /** Stops all of its processes with SIGSTOP: connections stay open without responses. */
+  /** All of its processes stand still: connections stay open, nothing is answered. */
   freeze(): void;
   resume(): void;
-  /** Starts it again with its files; kills it first if it is running. */
+  /** It runs again, with what it had written; killed before, if it still ran. */
   restart(): Promise<void>;
-  /** Shuts it down gracefully. */
+  /** Ends it in order. */
   stop(): Promise<void>;
 }
 
-/** Starts a PostgreSQL. PostgreSQL's own user must be able to traverse the directory. */
+/** A PostgreSQL of one's own; the directory's owner must let PostgreSQL's user pass through it. */
 export async function startPostgresDependency(dataDir: string): Promise<Dependency> {
   const start = () => startPostgres({ dataDir, durable: false });
   return hurtable(await start(), start, join(dataDir, 'postgres/cluster'));
 }
 
-/** Starts a Redis with an append-only file. */
+/** A Redis of one's own that writes down what it is told. */
 export async function startRedisDependency(
   dataDir: string,
 ): Promise<Dependency & { flush(): Promise<void>; configure(name: string, value: string): Promise<void> }> {
@@ -60,7 +60,7 @@ function hurtable(first: Server, start: () => Promise<Server>, directory: string
     for (const pid of pids) sendSignal(pid, signal);
     return pids.length;
   };
-  // The parent first, so that it forks no more children. The loop finds those forked meanwhile.
+  // Its first process first: from then on no new ones are made. Those made while we looked are met again.
   const toAll = (signal: NodeJS.Signals) => {
     const count = signalAll(signal);
     if (workersBelow(directory).length > count) signalAll(signal);
@@ -77,7 +77,7 @@ function hurtable(first: Server, start: () => Promise<Server>, directory: string
     restart: async () => {
       await kill9();
       server = await start();
-      if (server.url !== first.url) throw new Error('the server restarted under another address');
+      if (server.url !== first.url) throw new Error('it came back under another address');
     },
     stop: async () => {
       toAll('SIGCONT');

@@ -1,4 +1,4 @@
-/** A promise with an external `pass`, to hold work at a point. */
+/** Something that is waited for until somebody lets it through. */
 export interface Gate<Value = void> {
   passed: Promise<Value>;
   pass: (value: Value) => void;

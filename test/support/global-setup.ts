@@ -9,25 +9,25 @@ import { TEMPLATE_DATABASE, type TestServers, WORKERS } from './workers.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** The servers of each worker. */
+    /** Those of each worker. */
     servers: readonly TestServers[];
   }
 }
 
-/** Starts a private PostgreSQL and Redis for each worker, in temporary directories. */
+/** A private PostgreSQL and Redis for each worker, in directories that are gone after the run. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const starting = await Promise.allSettled(Array.from({ length: WORKERS }, startServers));
   const started = starting.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
   const remove = async () => {
     await Promise.all(started.map((servers) => servers.remove()));
   };
-  // On these signals Vitest exits without teardown.
+  // Vitest itself would end without tearing down.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void remove().finally(() => process.exit(1)));
   }
   try {
     for (const start of starting) if (start.status === 'rejected') throw start.reason;
-    // Sequentially, because the migrations share one WebAssembly instance.
+    // One after the other: the migrations run in one WebAssembly machine.
     for (const { adminDatabaseUrl } of started) await makeTemplate(adminDatabaseUrl);
     project.provide(
       'servers',
@@ -42,11 +42,10 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 
 async function startServers(): Promise<TestServers & { remove(): Promise<void> }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tessera-test-'));
-  // As root, PostgreSQL's own user must be able to traverse the directory; otherwise its files are
-  // placed elsewhere.
+  // As root PostgreSQL's own user must get through, or its files would lie elsewhere and stay.
   chmodSync(dataDir, 0o711);
   const removeDir = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
-  // Vitest does not wait for asynchronous handlers on exit.
+  // Told to end, Vitest waits for nobody.
   process.once('exit', removeDir);
   try {
     const servers = await startEmbedded({

@@ -8,18 +8,18 @@ import { Redis } from 'ioredis';
 import { vi } from 'vitest';
 import { redisCommand } from '../../src/platform/embedded/redis-binary.ts';
 
-/** A redis-server that can be killed, frozen and restarted. */
+/** A redis-server of one's own, to be killed, frozen and brought back. */
 export interface RedisProcess {
-  /** Path of its unix socket; stays the same after a restart. */
+  /** Path of its unix socket; the same after a restart. */
   readonly url: string;
-  /** Resolves once it responds. */
+  /** Resolves when it answers. */
   start(): Promise<void>;
   kill(): Promise<void>;
   freeze(): void;
   thaw(): void;
-  /** Sends one command over a new connection. */
+  /** Sends one command over a connection of its own. */
   call(command: string, ...args: string[]): Promise<unknown>;
-  /** Stops it and removes its files. */
+  /** Ends it for good and removes its files. */
   remove(): Promise<void>;
 }
 

@@ -3,22 +3,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isAlive, until } from '../../src/platform/embedded/processes.ts';
 
-/** A working directory for processes. Removing it kills the processes that still run below it. */
+/** A directory for processes to work in. Whatever still works below it when it is removed dies with it. */
 export interface Scratch {
-  /** Contains a space. World-executable, so that PostgreSQL's own user can traverse it. */
+  /** With a space in it; others may pass through it, so that PostgreSQL's own user can get below. */
   path: string;
-  /** Pids of processes whose working directory is inside: ours and the servers they started. */
+  /** The processes whose working directory lies in it: ours and the servers that they started. */
   living(): number[];
   remove(): Promise<void>;
 }
 
 const open = new Set<Scratch>();
-// Cleans up when a test run is interrupted, with Vitest or before it.
+// For a test run that ends without having come to its own end; with Vitest itself, or before it.
 process.once('exit', removeAll);
 for (const ending of ['SIGINT', 'SIGTERM', 'disconnect']) {
   process.once(ending, () => {
     removeAll();
-    // Vitest intercepts process.exit.
+    // Vitest lets nobody exit.
     process.kill(process.pid, 'SIGKILL');
   });
 }
@@ -39,7 +39,7 @@ export function makeScratch(): Scratch {
   return scratch;
 }
 
-/** Pids of processes whose working directory is this one or below it. Needs /proc. */
+/** The processes whose working directory is this one or lies below it. Needs /proc. */
 export function workersBelow(directory: string): number[] {
   return readdirSync('/proc')
     .map(Number)
@@ -58,13 +58,13 @@ function isBelow(path: string, directory: string): boolean {
   return path.replace(/ \(deleted\)$/, '') === directory || path.startsWith(`${directory}/`);
 }
 
-/** Returns the number of killed processes. */
+/** How many there were. */
 function killAll(pids: readonly number[]): number {
   for (const pid of pids) sendSignal(pid, 'SIGKILL');
   return pids.length;
 }
 
-/** Ignores processes that have exited meanwhile. */
+/** A process that has ended meanwhile has nothing to be told. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);

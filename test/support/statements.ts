@@ -1,9 +1,9 @@
 import pg from 'pg';
 
 /**
- * Records the SQL statements sent by this process while the work runs; transaction control is
- * listed separately. Excludes session lookups, which are cached for five seconds, and the
- * encryption setting, whose reads concurrent requests share.
+ * The SQL statements that this process has sent while it worked, those that begin and end transactions apart. Who is
+ * asking is not counted: it is asked for once in five seconds, whatever is asked then. Nor is whether devices must
+ * encrypt, which all requests that come at one time ask together.
  */
 export async function statementsOf(
   work: () => Promise<unknown>,
@@ -21,10 +21,10 @@ export async function statementsOf(
     pg.Client.prototype.query = query;
   }
   const isControl = (sql: string) => /^(BEGIN|COMMIT|ROLLBACK|SET TRANSACTION)/.test(sql);
-  const isPerRequest = (sql: string) =>
+  const isOfTheDoor = (sql: string) =>
     sql.includes('FROM sessions s') || sql.includes('SELECT transport_encryption AS');
   return {
-    queries: sent.filter((sql) => !isControl(sql) && !isPerRequest(sql)),
+    queries: sent.filter((sql) => !isControl(sql) && !isOfTheDoor(sql)),
     control: sent.filter(isControl),
   };
 }

@@ -1,23 +1,23 @@
 import { inject } from 'vitest';
 
 /**
- * Number of test files that run concurrently. Each worker has servers of its own, because an open
- * transaction in one database delays user lists in all databases of the same PostgreSQL.
+ * So many files of tests run at once. Each of these workers has servers of its own: a transaction that stays open in
+ * one database holds back what agents are told from every other database of the same PostgreSQL.
  */
 export const WORKERS = 2;
 
-/** The migrated, empty template of the tests' databases. */
+/** Migrated and empty: what each test's own database is copied from. */
 export const TEMPLATE_DATABASE = 'template_tessera';
 
-/** The PostgreSQL and Redis of a test worker. */
+/** The PostgreSQL and Redis of one worker. */
 export interface TestServers {
-  /** The maintenance database, as superuser. */
+  /** A database to give orders from; its user may do everything. */
   adminDatabaseUrl: string;
-  /** Path of the unix socket of Redis. */
+  /** The path of Redis' unix socket. */
   redisUrl: string;
 }
 
-/** The servers of the worker that runs the current test. */
+/** The servers of the worker that runs this test. */
 export function testServers(): TestServers {
   const servers = inject('servers')[Number(process.env.VITEST_POOL_ID) - 1];
   if (!servers) throw new Error(`worker ${process.env.VITEST_POOL_ID} has no servers`);
