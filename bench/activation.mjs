@@ -8,19 +8,21 @@ import { PREFIX } from './one-by-one.mjs';
 const ORDERS = 20_000;
 const WARM_UP = 2_000;
 
-/** How fast one worker process drains orders that wait in the queue: ours, and one that takes them one by one. */
+/** Compares one worker process of the product with one that activates orders one by one. */
 export async function activation() {
   say(`\nactivation: ${whole(ORDERS)} queued orders, one worker process`);
   await withProduct(async (place) => {
     const oneByOne = await measure(place, { program: 'bench/one-by-one.mjs', queue: 'one-by-one' });
     say(`  one order per transaction, pg, prepared   ${whole(oneByOne).padStart(7)} orders/s`);
     const ours = await measure(place, { program: 'dist/src/main.js', queue: 'activate-order' });
-    say(`  ours, the worker of the product           ${whole(ours).padStart(7)} orders/s`);
+    say(`  the worker of the product                 ${whole(ours).padStart(7)} orders/s`);
     say(`  ratio                                     ${(ours / oneByOne).toFixed(2).padStart(7)} x`);
   });
 }
 
-/** Orders a second, from the opening of the queue until the last one is FINISHED and the queue is empty. */
+/**
+ * Orders per second, from resuming the queue until all orders are FINISHED and the queue is empty.
+ */
 async function measure({ db, redisUrl, start, stop }, { program, queue: name }) {
   const queue = new Bull(name, { prefix: PREFIX, redis: { path: redisUrl } });
   const worker = await start(program, { ROLE: 'worker' });
@@ -50,7 +52,7 @@ async function drain(db, queue, count) {
   return count / seconds;
 }
 
-/** As the product queues them. */
+/** Job options of the product. */
 const jobOptions = (orderId) => ({
   ...{ jobId: orderId, attempts: 5, backoff: { type: 'exponential', delay: 1_000 } },
   ...{ removeOnComplete: true, removeOnFail: true },
@@ -63,7 +65,7 @@ async function isDrained(db, queue) {
   return rows.length === 0;
 }
 
-/** A fast worker that grants nothing would be no worker. */
+/** Checks that the worker has actually granted all orders. */
 async function checkGranted(db, ids) {
   const { rows } = await db.query(
     `SELECT count(*)::int AS granted
@@ -74,5 +76,5 @@ async function checkGranted(db, ids) {
     [ids],
   );
   if (rows[0].granted !== ids.length)
-    throw new Error(`only ${rows[0].granted} of ${ids.length} were granted`);
+    throw new Error(`only ${rows[0].granted} of ${ids.length} orders were granted`);
 }

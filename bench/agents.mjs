@@ -25,7 +25,10 @@ const DELTA =
 const LIST = `query ($since: BigInt, $first: Int) { serverUsers(since: $since, first: $first) { ${DELTA} } }`;
 const CHANGED = `subscription ($since: BigInt) { serverUsersChanged(since: $since) { ${DELTA} } }`;
 
-/** A server with 100,000 users: its whole list, and how soon its agent hears of one more; the latter with 1,000 beside it. */
+/**
+ * Reads the full list of a server with 100,000 users, and measures the delay of changes, compared
+ * with 1,000 users.
+ */
 export async function agents() {
   say(`\nagents: a server with ${whole(USERS)} users on ${NODES} nodes`);
   await withProduct(async (place) => {
@@ -55,9 +58,9 @@ async function wholeLists(api, { token }) {
     if (list.users.size !== USERS) throw new Error(`${list.users.size} users instead of ${USERS}`);
   }
   watching.stop();
-  say(`  the whole list, pages of ${whole(PAGE)}           ${times.toSorted()[1].toFixed(2).padStart(7)} s`);
+  say(`  the full list, pages of ${whole(PAGE)}            ${times.toSorted()[1].toFixed(2).padStart(7)} s`);
   say(
-    `  memory above idle while it is read        ${whole((highest - idle.rss) / 1_048_576).padStart(7)} MiB`,
+    `  memory above idle meanwhile               ${whole((highest - idle.rss) / 1_048_576).padStart(7)} MiB`,
   );
 }
 
@@ -70,13 +73,13 @@ async function readAll(agent) {
   return list;
 }
 
-/** Reads the resident memory every few milliseconds, as the kernel counts it. */
-function watchResident(pid, hear) {
+/** Reports the resident memory of a process every 5 ms. */
+function watchResident(pid, onBytes) {
   let isOver = false;
   void (async () => {
     for (; !isOver; await sleep(5)) {
       const [, pages] = (await readFile(`/proc/${pid}/statm`, 'utf8')).split(' ');
-      hear(Number(pages) * 4_096);
+      onBytes(Number(pages) * 4_096);
     }
   })();
   return {
@@ -104,7 +107,10 @@ async function messages(place, api, { many, few }) {
   }
 }
 
-/** From the commit of an activation in another process until its user is in the hands of the agent. */
+/**
+ * Milliseconds from the commit of an activation in another process until the agent has received its
+ * user.
+ */
 async function latenciesOf(services, db, url, { token, planId }) {
   const orderIds = await seedOrders(db, ACTIVATIONS + WARM_UP, planId);
   const client = createClient({
@@ -124,7 +130,7 @@ async function latenciesOf(services, db, url, { token, planId }) {
   return latencies.slice(WARM_UP).sort((one, other) => one - other);
 }
 
-/** Activates an order; the moment when its transaction was committed. */
+/** Activates an order and returns the time of its commit. */
 async function commitTime(services, orderId) {
   let committedAt = 0;
   const transaction = async (...args) => {
@@ -139,7 +145,7 @@ async function commitTime(services, orderId) {
   return committedAt;
 }
 
-/** A server with its agent, and a plan on it with so many users. */
+/** Creates a server with an agent, and a plan on it with `count` users. */
 async function seedServer(db, count) {
   const token = `srv_${randomBytes(32).toString('base64url')}`;
   const { rows } = await db.query(

@@ -11,13 +11,13 @@ const CUSTOMERS = 1_000;
 const RATE = 50;
 const WARM_UP_SECONDS = 10;
 const ALONE_SECONDS = 30;
-/** The batch takes as long as it takes; it is asked after each of these whether it is ready. */
-const BESIDE_SECONDS = 5;
+/** Duration of each load round; the load continues until the batch is complete. */
+const LOAD_SECONDS = 5;
 const LONGEST_SECONDS = 600;
 
-/** A batch of a million codes, made by one worker process while codes are redeemed beside it. */
+/** Creates a batch of a million codes by one worker process, while other codes are redeemed. */
 export async function codes() {
-  say(`\ncodes: a batch of ${whole(CODES)}, ${RATE} redemptions a second beside it`);
+  say(`\ncodes: a batch of ${whole(CODES)}, ${RATE} redemptions a second meanwhile`);
   await withProduct(async (place) => {
     const customers = await createCustomers(place, CUSTOMERS);
     const [api, worker] = await Promise.all([
@@ -36,8 +36,8 @@ export async function codes() {
       line('redeeming alone', times(alone));
       memory = watchMemory({ api, worker });
       const batch = await makeBatch(place.db, api.url);
-      const beside = await loadUntil(batch.ready, load);
-      print({ alone, beside, seconds: await batch.ready, memory: memory.stop() });
+      const meanwhile = await loadUntil(batch.ready, load);
+      print({ alone, meanwhile, seconds: await batch.ready, memory: memory.stop() });
     } finally {
       memory?.stop();
       close();
@@ -46,7 +46,7 @@ export async function codes() {
   });
 }
 
-/** @returns when the batch is ready: after how many seconds */
+/** Creates the batch. @returns seconds until it is complete */
 async function makeBatch(db, url) {
   const ask = async (token, query, variables) => {
     const response = await fetch(`${url}/graphql`, {
@@ -86,10 +86,10 @@ async function readyAt(db, id, startedAt) {
       throw new Error(`${codes} codes, ${distinct} of them distinct`);
     return seconds;
   }
-  throw new Error(`not ready within ${LONGEST_SECONDS} s`);
+  throw new Error(`not complete after ${LONGEST_SECONDS} s`);
 }
 
-/** Goes on until it is done, and gives all that was measured meanwhile. */
+/** Repeats the load until `done` settles, and combines the results. */
 async function loadUntil(done, load) {
   let isDone = false;
   done.then(
@@ -103,7 +103,7 @@ async function loadUntil(done, load) {
   const latencies = [];
   let failed = 0;
   while (!isDone) {
-    const result = await load(BESIDE_SECONDS);
+    const result = await load(LOAD_SECONDS);
     latencies.push(...result.latencies);
     failed += result.failed;
     if (process.env.BENCH_VERBOSE) say(`    p99 ${result.p99.toFixed(1)} ms`);
@@ -112,7 +112,7 @@ async function loadUntil(done, load) {
   return { failed, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) };
 }
 
-/** How far each process has grown beyond what it had at first, in MiB. */
+/** Measures the peak growth of each process in MiB. */
 function watchMemory(processes) {
   const residentMib = ({ pid }) =>
     Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
@@ -131,11 +131,11 @@ function watchMemory(processes) {
   };
 }
 
-function print({ alone, beside, seconds, memory }) {
-  line('until all codes are there', `${seconds.toFixed(1)} s, ${whole(CODES / seconds)} codes/s`);
-  line('memory above idle, the most', `worker ${whole(memory.worker)} MiB, API ${whole(memory.api)} MiB`);
-  line('redeeming beside it', times(beside));
-  line('ratio of the p99', `${(beside.p99 / alone.p99).toFixed(2)} x`);
+function print({ alone, meanwhile, seconds, memory }) {
+  line('until all codes exist', `${seconds.toFixed(1)} s, ${whole(CODES / seconds)} codes/s`);
+  line('peak memory above idle', `worker ${whole(memory.worker)} MiB, API ${whole(memory.api)} MiB`);
+  line('redeeming meanwhile', times(meanwhile));
+  line('ratio of the p99', `${(meanwhile.p99 / alone.p99).toFixed(2)} x`);
 }
 
 const line = (what, value) => say(`  ${what.padEnd(42)}${value}`);

@@ -7,18 +7,17 @@ import { percentile, say } from './lib/report.mjs';
 const BUSY = 50;
 const NEW = 50;
 
-/** Milliseconds until a client without a connection is answered, while others keep the server busy on theirs. */
+/**
+ * Measures how long new clients wait for a response while others keep the server busy on open
+ * connections.
+ */
 export async function connections() {
-  say(
-    `\nconnections: ${NEW} new clients at once at a server that ${BUSY} others keep busy, 5 ms for each request`,
-  );
-  const alone = await run('alone');
-  const crowds = await run('crowds');
-  print('one accepted in a turn of the loop', alone);
-  print('16 accepted in a turn of the loop', crowds);
-  say(
-    `  ratio of the medians                      ${(median(alone) / median(crowds)).toFixed(2).padStart(7)} x`,
-  );
+  say(`\nconnections: ${NEW} new clients at a server that ${BUSY} others keep busy, 5 ms per request`);
+  const one = await run('one');
+  const many = await run('many');
+  print('one accepted per turn', one);
+  print('16 accepted per turn', many);
+  say(`  ratio of the medians                      ${(median(one) / median(many)).toFixed(2).padStart(7)} x`);
 }
 
 async function run(kind) {

@@ -5,15 +5,15 @@ import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
 import { beginSubscription, extendSubscription } from '../dist/src/modules/subscription/grant.js';
 
-/** Of the product's queues. */
+/** Key prefix of the product's queues. */
 export const PREFIX = '{tessera}';
 
-/** As many as the pool has connections. */
+/** Equal to the pool size. */
 const CONCURRENCY = 20;
 
 /**
- * The work of the product's worker as it is usually written: each order in a transaction of its own, through `pg` with
- * prepared statements, nothing announced afterwards.
+ * A conventional worker: one transaction per order, through `pg` with prepared statements, without
+ * announcements.
  */
 async function work() {
   const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: CONCURRENCY });

@@ -10,11 +10,11 @@ import { say, whole } from './lib/report.mjs';
 const DEVICES = 5_000;
 const STORMS = 10;
 const WARM_UP = 200;
-/** Handshakes under way at once: more than the kernel keeps waiting for a server would only come again later. */
-const AT_ONCE = 400;
+/** Concurrent handshakes, below the listen backlog of the kernel. */
+const CONCURRENCY = 400;
 const LOG = { warn() {}, error() {}, info() {}, debug() {} };
 
-/** Devices that come online at one API process, all of them, again and again. */
+/** Connects many devices to one API process, and reconnects all of them repeatedly. */
 export async function presence() {
   say(`\npresence: ${whole(DEVICES)} devices at one process`);
   await withProduct(async (place) => {
@@ -41,9 +41,9 @@ async function measure(db, api, tokens) {
   await staysAre(db, { all: DEVICES, open: DEVICES });
   const perSocket = (name) => (online[name] - idle[name]) / DEVICES / 1_024;
   say(`  until all are online                      ${seconds.toFixed(2).padStart(7)} s`);
-  say(`  SQL statements for each                   ${perDevice(online.statements - idle.statements)}`);
-  say(`  memory for each, resident                 ${perSocket('rss').toFixed(1).padStart(7)} KiB`);
-  say(`  memory for each, of V8                    ${perSocket('memory').toFixed(1).padStart(7)} KiB`);
+  say(`  SQL statements per device                 ${perDevice(online.statements - idle.statements)}`);
+  say(`  resident memory per device                ${perSocket('rss').toFixed(1).padStart(7)} KiB`);
+  say(`  V8 memory per device                      ${perSocket('memory').toFixed(1).padStart(7)} KiB`);
   const storms = [];
   for (let storm = 0; storm < STORMS; storm++) {
     startedAt = performance.now();
@@ -59,17 +59,20 @@ async function measure(db, api, tokens) {
       .padStart(7)} s`,
   );
   say(
-    `  SQL statements for each reconnect         ${perDevice((after.statements - online.statements) / STORMS)}`,
+    `  SQL statements per reconnect              ${perDevice((after.statements - online.statements) / STORMS)}`,
   );
-  say(`  resident after them                       ${whole(after.rss / 1_048_576).padStart(7)} MiB`);
-  say('  stays lost or doubled                           0');
+  say(`  resident memory afterwards                ${whole(after.rss / 1_048_576).padStart(7)} MiB`);
+  say('  stays lost or duplicated                        0');
   closeAll(sockets);
   await staysAre(db, { all: DEVICES, open: 0 });
 }
 
 const perDevice = (count) => (count / DEVICES).toFixed(3).padStart(7);
 
-/** Each with an account and a session; the tokens are good for ten minutes. */
+/**
+ * Creates devices with an account and a session each. @returns access tokens, which expire after
+ * ten minutes
+ */
 async function createDevices({ databaseUrl, redisUrl, secretKey, db }, count) {
   const ids = () => Array.from({ length: count }, () => randomUUID());
   const [users, identities, devices, sessions] = [ids(), ids(), ids(), ids()];
@@ -108,11 +111,11 @@ async function connectAll(url, tokens) {
   const lane = async () => {
     while (next < tokens.length) sockets.push(await connect(url, tokens[next++]));
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  await Promise.all(Array.from({ length: CONCURRENCY }, lane));
   return sockets;
 }
 
-/** Settles once the server has let it in. */
+/** Settles once the server has acknowledged the socket. */
 function connect(url, token) {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
   return new Promise((done, fail) => {
@@ -124,12 +127,12 @@ function connect(url, token) {
   });
 }
 
-/** As when the network is gone. */
+/** Drops all connections without a close frame. */
 function closeAll(sockets) {
   for (const socket of sockets) socket.terminate();
 }
 
-/** Each device has one stay. That they are open, or not, may take as long as a heartbeat. */
+/** Expects one stay per device. Opening and closing stays may take as long as a heartbeat. */
 async function staysAre(db, { all, open }) {
   const counts = async () => {
     const { rows } = await db.query(

@@ -7,15 +7,18 @@ import { say } from './lib/report.mjs';
 const CUSTOMERS = 1_500;
 const WARM_UP = { rate: 100, seconds: 5 };
 const CALM = { rate: 50, seconds: 30 };
-/** For the highest rate: doubled until it is too much, then halved in between. */
+/** Search for the highest rate: double until it fails, then bisect. */
 const STEP_SECONDS = 6;
 const FIRST_RATE = 100;
 const HALVINGS = 3;
 const LONGEST_P99_MS = 500;
 
-/** Milliseconds from the HTTP request until the websocket says FINISHED; one API process, one worker process. */
+/**
+ * Measures the time from the HTTP request to FINISHED on the websocket, with one API and one worker
+ * process.
+ */
 export async function redeem() {
-  say(`\nredeem: from the request until the websocket says FINISHED, ${CUSTOMERS} sockets`);
+  say(`\nredeem: from the request to FINISHED on the websocket, ${CUSTOMERS} sockets`);
   await withProduct(async (place) => {
     const customers = await createCustomers(place, CUSTOMERS);
     try {
@@ -28,9 +31,9 @@ export async function redeem() {
   });
 }
 
-/** Prints what it measures; gives the highest rate at which 99 of 100 are there within 500 ms. */
+/** Prints the latencies. @returns the highest rate with a p99 of at most 500 ms */
 async function run(place, customers, env) {
-  const name = env.BATCH_SIZE ? `batches of ${env.BATCH_SIZE}` : 'batched';
+  const name = env.BATCH_SIZE ? `groups of ${env.BATCH_SIZE}` : 'coalesced';
   const [api, worker] = await Promise.all([
     place.start('dist/src/main.js', { ...env, ROLE: 'api' }),
     place.start('dist/src/main.js', { ...env, ROLE: 'worker' }),
@@ -45,7 +48,7 @@ async function run(place, customers, env) {
     await load(WARM_UP);
     print(`${name}, ${CALM.rate}/s`, await load(CALM));
     const { rate, result } = await highestRate(load);
-    print(`${name}, ${rate}/s, the highest`, result);
+    print(`${name}, ${rate}/s, highest rate`, result);
     return rate;
   } finally {
     close();

@@ -11,13 +11,16 @@ const EXPIRING = SUBSCRIPTIONS / 10;
 const CUSTOMERS = 500;
 const WARM_UP = { rate: 50, seconds: 10 };
 const LOAD = { rate: 50, seconds: 20 };
-/** From the moment when the many are told their end until it comes. */
+/** Time between setting the common expiry and reaching it. */
 const HEAD_START_S = 60;
 
-/** How long one worker takes to sweep what expires at one moment, and what redeeming feels of it. */
+/**
+ * Measures how long one worker sweeps many subscriptions that expire together, and the latency of
+ * redeeming meanwhile.
+ */
 export async function sweep() {
   say(
-    `\nsweep: ${whole(EXPIRING)} of ${whole(SUBSCRIPTIONS)} subscriptions expire at one moment, 50 redemptions/s`,
+    `\nsweep: ${whole(EXPIRING)} of ${whole(SUBSCRIPTIONS)} subscriptions expire together, 50 redemptions/s`,
   );
   await withProduct(async (place) => {
     const { planId } = await seedBatch(place.db);
@@ -49,16 +52,16 @@ async function compare(place, customers, planId) {
     const expiry = await letExpire(place.db, planId);
     await sleep(Math.max(0, expiry - Date.now() - 2_000));
     const [busy, seconds] = await Promise.all([load(LOAD), sweptAfter(place.db, planId, expiry)]);
-    print('while it sweeps', busy);
+    print('during the sweep', busy);
     say(`  ratio of the p99                          ${(busy.p99 / calm.p99).toFixed(2).padStart(7)} x`);
-    say(`  until the last one is swept               ${seconds.toFixed(1).padStart(7)} s`);
+    say(`  until all are swept                       ${seconds.toFixed(1).padStart(7)} s`);
   } finally {
     close();
     await Promise.all([place.stop(api), place.stop(worker)]);
   }
 }
 
-/** All over the table, as they would be. */
+/** Selects subscriptions across the whole table. */
 async function letExpire(db, planId) {
   const { rows } = await db.query(
     `WITH one AS (SELECT tessera_now() + make_interval(secs => $2) AS at), changed AS (
@@ -70,11 +73,11 @@ async function letExpire(db, planId) {
   await db.query('CHECKPOINT');
   const [{ at, count }] = rows;
   if (Math.abs(count / EXPIRING - 1) > 0.1) throw new Error(`${count} expire, not ${EXPIRING}`);
-  if (at.getTime() - Date.now() < 2_000) throw new Error('they have expired before the load began');
+  if (at.getTime() - Date.now() < 2_000) throw new Error('the subscriptions expired before the load started');
   return at.getTime();
 }
 
-/** Seconds from the moment of the expiry until nothing is left that has expired. */
+/** Seconds from the common expiry until all expired subscriptions are swept. */
 async function sweptAfter(db, planId, expiry) {
   await sleep(Math.max(0, expiry - Date.now()));
   for (;;) {

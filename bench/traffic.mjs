@@ -9,14 +9,17 @@ const LOG = { warn() {}, error() {}, info() {}, debug() {} };
 const ENTRIES = 5_000;
 const REPORTS = 40;
 const WARM_UP = 10;
-/** How many servers report at the same time. */
-const AT_ONCE = 2;
+/** Servers that report concurrently. */
+const REPORTERS = 2;
 const SIZES = [10_000, 100_000];
 
-/** How many entries a second are counted, each committed to the disk, and whether that depends on how many there are. */
+/**
+ * Measures entries counted per second, with durable commits, for small and large numbers of
+ * subscriptions.
+ */
 export async function traffic() {
   say(
-    `\ntraffic: reports of ${whole(ENTRIES)} entries, ${AT_ONCE} servers at a time, one process, without HTTP`,
+    `\ntraffic: reports of ${whole(ENTRIES)} entries, ${REPORTERS} concurrent servers, one process, without HTTP`,
   );
   const rates = [];
   for (const size of SIZES) {
@@ -46,14 +49,14 @@ async function measure({ db, databaseUrl, redisUrl, secretKey }, size) {
   }
 }
 
-/** One plan on all the servers, so that their reports meet. */
+/** One plan on all servers, so that their reports concern the same subscriptions. */
 async function seedServers(db, size) {
   const planId = randomUUID();
   await db.query(`INSERT INTO plans (id, name, node_tags) VALUES ($1, 'Bench', '{bench}')`, [planId]);
   await seedSubscriptions(db, { planId, count: size });
   const { rows } = await db.query('SELECT id FROM user_subscriptions');
   const subscriptionIds = rows.map(({ id }) => id);
-  const servers = Array.from({ length: AT_ONCE }, () => ({ serverId: randomUUID(), nodeId: randomUUID() }));
+  const servers = Array.from({ length: REPORTERS }, () => ({ serverId: randomUUID(), nodeId: randomUUID() }));
   for (const { serverId, nodeId } of servers) {
     await db.query(`INSERT INTO servers (id, name, address, token_hash) VALUES ($1, 'S', '192.0.2.1', $2)`, [
       serverId,
@@ -73,13 +76,13 @@ async function reportAll(services, servers, count) {
   const one = async (server) => {
     while (sent++ < count) {
       const { applied, refused } = await reportTraffic(services, reportOf(server));
-      if (!applied || refused.length > 0) throw new Error('a report was refused');
+      if (!applied || refused.length > 0) throw new Error('entries were rejected');
     }
   };
   await Promise.all(servers.map(one));
 }
 
-/** Of users anywhere, each once. */
+/** Entries of randomly chosen users, each at most once. */
 function reportOf({ serverId, nodeId, subscriptionIds }) {
   const step = Math.floor(subscriptionIds.length / ENTRIES);
   const offset = Math.floor(Math.random() * subscriptionIds.length);

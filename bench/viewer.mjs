@@ -15,7 +15,10 @@ const SIZES = [
 const WARM_UP = 300;
 const REQUESTS = 600;
 
-/** The account of an app with all of its nodes, one request after another: what PostgreSQL is asked, and how fast it is. */
+/**
+ * Reads an app's account with all of its nodes sequentially; measures SQL statements and requests
+ * per second.
+ */
 export async function viewer() {
   say('\nviewer: subscriptions with their nodes, and devices, over HTTP');
   await withProduct(async (place) => {
@@ -51,10 +54,10 @@ async function compare(api, redis, { token, subscriptions, nodes }) {
   say(`  ${subscriptions} x ${nodes} nodes`);
   print('nothing cached', cold);
   print('lists cached', warm);
-  say(`    ratio of the speeds                     ${(warm.rate / cold.rate).toFixed(2).padStart(7)} x`);
+  say(`    ratio                                   ${(warm.rate / cold.rate).toFixed(2).padStart(7)} x`);
 }
 
-/** Who asks is looked up once in five seconds, and counts here too. */
+/** Includes session lookups, one in five seconds. */
 async function measure(api, work, times) {
   const before = await inside(api);
   const startedAt = performance.now();
@@ -82,7 +85,7 @@ async function askViewer(url, token) {
   return data;
 }
 
-/** Each of a plan of its own, whose nodes have a tag of theirs. */
+/** Creates subscriptions, each of its own plan with its own nodes. */
 async function giveSubscriptions(db, userId, { subscriptions, nodes }) {
   const { rows } = await db.query(
     `INSERT INTO servers (id, name, address, token_hash, last_seen_at)

@@ -5,7 +5,8 @@ import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { endWithChildren, main, root, run, StepError } from './lib/steps.mjs';
 
-// npm run attack: hostile clients against processes of our own on loopback, some minutes of it. ATTACK_SEED repeats a run.
+// npm run attack: runs hostile clients against temporary processes on loopback for some minutes.
+// ATTACK_SEED repeats a run.
 await main(async () => {
   endWithChildren();
   await install();
@@ -17,7 +18,7 @@ await main(async () => {
   try {
     const { code, output } = await run(join(root, 'node_modules/vitest/vitest.mjs'), args, { env });
     show(report, output);
-    if (code !== 0) throw new StepError('Not everything has held.');
+    if (code !== 0) throw new StepError('Some attacks exceeded their bounds.');
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -37,6 +38,6 @@ function readReport(report, output) {
   try {
     return JSON.parse(readFileSync(report, 'utf8'));
   } catch {
-    throw new StepError(`The attacks did not come to their end:\n${output.trim()}`);
+    throw new StepError(`The attacks did not finish:\n${output.trim()}`);
   }
 }

@@ -2,7 +2,8 @@ import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { endWithChildren, main, StepError } from './lib/steps.mjs';
 
-// npm run bench [-- names]: all of them, or those that are named. They bring up their own PostgreSQL and Redis.
+// npm run bench [-- names]: runs all benches or the named ones, on a PostgreSQL and Redis of their
+// own.
 const BENCHES = {
   activation: () => import('../bench/activation.mjs').then((bench) => bench.activation()),
   agents: () => import('../bench/agents.mjs').then((bench) => bench.agents()),
@@ -18,7 +19,8 @@ const BENCHES = {
 await main(async () => {
   const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);
   const unknown = wanted.find((name) => !(name in BENCHES));
-  if (unknown) throw new StepError(`There is no bench ${unknown}, only: ${Object.keys(BENCHES).join(', ')}.`);
+  if (unknown)
+    throw new StepError(`There is no bench ${unknown}. Choose from ${Object.keys(BENCHES).join(', ')}.`);
   const release = endWithChildren();
   await install();
   await build();

@@ -5,8 +5,9 @@ import { findServer } from './lib/find-server.mjs';
 import { startOwnServer } from './lib/own-server.mjs';
 import { main, StepError } from './lib/steps.mjs';
 
-// npm run demo [-- --code XXXX-XXXX-XXXX-XXXX]: a device logs in, redeems a code and watches its plan become active,
-// at the server of TESSERA_URL; when none is named and none is found, at one that lives as long as the demo.
+// npm run demo [-- --code XXXX-XXXX-XXXX-XXXX]: logs in as a device, redeems a code and follows the
+// order until the plan is active. Uses the server at TESSERA_URL or on port 4000; otherwise starts
+// a temporary one.
 
 function options() {
   try {
@@ -21,23 +22,23 @@ const PLANS = `{ plans { id name } }`;
 const NEW_CODE = `mutation ($input: CreateRedemptionCodesInput!) { createRedemptionCodes(input: $input) { id } }`;
 const CODES = `query ($batchId: ID!) { redemptionCodes(filter: { batchId: $batchId }) { nodes { code } } }`;
 
-async function makeCode({ url, admin }) {
+async function createCode({ url, admin }) {
   if (!admin.password)
-    throw new StepError(`A code to redeem is needed. Either give one:
+    throw new StepError(`The demo needs a code to redeem. Either pass one (the first start of a server shows one):
   npm run demo -- --code XXXX-XXXX-XXXX-XXXX
-(the first start of a server shows one), or have one made: set ADMIN_PASSWORD, and ADMIN_EMAIL unless it is ${admin.email}.`);
+or let the demo create one: set ADMIN_PASSWORD, and ADMIN_EMAIL unless it is ${admin.email}.`);
   const api = createApi(url);
-  const { login } = await step(`${admin.email} logs in`, () => api.ask(LOGIN, { input: admin }));
+  const { login } = await step(`log in as ${admin.email}`, () => api.run(LOGIN, { input: admin }));
   api.signIn(login.accessToken);
-  const { plans } = await api.ask(PLANS);
+  const { plans } = await api.run(PLANS);
   const [plan] = plans;
-  if (!plan) throw new StepError('No plan is on sale. Make one first: createPlan.');
+  if (!plan) throw new StepError('No plan is on sale. Create one first, with createPlan.');
   const input = { planId: plan.id, unitTime: 'MONTH', quantity: 1, count: 1, label: 'npm run demo' };
   return step(
-    'and makes a code',
+    'create a code',
     async () => {
-      const { createRedemptionCodes } = await api.ask(NEW_CODE, { input });
-      const { redemptionCodes } = await api.ask(CODES, { batchId: createRedemptionCodes.id });
+      const { createRedemptionCodes } = await api.run(NEW_CODE, { input });
+      const { redemptionCodes } = await api.run(CODES, { batchId: createRedemptionCodes.id });
       return redemptionCodes.nodes[0].code;
     },
     (code) => `${code}: one month of ${plan.name}`,
@@ -57,14 +58,14 @@ async function redeem(url, code) {
   try {
     await logIn(api);
     const sentAt = performance.now();
-    // The key makes it safe for an app to ask again when the answer is lost on the way.
+    // The key lets an app retry safely if the response is lost.
     const input = { code, idempotencyKey: randomUUID() };
     const { redeemCode } = await step(
-      'it redeems the code',
-      () => api.ask(REDEEM, { input }),
+      'redeem the code',
+      () => api.run(REDEEM, { input }),
       ({ redeemCode: order }) => `order ${order.orderNo} is ${order.status}`,
     );
-    const order = await watchToTheEnd(api, redeemCode.id, sentAt);
+    const order = await watchUntilTerminal(api, redeemCode.id, sentAt);
     if (order.status !== 'FINISHED')
       throw new StepError(`The order is ${order.status}: ${order.failureCode}.`);
     show(order);
@@ -80,25 +81,25 @@ async function logIn(api) {
     platform: 'demo',
   };
   const { deviceLogin } = await step(
-    'a new device logs in',
-    () => api.ask(DEVICE_LOGIN, { input }),
+    'log in as a new device',
+    () => api.run(DEVICE_LOGIN, { input }),
     ({ deviceLogin: { user } }) => `account ${user.id}`,
   );
   api.signIn(deviceLogin.accessToken);
-  await step('it opens its websocket', () => api.connect());
+  await step('open a websocket', () => api.connect());
 }
 
-/** Shows what the websocket says, until the order has come to its end. */
-async function watchToTheEnd(api, id, sentAt) {
-  const tooLate = setTimeout(() => void api.close(), 30_000);
-  let order = { status: 'still PAID', failureCode: 'no word of its end within 30 s' };
+/** Prints each message of the websocket until the order reaches a terminal status. */
+async function watchUntilTerminal(api, id, sentAt) {
+  const timeout = setTimeout(() => void api.close(), 30_000);
+  let order = { status: 'still PAID', failureCode: 'no final status within 30 s' };
   try {
     for await (const { orderStatusChanged } of api.watch(ORDER_CHANGES, { id })) {
       order = orderStatusChanged;
-      print(performance.now() - sentAt, 'since the code was sent', `the websocket says ${order.status}`);
+      print(performance.now() - sentAt, 'after sending the code', `websocket: ${order.status}`);
     }
   } finally {
-    clearTimeout(tooLate);
+    clearTimeout(timeout);
   }
   return order;
 }
@@ -108,10 +109,10 @@ function show({ plan, subscription: { status, expiresAt, trafficLimit } }) {
   console.log(`\n${plan.name} is ${status} until ${expiresAt ?? 'further notice'}, with ${traffic}.`);
 }
 
-async function step(title, work, tell = () => '') {
-  const begunAt = performance.now();
+async function step(title, work, describe = () => '') {
+  const startedAt = performance.now();
   const result = await work();
-  print(performance.now() - begunAt, title, tell(result));
+  print(performance.now() - startedAt, title, describe(result));
   return result;
 }
 
@@ -124,7 +125,7 @@ await main(async () => {
   const server = (await findServer()) ?? (await startOwnServer());
   try {
     console.log(`\nTessera at ${server.url}\n`);
-    const redeemable = code ?? (await makeCode(server));
+    const redeemable = code ?? (await createCode(server));
     await redeem(server.url, redeemable);
   } finally {
     await server.stop();

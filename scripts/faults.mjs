@@ -6,7 +6,8 @@ import { endWithChildren, main, root, run } from './lib/steps.mjs';
 
 const REPORT = join(root, 'test-output/faults.jsonl');
 
-// npm run test:faults [-- arguments of vitest]: every procedure with its full figures, which takes an hour, and a table at the end.
+// npm run test:faults [-- vitest arguments]: runs every procedure at full length, which takes about
+// an hour, and prints a table of results.
 await main(async () => {
   endWithChildren();
   await install();
@@ -14,7 +15,7 @@ await main(async () => {
   mkdirSync(join(root, 'test-output'), { recursive: true });
   rmSync(REPORT, { force: true });
   const seed = process.env.FAULTS_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
-  console.log(`Seed ${seed}: FAULTS_SEED=${seed} npm run test:faults plays the same again.`);
+  console.log(`Seed ${seed}. Repeat this run with FAULTS_SEED=${seed} npm run test:faults.`);
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
   const args = process.argv.length > 2 ? process.argv.slice(2) : ['test/faults'];
   const { code } = await run(vitest, ['run', ...args], {

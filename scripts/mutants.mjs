@@ -16,8 +16,8 @@ import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { endWithChildren, main, root, run, StepError } from './lib/steps.mjs';
 
-/** What git knows, and what was made from it; the packages are the project's own. */
-function makeCopy() {
+/** Copies tracked and new files and the generated code; node_modules is linked. */
+function copyProject() {
   const copy = mkdtempSync(join(tmpdir(), 'tessera-mutants-'));
   const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
     cwd: root,
@@ -33,13 +33,13 @@ function makeCopy() {
   return copy;
 }
 
-async function meets(copy, { edits, tests }) {
+async function isCaughtBy(copy, { edits, tests }) {
   const files = [...new Set(edits.map(({ file }) => file))];
   const before = new Map(files.map((file) => [file, readFileSync(join(copy, file), 'utf8')]));
   try {
     for (const { file, find, replace } of edits) edit(join(copy, file), find, replace);
-    const { code, output } = await play(copy, tests);
-    // Tests that could not be run at all have caught nothing.
+    const { code, output } = await runTests(copy, tests);
+    // A run that failed before any test ran has caught nothing.
     return code !== 0 && /Tests .*\d+ failed|FAIL .*\.test\.ts/.test(output);
   } finally {
     for (const [file, text] of before) writeFileSync(join(copy, file), text);
@@ -48,14 +48,15 @@ async function meets(copy, { edits, tests }) {
 
 function edit(path, find, replace) {
   const text = readFileSync(path, 'utf8');
-  if (text.split(find).length !== 2) throw new StepError(`${path}: this must stand there once:\n${find}`);
+  if (text.split(find).length !== 2)
+    throw new StepError(`${path}: expected exactly one occurrence of:\n${find}`);
   writeFileSync(
     path,
     text.replace(find, () => replace),
   );
 }
 
-function play(copy, tests) {
+function runTests(copy, tests) {
   const vitest = [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...tests];
   return run('/bin/sh', ['-c', 'cd "$0" && exec "$@"', copy, ...vitest], {
     env: { NODE_ENV: 'test', NO_COLOR: '1' },
@@ -64,23 +65,25 @@ function play(copy, tests) {
 
 const lastLines = (output) => output.trim().split('\n').slice(-40).join('\n');
 
-// npm run test:mutants [-- part of a name]. Each fault is put into a copy of the project, where its tests must fail; without
-// it they must pass, or their failing would say nothing.
+// npm run test:mutants [-- part of a name]: applies each mutant to a copy of the project and
+// expects its tests to fail. The same tests must pass without a mutant; otherwise their failure
+// would prove nothing.
 await main(async () => {
   endWithChildren();
   await install();
   await build();
   const wanted = MUTANTS.filter(({ name }) => process.argv.slice(2).every((part) => name.includes(part)));
-  if (wanted.length === 0) throw new StepError('There is no mutant of that name.');
-  const copy = makeCopy();
+  if (wanted.length === 0) throw new StepError('No mutant matches that name.');
+  const copy = copyProject();
   try {
     const tests = [...new Set(wanted.flatMap((mutant) => mutant.tests))];
-    console.log('Without any of them ...');
-    const sound = await play(copy, tests);
-    if (sound.code !== 0) throw new StepError(`The tests fail without a mutant:\n${lastLines(sound.output)}`);
+    console.log('Running the tests without a mutant ...');
+    const baseline = await runTests(copy, tests);
+    if (baseline.code !== 0)
+      throw new StepError(`The tests already fail without a mutant:\n${lastLines(baseline.output)}`);
     const survivors = [];
     for (const mutant of wanted) {
-      const isCaught = await meets(copy, mutant);
+      const isCaught = await isCaughtBy(copy, mutant);
       console.log(`  ${isCaught ? 'caught  ' : 'SURVIVES'}  ${mutant.name}`);
       if (!isCaught) survivors.push(mutant.name);
     }

@@ -5,7 +5,8 @@ import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { main, root, StepError } from './lib/steps.mjs';
 
-// npm run migration -- NAME: writes what is missing in the migrations to arrive at prisma/schema.prisma.
+// npm run migration -- NAME: writes a migration with the difference between the migrations and
+// prisma/schema.prisma.
 await main(async () => {
   const name = process.argv[2];
   if (!name || !/^[a-z0-9_]+$/.test(name))
@@ -13,14 +14,14 @@ await main(async () => {
   await install();
   await build();
   const sql = await missingSql();
-  if (sql === '') throw new StepError('The migrations already arrive at prisma/schema.prisma.');
+  if (sql === '') throw new StepError('The migrations already match prisma/schema.prisma.');
   const time = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
   const folder = join(root, `prisma/migrations/${time}_${name}`);
-  if (existsSync(folder)) throw new StepError(`${folder} exists.`);
+  if (existsSync(folder)) throw new StepError(`${folder} already exists.`);
   mkdirSync(folder);
   writeFileSync(join(folder, 'migration.sql'), sql);
   console.log(
-    `${folder}/migration.sql\n\n${sql}\nRead it before you commit it; checks and partial indexes are written by hand.`,
+    `${folder}/migration.sql\n\n${sql}\nReview it before committing. Add checks, partial indexes and triggers by hand.`,
   );
 });
 

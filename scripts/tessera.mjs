@@ -2,7 +2,8 @@ import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { endWithChildren, main } from './lib/steps.mjs';
 
-// npm run tessera -- <command>: what an operator does from a shell. Standard output is for the result alone.
+// npm run tessera -- <command>: operator commands. Standard output contains only the result of the
+// command.
 console.log = console.error;
 
 await main(async () => {

@@ -13,11 +13,14 @@ const WATCH = `subscription Watch($id: ID!) {
 
 const OPENED_AT_ONCE = 20;
 
-/** Apps as customers have them: each with its websocket open, and redeeming over HTTP. */
+/**
+ * Opens apps, each with a websocket; they redeem over HTTP and follow their orders on the
+ * websocket.
+ */
 export async function openApps(url, tokens) {
   const agent = new Agent({ keepAlive: true, maxSockets: 512 });
   const apps = [];
-  // Not all at the same moment: a server that is asked for too much at once sends clients away for a while.
+  // In groups: connecting all at the same time would trigger load shedding.
   for (let start = 0; start < tokens.length; start += OPENED_AT_ONCE) {
     const some = tokens.slice(start, start + OPENED_AT_ONCE);
     apps.push(...(await Promise.all(some.map((token) => openApp(url, token, agent)))));
@@ -35,26 +38,26 @@ async function openApp(url, token, agent) {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
   const watched = new Map();
   const acknowledged = new Promise((done, fail) => {
-    socket.once('open', () => tell(socket, { type: 'connection_init', payload: bearer(token) }));
+    socket.once('open', () => sendJson(socket, { type: 'connection_init', payload: bearer(token) }));
     socket.once('error', fail).once('close', (code) => fail(new Error(`closed with ${code}`)));
-    socket.on('message', (data) => hear(socket, watched, JSON.parse(data), done));
+    socket.on('message', (data) => onMessage(socket, watched, JSON.parse(data), done));
   });
   await acknowledged;
   return { socket, redeem: (code) => redeem({ url, token, agent, socket, watched }, code) };
 }
 
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
-const tell = (socket, message) => socket.send(JSON.stringify(message));
+const sendJson = (socket, message) => socket.send(JSON.stringify(message));
 
-function hear(socket, watched, { type, id, payload }, acknowledge) {
+function onMessage(socket, watched, { type, id, payload }, acknowledge) {
   if (type === 'connection_ack') acknowledge();
-  else if (type === 'ping') tell(socket, { type: 'pong' });
+  else if (type === 'ping') sendJson(socket, { type: 'pong' });
   else if (type === 'error') watched.get(id)?.fail(new Error(payload[0].extensions.code));
-  else if (type === 'next') watched.get(id)?.hear(payload);
+  else if (type === 'next') watched.get(id)?.onMessage(payload);
   else if (type === 'complete') watched.delete(id);
 }
 
-/** Settles when the websocket says that the order is FINISHED. */
+/** Settles when the websocket reports the order as FINISHED. */
 async function redeem({ url, token, agent, socket, watched }, code) {
   const input = { code, idempotencyKey: randomUUID() };
   const body = JSON.stringify({ query: REDEEM, variables: { input } });
@@ -64,13 +67,13 @@ async function redeem({ url, token, agent, socket, watched }, code) {
   await new Promise((done, fail) => {
     watched.set(id, {
       fail,
-      hear: ({ data, errors }) => {
+      onMessage: ({ data, errors }) => {
         const order = data?.orderStatusChanged;
         if (order?.status === 'FINISHED' && order.subscription) done();
         else if (errors || order?.status !== 'PAID') fail(new Error(errors?.[0].message ?? order?.status));
       },
     });
-    tell(socket, { type: 'subscribe', id, payload: { query: WATCH, variables: { id } } });
+    sendJson(socket, { type: 'subscribe', id, payload: { query: WATCH, variables: { id } } });
   });
 }
 

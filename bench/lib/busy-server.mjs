@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { acceptOnManyHandles } from '../../dist/src/platform/http/many-handles.js';
 
-// A server of its own process: what it does for each request keeps its event loop busy for so long.
+// An HTTP server in its own process. Each request blocks its event loop for 5 ms.
 const WORK_MS = 5;
 
 const server = createServer((_request, response) => {
@@ -10,6 +10,6 @@ const server = createServer((_request, response) => {
   response.end();
 });
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, async () => {
-  if (process.argv[2] === 'crowds') await acceptOnManyHandles(server, console);
+  if (process.argv[2] === 'many') await acceptOnManyHandles(server, console);
   process.send(`http://127.0.0.1:${server.address().port}`);
 });

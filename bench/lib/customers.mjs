@@ -7,7 +7,10 @@ import { seedBatch, seedUsers } from './seed.mjs';
 
 const LOG = { warn() {}, error() {}, info() {}, debug() {} };
 
-/** Logged-in users with an access token each (good for ten minutes), and any number of codes for them. */
+/**
+ * Creates users with access tokens, which expire after ten minutes, and any number of codes for
+ * them.
+ */
 export async function createCustomers({ databaseUrl, redisUrl, secretKey, db }, count) {
   const services = await createServices({ databaseUrl, redisUrl, secretKey, rateLimits: false, log: LOG });
   const { batchId } = await seedBatch(db);

@@ -1,6 +1,7 @@
 import pg from 'pg';
 
-// Loaded into the product (`--import`, with --expose-gc): counts what it asks PostgreSQL, and tells when asked by SIGWINCH.
+// Probe loaded into the product (`--import`, with --expose-gc). Counts SQL statements; prints the
+// counters and the memory in use on SIGWINCH.
 const { query } = pg.Client.prototype;
 let statements = 0;
 let control = 0;

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from './report.mjs';
 
-/** Nobody waits for longer; what is not there by then counts as failed. */
+/** After this time a call counts as failed. */
 const PATIENCE_MS = 10_000;
 
 /**
- * Does the work so many times a second, whether earlier ones are done or not, and measures each from the moment when
- * it was due: what the load generator is late by counts, too.
+ * Open-loop load: starts `rate` calls a second, regardless of pending ones. Latencies count from
+ * the scheduled start, so delays of the load generator are included.
  *
  * @param {(place: number) => Promise<void>} work
  */
@@ -38,7 +38,7 @@ async function timed(work, dueAt, { latencies, failures }) {
   const impatience = new AbortController();
   try {
     const tooLate = sleep(PATIENCE_MS, undefined, { signal: impatience.signal }).then(() => {
-      throw new Error('no answer');
+      throw new Error('timeout');
     });
     await Promise.race([work, tooLate]);
     latencies.push(performance.now() - dueAt);

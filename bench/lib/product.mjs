@@ -11,14 +11,14 @@ const READY = /^Tessera(?: worker)? is ready\. .*?(http:\/\/[^/\s]+)/m;
 const READY_LIMIT_MS = 30_000;
 
 /**
- * Gives the work a PostgreSQL and a Redis of its own, set up as `npm start` does (what is committed is on the disk),
- * and a way to start the built product on them. Afterwards all of it is gone.
+ * Runs the work with a temporary PostgreSQL and Redis, configured as by `npm start` (durable
+ * commits), and functions to start the built product on them.
  *
  * @param {(place: Place) => Promise<void>} work
  */
 export async function withProduct(work) {
   const directory = mkdtempSync(join(tmpdir(), 'tessera-bench-'));
-  // PostgreSQL's own user must get through.
+  // PostgreSQL's own user must be able to traverse the directory.
   chmodSync(directory, 0o711);
   const processes = new Set();
   const cleanUp = () => {
@@ -50,7 +50,7 @@ export async function withProduct(work) {
   }
 }
 
-/** Starts a program with the product's environment; settles once it says that it is ready. */
+/** Starts a program with the product's environment; settles once it reports readiness. */
 function starter({ databaseUrl, redisUrl, secretKey }, directory, processes) {
   let count = 0;
   return async (program, env = {}) => {
@@ -65,18 +65,18 @@ function starter({ databaseUrl, redisUrl, secretKey }, directory, processes) {
         ...env,
       },
       stdio: ['ignore', output, output],
-      // In a session of its own, as services are: Linux shares the processors between sessions.
+      // In its own session, like a service: Linux schedules fairly between sessions.
       detached: true,
     });
     closeSync(output);
     processes.add(child);
     child.once('exit', () => processes.delete(child));
-    const said = () => readFileSync(file, 'utf8');
-    for (const limit = Date.now() + READY_LIMIT_MS; !READY.test(said()); await sleep(20)) {
+    const readOutput = () => readFileSync(file, 'utf8');
+    for (const limit = Date.now() + READY_LIMIT_MS; !READY.test(readOutput()); await sleep(20)) {
       if (Date.now() > limit || child.exitCode !== null)
-        throw new Error(`${program} is not ready:\n${said()}`);
+        throw new Error(`${program} is not ready:\n${readOutput()}`);
     }
-    return Object.assign(child, { url: READY.exec(said())?.[1] ?? '', said });
+    return Object.assign(child, { url: READY.exec(readOutput())?.[1] ?? '', readOutput });
   };
 }
 

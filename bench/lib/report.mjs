@@ -1,11 +1,11 @@
-/** One line for the person at the terminal. */
+/** Prints a line. */
 export function say(line = '') {
   process.stdout.write(`${line}\n`);
 }
 
 export const whole = (number) => Math.round(number).toLocaleString('en-US');
 
-/** The value that this share of the sorted values does not exceed. */
+/** The smallest of the sorted values that is not exceeded by this share of them. */
 export function percentile(sorted, share) {
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }

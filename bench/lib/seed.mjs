@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-/** A batch whose codes grant one month of a plan, of a new one unless told which. */
+/** Creates a batch whose codes grant one month of a plan, by default a new one. */
 export async function seedBatch(db, givenPlanId) {
   const [planId, batchId] = [givenPlanId ?? randomUUID(), randomUUID()];
   if (!givenPlanId)
@@ -24,8 +24,8 @@ export async function seedUsers(db, count) {
 }
 
 /**
- * Orders that are PAID, each of a user of its own for a code of its own, none of them due so soon that the reconciler
- * would take it up.
+ * Creates PAID orders, each with its own user and code. They are due in an hour, so the reconciler
+ * leaves them alone.
  */
 export async function seedOrders(db, count, givenPlanId) {
   const { planId, batchId } = await seedBatch(db, givenPlanId);
@@ -52,7 +52,7 @@ export async function seedOrders(db, count, givenPlanId) {
 
 const SUBSCRIPTIONS_AT_ONCE = 100_000;
 
-/** Live subscriptions of a plan without an end, each of a user of its own. */
+/** Creates live subscriptions of a plan without expiry, each with its own user. */
 export async function seedSubscriptions(db, { planId, count }) {
   for (let made = 0; made < count; made += SUBSCRIPTIONS_AT_ONCE) {
     const some = Math.min(SUBSCRIPTIONS_AT_ONCE, count - made);

@@ -2,11 +2,10 @@ import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { StepError } from './steps.mjs';
 
-/** An answer that takes longer is none. */
-const ANSWER_MS = 15_000;
+const RESPONSE_TIMEOUT_MS = 15_000;
 
 /**
- * Somebody who talks to a server: one operation a request over HTTP, subscriptions over one websocket.
+ * An API client: one operation per request over HTTP, subscriptions over one websocket.
  *
  * @param {string} url without a path: `http://127.0.0.1:4000`
  */
@@ -14,48 +13,52 @@ export function createApi(url) {
   let token;
   let socket;
   return {
-    /** From now on every request, and a socket opened later, carries this access token. */
+    /** Sends this access token with later requests and sockets. */
     signIn(accessToken) {
       token = accessToken;
     },
-    /** The data; a refusal is a StepError in the words of the server. */
-    ask: (query, variables) => ask(url, { query, variables }, token),
-    /** Opens the websocket, and waits until the server has let us in. */
+    /**
+     * Runs a query or mutation.
+     *
+     * @throws StepError with the message of the server's error
+     */
+    run: (query, variables) => run(url, { query, variables }, token),
+    /** Opens the websocket and waits until the server has accepted it. */
     async connect() {
       socket = await connect(url, token);
     },
-    /** The messages of a subscription, as their data. */
+    /** Yields the data of each message of a subscription. */
     async *watch(query, variables) {
       try {
         for await (const { data, errors } of socket.iterate({ query, variables })) {
-          if (errors) throw refusal(errors);
+          if (errors) throw toStepError(errors);
           yield data;
         }
       } catch (error) {
-        throw inWords(error);
+        throw describeSocketError(error);
       }
     },
     close: () => socket?.dispose(),
   };
 }
 
-async function ask(url, body, token) {
+async function run(url, body, token) {
   const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
-  const { data, errors } = await answerOf(`${url}/graphql`, {
+  const { data, errors } = await fetchJson(`${url}/graphql`, {
     method: 'POST',
     headers,
     body: JSON.stringify(body),
   });
-  if (errors) throw refusal(errors);
+  if (errors) throw toStepError(errors);
   return data;
 }
 
-async function answerOf(address, request) {
+async function fetchJson(address, request) {
   try {
-    const response = await fetch(address, { ...request, signal: AbortSignal.timeout(ANSWER_MS) });
+    const response = await fetch(address, { ...request, signal: AbortSignal.timeout(RESPONSE_TIMEOUT_MS) });
     return await response.json();
   } catch (error) {
-    throw new StepError(`${address} gave no answer: ${error.cause?.message ?? error.message}.`);
+    throw new StepError(`No response from ${address}: ${error.cause?.message ?? error.message}.`);
   }
 }
 
@@ -67,21 +70,21 @@ function connect(url, token) {
       connectionParams: { authorization: `Bearer ${token}` },
       lazy: false,
       retryAttempts: 0,
-      onNonLazyError: (error) => reject(inWords(error)),
+      onNonLazyError: (error) => reject(describeSocketError(error)),
       on: { connected: () => resolve(socket) },
     });
   });
 }
 
-function refusal([{ message, extensions }]) {
-  const again = extensions?.retryable ? ' It may be tried again.' : '';
-  return new StepError(`The server refuses: ${message} (${extensions?.code})${again}`);
+function toStepError([{ message, extensions }]) {
+  const retry = extensions?.retryable ? ' You can retry.' : '';
+  return new StepError(`The server returned an error: ${message} (${extensions?.code})${retry}`);
 }
 
-/** What graphql-ws throws: a list of errors, how the socket was closed, or an error of the socket. */
-function inWords(error) {
+/** Converts an error of graphql-ws: a list of GraphQL errors, a close event, or a socket error. */
+function describeSocketError(error) {
   if (error instanceof StepError) return error;
-  if (Array.isArray(error)) return refusal(error);
+  if (Array.isArray(error)) return toStepError(error);
   if (typeof error?.code === 'number')
     return new StepError(`The server closed the websocket: ${error.code} ${error.reason}`);
   return new StepError(`The websocket failed: ${error?.message ?? error}`);

@@ -6,20 +6,24 @@ import { must, root, timed } from './steps.mjs';
 const at = (path) => join(root, path);
 const PLAYGROUND = join('src', 'playground', '/');
 
-/** src/generated is made from prisma/schema.prisma, and dist from the sources; what is up to date is left alone. */
+/**
+ * Generates src/generated from prisma/schema.prisma and builds dist; skips outputs that are up to
+ * date.
+ */
 export async function build() {
   await generate();
   await compile();
   await bundlePlayground();
 }
 
-/** The Prisma client is made from prisma/schema.prisma. Needs no network. */
+/** Generates the Prisma client, without network access. */
 export async function generate() {
   const stamp = at('src/generated/.made-from');
   const wanted = hashOf(['prisma/schema.prisma', 'node_modules/prisma/package.json']);
   if (readStamp(stamp) === wanted && existsSync(at('src/generated/prisma/client.ts'))) return;
   const env = {
-    // Generating does not use the native schema engine, but would download it unless told that there is one.
+    // Generating does not use the native schema engine, but downloads it unless this variable is
+    // set.
     PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
     CHECKPOINT_DISABLE: '1',
     PRISMA_HIDE_UPDATE_MESSAGE: '1',
@@ -37,7 +41,7 @@ async function compile() {
   const wanted = hashOf([...sources, ...inputs()]);
   const isBuilt = existsSync(at('dist/src/main.js'));
   if (isBuilt && readStamp(stamp) === wanted) return;
-  // The compiler remembers what it has written; when that is gone it must forget.
+  // The compiler's incremental state is invalid if its output was deleted.
   if (!isBuilt) rmSync(at('dist'), { recursive: true, force: true });
   rmSync(stamp, { force: true });
   await timed('Compiling', () =>
@@ -46,7 +50,7 @@ async function compile() {
   writeFileSync(stamp, wanted);
 }
 
-/** The page at /playground: what a browser gets, hashed names and all. */
+/** Bundles the page served at /playground. */
 async function bundlePlayground() {
   const stamp = at('dist/playground/.made-from');
   const wanted = hashOf([...filesBelow(PLAYGROUND), 'package-lock.json']);

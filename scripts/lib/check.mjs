@@ -27,16 +27,16 @@ const CHECKS = [
 ];
 
 /**
- * Everything that can be found without running the service.
+ * Runs all static checks and prints their findings.
  *
- * @returns {Promise<string[]>} the titles of the checks that failed; what they found has been printed
+ * @returns {Promise<string[]>} titles of the failed checks
  */
 export async function check() {
-  // The types of the tests are made from the public schema.
+  // The types of the tests' operations are generated from schema.graphql.
   const isTyped = existsSync(join(root, 'codegen.yml')) ? await passes(CODEGEN) : true;
   const failed = isTyped ? [] : [CODEGEN.title];
   const waiting = [...CHECKS];
-  // Two at a time: there are rarely more processors than that to spare.
+  // Two at a time: CI machines have two cores.
   const lane = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       if (!(await passes(next))) failed.push(next.title);

@@ -5,13 +5,15 @@ import { must, root, timed } from './steps.mjs';
 
 const lockFile = join(root, 'package-lock.json');
 const stampFile = join(root, 'node_modules/.installed-from');
-const npmsOwn = join(root, 'node_modules/.package-lock.json');
+const npmLockFile = join(root, 'node_modules/.package-lock.json');
 
-/** node_modules is what package-lock.json says, the tools to build with included. */
+/**
+ * Installs the packages of package-lock.json, including build tools, unless they are up to date.
+ */
 export async function install() {
   const wanted = createHash('sha256').update(readFileSync(lockFile)).digest('hex');
   if (isInstalled(wanted)) return;
-  // Without the second word NODE_ENV=production would leave out the compiler.
+  // Without --include=dev, NODE_ENV=production would omit the compiler.
   const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
   const npm = process.env.npm_execpath;
   await timed('Installing packages (about a minute)', () =>
@@ -21,10 +23,11 @@ export async function install() {
 }
 
 function isInstalled(wanted) {
-  if (!existsSync(npmsOwn) || !existsSync(join(root, 'node_modules/typescript'))) return false;
+  if (!existsSync(npmLockFile) || !existsSync(join(root, 'node_modules/typescript'))) return false;
   if (existsSync(stampFile)) return readFileSync(stampFile, 'utf8') === wanted;
-  // Installed by hand. npm writes its file last, so it is complete.
-  if (statSync(npmsOwn).mtimeMs < statSync(lockFile).mtimeMs) return false;
+  // Installed with npm directly. npm writes its lock file last, so a newer one means a complete
+  // installation.
+  if (statSync(npmLockFile).mtimeMs < statSync(lockFile).mtimeMs) return false;
   writeFileSync(stampFile, wanted);
   return true;
 }

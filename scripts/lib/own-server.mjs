@@ -11,10 +11,11 @@ const START_MS = 90_000;
 const READY = /^Tessera is ready\. GraphQL (http:\/\/[^/\s]+)/m;
 
 /**
- * Starts a server of our own: on a free port, with data of its own that are gone when it is stopped. A signal that ends
- * us stops it too.
+ * Starts a temporary server on a free port, with a data directory that is removed when it stops. A
+ * signal that ends this process stops the server as well.
  *
- * @returns {Promise<{ url: string, admin: { email: string, password: string }, stop: () => Promise<void> }>}
+ * @returns {Promise<{ url: string, admin: { email: string, password: string }, stop: () =>
+ *   Promise<void> }>}
  */
 export async function startOwnServer() {
   const release = endWithChildren();
@@ -22,13 +23,14 @@ export async function startOwnServer() {
   await build();
   release();
   const directory = mkdtempSync(join(tmpdir(), 'tessera-demo-'));
-  // Started by root, PostgreSQL runs as a user of its own, which must get through.
+  // If started by root, PostgreSQL runs as another user, which must be able to traverse the
+  // directory.
   chmodSync(directory, 0o711);
   const admin = { email: 'admin@tessera.local', password: randomBytes(15).toString('base64url') };
   const server = spawnServer(directory, admin);
   const stop = async () => {
     server.kill('SIGTERM');
-    await server.ended;
+    await server.exited;
     rmSync(directory, { recursive: true, force: true });
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -42,7 +44,9 @@ export async function startOwnServer() {
   }
 }
 
-/** It gets nothing of our environment that could lead it to a database in use. */
+/**
+ * Passes only harmless environment variables on, so that the server cannot reach a database in use.
+ */
 function spawnServer(directory, admin) {
   const { PATH, HOME, REDIS_SERVER_BIN } = process.env;
   const child = spawn(process.execPath, [join(root, 'dist/src/main.js')], {
@@ -54,18 +58,18 @@ function spawnServer(directory, admin) {
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const ended = new Promise((resolve) => {
+  const exited = new Promise((resolve) => {
     child.once('close', resolve);
     child.once('error', resolve);
   });
-  return { kill: (signal) => child.kill(signal), ended, ready: readyUrl(child, ended) };
+  return { kill: (signal) => child.kill(signal), exited, ready: readyUrl(child, exited) };
 }
 
-function readyUrl(child, ended) {
+function readyUrl(child, exited) {
   return new Promise((resolve, reject) => {
     let output = '';
     const fail = (why) => reject(new StepError(`The server ${why}:\n${output.trim()}`));
-    const timer = setTimeout(() => fail(`is not ready after ${START_MS / 1000} s`), START_MS);
+    const timer = setTimeout(() => fail(`was not ready after ${START_MS / 1000} s`), START_MS);
     const read = (chunk) => {
       output += chunk;
       const url = READY.exec(output)?.[1];
@@ -75,9 +79,9 @@ function readyUrl(child, ended) {
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
-    ended.then(() => {
+    exited.then(() => {
       clearTimeout(timer);
-      fail('ended before it was ready');
+      fail('exited before it was ready');
     });
   });
 }

@@ -3,27 +3,31 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder of package.json. */
+/** The directory of package.json, with a trailing slash. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A step did not work out; the message is all that people need. */
+/** A step failed for an expected reason; its message is printed without a stack trace. */
 export class StepError extends Error {}
 
 const running = new Set();
 
-/** Ends what has been started when we are told to end. */
+/** Stops all child process groups, then exits with the conventional code of the signal. */
 function endAll(signal) {
   for (const child of running) {
     try {
       process.kill(-child.pid, 'SIGTERM');
     } catch {
-      // It has ended by itself.
+      // The child has already exited.
     }
   }
   process.exit(128 + constants.signals[signal]);
 }
 
-/** From now on a SIGTERM or SIGINT ends our children and us. Gives the function that takes this back. */
+/**
+ * Makes SIGTERM, SIGINT and SIGHUP stop all children and this process.
+ *
+ * @returns {() => void} restores the default handling
+ */
 export function endWithChildren() {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, endAll);
@@ -33,9 +37,10 @@ export function endWithChildren() {
 }
 
 /**
- * Runs a program in the root folder; one that npm has brought, or that ends in .js, with this Node.
+ * Runs a program in the project directory. Programs in node_modules and *.js files run with the
+ * current Node.
  *
- * @returns {Promise<{ code: number, output: string }>} `output` is empty when it went straight to the terminal
+ * @returns the exit `code` and the `output`, which is empty if `show` is set
  */
 export function run(program, args, { show = false, env = {} } = {}) {
   const isScript = program.startsWith(join(root, 'node_modules')) || program.endsWith('.js');
@@ -44,7 +49,7 @@ export function run(program, args, { show = false, env = {} } = {}) {
     const child = spawn(...command, {
       cwd: root,
       env: { ...process.env, ...env },
-      // A process group of its own, so that its children end with it.
+      // A separate process group, so that grandchildren can be stopped as well.
       detached: true,
       stdio: show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
     });
@@ -57,7 +62,7 @@ export function run(program, args, { show = false, env = {} } = {}) {
     child.stderr?.on('data', collect);
     child.once('error', (error) => {
       running.delete(child);
-      reject(new StepError(`${program} could not be run: ${error.message}`));
+      reject(new StepError(`Could not run ${program}: ${error.message}`));
     });
     child.once('close', (code) => {
       running.delete(child);
@@ -66,29 +71,36 @@ export function run(program, args, { show = false, env = {} } = {}) {
   });
 }
 
-/** Like `run`, but a program that fails is a StepError with the end of what it said. */
+/**
+ * Runs a program that must succeed.
+ *
+ * @throws StepError with the last 40 lines of its output
+ */
 export async function must(title, program, args, options) {
   const { code, output } = await run(program, args, options);
   if (code !== 0) throw new StepError(`${title} failed:\n${output.trim().split('\n').slice(-40).join('\n')}`);
   return output;
 }
 
-/** Says what is being done, a sign of life every ten seconds, and how long it took. */
+/** Prints the title, a progress line every ten seconds, and the duration. */
 export async function timed(title, work) {
-  const begun = Date.now();
-  const seconds = () => `${((Date.now() - begun) / 1000).toFixed(1)} s`;
+  const startedAt = Date.now();
+  const seconds = () => `${((Date.now() - startedAt) / 1000).toFixed(1)} s`;
   console.log(`${title} ...`);
-  const alive = setInterval(() => console.log(`  still at it (${seconds()})`), 10_000);
+  const progress = setInterval(() => console.log(`  still running (${seconds()})`), 10_000);
   try {
     const result = await work();
     console.log(`  done (${seconds()})`);
     return result;
   } finally {
-    clearInterval(alive);
+    clearInterval(progress);
   }
 }
 
-/** Runs the main function of a script: a StepError is shown without its stack, and everything thrown ends with code 1. */
+/**
+ * Runs the main function of a script. Any error exits with code 1; a StepError is printed without
+ * its stack trace.
+ */
 export async function main(work) {
   try {
     checkNode();
@@ -102,5 +114,5 @@ export async function main(work) {
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 20 || (major === 20 && minor >= 19)) return;
-  throw new StepError(`Node 20.19 or later is needed; this is ${process.versions.node}.`);
+  throw new StepError(`Node 20.19 or later is required; this is ${process.versions.node}.`);
 }

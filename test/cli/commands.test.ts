@@ -95,7 +95,7 @@ describe('tessera', () => {
 describe('admin reset', () => {
   it('lets in an admin who was disabled, and ends what sessions there are, audited', async () => {
     const { db } = services;
-    const { id: userId } = await buildUser(db, { role: 'ADMIN', enabled: false });
+    const { id: userId } = await buildUser(db, { traits: ['admin', 'disabled'] });
     await buildIdentity(db, { userId, type: 'EMAIL', value: 'locked@example.test' });
     const session = await buildSession(db, { userId });
 

@@ -731,7 +731,7 @@ describe('the revision of a subscription', () => {
   ])('rises when its user is %s, unless it is over', async (_what, data) => {
     const live = await build.buildSubscription(db);
     const { userId } = live;
-    const over = await build.buildSubscription(db, { userId, status: 'STOPPED' });
+    const over = await build.buildSubscription(db, { userId, traits: ['stopped'] });
     await db.user.update({ where: { id: userId }, data });
     expect(await revisionOf(live.id)).toBeGreaterThan(live.revision);
     expect(await revisionOf(over.id)).toBe(over.revision);

@@ -33,7 +33,7 @@ beforeAll(async () => {
   const { db } = services;
   client = new pg.Client({ connectionString: await databaseUrlOf(services) });
   await client.connect();
-  const { id: codeId } = await buildCode(db, { maxUses: null });
+  const { id: codeId } = await buildCode(db, { traits: ['unlimited'] });
   const { batchId, batch } = await db.redemptionCode.findUniqueOrThrow({
     where: { id: codeId },
     include: { batch: true },

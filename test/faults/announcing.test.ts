@@ -9,25 +9,25 @@ beforeAll(async () => {
 });
 afterAll(() => one?.close());
 
-describe('an activation', () => {
-  it('wakes nobody and clears no cache before its commit, and does both after it', async () => {
+describe('activateOrders', () => {
+  it('evicts caches and publishes wake-ups only after its commit', async () => {
     const { pubSub, cache } = one.services;
     const order = await one.redeem(await one.user(), (await newCode(one.services)).code);
-    const heard: string[] = [];
+    const published: string[] = [];
     const stop = pubSub.onWake((topic, ids) => {
-      if ([order.id, order.userId].some((id) => ids.includes(id))) heard.push(topic);
+      if ([order.id, order.userId].some((id) => ids.includes(id))) published.push(topic);
     });
     const isCached = async () => (await cache.get(`redemption_order:${order.orderNo}`)) !== undefined;
     const before: unknown[] = [];
     armed('activateOrders.beforeCommit', async () => {
-      before.push(...heard, await isCached());
+      before.push(...published, await isCached());
     });
 
     await one.activate(order);
     stop();
 
     expect(before).toEqual([true]);
-    expect(heard).toEqual([ORDER_CHANGED, USER_CHANGED]);
+    expect(published).toEqual([ORDER_CHANGED, USER_CHANGED]);
     expect(await isCached()).toBe(false);
   });
 });

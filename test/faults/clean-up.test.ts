@@ -24,51 +24,51 @@ afterAll(async () => {
   await toRedis?.close();
 });
 
-/** So many customers redeem a code of their own, at once. */
-async function redeemAll(): Promise<{ orders: Order[]; answers: PromiseSettledResult<Order>[] }> {
-  const wishes = await Promise.all(
+/** `TRIALS` customers concurrently redeem one code each. */
+async function redeemAll(): Promise<{ orders: Order[]; responses: PromiseSettledResult<Order>[] }> {
+  const calls = await Promise.all(
     Array.from({ length: TRIALS }, async () => ({
       userId: await one.user(),
       code: (await newCode(one.services)).code,
     })),
   );
-  const answers = await Promise.allSettled(wishes.map(({ userId, code }) => one.redeem(userId, code)));
+  const responses = await Promise.allSettled(calls.map(({ userId, code }) => one.redeem(userId, code)));
   const orders = await one.services.db.order.findMany({
-    where: { userId: { in: wishes.map(({ userId }) => userId) } },
+    where: { userId: { in: calls.map(({ userId }) => userId) } },
   });
-  return { orders, answers };
+  return { orders, responses };
 }
 
 const countStatus = (orders: readonly Order[], status: Order['status']) =>
   orders.filter((order) => order.status === status).length;
 
-const work = () => ({
+const activationServices = () => ({
   ...one.services,
   activations: createActivations(one.services, { maxSize: 128 }),
 });
 
-describe('accepted orders whose', () => {
+describe('dispatchOrders', () => {
   it.each([
-    ['cache cannot be written', ['dispatchOrders.beforeCache']],
+    ['cache write fails', ['dispatchOrders.beforeCache']],
     ['job cannot be added', ['dispatchOrders.beforeEnqueue']],
-    ['jobs were added, and it was not known', ['dispatchOrders.afterEnqueue']],
-  ])('%s are closed, and their uses given back', async (title, points) => {
+    ['jobs were added, with an unknown result', ['dispatchOrders.afterEnqueue']],
+  ])('closes orders and releases their uses when their %s', async (title, points) => {
     for (const point of points) armed(point, fails);
 
-    const { orders, answers } = await redeemAll();
+    const { orders, responses } = await redeemAll();
 
     expect(await checkInvariants(one.services.db)).toEqual([]);
     figures(`B12 ${TRIALS} orders whose ${title}`, [
       { name: 'closed', value: countStatus(orders, 'CLOSED'), exactly: TRIALS },
       {
-        name: 'told to try again',
-        value: answers.filter(({ status }) => status === 'rejected').length,
+        name: 'retryable errors',
+        value: responses.filter(({ status }) => status === 'rejected').length,
         exactly: TRIALS,
       },
     ]);
   });
 
-  it('clean-up fails, too, are activated by the reconciler', async () => {
+  it('leaves orders to the reconciler when the clean-up fails as well', async () => {
     armed('dispatchOrders.beforeEnqueue', fails);
     armed('dispatchOrders.beforeCleanUp', fails);
     const { orders } = await redeemAll();
@@ -79,16 +79,16 @@ describe('accepted orders whose', () => {
       data: { nextAttemptAt: new Date(0) },
     });
 
-    await reconcileOrders(work());
+    await reconcileOrders(activationServices());
 
     expect(await checkInvariants(one.services.db)).toEqual([]);
     const finished = await one.services.db.order.count({ where: { id: { in: ids }, status: 'FINISHED' } });
-    figures(`B12 ${TRIALS} orders whose clean-up fails, too`, [
+    figures(`B12 ${TRIALS} orders whose clean-up fails as well`, [
       { name: 'activated by the reconciler', value: finished, exactly: TRIALS },
     ]);
   });
 
-  it('job arrives although nobody heard of it stay closed', async () => {
+  it('keeps orders closed when their jobs arrive after the clean-up', async () => {
     const disarm = armed('dispatchOrders.beforeEnqueue', () => toRedis.muteServer());
     const { orders } = await redeemAll();
     disarm();
@@ -98,7 +98,7 @@ describe('accepted orders whose', () => {
     await eventually(async () => (await waiting()) >= TRIALS);
 
     let done = 0;
-    const services = work();
+    const services = activationServices();
     one.services.jobs.process(activateOrderJob, async ({ orderId }) => {
       await activateOrder(services, orderId);
       done += 1;
@@ -109,7 +109,7 @@ describe('accepted orders whose', () => {
     expect(await checkInvariants(one.services.db)).toEqual([]);
     figures(`B13 ${TRIALS} jobs that arrive after the clean-up`, [
       {
-        name: 'orders that stayed closed',
+        name: 'orders still closed',
         value: await one.services.db.order.count({ where: { id: { in: ids }, status: 'CLOSED' } }),
         exactly: TRIALS,
       },

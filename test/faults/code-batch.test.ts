@@ -30,7 +30,10 @@ async function createBatch(): Promise<string> {
 const createdOf = async (id: string) =>
   (await db.redemptionBatch.findUniqueOrThrow({ where: { id } })).created;
 
-/** As many codes as are counted, no two of them alike; all of one moment, as a worker's last commit may outlive it. */
+/**
+ * Expects as many distinct codes as `created` counts. One statement reads both, because a killed
+ * worker's last commit may still be in progress.
+ */
 async function codesOf(batchId: string): Promise<number> {
   const [row] = await db.$queryRaw<[{ created: number; codes: number; distinct: number }]>`
     SELECT created, (SELECT count(*)::int FROM redemption_codes WHERE batch_id = b.id) AS codes,
@@ -40,12 +43,12 @@ async function codesOf(batchId: string): Promise<number> {
   return row.codes;
 }
 
-/** Spares the ten seconds after which others take up what somebody has left. */
+/** Makes the batch due immediately, instead of ten seconds after its last step. */
 const makeDue = (id: string) =>
   db.$executeRaw`UPDATE redemption_batches SET next_fill_at = tessera_now() WHERE id = ${id}::uuid`;
 
-describe('a batch that is being made', () => {
-  it('gets exactly its codes when workers are killed in the middle and Redis is emptied', async () => {
+describe('filling a batch', () => {
+  it('creates exactly the requested codes when workers are killed and Redis is flushed meanwhile', async () => {
     const id = await createBatch();
     const doomed = await cluster.start('worker', { CRASH_POINTS: 'fillBatch.beforeCommit=kill' });
     expect((await doomed.exited).signal).toBe('SIGKILL');
@@ -64,7 +67,7 @@ describe('a batch that is being made', () => {
     await eventually(async () => (await createdOf(id)) === COUNT, 60_000);
     expect(await codesOf(id)).toBe(COUNT);
 
-    // What a worker leaves when it is asked to stop, another goes on with.
+    // Another worker continues a batch whose worker was stopped.
     const next = await createBatch();
     await eventually(async () => (await createdOf(next)) > 10_000);
     const endings = await Promise.all([third, ...cluster.workers.slice(-1)].map((worker) => worker.stop()));

@@ -15,19 +15,19 @@ beforeAll(async () => {
 });
 afterAll(() => services?.close());
 
-describe('the naive flow', () => {
-  it('is found out: too much is promised, and the count is not what was redeemed', async () => {
+describe('the invariants', () => {
+  it('detect a naive implementation that over-reserves a code and miscounts its uses', async () => {
     const { db } = services;
     const { id: codeId } = await newCode(services, { code: { maxUses: USES } });
     const users = await Promise.all(Array.from({ length: USERS }, () => buildUser(db)));
 
     const orders = await Promise.all(users.map(({ id: userId }) => naiveRedeem(db, { userId, codeId })));
-    const promised = await checkInvariants(db);
+    const afterRedeeming = await checkInvariants(db);
     await Promise.allSettled(orders.map((order) => naiveActivate(db, order)));
-    const redeemed = await checkInvariants(db);
+    const afterActivating = await checkInvariants(db);
 
-    expect(promised.join()).toContain('a code is reserved as often as there are PAID orders for it');
-    expect(redeemed.join()).toContain('a code is used as often as there are records of it');
+    expect(afterRedeeming.join()).toContain('reserved_count of a code equals its number of PAID orders');
+    expect(afterActivating.join()).toContain('used_count of a code equals its number of redemptions');
     expect(await db.redemption.count({ where: { codeId } })).toBeGreaterThan(USES);
   });
 });

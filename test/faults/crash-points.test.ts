@@ -8,13 +8,15 @@ import { checkInvariants } from '../support/invariants.ts';
 import { ACTIVATING, REDEEMING } from '../support/lab/points.ts';
 import { eventually, fails, type Redeeming, startRedeeming } from '../support/redeeming.ts';
 
-// Processes that are killed at these points: redemption.test.ts.
+// Processes killed at these points are tested in redemption.test.ts.
 
-/** How long somebody waits for an answer that does not come. */
-const PATIENCE_MS = 300;
+/** How long the second caller waits before the first one is released. */
+const RELEASE_AFTER_MS = 300;
 
 let one: Redeeming;
-/** Another process: it shares nothing with the first but PostgreSQL and Redis. */
+/**
+ * Redeems in a second process, simulated by separate coalescers on the same PostgreSQL and Redis.
+ */
 let elsewhere: Redeeming['redeem'];
 const disarms: (() => void)[] = [];
 beforeAll(async () => {
@@ -26,7 +28,7 @@ afterEach(() => {
 });
 afterAll(() => one?.close());
 
-/** Happens at the point once, the first time that anybody gets there. */
+/** Runs `crash` the first time the point is reached. */
 function once(point: string, crash: Crash): { reached: () => boolean } {
   let isReached = false;
   disarms.push(
@@ -39,20 +41,20 @@ function once(point: string, crash: Crash): { reached: () => boolean } {
   return { reached: () => isReached };
 }
 
-interface Wish {
+interface Call {
   userId: string;
   code: string;
   codeId: string;
   key: string;
 }
 
-async function newWish(): Promise<Wish> {
+async function newCall(): Promise<Call> {
   const { code, id: codeId } = await newCode(one.services);
   return { userId: await one.user(), code, codeId, key: randomUUID() };
 }
 
-/** Asks again with the same key until it is accepted, as an app does. */
-async function insist({ userId, code, key }: Wish): Promise<Order> {
+/** Retries with the same key until the order is accepted, like an app. */
+async function retryUntilAccepted({ userId, code, key }: Call): Promise<Order> {
   let order: Order | undefined;
   await eventually(async () => {
     order = await elsewhere(userId, code, key).catch(() => undefined);
@@ -62,8 +64,8 @@ async function insist({ userId, code, key }: Wish): Promise<Order> {
   return order;
 }
 
-/** The one order that counts is finished, with one record and one use; whatever else there is, is closed. */
-async function expectWhole({ userId, codeId }: Wish): Promise<void> {
+/** Exactly one order is FINISHED, with one redemption and one use; all others are CLOSED. */
+async function expectActivatedOnce({ userId, codeId }: Call): Promise<void> {
   const orders = await one.services.db.order.findMany({ where: { userId, status: { not: 'CLOSED' } } });
   for (const order of orders) await one.activate(order);
   const statuses = (await one.services.db.order.findMany({ where: { userId } })).map(({ status }) => status);
@@ -73,11 +75,11 @@ async function expectWhole({ userId, codeId }: Wish): Promise<void> {
   expect(await checkInvariants(one.services.db)).toEqual([]);
 }
 
-/** What of a wish goes on while its first call hangs at the point; then the first call goes on. */
-async function whileItHangs<Answer>(
+/** Runs `second` while `first` hangs at the point, then releases `first`. */
+async function whileFirstHangs<Result>(
   point: string,
-  first: () => Promise<Answer>,
-  second: () => Promise<Answer>,
+  first: () => Promise<Result>,
+  second: () => Promise<Result>,
 ) {
   let release = () => {};
   const { reached } = once(
@@ -89,91 +91,94 @@ async function whileItHangs<Answer>(
   );
   const hanging = first().catch(() => {});
   await eventually(reached);
-  // It may have to wait for what the first one has locked.
+  // The second call may wait for rows that the first one has locked.
   const other = second().catch(() => {});
-  await Promise.race([other, sleep(PATIENCE_MS)]);
+  await Promise.race([other, sleep(RELEASE_AFTER_MS)]);
   release();
-  return (await Promise.all([hanging, other])).filter((answer) => answer !== undefined);
+  return (await Promise.all([hanging, other])).filter((result) => result !== undefined);
 }
 
-describe.each(REDEEMING)('redeeming, at %s', (point, before) => {
-  const redeem = ({ userId, code, key }: Wish) => one.redeem(userId, code, key);
+describe.each(REDEEMING)('redeemCode at crash point %s', (point, before) => {
+  const redeem = ({ userId, code, key }: Call) => one.redeem(userId, code, key);
 
-  it('may throw', async () => {
-    const wish = await newWish();
+  it('succeeds on retry after an exception', async () => {
+    const call = await newCall();
     if (before) once(before, fails);
     const { reached } = once(point, fails);
-    await redeem(wish).catch(() => {});
+    await redeem(call).catch(() => {});
     expect(reached()).toBe(true);
 
-    await insist(wish);
+    await retryUntilAccepted(call);
 
-    await expectWhole(wish);
+    await expectActivatedOnce(call);
   });
 
-  it('may hang while the customer asks elsewhere, and go on later', async () => {
-    const wish = await newWish();
+  it('activates one order when it hangs during a retry at another process', async () => {
+    const call = await newCall();
     if (before) once(before, fails);
 
-    const answers = await whileItHangs(
+    const responses = await whileFirstHangs(
       point,
-      () => redeem(wish),
-      () => elsewhere(wish.userId, wish.code, wish.key),
+      () => redeem(call),
+      () => elsewhere(call.userId, call.code, call.key),
     );
-    await insist(wish);
+    await retryUntilAccepted(call);
 
-    await expectWhole(wish);
-    for (const answer of answers) expect((await one.order(answer as Order)).status).toBe('FINISHED');
+    await expectActivatedOnce(call);
+    for (const order of responses) expect((await one.order(order as Order)).status).toBe('FINISHED');
   });
 
-  // An order that two were answered with is not closed, and so that is not announced.
-  it.skipIf(point.startsWith('announceOrders'))('may be there twice', async () => {
-    const wish = await newWish();
-    if (before) once(before, fails);
-    const all = [redeem(wish), redeem(wish), elsewhere(wish.userId, wish.code, wish.key)];
-    const { reached } = once(point, fails);
-    await Promise.allSettled(all);
-    expect(reached()).toBe(true);
+  // An order that was returned to two callers is not closed, so its closing is not announced.
+  it.skipIf(point.startsWith('announceOrders'))(
+    'activates one order when two calls reach it concurrently',
+    async () => {
+      const call = await newCall();
+      if (before) once(before, fails);
+      const all = [redeem(call), redeem(call), elsewhere(call.userId, call.code, call.key)];
+      const { reached } = once(point, fails);
+      await Promise.allSettled(all);
+      expect(reached()).toBe(true);
 
-    await insist(wish);
+      await retryUntilAccepted(call);
 
-    await expectWhole(wish);
-  });
+      await expectActivatedOnce(call);
+    },
+  );
 });
 
-describe.each(ACTIVATING)('activating, at %s', (point) => {
-  async function accepted(): Promise<{ wish: Wish; order: Order }> {
-    const wish = await newWish();
-    return { wish, order: await one.redeem(wish.userId, wish.code, wish.key) };
+describe.each(ACTIVATING)('activateOrders at crash point %s', (point) => {
+  async function accepted(): Promise<{ call: Call; order: Order }> {
+    const call = await newCall();
+    return { call, order: await one.redeem(call.userId, call.code, call.key) };
   }
 
-  it('may throw', async () => {
-    const { wish, order } = await accepted();
+  it('activates on redelivery after an exception', async () => {
+    const { call, order } = await accepted();
     const { reached } = once(point, fails);
     await one.activate(order).catch(() => {});
     expect(reached()).toBe(true);
 
-    await expectWhole(wish);
+    await expectActivatedOnce(call);
   });
 
-  it('may hang while the job is done elsewhere, and go on later', async () => {
-    const { wish, order } = await accepted();
+  it('activates once when it hangs while another worker takes the job', async () => {
+    const { call, order } = await accepted();
 
-    await whileItHangs(
+    await whileFirstHangs(
       point,
       () => one.activate(order),
       () => one.activate(order),
     );
 
-    await expectWhole(wish);
+    await expectActivatedOnce(call);
   });
 
-  it('may be there twice', async () => {
-    const { wish, order } = await accepted();
+  it('activates once when two deliveries reach it concurrently', async () => {
+    const { call, order } = await accepted();
     const { reached } = once(point, fails);
     await Promise.allSettled([one.activate(order), one.activate(order), one.activate(order)]);
     expect(reached()).toBe(true);
 
-    await expectWhole(wish);
+    await expectActivatedOnce(call);
   });
 });

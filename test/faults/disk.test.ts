@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { figures } from '../support/lab/figures.ts';
-import { comesTrue, type Lab, startLab } from '../support/lab/lab.ts';
+import { becomesTrue, type Lab, startLab } from '../support/lab/lab.ts';
 import { isLong } from '../support/lab/profile.ts';
 import { underLoad } from '../support/lab/under-load.ts';
 
 const FULL_MS = 20_000;
 const isRoot = process.getuid?.() === 0;
 
-/** Only root may mount a disk that is small enough to be filled. */
-describe.runIf(isLong && isRoot)('a disk that is full', () => {
+/** Needs root, to mount a file system small enough to fill. */
+describe.runIf(isLong && isRoot)('a full disk', () => {
   let lab: Lab;
   let disk: string;
   const filler = () => join(disk, 'filler');
@@ -34,17 +34,17 @@ describe.runIf(isLong && isRoot)('a disk that is full', () => {
     rmdirSync(disk);
   }, 60_000);
 
-  it('refuses, recovers and has lost nothing', async () => {
+  it('rejects redemptions, then recovers without losing an order', async () => {
     const { whole } = await underLoad(lab, { codes: 40_000, afterMs: 3_000, limitMs: 60_000 }, async () => {
       try {
         execFileSync('dd', ['if=/dev/zero', `of=${filler()}`, 'bs=1M'], { stdio: 'ignore' });
       } catch {
-        // It ends when the disk is full, which is what it is for.
+        // dd fails when the disk is full, as intended.
       }
       await sleep(FULL_MS);
       rmSync(filler());
-      const isBack = await comesTrue(async () => (await lab.db.plan.count()) >= 0, 10_000);
-      // A write-ahead log that found no room stops the server; somebody starts it again.
+      const isBack = await becomesTrue(async () => (await lab.db.plan.count()) >= 0, 10_000);
+      // PostgreSQL stops if its write-ahead log finds no space, and must be restarted.
       if (!isBack) await lab.cluster.postgres.restart();
     });
 

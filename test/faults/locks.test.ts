@@ -18,16 +18,16 @@ beforeAll(async () => {
 });
 afterAll(() => one?.close());
 
-/** How often PostgreSQL has had to break a deadlock in this database. */
+/** The number of deadlocks that PostgreSQL has detected in this database. */
 async function deadlocks(): Promise<number> {
   const [row] = await one.services.db.$queryRaw<[{ deadlocks: bigint }]>`
     SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`;
   return Number(row.deadlocks);
 }
 
-describe('the locks of a redemption', () => {
+describe('the row locks of a redemption', () => {
   it.each(['acceptOrders.beforeCommit', 'activateOrders.beforeCommit'])(
-    'held at %s let others refer to the same user and code',
+    'do not block foreign keys to the same user and code when held at %s',
     async (point) => {
       const [userId, { code }] = [await one.user(), await newCode(one.services, { code: { maxUses: 2 } })];
       const activated = await one.redeem(userId, (await newCode(one.services)).code);
@@ -43,7 +43,8 @@ describe('the locks of a redemption', () => {
       await eventually(() => release !== undefined);
       disarm();
 
-      // A login inserts a row that refers to the user; it would wait for three seconds and then fail.
+      // A login inserts a row that references the user. If blocked, it would fail after three
+      // seconds.
       const logIn = buildSession(one.services.db, { userId });
 
       await expect(logIn).resolves.toMatchObject({ userId });
@@ -53,10 +54,11 @@ describe('the locks of a redemption', () => {
     },
   );
 
-  it('are taken in one order: many who redeem and activate for each other in opposite orders never deadlock', async () => {
+  it('never deadlock when groups lock the same users in opposite input order', async () => {
     const before = await deadlocks();
     const users = await Promise.all(Array.from({ length: USERS }, () => one.user()));
-    // Somebody in between holds both up, so that each has locked some users when the other comes for them.
+    // A third transaction blocks both, so that each has locked some users when the other requests
+    // them.
     const blocker = [...users].sort()[USERS / 2] ?? '';
     const meet = async (work: () => Promise<unknown>) => {
       const met = await runBlocked(one.services.db, (tx) => lockUsers(tx, [blocker]), work, 2);
@@ -75,7 +77,7 @@ describe('the locks of a redemption', () => {
       const done = { id: { in: orders.map(({ id }) => id) }, status: 'FINISHED' as const };
       expect(await one.services.db.order.count({ where: done })).toBe(USERS * 2);
     }
-    // The statistics come a moment later.
+    // PostgreSQL flushes its statistics with a delay.
     await one.services.db.$queryRaw`SELECT pg_stat_force_next_flush()::text`;
 
     expect(await deadlocks()).toBe(before);

@@ -34,14 +34,14 @@ afterAll(async () => {
 
 type Status = 'PAID' | 'FINISHED';
 
-/** What should be, by the rules and nothing else. */
+/** The expected state, computed from the rules only. */
 interface Model {
   codes: { isEnabled: boolean; maxUses: number | null; daysLeft: number | null }[];
-  /** By `user:code`. */
+  /** Key: `user:code`. */
   orders: Map<string, { status: Status; id: string; key: string }>;
 }
 
-/** What is. */
+/** The rows in the database that correspond to the model. */
 interface Real {
   users: string[];
   codes: { id: string; code: string }[];
@@ -52,10 +52,10 @@ const pairOf = (user: number, code: number) => `${user}:${code}`;
 const usesOf = ({ orders }: Model, code: number) =>
   [...orders.keys()].filter((pair) => pair.endsWith(`:${code}`)).length;
 
-/** How redeeming must come out. */
+/** The expected outcome of redeeming a code now: a new order, the pending one, or an error code. */
 function expected(model: Model, user: number, place: number): 'NEW' | Status | string {
   const code = model.codes[place];
-  if (!code) throw new Error('no such code');
+  if (!code) throw new Error('unknown code');
   const order = model.orders.get(pairOf(user, place));
   if (order?.status === 'PAID') return 'PAID';
   if (order) return 'CODE_ALREADY_REDEEMED';
@@ -90,17 +90,17 @@ const redeems = (user: number, place: number): Command =>
     expect(code ?? 'PAID').toBe(wanted === 'NEW' ? 'PAID' : wanted);
   });
 
-const asksAgain = (user: number, place: number): Command => ({
+const retries = (user: number, place: number): Command => ({
   check: ({ orders }) => orders.has(pairOf(user, place)),
   run: async ({ orders }, real) => {
     const { id, key } = orders.get(pairOf(user, place)) ?? { id: '', key: '' };
     const order = await elsewhere(real.users[user] ?? '', real.codes[place]?.code ?? '', key);
     expect(order.id).toBe(id);
   },
-  toString: () => `user ${user} asks again for code ${place}`,
+  toString: () => `user ${user} retries code ${place} with the same key`,
 });
 
-/** What came of one of those who race. */
+/** One of several users who redeem a code concurrently, with the outcome. */
 interface Racer {
   user: number;
   wanted: string;
@@ -109,12 +109,12 @@ interface Racer {
   code?: string;
 }
 
-/** Who comes first is open; how many come through is not. */
-const mayBe = ({ wanted }: Racer) =>
+/** The winners are not determined, only their number. */
+const possibleCodes = ({ wanted }: Racer) =>
   wanted === 'NEW' ? [undefined, 'CODE_EXHAUSTED'] : [wanted === 'PAID' ? undefined : wanted];
 
 const allRaceFor = (place: number): Command =>
-  command(`all race for code ${place}, in two processes`, async (model, real) => {
+  command(`all users redeem code ${place} concurrently, in two processes`, async (model, real) => {
     const racers: Racer[] = await Promise.all(
       real.users.map(async (userId, user) => {
         const [by, key] = [user % 2 ? one.redeem : elsewhere, randomUUID()];
@@ -123,7 +123,7 @@ const allRaceFor = (place: number): Command =>
         return { user, wanted, key, ...outcome };
       }),
     );
-    for (const racer of racers) expect(mayBe(racer)).toContain(racer.code);
+    for (const racer of racers) expect(possibleCodes(racer)).toContain(racer.code);
     const newcomers = racers.filter(({ wanted }) => wanted === 'NEW');
     const winners = newcomers.filter(({ code }) => code === undefined);
     for (const { user, id, key } of winners)
@@ -131,8 +131,8 @@ const allRaceFor = (place: number): Command =>
     if (winners.length < newcomers.length) expect(usesOf(model, place)).toBe(model.codes[place]?.maxUses);
   });
 
-const failsToEnqueue = (user: number, place: number): Command =>
-  command(`the queue is away while user ${user} redeems code ${place}`, async (model, real) => {
+const redeemsWithoutQueue = (user: number, place: number): Command =>
+  command(`the queue is unavailable while user ${user} redeems code ${place}`, async (model, real) => {
     const wanted = expected(model, user, place);
     const disarm = armCrashPoint('dispatchOrders.beforeEnqueue', fails);
     const outcome = await outcomeOf(
@@ -142,14 +142,14 @@ const failsToEnqueue = (user: number, place: number): Command =>
   });
 
 const activates = (times: number): Command =>
-  command(`the worker activates everything, ${times} times at once`, async (model) => {
+  command(`the worker activates all orders, ${times} times concurrently`, async (model) => {
     const paid = [...model.orders.values()].filter(({ status }) => status === 'PAID');
     await Promise.all(Array.from({ length: times }, () => one.activate(...paid)));
     for (const order of paid) order.status = 'FINISHED';
   });
 
 const diesActivating = (point: string): Command =>
-  command(`the worker dies at ${point}`, async (model) => {
+  command(`the worker crashes at ${point}`, async (model) => {
     const paid = [...model.orders.values()].filter(({ status }) => status === 'PAID');
     const disarm = armCrashPoint(point, fails);
     await one
@@ -159,8 +159,8 @@ const diesActivating = (point: string): Command =>
     if (point.endsWith('afterCommit')) for (const order of paid) order.status = 'FINISHED';
   });
 
-const switches = (place: number, isEnabled: boolean): Command =>
-  command(`code ${place} is switched ${isEnabled ? 'on' : 'off'}`, async (model, real) => {
+const setsEnabled = (place: number, isEnabled: boolean): Command =>
+  command(`code ${place} is ${isEnabled ? 'enabled' : 'disabled'}`, async (model, real) => {
     await one.services.db.redemptionCode.update({
       where: { id: real.codes[place]?.id ?? '' },
       data: { enabled: isEnabled },
@@ -169,7 +169,7 @@ const switches = (place: number, isEnabled: boolean): Command =>
     if (code) code.isEnabled = isEnabled;
   });
 
-const caps = (place: number, maxUses: number | null): Command => ({
+const setsMaxUses = (place: number, maxUses: number | null): Command => ({
   check: (model) => maxUses === null || maxUses >= usesOf(model, place),
   run: async (model, real) => {
     await one.services.db.redemptionCode.update({
@@ -179,12 +179,12 @@ const caps = (place: number, maxUses: number | null): Command => ({
     const code = model.codes[place];
     if (code) code.maxUses = maxUses;
   },
-  toString: () => `code ${place} is for ${maxUses ?? 'any number'}`,
+  toString: () => `code ${place} gets ${maxUses ?? 'unlimited'} uses`,
 });
 
-const flushes = (): Command => command('Redis forgets everything', () => redis.flush());
+const flushes = (): Command => command('Redis is flushed', () => redis.flush());
 
-/** Moves all times back, as if the clock had gone on. */
+/** Moves all stored times into the past, which simulates the passage of time. */
 const passes = (days: number): Command =>
   command(`${days} days pass`, async (model) => {
     const { db } = one.services;
@@ -201,17 +201,19 @@ const passes = (days: number): Command =>
 const user = fc.nat(USERS - 1);
 const place = fc.nat(CODES - 1);
 const COMMANDS = [
-  fc.tuple(user, place).map(([who, what]) => redeems(who, what)),
-  fc.tuple(user, place).map(([who, what]) => redeems(who, what)),
-  fc.tuple(user, place).map(([who, what]) => asksAgain(who, what)),
-  fc.tuple(user, place).map(([who, what]) => failsToEnqueue(who, what)),
-  place.map((what) => allRaceFor(what)),
+  fc.tuple(user, place).map(([who, code]) => redeems(who, code)),
+  fc.tuple(user, place).map(([who, code]) => redeems(who, code)),
+  fc.tuple(user, place).map(([who, code]) => retries(who, code)),
+  fc.tuple(user, place).map(([who, code]) => redeemsWithoutQueue(who, code)),
+  place.map((code) => allRaceFor(code)),
   fc.integer({ min: 1, max: 3 }).map((times) => activates(times)),
   fc
     .constantFrom('activateOrders.afterLocks', 'activateOrders.beforeCommit', 'activateOrders.afterCommit')
     .map((point) => diesActivating(point)),
-  fc.tuple(place, fc.boolean()).map(([what, isEnabled]) => switches(what, isEnabled)),
-  fc.tuple(place, fc.option(fc.integer({ min: 1, max: USERS }))).map(([what, uses]) => caps(what, uses)),
+  fc.tuple(place, fc.boolean()).map(([code, isEnabled]) => setsEnabled(code, isEnabled)),
+  fc
+    .tuple(place, fc.option(fc.integer({ min: 1, max: USERS })))
+    .map(([code, uses]) => setsMaxUses(code, uses)),
   fc.constant(flushes()),
   fc.integer({ min: 1, max: 20 }).map((days) => passes(days)),
 ];
@@ -223,7 +225,7 @@ async function begin(): Promise<{ model: Model; real: Real }> {
   const real: Real = { users: [], codes: [], planId };
   for (let n = 0; n < USERS; n++) real.users.push(await one.user());
   for (let n = 0; n < CODES; n++) {
-    // One for a single user, one for two, one that ends.
+    // One use, two uses, and unlimited uses with an expiry.
     const maxUses = n === 2 ? null : n + 1;
     const daysLeft = n === 2 ? 15 : null;
     const { id: batchId } = await buildBatch(db, { planId, unitTime: 'DAY' });
@@ -234,7 +236,7 @@ async function begin(): Promise<{ model: Model; real: Real }> {
   return { model, real };
 }
 
-/** Everything comes to its end, and is what the model says. */
+/** Activates all pending orders, then compares the redemptions with the model. */
 async function expectSame({ orders }: Model, { users, codes }: Real): Promise<void> {
   const { db } = one.services;
   const paid = await db.order.findMany({ where: { status: 'PAID', userId: { in: users } } });
@@ -250,9 +252,9 @@ async function expectSame({ orders }: Model, { users, codes }: Real): Promise<vo
   expect(found.sort()).toEqual([...orders.keys()].sort());
 }
 
-describe('any order of redeeming, editing, failing and forgetting', () => {
+describe('random sequences of redemptions, edits, failures and flushes', () => {
   it(
-    `comes out as the rules say (seed ${seed})`,
+    `lead to the state that the rules predict (seed ${seed})`,
     async () => {
       const runs = fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: LONGEST }), async (commands) => {
         const { model, real } = await begin();

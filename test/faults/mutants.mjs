@@ -4,9 +4,10 @@
  */
 
 /**
- * Faults that somebody might put in, and the tests that find them. `npm run test:mutants` plays each in a copy of the project.
+ * Plausible bugs, and the tests that catch them. `npm run test:mutants` applies each to a copy of
+ * the project.
  *
- * An edit replaces what stands in the file exactly once; test/contracts/mutants.test.ts holds the list to the code.
+ * The text of `find` occurs exactly once in its file; test/contracts/mutants.test.ts checks it.
  *
  * @type {readonly Mutant[]}
  */
@@ -23,7 +24,7 @@ export const MUTANTS = [
     tests: ['test/contracts/database.test.ts'],
   },
   {
-    name: 'uses counted by reading, then writing',
+    name: 'uses are counted by read and write instead of an increment',
     edits: [
       {
         file: 'src/modules/redemption/code/code-uses.ts',
@@ -34,7 +35,7 @@ export const MUTANTS = [
     tests: ['test/modules/redemption/code/code-uses.test.ts', 'test/faults/model.test.ts'],
   },
   {
-    name: 'a lock given back without looking whose it is',
+    name: 'a Redis lock is released without checking its owner',
     edits: [
       {
         file: 'src/platform/redis/lock.ts',
@@ -45,7 +46,7 @@ export const MUTANTS = [
     tests: ['test/platform/redis/lock.test.ts'],
   },
   {
-    name: 'what decides is read before the locks',
+    name: 'eligibility is read before the locks are taken',
     edits: [
       {
         file: 'src/modules/redemption/accept/accept-orders.ts',
@@ -72,7 +73,7 @@ export const MUTANTS = [
     tests: ['test/modules/redemption/accept/races.test.ts'],
   },
   {
-    name: 'watchers woken before the commit',
+    name: 'wake-ups are published before the commit',
     edits: [
       {
         file: 'src/modules/redemption/activate/activate-orders.ts',
@@ -91,7 +92,7 @@ export const MUTANTS = [
     tests: ['test/faults/announcing.test.ts'],
   },
   {
-    name: 'caches cleared before the commit',
+    name: 'caches are evicted before the commit',
     edits: [
       {
         file: 'src/modules/redemption/activate/activate-orders.ts',
@@ -110,7 +111,7 @@ export const MUTANTS = [
     tests: ['test/faults/announcing.test.ts'],
   },
   {
-    name: 'no reconciler',
+    name: 'the reconciler never runs',
     edits: [
       {
         file: 'src/modules/redemption/activate/reconcile-orders.ts',
@@ -121,7 +122,7 @@ export const MUTANTS = [
     tests: ['test/faults/clean-up.test.ts'],
   },
   {
-    name: 'nothing is tried again',
+    name: 'outages and conflicts are not retried',
     edits: [
       {
         file: 'src/platform/concurrency/retry.ts',
@@ -132,7 +133,7 @@ export const MUTANTS = [
     tests: ['test/platform/database/database.test.ts'],
   },
   {
-    name: 'users locked with FOR UPDATE',
+    name: 'users are locked with FOR UPDATE',
     edits: [
       {
         file: 'src/modules/kernel/locks.ts',
@@ -143,7 +144,7 @@ export const MUTANTS = [
     tests: ['test/faults/locks.test.ts'],
   },
   {
-    name: 'users locked in any order',
+    name: 'users are locked in random order',
     edits: [
       {
         file: 'src/modules/kernel/locks.ts',
@@ -154,7 +155,7 @@ export const MUTANTS = [
     tests: ['test/faults/locks.test.ts'],
   },
   {
-    name: 'any order for whoever knows its id',
+    name: 'getOrder returns orders of other users',
     edits: [
       {
         file: 'src/modules/redemption/order/get-order.ts',
@@ -165,7 +166,7 @@ export const MUTANTS = [
     tests: ['test/contracts/authorization.test.ts'],
   },
   {
-    name: 'a field without a policy',
+    name: 'a root field has no policy',
     edits: [
       {
         file: 'src/modules/redemption/order/order.admin-resolver.ts',
@@ -176,7 +177,7 @@ export const MUTANTS = [
     tests: ['test/contracts/authorization.test.ts'],
   },
   {
-    name: 'limits on HTTP only',
+    name: 'limits apply to HTTP only',
     edits: [
       {
         file: 'src/platform/graphql/operation.ts',
@@ -192,7 +193,7 @@ export const MUTANTS = [
     tests: ['test/platform/graphql/websocket.test.ts'],
   },
   {
-    name: 'an order is activated whatever its status',
+    name: 'orders are activated regardless of their status',
     edits: [
       {
         file: 'src/modules/redemption/activate/activate-orders.ts',
@@ -203,7 +204,7 @@ export const MUTANTS = [
     tests: ['test/faults/crash-points.test.ts'],
   },
   {
-    name: 'an order that is cleaned up keeps its use',
+    name: 'closing an order does not release its use',
     edits: [
       {
         file: 'src/modules/redemption/accept/dispatch-orders.ts',
@@ -214,7 +215,7 @@ export const MUTANTS = [
     tests: ['test/faults/model.test.ts'],
   },
   {
-    name: 'an order is closed that somebody was answered with',
+    name: 'an order that was returned to another caller is closed',
     edits: [
       {
         file: 'src/modules/redemption/accept/dispatch-orders.ts',

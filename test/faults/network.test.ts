@@ -10,17 +10,17 @@ const LIMIT_MS = scale(90_000, 300_000);
 const FAULT_MS = scale(3_000, 20_000);
 
 const FAULTS: [string, (proxy: TcpProxy) => void][] = [
-  ['that swallows everything', (proxy) => proxy.blackHole()],
-  ['that ends one direction of every connection', (proxy) => proxy.halfClose()],
-  ['that lets questions through and no answers', (proxy) => proxy.muteServer()],
-  ['that resets every connection', (proxy) => proxy.reset()],
-  ['that is slow', (proxy) => proxy.delay(100)],
+  ['drops everything', (proxy) => proxy.blackHole()],
+  ['half-closes every connection', (proxy) => proxy.halfClose()],
+  ['passes requests and drops responses', (proxy) => proxy.muteServer()],
+  ['resets every connection', (proxy) => proxy.reset()],
+  ['is slow', (proxy) => proxy.delay(100)],
 ];
 
 let lab: Lab;
 let toPostgres: TcpProxy;
 let toRedis: TcpProxy;
-/** One API process and one worker go through the proxies, one of each does not. */
+/** One API process and one worker connect through the proxies, one of each directly. */
 beforeAll(async () => {
   lab = await startLab({ api: 1, workers: 1 });
   const { postgres, redis } = lab.cluster;
@@ -36,9 +36,9 @@ afterAll(async () => {
   await Promise.all([toPostgres?.close(), toRedis?.close()]);
 }, 60_000);
 
-describe('a network', () => {
+describe('a broken network', () => {
   it.each<[string, (proxy: TcpProxy) => void]>(scale(FAULTS.slice(0, 2), FAULTS))(
-    '%s, to PostgreSQL and then to Redis, is overcome without a restart',
+    'that %s, to PostgreSQL and then to Redis, needs no restart',
     async (title, spoil) => {
       const { whole } = await underLoad(lab, { codes: scale(6_000, 40_000), afterMs: 2_000 }, async () => {
         for (const proxy of [toPostgres, toRedis]) {
@@ -49,7 +49,7 @@ describe('a network', () => {
         }
       });
 
-      figures(`B11 a network ${title} for ${FAULT_MS / 1_000} s`, whole);
+      figures(`B11 a network that ${title} for ${FAULT_MS / 1_000} s`, whole);
     },
     LIMIT_MS,
   );

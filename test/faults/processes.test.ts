@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, it } from 'vitest';
 import { figures } from '../support/lab/figures.ts';
 import { type Lab, startLab } from '../support/lab/lab.ts';
 import { chance, scale } from '../support/lab/profile.ts';
-import { again, underLoad } from '../support/lab/under-load.ts';
+import { repeatedly, underLoad } from '../support/lab/under-load.ts';
 
 const LIMIT_MS = scale(90_000, 600_000);
 
@@ -13,18 +13,18 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => lab?.close(), 60_000);
 
-/** Kills the one that has worked longest, and starts another in its place. */
+/** Kills or stops the oldest process of the role, and starts another in its place. */
 async function replace(role: 'api' | 'worker', end: 'kill' | 'stop', env?: Record<string, string>) {
   const all = role === 'api' ? lab.cluster.apis : lab.cluster.workers;
   const oldest = all[0];
-  if (!oldest) throw new Error(`there is no ${role}`);
+  if (!oldest) throw new Error(`no ${role} is running`);
   if (end === 'kill') {
     await oldest.kill9();
     all.shift();
     await lab.cluster.start(role, env);
     return 0;
   }
-  // As a rolling restart: the new one first.
+  // Like a rolling restart: the new process first.
   await lab.cluster.start(role, env);
   all.shift();
   const askedAt = performance.now();
@@ -32,7 +32,7 @@ async function replace(role: 'api' | 'worker', end: 'kill' | 'stop', env?: Recor
   return performance.now() - askedAt;
 }
 
-/** Every order once more into the queue, while it is on its way. */
+/** Enqueues every pending order again. */
 function deliverAgain(times: number) {
   let isOver = false;
   const courier = (async () => {
@@ -52,13 +52,13 @@ function deliverAgain(times: number) {
   };
 }
 
-describe('an API process that is killed while it accepts', () => {
+describe('an API process killed while accepting orders', () => {
   it(
-    'again and again: what it had promised is activated, what it had not is asked again',
+    'loses no accepted order, and clients retry the others (B9)',
     async () => {
       const times = scale(2, 20);
       const { whole } = await underLoad(lab, { codes: scale(4_000, 40_000), limitMs: 15_000 }, () =>
-        again(times, { pauseMs: 400, random: chance('B9') }, () => replace('api', 'kill')),
+        repeatedly(times, { pauseMs: 400, random: chance('B9') }, () => replace('api', 'kill')),
       );
 
       figures(`B9 kill -9 of an API process ${times} times`, whole);
@@ -67,9 +67,9 @@ describe('an API process that is killed while it accepts', () => {
   );
 });
 
-describe('processes that stand still for longer than any lock lasts', () => {
+describe('processes frozen for longer than any lock lasts', () => {
   it(
-    'do nothing wrong when they go on',
+    'activate nothing twice when they resume (B10)',
     async () => {
       const ms = scale(3_000, 15_000);
       const [api, worker] = [lab.cluster.apis[0], lab.cluster.workers[0]];
@@ -87,9 +87,9 @@ describe('processes that stand still for longer than any lock lasts', () => {
   );
 });
 
-describe('every job delivered three times, to workers side by side', () => {
+describe('jobs delivered three times to three workers', () => {
   it(
-    'is done once',
+    'activate each order once (B14)',
     async () => {
       await lab.cluster.start('worker');
       const { whole } = await underLoad(lab, { codes: scale(1_000, 10_000) }, async (load) => {
@@ -105,9 +105,9 @@ describe('every job delivered three times, to workers side by side', () => {
   );
 });
 
-describe('clocks of processes that are minutes off', () => {
+describe('process clocks that are minutes off', () => {
   it(
-    'change no time that is granted',
+    'do not affect granted times (B15)',
     async () => {
       const off = (minutes: number) => ({
         NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(
@@ -120,7 +120,7 @@ describe('clocks of processes that are minutes off', () => {
       const { whole } = await underLoad(lab, { codes: scale(500, 5_000) }, (load) =>
         Promise.race([load.finished, sleep(scale(2_000, 20_000))]),
       );
-      // The orders of this load were finished within it, by PostgreSQL's clock.
+      // By PostgreSQL's clock, the orders of this load were finished while it ran.
       const [row] = await lab.db.$queryRaw<[{ off: number }]>`
         SELECT count(*)::int AS off FROM orders
         WHERE abs(extract(epoch FROM finished_at - created_at)) > 60`;
@@ -130,7 +130,7 @@ describe('clocks of processes that are minutes off', () => {
       await replace('worker', 'stop');
 
       figures('B15 clocks of an API process +5 min, of a worker -5 min', [
-        { name: 'orders whose times are off', value: row.off, exactly: 0 },
+        { name: 'orders with wrong times', value: row.off, exactly: 0 },
         ...whole,
       ]);
     },
@@ -138,9 +138,9 @@ describe('clocks of processes that are minutes off', () => {
   );
 });
 
-describe('activations that fail for a reason that is no outage', () => {
+describe('activations that fail without an outage', () => {
   it(
-    'are finished by another process, and their attempts counted',
+    'are counted as attempts and finished by another worker (B18)',
     async () => {
       const broken = await lab.cluster.start('worker', {
         CRASH_POINTS: 'activateOrders.beforeCommit=throw:3',
@@ -157,31 +157,31 @@ describe('activations that fail for a reason that is no outage', () => {
   );
 });
 
-// The last two: what they leave in the queue would be counted by the others.
+// These two run last: the jobs they leave in the queue would be counted by the other tests.
 describe('a rolling restart under load', () => {
   it(
-    'makes no request fail that could not be tried again, and ends each process in time',
+    'causes only retryable failures, and stops each process in time (B17)',
     async () => {
       const times = scale(1, 20);
-      const endings: number[] = [];
-      // Bull may be handed a job at the moment in which it hangs up; others find it when it has stalled.
+      const shutdowns: number[] = [];
+      // Bull may receive a job while disconnecting; other workers recover it as stalled.
       const settings = { codes: scale(4_000, 60_000), jobsLimitMs: scale(null, 75_000) };
-      const { wishes, whole } = await underLoad(lab, settings, () =>
-        again(times, { pauseMs: 200, random: chance('B17') }, async () => {
-          endings.push(await replace('api', 'stop'), await replace('worker', 'stop'));
+      const { calls, whole } = await underLoad(lab, settings, () =>
+        repeatedly(times, { pauseMs: 200, random: chance('B17') }, async () => {
+          shutdowns.push(await replace('api', 'stop'), await replace('worker', 'stop'));
         }),
       );
       figures(`B17 rolling restart of APIs and workers ${times} times`, [
         {
-          name: 'answers that could not be tried again',
-          value: wishes
-            .flatMap(({ answers }) => answers)
+          name: 'responses that cannot be retried',
+          value: calls
+            .flatMap(({ responses }) => responses)
             .filter(({ outcome }) => outcome !== 'ACCEPTED' && !RETRIABLE.has(outcome)).length,
           exactly: 0,
         },
         {
-          name: 'slowest ending',
-          value: Math.round(Math.max(...endings)),
+          name: 'slowest shutdown',
+          value: Math.round(Math.max(...shutdowns)),
           unit: 'ms',
           atMost: 15_000,
         },
@@ -192,11 +192,11 @@ describe('a rolling restart under load', () => {
   );
 });
 
-const RETRIABLE = new Set(['NO_ANSWER', 'SERVICE_UNAVAILABLE', 'REDEMPTION_IN_PROGRESS']);
+const RETRIABLE = new Set(['NO_RESPONSE', 'SERVICE_UNAVAILABLE', 'REDEMPTION_IN_PROGRESS']);
 
-describe('a worker that is killed while it activates', () => {
+describe('a worker killed while activating', () => {
   it(
-    'again and again, and every job delivered twice: loses and doubles nothing',
+    'loses and duplicates nothing, with every job delivered twice (B1)',
     async () => {
       const times = scale(2, 50);
       const { whole } = await underLoad(
@@ -204,7 +204,7 @@ describe('a worker that is killed while it activates', () => {
         { codes: scale(4_000, 60_000), limitMs: 30_000, jobsLimitMs: scale(null, 75_000) },
         async () => {
           const stop = deliverAgain(1);
-          await again(times, { pauseMs: 400, random: chance('B1') }, () => replace('worker', 'kill'));
+          await repeatedly(times, { pauseMs: 400, random: chance('B1') }, () => replace('worker', 'kill'));
           await stop();
         },
       );

@@ -11,7 +11,7 @@ import { newSecret } from '../support/api.ts';
 import type { Client } from '../support/client.ts';
 import { unique } from '../support/factories.ts';
 import { checkInvariants } from '../support/invariants.ts';
-import { lastingKeys } from '../support/lab/lab.ts';
+import { keysWithoutExpiry } from '../support/lab/lab.ts';
 import { ACTIVATING } from '../support/lab/points.ts';
 import { type Cluster, startCluster } from '../support/processes.ts';
 import { eventually } from '../support/redeeming.ts';
@@ -29,7 +29,7 @@ afterAll(async () => {
   expect(await cluster.stop()).toEqual([]);
 }, 30_000);
 
-/** Codes for one day and one use each. */
+/** Unredeemed codes for one day, with one use each. */
 async function makeCodes(): Promise<string[]> {
   const admin = await cluster.admin(0);
   const { createPlan } = await admin.get(CreatePlanDocument, { input: { name: 'Day', description: '' } });
@@ -40,7 +40,7 @@ async function makeCodes(): Promise<string[]> {
   return redemptionCodes?.nodes.map(({ code }) => code) ?? [];
 }
 
-/** A new account, at the healthy API process. */
+/** Creates an account at the healthy API process. */
 async function newUser(): Promise<Client & { userId: string }> {
   const client = cluster.client(0);
   const { deviceLogin } = await client.get(DeviceLoginDocument, {
@@ -54,14 +54,14 @@ const nextInput = () => ({ code: codes.pop() ?? '', idempotencyKey: unique('key'
 const statusesOf = async (userId: string) =>
   (await db.order.findMany({ where: { userId }, orderBy: { id: 'asc' } })).map(({ status }) => status);
 
-/** Everything accepted has come to its end, once. */
+/** Waits until no order is PAID, then checks the invariants. */
 async function settled(): Promise<void> {
   await eventually(async () => (await db.order.count({ where: { status: 'PAID' } })) === 0, 20_000);
   expect(await checkInvariants(db)).toEqual([]);
   expect(await db.order.count({ where: { status: 'FAILED' } })).toBe(0);
 }
 
-describe('an API process that dies', () => {
+describe('an API process killed at a crash point', () => {
   const FAILING = 'dispatchOrders.beforeEnqueue=throw';
   const deaths: [crashPoints: string, left: string[]][] = [
     ['acceptOrders.beforeCommit=kill', []],
@@ -78,17 +78,17 @@ describe('an API process that dies', () => {
     const doomed = await cluster.start('api', { CRASH_POINTS: crashPoints });
     const user = await newUser();
     const input = nextInput();
-    const answer = cluster
+    const response = cluster
       .client(cluster.apis.indexOf(doomed), user.token)
       .ask(RedeemCodeDocument, { input });
-    await expect(answer, crashPoints).rejects.toThrow('fetch failed');
+    await expect(response, crashPoints).rejects.toThrow('fetch failed');
     expect((await doomed.exited).signal).toBe('SIGKILL');
     return { user, input };
   }
 
-  it('has promised all or nothing wherever it dies, and asking again with the same key succeeds', async () => {
+  it('leaves a complete order or none, and a retry with the same key succeeds', async () => {
     const victims = [];
-    // A few at a time: each of them starts a whole process.
+    // A few at a time: each starts a whole process.
     for (let place = 0; place < deaths.length; place += 4) {
       const some = deaths.slice(place, place + 4);
       victims.push(
@@ -101,7 +101,7 @@ describe('an API process that dies', () => {
     for (const { points, left, user } of victims) expect(await statusesOf(user.userId), points).toEqual(left);
     await Promise.all(
       victims.map(async ({ points, left, user, input }) => {
-        // The lock of the dead is in the way for ten seconds at most.
+        // The lock of the killed process expires after ten seconds at most.
         await eventually(async () => {
           const { errors } = await user.ask(RedeemCodeDocument, { input });
           if (errors) expect(errors[0]?.extensions.code).toBe('REDEMPTION_IN_PROGRESS');
@@ -113,13 +113,13 @@ describe('an API process that dies', () => {
         ]);
       }),
     );
-    expect(await lastingKeys(cluster.redis.url)).toEqual([]);
+    expect(await keysWithoutExpiry(cluster.redis.url)).toEqual([]);
   }, 60_000);
 });
 
-describe('a worker that dies', () => {
+describe('a worker killed at a crash point', () => {
   it.each(ACTIVATING)(
-    'at %s leaves each order whole',
+    'leaves each order PAID or FINISHED, at %s',
     async (point) => {
       const user = await newUser();
       await user.get(RedeemCodeDocument, { input: nextInput() });
@@ -133,7 +133,7 @@ describe('a worker that dies', () => {
     30_000,
   );
 
-  it('and whatever else has died: another activates all that was accepted, each once', async () => {
+  it('leaves orders that another worker activates exactly once', async () => {
     const accepted = await db.order.findMany({ where: { status: { in: ['PAID', 'FINISHED'] } } });
     expect(accepted.length).toBeGreaterThanOrEqual(13);
 
@@ -142,12 +142,12 @@ describe('a worker that dies', () => {
     await settled();
     expect(await db.redemption.count()).toBe(accepted.length);
     expect(await db.userSubscription.count()).toBe(accepted.length);
-    expect(await lastingKeys(cluster.redis.url)).toEqual([]);
+    expect(await keysWithoutExpiry(cluster.redis.url)).toEqual([]);
   }, 40_000);
 });
 
 describe('Redis', () => {
-  it('emptied between queue and worker loses no order', async () => {
+  it('flushed between enqueueing and activation loses no order', async () => {
     const worker = cluster.workers.at(-1);
     worker?.freeze();
     const users = await Promise.all(Array.from({ length: 10 }, newUser));
@@ -160,7 +160,7 @@ describe('Redis', () => {
     for (const { userId } of users) expect(await statusesOf(userId)).toEqual(['FINISHED']);
   }, 30_000);
 
-  it('killed and started again loses no order either', async () => {
+  it('killed and restarted loses no order', async () => {
     const worker = cluster.workers.at(-1);
     worker?.freeze();
     const users = await Promise.all(Array.from({ length: 10 }, newUser));
@@ -179,7 +179,7 @@ describe('Redis', () => {
 });
 
 describe('PostgreSQL', () => {
-  it('killed while orders are on their way loses none and fails none', async () => {
+  it('killed while orders are pending loses none and fails none', async () => {
     const users = await Promise.all(Array.from({ length: 10 }, newUser));
     const inputs = users.map(nextInput);
     const asked = users.map((user, place) =>

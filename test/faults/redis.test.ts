@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { figures } from '../support/lab/figures.ts';
 import { type Lab, startLab } from '../support/lab/lab.ts';
-import { longestAnswer } from '../support/lab/load.ts';
+import { longestResponse } from '../support/lab/load.ts';
 import { chance, isLong, scale } from '../support/lab/profile.ts';
-import { again, underLoad } from '../support/lab/under-load.ts';
+import { repeatedly, underLoad } from '../support/lab/under-load.ts';
 
 const LIMIT_MS = scale(90_000, 600_000);
 
@@ -14,13 +14,13 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => lab?.close(), 60_000);
 
-describe('Redis that forgets everything', () => {
+describe('Redis flushed under load', () => {
   it(
-    'again and again, between queue and worker: every accepted order is activated',
+    'loses no accepted order (B2)',
     async () => {
       const times = scale(5, 20);
       const { whole } = await underLoad(lab, { codes: scale(4_000, 40_000), limitMs: 30_000 }, () =>
-        again(times, { pauseMs: 500, random: chance('B2') }, () => lab.cluster.redis.flush()),
+        repeatedly(times, { pauseMs: 500, random: chance('B2') }, () => lab.cluster.redis.flush()),
       );
 
       figures(`B2 FLUSHALL ${times} times`, whole);
@@ -29,15 +29,16 @@ describe('Redis that forgets everything', () => {
   );
 });
 
-describe('Redis that is killed and comes back', () => {
+describe('Redis killed and restarted under load', () => {
   it.each(isLong ? ['yes', 'no'] : ['yes'])(
-    'loses no order, appendonly %s',
+    'loses no order with appendonly %s (B3)',
     async (appendonly) => {
       const times = scale(2, 5);
-      // It comes back as it was a while ago: jobs that were under way then are found when their lock has ended.
+      // Redis restarts with an older state; jobs in flight at that time are recovered when their
+      // lock expires.
       const settings = { codes: scale(4_000, 30_000), afterMs: 2_000, jobsLimitMs: 90_000 };
-      const { wishes, whole } = await underLoad(lab, settings, () =>
-        again(times, { pauseMs: 1_000, random: chance(`B3 ${appendonly}`) }, async () => {
+      const { calls, whole } = await underLoad(lab, settings, () =>
+        repeatedly(times, { pauseMs: 1_000, random: chance(`B3 ${appendonly}`) }, async () => {
           await lab.cluster.redis.configure('appendonly', appendonly);
           await lab.cluster.redis.kill9();
           await sleep(500);
@@ -46,20 +47,20 @@ describe('Redis that is killed and comes back', () => {
       );
 
       figures(`B3 Redis killed and restarted ${times} times, appendonly ${appendonly}`, [
-        { name: 'longest answer', value: Math.round(longestAnswer(wishes)), unit: 'ms', atMost: 2_500 },
-        ...whole.filter(({ name }) => name !== 'longest answer'),
+        { name: 'longest response', value: Math.round(longestResponse(calls)), unit: 'ms', atMost: 2_500 },
+        ...whole.filter(({ name }) => name !== 'longest response'),
       ]);
     },
     LIMIT_MS,
   );
 });
 
-describe('Redis that stands still', () => {
+describe('Redis frozen under load', () => {
   it(
-    'for longer than the lock lasts: nobody waits for long, and nothing is doubled',
+    'delays responses by three seconds at most and duplicates nothing, even beyond the lock expiry (B4)',
     async () => {
       const ms = scale(4_000, 15_000);
-      const { wishes, whole } = await underLoad(
+      const { calls, whole } = await underLoad(
         lab,
         { codes: scale(4_000, 30_000), afterMs: 2_000 },
         async () => {
@@ -70,17 +71,17 @@ describe('Redis that stands still', () => {
       );
 
       figures(`B4 Redis frozen for ${ms / 1_000} s`, [
-        { name: 'longest answer', value: Math.round(longestAnswer(wishes)), unit: 'ms', atMost: 3_000 },
-        ...whole.filter(({ name }) => name !== 'longest answer'),
+        { name: 'longest response', value: Math.round(longestResponse(calls)), unit: 'ms', atMost: 3_000 },
+        ...whole.filter(({ name }) => name !== 'longest response'),
       ]);
     },
     LIMIT_MS,
   );
 });
 
-describe('Redis that is full', () => {
+describe('Redis out of memory', () => {
   it(
-    'accepts nothing that would not be activated',
+    'accepts no order that would not be activated (B5)',
     async () => {
       const { whole } = await underLoad(lab, { codes: scale(4_000, 20_000), afterMs: 1_500 }, async () => {
         await lab.cluster.redis.configure('maxmemory', '1');

@@ -10,19 +10,19 @@ const RUNS = 30;
 
 let lab: Lab;
 
-/** What can be done to the service; each leaves it running. */
+/** Faults to inject; the service keeps running after each. */
 const FAULTS: Record<string, () => Promise<unknown>> = {
-  'kills an API process': () => replace(lab.cluster.apis, 'api'),
-  'kills a worker': () => replace(lab.cluster.workers, 'worker'),
-  'empties Redis': () => lab.cluster.redis.flush(),
-  'restarts Redis': () => lab.cluster.redis.restart(),
-  'restarts PostgreSQL': () => lab.cluster.postgres.restart(),
-  'freezes Redis': () => frozen(lab.cluster.redis, 2_000),
-  'freezes PostgreSQL': () => frozen(lab.cluster.postgres, 2_000),
-  'freezes a worker': () => frozen(lab.cluster.workers[0], 3_000),
-  'delivers every job again': async () =>
+  'kill an API process': () => replace(lab.cluster.apis, 'api'),
+  'kill a worker': () => replace(lab.cluster.workers, 'worker'),
+  'flush Redis': () => lab.cluster.redis.flush(),
+  'restart Redis': () => lab.cluster.redis.restart(),
+  'restart PostgreSQL': () => lab.cluster.postgres.restart(),
+  'freeze Redis': () => frozen(lab.cluster.redis, 2_000),
+  'freeze PostgreSQL': () => frozen(lab.cluster.postgres, 2_000),
+  'freeze a worker': () => frozen(lab.cluster.workers[0], 3_000),
+  'deliver every job again': async () =>
     lab.enqueueAgain((await lab.db.order.findMany({ where: { status: 'PAID' } })).map(({ id }) => id)),
-  'waits a moment': () => sleep(300),
+  'wait 300 ms': () => sleep(300),
 };
 
 async function replace(all: Lab['cluster']['apis'], role: 'api' | 'worker'): Promise<void> {
@@ -37,13 +37,13 @@ async function frozen(one: { freeze(): void; resume(): void } | undefined, ms: n
   one?.resume();
 }
 
-describe.runIf(isLong)('any order of faults under load', () => {
+describe.runIf(isLong)('random sequences of faults under load', () => {
   beforeAll(async () => {
     lab = await startLab({ api: 2, workers: 2 });
   }, 60_000);
   afterAll(() => lab?.close(), 60_000);
 
-  it(`leaves everything whole (seed ${seed})`, async () => {
+  it(`lose and duplicate nothing (seed ${seed})`, async () => {
     const faults = fc.array(fc.constantFrom(...Object.keys(FAULTS)), { minLength: 1, maxLength: 6 });
     const runs = fc.asyncProperty(faults, async (names) => {
       const { whole } = await underLoad(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { figures } from '../support/lab/figures.ts';
-import { comesTrue, type Lab, startLab } from '../support/lab/lab.ts';
+import { becomesTrue, type Lab, startLab } from '../support/lab/lab.ts';
 import { scale } from '../support/lab/profile.ts';
 
 const LIMIT_MS = scale(60_000, 300_000);
@@ -11,8 +11,11 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => lab?.close(), 60_000);
 
-/** That many users whose subscriptions end at one moment, as soon as all of them are there. */
-async function endingSoon(count: number): Promise<string> {
+/**
+ * Inserts `count` users whose subscriptions all expire at the same time, shortly after the last
+ * insert.
+ */
+async function expiringSoon(count: number): Promise<string> {
   const planId = await lab.plan();
   const expiresAt = new Date(Date.now() + 2_000 + count / 5);
   for (let made = 0; made < count; made += 10_000)
@@ -23,27 +26,27 @@ async function endingSoon(count: number): Promise<string> {
   return planId;
 }
 
-describe('a sweep whose worker is killed in the middle, again and again', () => {
+describe('a sweep whose worker is killed repeatedly', () => {
   const [count, kills] = [scale(20_000, 100_000), scale(2, 10)];
   it(
-    'is gone on with by the next one, and ends each subscription once',
+    'is resumed by the next worker, and expires each subscription once',
     async () => {
-      const planId = await endingSoon(count);
+      const planId = await expiringSoon(count);
       const expired = (version?: number) =>
         lab.db.userSubscription.count({ where: { planId, status: 'EXPIRED', ...(version && { version }) } });
 
       const left: number[] = [];
       for (let kill = 1; kill <= kills; kill++) {
         const share = (count * kill) / (kills + 1);
-        await comesTrue(async () => (await expired()) >= share, 30_000);
+        await becomesTrue(async () => (await expired()) >= share, 30_000);
         await lab.cluster.workers.pop()?.kill9();
         left.push(count - (await expired()));
         await lab.cluster.start('worker');
       }
-      await comesTrue(async () => (await expired()) === count, 60_000);
+      await becomesTrue(async () => (await expired()) === count, 60_000);
 
       figures(`a sweep of ${count}, its worker killed ${kills} times`, [
-        { name: 'left when the last worker was killed', value: left.at(-1) ?? 0, atLeast: 1 },
+        { name: 'left after the last kill', value: left.at(-1) ?? 0, atLeast: 1 },
         { name: 'expired', value: await expired(), exactly: count },
         { name: 'expired once', value: await expired(2), exactly: count },
       ]);

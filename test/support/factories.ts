@@ -2,22 +2,44 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Prisma } from '../../src/generated/prisma/client.ts';
 import type { Transaction } from '../../src/platform/database/database.ts';
 
-// Each function makes one valid row, and beneath it whatever the row cannot be without. Overrides win over everything.
+// Each factory inserts one valid row and the rows it depends on. Traits set the columns of a named
+// state; overrides win over traits and defaults.
 
 const DAY_MS = 86_400_000;
 
-/** That many days from now; the past for a negative number. */
+/** The time `days` days from now; in the past if negative. */
 export const inDays = (days: number) => new Date(Date.now() + days * DAY_MS);
-/** 32 random bytes: a hash, a seed, a lookup. */
+/** 32 random bytes, for hashes, seeds and lookups. */
 export const bytes32 = () => new Uint8Array(randomBytes(32));
-/** A name that no other row has. */
+/** A unique name. */
 export const unique = (prefix: string) => `${prefix}-${randomUUID()}`;
 
-export function buildUser(db: Transaction, overrides: Partial<Prisma.UserUncheckedCreateInput> = {}) {
-  return db.user.create({ data: overrides });
+/** Overrides of the columns, and names of states that set columns. */
+type Overrides<Columns, Traits = never> = Partial<Columns> & { traits?: readonly (keyof Traits)[] };
+
+/** Replaces `traits` by the columns that they set. */
+function applyTraits<Columns extends object, Traits extends Record<string, () => Partial<Columns>>>(
+  traits: Traits,
+  { traits: names = [], ...overrides }: Overrides<Columns, Traits>,
+): Partial<Columns> {
+  const columns = names.map((name) => traits[name]?.() ?? {});
+  return Object.assign({}, ...columns, overrides) as Partial<Columns>;
 }
 
-/** A device identity; with `type: 'EMAIL'` an address whose password hash fits no password. */
+const USER_TRAITS = {
+  admin: () => ({ role: 'ADMIN' as const }),
+  closed: () => ({ deletedAt: inDays(0) }),
+  disabled: () => ({ enabled: false }),
+};
+
+export function buildUser(
+  db: Transaction,
+  overrides: Overrides<Prisma.UserUncheckedCreateInput, typeof USER_TRAITS> = {},
+) {
+  return db.user.create({ data: applyTraits(USER_TRAITS, overrides) });
+}
+
+/** A device identity, or with `type: 'EMAIL'` an e-mail identity whose hash matches no password. */
 export async function buildIdentity(
   db: Transaction,
   overrides: Partial<Prisma.IdentityUncheckedCreateInput> = {},
@@ -30,11 +52,17 @@ export async function buildIdentity(
   return db.identity.create({ data: { ...byType, ...overrides, userId } });
 }
 
-/** A device with its identity; it has shown neither secret nor key. */
+const DEVICE_TRAITS = { disabled: () => ({ enabled: false }) };
+
+/** A device with its identity, without a secret or key. */
 export async function buildDevice(
   db: Transaction,
-  { identifier, ...overrides }: Partial<Prisma.DeviceUncheckedCreateInput> & { identifier?: string } = {},
+  {
+    identifier,
+    ...given
+  }: Overrides<Prisma.DeviceUncheckedCreateInput, typeof DEVICE_TRAITS> & { identifier?: string } = {},
 ) {
+  const overrides = applyTraits(DEVICE_TRAITS, given);
   const userId = overrides.userId ?? (await buildUser(db)).id;
   const identityId =
     overrides.identityId ??
@@ -42,11 +70,17 @@ export async function buildDevice(
   return db.device.create({ data: { ...overrides, userId, identityId } });
 }
 
-/** A session without a device, unless one is given (then with its `userId`). */
+const SESSION_TRAITS = {
+  expired: () => ({ expiresAt: inDays(-1) }),
+  revoked: () => ({ revokedAt: inDays(0) }),
+};
+
+/** A session without a device, unless one is given; then `userId` is required as well. */
 export async function buildSession(
   db: Transaction,
-  overrides: Partial<Prisma.SessionUncheckedCreateInput> = {},
+  given: Overrides<Prisma.SessionUncheckedCreateInput, typeof SESSION_TRAITS> = {},
 ) {
+  const overrides = applyTraits(SESSION_TRAITS, given);
   const userId = overrides.userId ?? (await buildUser(db)).id;
   return db.session.create({ data: { refreshSeed: bytes32(), expiresAt: inDays(30), ...overrides, userId } });
 }
@@ -92,7 +126,7 @@ export async function buildPendingBinding(
   });
 }
 
-/** An open stay. */
+/** A stay that has not ended. */
 export async function buildDeviceStay(
   db: Transaction,
   overrides: Partial<Prisma.DeviceStayUncheckedCreateInput> = {},
@@ -102,9 +136,18 @@ export async function buildDeviceStay(
   return db.deviceStay.create({ data: { deviceId: device?.id ?? null, ...overrides, userId } });
 }
 
-/** A plan on sale, without limits and without nodes. */
-export function buildPlan(db: Transaction, overrides: Partial<Prisma.PlanUncheckedCreateInput> = {}) {
-  return db.plan.create({ data: { name: unique('Plan'), ...overrides } });
+const PLAN_TRAITS = {
+  deleted: () => ({ deletedAt: inDays(0) }),
+  hidden: () => ({ status: 'HIDDEN' as const }),
+  withdrawn: () => ({ status: 'WITHDRAWN' as const }),
+};
+
+/** A plan on sale, without limits or nodes. */
+export function buildPlan(
+  db: Transaction,
+  overrides: Overrides<Prisma.PlanUncheckedCreateInput, typeof PLAN_TRAITS> = {},
+) {
+  return db.plan.create({ data: { name: unique('Plan'), ...applyTraits(PLAN_TRAITS, overrides) } });
 }
 
 export async function buildPlanNode(
@@ -116,22 +159,40 @@ export async function buildPlanNode(
   return db.planNode.create({ data: { planId, nodeId } });
 }
 
-/** A batch whose codes grant one month to one user each. */
+const BATCH_TRAITS = {
+  deleted: () => ({ deletedAt: inDays(0) }),
+  disabled: () => ({ enabled: false }),
+};
+
+/** A batch whose codes grant one month and have one use each. */
 export async function buildBatch(
   db: Transaction,
-  overrides: Partial<Prisma.RedemptionBatchUncheckedCreateInput> = {},
+  given: Overrides<Prisma.RedemptionBatchUncheckedCreateInput, typeof BATCH_TRAITS> = {},
 ) {
+  const overrides = applyTraits(BATCH_TRAITS, given);
   const planId = overrides.planId ?? (await buildPlan(db)).id;
   return db.redemptionBatch.create({
     data: { unitTime: 'MONTH', quantity: 1, maxUses: 1, count: 1, created: 1, ...overrides, planId },
   });
 }
 
-/** A code for one use. Its lookup and ciphertext are random: nobody can type it. */
+const CODE_TRAITS = {
+  deleted: () => ({ deletedAt: inDays(0) }),
+  disabled: () => ({ enabled: false }),
+  exhausted: () => ({ maxUses: 1, usedCount: 1 }),
+  expired: () => ({ expiresAt: inDays(-1) }),
+  unlimited: () => ({ maxUses: null }),
+};
+
+/**
+ * A code with one use. Its lookup and ciphertext are random, so it cannot be redeemed: see
+ * `newCode`.
+ */
 export async function buildCode(
   db: Transaction,
-  overrides: Partial<Prisma.RedemptionCodeUncheckedCreateInput> = {},
+  given: Overrides<Prisma.RedemptionCodeUncheckedCreateInput, typeof CODE_TRAITS> = {},
 ) {
+  const overrides = applyTraits(CODE_TRAITS, given);
   const batchId = overrides.batchId ?? (await buildBatch(db)).id;
   return db.redemptionCode.create({
     data: { lookup: bytes32(), ciphertext: bytes32(), hint: 'ZZZZ', maxUses: 1, ...overrides, batchId },
@@ -139,8 +200,9 @@ export async function buildCode(
 }
 
 /**
- * An order, PAID unless told otherwise, with the snapshot of its code's batch and plan.
- * Counts itself on the code: a PAID one as a reserved use, a FINISHED one as a used one.
+ * An order with a snapshot of its code's batch and plan. Default status PAID.
+ *
+ * Updates the counters of the code: a PAID order reserves a use, a FINISHED one uses it.
  */
 export async function buildOrder(db: Transaction, overrides: Partial<Prisma.OrderUncheckedCreateInput> = {}) {
   const { status = 'PAID' } = overrides;
@@ -173,7 +235,7 @@ export async function buildOrder(db: Transaction, overrides: Partial<Prisma.Orde
   return order;
 }
 
-/** The record of a FINISHED order; without one given, of a new one. */
+/** The redemption of a FINISHED order, which is created unless given. */
 export async function buildRedemption(
   db: Transaction,
   overrides: Partial<Prisma.RedemptionUncheckedCreateInput> = {},
@@ -182,17 +244,26 @@ export async function buildRedemption(
     ? await db.order.findUniqueOrThrow({ where: { id: overrides.orderId } })
     : await buildOrder(db, { status: 'FINISHED', ...pickUser(overrides) });
   const { id: orderId, codeId, batchId, redeemedById, userId, planId, subscriptionId, codeHint } = order;
-  if (subscriptionId === null) throw new Error('a redemption belongs to a FINISHED order');
+  if (subscriptionId === null) throw new Error('a redemption needs a FINISHED order');
   return db.redemption.create({
     data: { orderId, codeId, batchId, redeemedById, userId, planId, subscriptionId, codeHint, ...overrides },
   });
 }
 
-/** A live subscription of 30 days, without a traffic limit. */
+const SUBSCRIPTION_TRAITS = {
+  exhausted: () => ({ status: 'EXHAUSTED' as const, trafficLimit: 0n }),
+  expired: () => ({ status: 'EXPIRED' as const, startsAt: inDays(-9), expiresAt: inDays(-1) }),
+  /** Past its expiry, but not yet updated by the sweep. */
+  overdue: () => ({ startsAt: inDays(-9), expiresAt: inDays(-1) }),
+  stopped: () => ({ status: 'STOPPED' as const }),
+};
+
+/** A live subscription for 30 days, without a traffic limit. */
 export async function buildSubscription(
   db: Transaction,
-  overrides: Partial<Prisma.UserSubscriptionUncheckedCreateInput> = {},
+  given: Overrides<Prisma.UserSubscriptionUncheckedCreateInput, typeof SUBSCRIPTION_TRAITS> = {},
 ) {
+  const overrides = applyTraits(SUBSCRIPTION_TRAITS, given);
   const userId = overrides.userId ?? (await buildUser(db)).id;
   const planId = overrides.planId ?? (await buildPlan(db)).id;
   return db.userSubscription.create({
@@ -214,7 +285,16 @@ export function buildServer(db: Transaction, overrides: Partial<Prisma.ServerUnc
   });
 }
 
-export async function buildNode(db: Transaction, overrides: Partial<Prisma.NodeUncheckedCreateInput> = {}) {
+const NODE_TRAITS = {
+  deleted: () => ({ deletedAt: inDays(0) }),
+  disabled: () => ({ enabled: false }),
+};
+
+export async function buildNode(
+  db: Transaction,
+  given: Overrides<Prisma.NodeUncheckedCreateInput, typeof NODE_TRAITS> = {},
+) {
+  const overrides = applyTraits(NODE_TRAITS, given);
   const serverId = overrides.serverId ?? (await buildServer(db)).id;
   return db.node.create({
     data: {
@@ -255,7 +335,7 @@ export async function buildWrongGuess(
   return db.wrongGuess.create({ data: { day: inDays(0), ...overrides, userId } });
 }
 
-/** What the database wants beside each status. */
+/** Columns that constraints require for each status. */
 async function endOfOrder(
   db: Transaction,
   order: { status: string; userId: string; planId: string; subscriptionId?: string },

@@ -2,51 +2,52 @@ import type { Transaction } from '../../src/platform/database/database.ts';
 
 interface Invariant {
   name: string;
-  /** Gives the ids of the rows that break it. */
+  /** Returns the ids of the rows that violate it. */
   sql: string;
 }
 
-/** What is true of codes, orders, redemptions and subscriptions once everything has settled. */
+/** Invariants of codes, orders, redemptions and subscriptions. They hold once no order is PAID. */
 const INVARIANTS: readonly Invariant[] = [
   {
-    name: 'no code is promised or redeemed more often than it may be',
+    name: 'used_count plus reserved_count of a code is at most max_uses',
     sql: `SELECT id FROM redemption_codes WHERE used_count + reserved_count > max_uses`,
   },
   {
-    name: 'a code is used as often as there are records of it',
+    name: 'used_count of a code equals its number of redemptions',
     sql: `SELECT id FROM redemption_codes c
       LEFT JOIN (SELECT code_id, count(*) FROM redemptions GROUP BY code_id) r ON r.code_id = c.id
       WHERE used_count <> coalesce(r.count, 0)`,
   },
   {
-    name: 'a code is reserved as often as there are PAID orders for it',
+    name: 'reserved_count of a code equals its number of PAID orders',
     sql: `SELECT id FROM redemption_codes c
       LEFT JOIN (SELECT code_id, count(*) FROM orders WHERE status = 'PAID' GROUP BY code_id) o ON o.code_id = c.id
       WHERE reserved_count <> coalesce(o.count, 0)`,
   },
   {
-    // Two who have each redeemed it may become one later.
-    name: 'a user redeems a code once, and none that came to him with another account',
+    // Two users who have each redeemed a code may be merged later.
+    name: 'a user redeems a code once, including the redemptions of accounts merged into theirs',
     sql: `SELECT code_id AS id FROM redemptions GROUP BY code_id, redeemed_by_id HAVING count(*) > 1
       UNION SELECT r.code_id FROM redemptions r JOIN redemptions o USING (code_id, user_id)
       JOIN users u ON u.id = o.redeemed_by_id WHERE r.id <> o.id AND u.deleted_at < r.redeemed_at`,
   },
   {
-    name: 'an order has one record',
+    name: 'an order has at most one redemption',
     sql: `SELECT order_id AS id FROM redemptions GROUP BY order_id HAVING count(*) > 1`,
   },
   {
-    name: 'exactly the FINISHED orders have a record, of the same subscription',
+    name: 'exactly the FINISHED orders have a redemption, of the same subscription',
     sql: `SELECT o.id FROM orders o LEFT JOIN redemptions r ON r.order_id = o.id
       WHERE (o.status = 'FINISHED') <> (r.id IS NOT NULL) OR o.subscription_id <> r.subscription_id`,
   },
   {
-    name: 'no order is PAID for longer than a minute',
+    name: 'no order is PAID for longer than 60 seconds',
     sql: `SELECT id FROM orders WHERE status = 'PAID' AND created_at < now() - interval '60 seconds'`,
   },
   {
-    // Of codes that grant days, and of subscriptions that began with an order and have not been begun again or merged.
-    name: 'a subscription lasts as long as its FINISHED orders grant',
+    // Only for codes that grant days, and subscriptions that began with an order and were not
+    // restarted or merged.
+    name: 'the duration of a subscription equals the sum of its FINISHED orders',
     sql: `SELECT s.id FROM user_subscriptions s
       JOIN (
         SELECT subscription_id, min(finished_at) AS first, sum(quantity) AS days,
@@ -56,24 +57,24 @@ const INVARIANTS: readonly Invariant[] = [
       WHERE extract(epoch FROM s.expires_at - s.starts_at) <> o.days * 86400`,
   },
   {
-    name: 'nobody has had a plan more often than its quota allows, unless an account was merged into his',
+    name: 'a user has at most quota subscriptions of a plan, unless an account was merged into theirs',
     sql: `SELECT s.user_id AS id FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
       WHERE NOT EXISTS (SELECT FROM users u WHERE u.merged_into_id = s.user_id)
       GROUP BY s.user_id, p.id HAVING count(*) > p.quota`,
   },
   {
-    name: 'one order of a user is new at most',
+    name: 'at most one order of a user is new',
     sql: `SELECT redeemed_by_id AS id FROM orders
       WHERE is_new AND status IN ('PAID', 'FINISHED') GROUP BY redeemed_by_id HAVING count(*) > 1`,
   },
   {
-    name: 'no transaction is left open',
+    name: 'no transaction has been idle for more than 10 seconds',
     sql: `SELECT pid::text AS id FROM pg_stat_activity WHERE datname = current_database()
       AND state LIKE 'idle in transaction%' AND now() - state_change > interval '10 seconds'`,
   },
 ];
 
-/** Every invariant that is broken, with up to five rows that break it; empty when all is well. */
+/** Returns the violated invariants, each with up to five offending ids; empty if all hold. */
 export async function checkInvariants(db: Pick<Transaction, '$queryRawUnsafe'>): Promise<string[]> {
   const violations: string[] = [];
   for (const { name, sql } of INVARIANTS) {

@@ -4,43 +4,43 @@ import { join, resolve } from 'node:path';
 import { until } from '../../src/platform/embedded/processes.ts';
 import { sendSignal } from './scratch.ts';
 
-/** How a process ended. */
+/** The exit of a process. */
 export interface Ending {
   code: number | null;
   signal: NodeJS.Signals | null;
 }
 
-/** The built product as a process of its own. */
+/** The built product running as a separate process. */
 export interface SpawnedProcess {
   pid: number;
-  /** What it has written until now: its lines for people, and its log. */
+  /** Standard output and standard error so far. */
   output(): string;
   signal(signal: NodeJS.Signals): void;
-  /** It stands still, as when the machine is suspended: connections stay open, nothing is answered. */
+  /** Stops it with SIGSTOP: connections stay open without responses. */
   freeze(): void;
   resume(): void;
   kill9(): Promise<void>;
-  /** Settles when it has ended, whoever ended it. */
+  /** Settles when it has exited. */
   exited: Promise<Ending>;
-  /** Asks it to end; after 15 s it is killed. */
+  /** Sends SIGTERM, and SIGKILL after 15 s. */
   stop(): Promise<Ending>;
 }
 
-/** One that was ready to serve. */
+/** A process that has reported readiness. */
 export interface RunningProcess extends SpawnedProcess {
-  /** Where, without a path: `http://127.0.0.1:41234`. */
+  /** URL without a path: `http://127.0.0.1:41234`. */
   url: string;
 }
 
 export interface ProcessSettings {
-  /** Where it works and writes; scratch directories know who is left by it. */
+  /** Working directory. Scratch directories find remaining processes by it. */
   directory: string;
   role?: 'api' | 'worker' | 'all';
-  /** Beside PATH, HOME and PORT=0 the whole environment. Without NODE_ENV it is a developer's machine. */
+  /** The whole environment except PATH, HOME and PORT=0. NODE_ENV is unset by default. */
   env?: Record<string, string>;
-  /** Runs it by way of another program, as `['setpriv', '--reuid=nobody']`. */
+  /** Prefix of the command, such as `['setpriv', '--reuid=65534']`. */
   by?: readonly string[];
-  /** The program's main file; the built one when not given. */
+  /** Main file. Default: the built product. */
   main?: string;
 }
 
@@ -50,7 +50,7 @@ const READY_LINE = /^Tessera(?: worker)? is ready\. .*?(http:\/\/[^/\s]+)/m;
 const BUILT = resolve('dist/src/main.js');
 let count = 0;
 
-/** Starts it, and waits for nothing. */
+/** Starts a process without waiting for readiness. */
 export function spawnProcess({
   directory,
   role,
@@ -58,7 +58,7 @@ export function spawnProcess({
   by = [],
   main = BUILT,
 }: ProcessSettings): SpawnedProcess {
-  if (!existsSync(main)) throw new Error(`${main} is missing: run npm run build first.`);
+  if (!existsSync(main)) throw new Error(`${main} is missing. Run npm run build first.`);
   mkdirSync(directory, { recursive: true });
   const file = join(directory, `output.${++count}.log`);
   const output = openSync(file, 'a');
@@ -73,9 +73,9 @@ export function spawnProcess({
 }
 
 /**
- * Starts it and waits until it says that it is ready.
+ * Starts a process and waits until it reports readiness.
  *
- * @throws Error with its output, when it ends before or takes more than 60 s
+ * @throws Error with its output, if it exits or is not ready after 60 s
  */
 export async function startProcess(settings: ProcessSettings): Promise<RunningProcess> {
   const started = spawnProcess(settings);
@@ -99,7 +99,7 @@ function control(child: ChildProcess, file: string): SpawnedProcess {
     child.once('error', fail);
   });
   const signal = (name: NodeJS.Signals) => {
-    // A number that was given back may belong to somebody else by now.
+    // The pid of an exited process may have been reused.
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
       sendSignal(child.pid, name);
   };

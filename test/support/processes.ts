@@ -6,27 +6,30 @@ import { type RunningProcess, startProcess } from './process.ts';
 import { makeScratch } from './scratch.ts';
 import { TEST_SECRET_KEY } from './services.ts';
 
-/** Processes of each role, and a PostgreSQL and a Redis that are theirs alone. */
+/** API and worker processes, with a PostgreSQL and Redis of their own. */
 export interface Cluster {
   postgres: Dependency;
   redis: Awaited<ReturnType<typeof startRedisDependency>>;
-  /** In the order of their start; those that `start` adds come last. */
+  /** In start order; `start` appends. */
   apis: RunningProcess[];
   workers: RunningProcess[];
-  /** The environment of each process. */
+  /** The environment common to all processes. */
   env: Record<string, string>;
-  /** One more process. */
+  /** Starts another process. */
   start(role: 'api' | 'worker', env?: Record<string, string>): Promise<RunningProcess>;
-  /** Somebody who asks the nth API process. */
+  /** A client of the nth API process. */
   client(api: number, token?: string): Client;
-  /** The first admin, logged in at the nth API process. */
+  /** A client of the nth API process, logged in as the first admin. */
   admin(api: number): Promise<Client>;
-  /** Ends everything, also what was killed or stands still, and removes its files. Gives the processes that were left. */
+  /**
+   * Stops everything, including frozen processes, and removes all files. Returns the pids still
+   * running before.
+   */
   stop(): Promise<number[]>;
 }
 
 interface ClusterSettings {
-  /** How many, or the environment of each, beside the common one. */
+  /** The number of processes, or additional environment variables of each. */
   api: number | Record<string, string>[];
   workers: number;
   env?: Record<string, string>;
@@ -34,7 +37,10 @@ interface ClusterSettings {
 
 const ADMIN = { email: 'admin@tessera.local', password: 'correct horse battery staple' };
 
-/** Starts servers and processes, the processes all at once: one of them migrates and makes the admin, the others wait. */
+/**
+ * Starts servers, then all processes concurrently: one migrates and creates the admin, the others
+ * wait.
+ */
 export async function startCluster({ api, workers, env: more }: ClusterSettings): Promise<Cluster> {
   const scratch = makeScratch();
   try {

@@ -3,7 +3,7 @@ import { GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLSt
 import { serveWebsockets } from '../../../dist/src/platform/graphql/websocket.js';
 import { createLogger } from '../../../dist/src/platform/logger.js';
 
-// Our websocket transport with a subscription that always has more: as many messages of 4 KiB as one asks for.
+// The websocket transport with a subscription that sends `count` messages of 4 KiB.
 const filling = 'x'.repeat(4_096);
 const server = createServer();
 serveWebsockets(server, {

@@ -1,20 +1,22 @@
 import type { Database } from '../../../src/platform/database/database.ts';
 import type { LoggedInDevice } from '../going-online.ts';
-import { codesIn, send } from './speak.ts';
+import { codesIn, send } from './connection.ts';
 import { force, inLanes, type Outcome, type Random, seeded, type Target } from './target.ts';
 
-/** Wrong guesses that a user has in a day, in PostgreSQL: all that is left of the limits while Redis forgets. */
+/**
+ * Daily limit of wrong guesses per user, in PostgreSQL: the only limit left while Redis is flushed.
+ */
 const A_DAY = 100;
-/** What Redis remembers allows these in ten minutes. */
+/** Limits in ten minutes, in Redis. */
 const OF_USER = 10;
 const OF_ADDRESS = 100;
 const TOLERANCE = 1.05;
-const AT_ONCE = 64;
+const CONCURRENCY = 64;
 
 const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const guessOf = (random: Random) => Array.from({ length: 16 }, () => LETTERS[random(32)]).join('');
 
-/** Somebody who guesses codes, from one address or another. */
+/** Users who guess codes, from a number of addresses. */
 interface Guesser {
   users: readonly LoggedInDevice[];
   addresses: number;
@@ -24,16 +26,19 @@ interface GuessSettings {
   target: Target;
   db: Database;
   redis: { flush(): Promise<void> };
-  /** So many who have never guessed yet. */
+  /** Creates users without previous guesses. */
   newUsers(count: number): Promise<LoggedInDevice[]>;
   seed: number;
 }
 
-/** Guesses from few and from many, while Redis forgets all of it every second, and while it does not. */
+/**
+ * Guesses from one and many users and addresses, with Redis flushed every second and with Redis
+ * intact.
+ */
 export async function guesses(settings: GuessSettings): Promise<Outcome[]> {
   const { newUsers, redis } = settings;
   const third = Math.floor(force.guesses / 3);
-  const forgetting = setInterval(() => void redis.flush(), 1_000);
+  const flushing = setInterval(() => void redis.flush(), 1_000);
   const one = { users: await newUsers(1), addresses: 1 };
   const many = { users: await newUsers(force.users), addresses: 1 };
   const everywhere = { users: await newUsers(force.users), addresses: force.users };
@@ -48,13 +53,13 @@ export async function guesses(settings: GuessSettings): Promise<Outcome[]> {
     ),
     await attempt(settings, `the same from ${force.users} addresses`, everywhere, third, force.users * A_DAY),
   ];
-  clearInterval(forgetting);
+  clearInterval(flushing);
   await redis.flush();
   const few = Math.max(150, Math.ceil(force.guesses / 50));
-  const again = { users: await newUsers(1), addresses: 1 };
-  outcomes.push(await attempt(settings, 'guesses of one user', again, few, OF_USER));
-  const crowd = { users: await newUsers(force.users), addresses: 1 };
-  outcomes.push(await attempt(settings, 'guesses from one address', crowd, few, OF_ADDRESS, 100));
+  const oneAgain = { users: await newUsers(1), addresses: 1 };
+  outcomes.push(await attempt(settings, 'guesses of one user', oneAgain, few, OF_USER));
+  const shared = { users: await newUsers(force.users), addresses: 1 };
+  outcomes.push(await attempt(settings, 'guesses from one address', shared, few, OF_ADDRESS, 100));
   const bundled = { users: await newUsers(1), addresses: 1 };
   outcomes.push(await attempt(settings, 'guesses in bundles of 80', bundled, few, OF_USER, 200, 80));
   return outcomes;
@@ -70,23 +75,23 @@ async function attempt(
   bundle = 1,
 ): Promise<Outcome> {
   const random = seeded(seed);
-  let [told, hits] = [0, 0];
-  await inLanes(Math.ceil(count / bundle), AT_ONCE, async (place) => {
+  let [notFound, hits] = [0, 0];
+  await inLanes(Math.ceil(count / bundle), CONCURRENCY, async (place) => {
     const user = users[place % users.length];
     const number = firstAddress + (place % addresses);
     const { text } = await send(target.url, documentOf(random, place, bundle), {
       authorization: `Bearer ${user?.token}`,
       'x-forwarded-for': `198.18.${Math.floor(number / 250)}.${(number % 250) + 1}`,
     });
-    told += codesIn(text).filter((code) => code === 'CODE_NOT_FOUND').length;
+    notFound += codesIn(text).filter((code) => code === 'CODE_NOT_FOUND').length;
     if (/"orderNo"|"isNew":(true|false)/.test(text)) hits += 1;
   });
   const evaluated = await evaluatedOf(db, users);
   return {
     attack,
-    figure: `${count} sent, ${evaluated} evaluated, ${told} told, ${hits} hits`,
+    figure: `${count} sent, ${evaluated} evaluated, ${notFound} not found, ${hits} hits`,
     bound: `${budget} + 5 %, no hit`,
-    ok: evaluated <= budget * TOLERANCE && told <= budget * TOLERANCE && evaluated > 0 && hits === 0,
+    ok: evaluated <= budget * TOLERANCE && notFound <= budget * TOLERANCE && evaluated > 0 && hits === 0,
   };
 }
 
@@ -102,7 +107,7 @@ function documentOf(random: Random, place: number, bundle: number): string {
   });
 }
 
-/** Each guess that was looked up has left its trace. */
+/** Every evaluated guess is counted in `wrong_guesses`. */
 async function evaluatedOf(db: Database, users: readonly LoggedInDevice[]): Promise<number> {
   const userId = { in: users.map((user) => user.userId) };
   const { _sum } = await db.wrongGuess.aggregate({ where: { userId }, _sum: { count: true } });

@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-// Loaded into the process under attack: a signal has it say how much memory is left in use once garbage is gone.
+// Preloaded into the attacked process. On SIGWINCH it prints the memory in use after garbage
+// collection.
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc');
 let asked = 0;

@@ -1,21 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Line, openLine } from './speak.ts';
+import { type Connection, openConnection } from './connection.ts';
 import { force, mb, type Outcome, type Target } from './target.ts';
 
 const HEALTHY = 5;
-/** A socket that does not answer a ping is gone at the second look. */
+/** Two ping intervals: a socket that misses a pong is closed at the second ping. */
 const CLOSED_WITHIN_MS = 30_000;
 const FLOOD = 'subscription ($count: Int!) { flood(count: $count) }';
 
-/** Readers that stop reading in the middle of a flood, beside some that read all of it. */
+/** Readers that stop reading during a flood, next to healthy ones that read everything. */
 export async function stalledReaders(target: Target): Promise<Outcome[]> {
   const before = await target.memory();
-  const stalled = await Promise.all(Array.from({ length: force.readers }, () => openLine(target.url, '')));
+  const stalled = await Promise.all(
+    Array.from({ length: force.readers }, () => openConnection(target.url, '')),
+  );
   for (const { socket } of stalled) {
     subscribe(socket);
     socket.pause();
   }
-  const healthy = await Promise.all(Array.from({ length: HEALTHY }, () => openLine(target.url, '')));
+  const healthy = await Promise.all(Array.from({ length: HEALTHY }, () => openConnection(target.url, '')));
   const startedAt = performance.now();
   const read = await Promise.all(healthy.map(readAll));
   const grown = (await target.memory()) - before;
@@ -25,20 +27,20 @@ export async function stalledReaders(target: Target): Promise<Outcome[]> {
   return [
     {
       attack: `${force.readers} stalled readers of ${force.messages} messages of 4 KiB`,
-      figure: `${complete} of ${HEALTHY} healthy ones got all, memory +${mb(grown)}, ${left} stalled ones left after 30 s`,
-      bound: 'alive, healthy ones get everything; +100 MB; closed within 30 s',
+      figure: `${complete} of ${HEALTHY} healthy readers complete, memory +${mb(grown)}, ${left} stalled sockets open after 30 s`,
+      bound: 'healthy readers complete; +100 MB; stalled sockets closed within 30 s',
       ok: complete === HEALTHY && grown <= 100 * 1_048_576 && left === 0,
     },
   ];
 }
 
-function subscribe(socket: Line['socket']): void {
+function subscribe(socket: Connection['socket']): void {
   const payload = { query: FLOOD, variables: { count: force.messages } };
   socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload }));
 }
 
-/** How many messages came, each once and in order, until the last. */
-function readAll({ socket }: Line): Promise<number> {
+/** Counts the messages received exactly once and in order. */
+function readAll({ socket }: Connection): Promise<number> {
   let count = 0;
   return new Promise((resolve) => {
     socket.on('message', (message) => {
@@ -51,8 +53,8 @@ function readAll({ socket }: Line): Promise<number> {
   });
 }
 
-/** How many the server still holds. A socket that is read again notices that it was closed. */
-async function whenClosed(stalled: readonly Line[], startedAt: number): Promise<number> {
+/** Counts the sockets still open. A resumed socket notices that it was closed. */
+async function whenClosed(stalled: readonly Connection[], startedAt: number): Promise<number> {
   await sleep(Math.max(0, startedAt + CLOSED_WITHIN_MS - performance.now()));
   for (const { socket } of stalled) socket.resume();
   await sleep(2_000);

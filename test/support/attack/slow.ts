@@ -1,26 +1,26 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { send } from './speak.ts';
+import { send } from './connection.ts';
 import { force, ms, type Outcome, percentile, type Target } from './target.ts';
 
 const QUERY = '{"query":"{ plans { id } }"}';
-/** Ten seconds for headers, fifteen for all of it, and Node looks every two. */
+/** The server allows ten seconds for headers and fifteen for a request, and checks every two. */
 const GIVEN_UP_MS = 20_000;
 
-/** Connections that send slowly or nothing at all, and bodies that are too large or not what they seem. */
+/** Slow and idle connections, oversized bodies and compression bombs. */
 export async function slow(target: Target): Promise<Outcome[]> {
   const base = await othersP99(target.url);
   const idle = await openAll(target.url, force.idle, `GET /livez HTTP/1.1\r\nHost: x\r\n\r\n`);
-  const beside = await othersP99(target.url);
+  const withIdle = await othersP99(target.url);
   for (const socket of idle) socket.destroy();
-  const bound = Math.max(2 * base, base + 10) * Math.max(1, force.patience / 4);
+  const bound = Math.max(2 * base, base + 10) * Math.max(1, force.slack / 4);
   return [
     {
-      attack: `${force.idle} idle connections that are kept alive`,
-      figure: `${idle.length} open, others p99 ${ms(beside)}, without them ${ms(base)}`,
+      attack: `${force.idle} idle keep-alive connections`,
+      figure: `${idle.length} open, others p99 ${ms(withIdle)}, without them ${ms(base)}`,
       bound: 'others within twice the base',
-      ok: idle.length === force.idle && beside <= bound,
+      ok: idle.length === force.idle && withIdle <= bound,
     },
     await dripping(target, bound),
     await bodies(target.url),
@@ -67,8 +67,8 @@ async function dripping({ url }: Target, bound: number): Promise<Outcome> {
   clearInterval(drip);
   for (const socket of sockets) socket.destroy();
   return {
-    attack: `${force.slow} requests whose headers do not end`,
-    figure: `${left} left after ${(tookMs / 1_000).toFixed(0)} s, others p99 ${ms(p99)}`,
+    attack: `${force.slow} requests with endless headers`,
+    figure: `${left} open after ${(tookMs / 1_000).toFixed(0)} s, others p99 ${ms(p99)}`,
     bound: 'none after 20 s; others within twice the base',
     ok: left === 0 && p99 <= bound,
   };
@@ -78,7 +78,7 @@ async function bodies(url: string): Promise<Outcome> {
   const over = await send(url, JSON.stringify({ query: `{ plans { id } } # ${'x'.repeat(65_536)}` }));
   const bomb = await send(url, gzipSync(QUERY + ' '.repeat(60_000_000)), { 'content-encoding': 'gzip' });
   return {
-    attack: 'a body over 64 KiB, a compressed one of 60 MB',
+    attack: 'a body over 64 KiB, and a gzip bomb of 60 MB',
     figure: `${over.status} after ${ms(over.tookMs)}, ${bomb.status} after ${ms(bomb.tookMs)}`,
     bound: '413, 415',
     ok: over.status === 413 && bomb.status === 415,

@@ -1,15 +1,15 @@
 import { WebSocket } from 'ws';
-import { openLine, send } from './speak.ts';
+import { openConnection, send } from './connection.ts';
 import { force, inLanes, mb, ms, type Outcome, percentile, type Target } from './target.ts';
 
 const QUERY = '{"query":"{ plans { id } }"}';
 
-/** Handshakes that nothing follows, and sockets that send what they may not. */
+/** Handshakes without authentication, and sockets that violate limits or the protocol. */
 export async function sockets(target: Target, token: string): Promise<Outcome[]> {
-  return [await handshakes(target), ...(await misbehaviour(target, token))];
+  return [await handshakes(target), ...(await misbehavior(target, token))];
 }
 
-/** From one address: twenty are let in at a time, and given up after five seconds. */
+/** Per address, twenty unauthenticated sockets are accepted, and closed after five seconds. */
 async function handshakes(target: Target): Promise<Outcome> {
   const before = await target.memory();
   const ends = new Map<string, number>();
@@ -26,14 +26,14 @@ async function handshakes(target: Target): Promise<Outcome> {
   const codes = await Promise.all(opened.filter((socket) => socket.readyState === socket.OPEN).map(closeOf));
   const p99 = percentile(others, 0.99);
   return {
-    attack: `${force.handshakes} handshakes that nothing follows`,
-    figure: `${letIn} let in, ${ends.get('429') ?? 0} refused, closed with ${[...new Set(codes)].join()}; memory +${mb(grown)}, others p99 ${ms(p99)}`,
+    attack: `${force.handshakes} handshakes without authentication`,
+    figure: `${letIn} accepted, ${ends.get('429') ?? 0} rejected, closed with ${[...new Set(codes)].join()}; memory +${mb(grown)}, others p99 ${ms(p99)}`,
     bound: '20 at a time, then 4408; +30 MB; others within 250 ms',
     ok:
       letIn + (ends.get('429') ?? 0) === force.handshakes &&
       codes.every((code) => code === 4408) &&
       grown <= 30 * 1_048_576 &&
-      p99 <= 250 * force.patience,
+      p99 <= 250 * force.slack,
   };
 }
 
@@ -52,8 +52,8 @@ const closeOf = (socket: WebSocket) =>
     socket.once('close', resolve);
   });
 
-async function misbehaviour({ url }: Target, token: string): Promise<Outcome[]> {
-  const quiet = await openLine(url, token);
+async function misbehavior({ url }: Target, token: string): Promise<Outcome[]> {
+  const quiet = await openConnection(url, token);
   const subscribe = (id: number) =>
     JSON.stringify({
       id: `s${id}`,
@@ -72,15 +72,15 @@ async function misbehaviour({ url }: Target, token: string): Promise<Outcome[]> 
     ],
     ['a frame of 1 MB', 1009, (socket) => socket.send('x'.repeat(1_000_000))],
     [
-      'a frame that is no UTF-8',
+      'a frame that is not UTF-8',
       1007,
       (socket) => raw(socket, Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28])),
     ],
-    ['a frame that is no JSON', 4400, (socket) => socket.send('{')],
+    ['a frame that is not JSON', 4400, (socket) => socket.send('{')],
   ];
   const outcomes: Outcome[] = [];
   for (const [attack, expected, misbehave] of cases) {
-    const { socket } = await openLine(url, token);
+    const { socket } = await openConnection(url, token);
     const end = closeOf(socket);
     misbehave(socket);
     const code = await end;
@@ -88,7 +88,7 @@ async function misbehaviour({ url }: Target, token: string): Promise<Outcome[]> 
     outcomes.push({
       attack,
       figure: `closed with ${code}, others ${isQuietOpen ? 'open' : 'closed'}`,
-      bound: `${expected}, others stay`,
+      bound: `${expected}, others stay open`,
       ok: code === expected && isQuietOpen,
     });
   }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { type RunningProcess, startProcess } from '../process.ts';
 
-/** What an attack has come to. */
+/** The outcome of one attack, with its bound. */
 export interface Outcome {
   attack: string;
   figure: string;
@@ -12,7 +12,7 @@ export interface Outcome {
   ok: boolean;
 }
 
-/** How long and how hard; whole, or short enough for every test run. */
+/** The size of each attack: whole for `npm run attack`, short for `npm test`. */
 export interface Force {
   isWhole: boolean;
   documents: number;
@@ -26,8 +26,8 @@ export interface Force {
   slow: number;
   looks: number;
   samples: number;
-  /** Bounds of time are for a machine that does nothing else; a test run shares it. */
-  patience: number;
+  /** Multiplies the time bounds, because `npm test` shares the machine. */
+  slack: number;
 }
 
 const WHOLE: Force = {
@@ -39,22 +39,22 @@ const WHOLE: Force = {
     slow: 1_000,
     looks: 300,
     samples: 2_000,
-    patience: 1,
+    slack: 1,
   },
 };
 const SHORT: Force = {
   ...{ isWhole: false, documents: 200, floods: 3, guesses: 450, users: 10, readers: 10 },
-  ...{ messages: 500, handshakes: 100, idle: 100, slow: 20, looks: 30, samples: 20, patience: 20 },
+  ...{ messages: 500, handshakes: 100, idle: 100, slow: 20, looks: 30, samples: 20, slack: 20 },
 };
 
 export const force: Force = process.env.ATTACK === 'whole' ? WHOLE : SHORT;
 
-/** Printed with the outcomes; the same seed makes the same documents and guesses. */
+/** Seed of all random documents and guesses; set ATTACK_SEED to repeat a run. */
 export const seed = Number(process.env.ATTACK_SEED ?? randomInt(2 ** 31));
 
 export type Random = (below: number) => number;
 
-/** mulberry32: small, quick, and the same everywhere. */
+/** mulberry32. */
 export function seeded(from: number): Random {
   let state = from;
   return (below) => {
@@ -67,13 +67,13 @@ export function seeded(from: number): Random {
 
 /** A process under attack. */
 export interface Target extends RunningProcess {
-  /** Bytes in use once its garbage is gone. */
+  /** Bytes in use after garbage collection. */
   memory(): Promise<number>;
-  /** Whether it answers. */
-  answers(): Promise<boolean>;
+  /** Whether `/livez` responds with 200. */
+  isAlive(): Promise<boolean>;
 }
 
-/** @param main another program than the product */
+/** @param main a main file other than the product's */
 export async function startTarget(settings: {
   directory: string;
   env: Record<string, string>;
@@ -84,16 +84,16 @@ export async function startTarget(settings: {
     ...settings,
     env: { ...settings.env, NODE_OPTIONS: `--import ${inside}` },
   });
-  const said = () => [...running.output().matchAll(/^inside \d+ (\d+)$/gm)];
+  const readings = () => [...running.output().matchAll(/^inside \d+ (\d+)$/gm)];
   return {
     ...running,
     memory: async () => {
-      const before = said().length;
+      const before = readings().length;
       running.signal('SIGWINCH');
-      for (let waited = 0; said().length === before && waited < 15_000; waited += 20) await sleep(20);
-      return Number(said().at(-1)?.[1]);
+      for (let waited = 0; readings().length === before && waited < 15_000; waited += 20) await sleep(20);
+      return Number(readings().at(-1)?.[1]);
     },
-    answers: () =>
+    isAlive: () =>
       fetch(`${running.url}/livez`).then(
         ({ status }) => status === 200,
         () => false,
@@ -101,7 +101,7 @@ export async function startTarget(settings: {
   };
 }
 
-/** Does the work for each number below `count`, so many at a time. */
+/** Runs the work for each number below `count`, in `lanes` concurrent loops. */
 export async function inLanes(
   count: number,
   lanes: number,
@@ -114,7 +114,7 @@ export async function inLanes(
   await Promise.all(Array.from({ length: Math.min(lanes, count) }, (_, number) => lane(number)));
 }
 
-/** The value that this share of the numbers does not exceed. */
+/** The smallest value that is not exceeded by this share of the numbers. */
 export function percentile(numbers: readonly number[], share: number): number {
   const sorted = [...numbers].sort((one, other) => one - other);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
@@ -123,5 +123,5 @@ export function percentile(numbers: readonly number[], share: number): number {
 export const ms = (number: number) => `${number.toFixed(1)} ms`;
 export const mb = (bytes: number) => `${(bytes / 1_048_576).toFixed(1)} MB`;
 
-/** What must be in no answer. */
+/** Text that must not appear in any response. */
 export const LEAK = /prisma|select |node_modules|\.ts:|ECONN|postgres|redis:\/\//i;

@@ -1,8 +1,8 @@
 import type { LoggedInDevice } from '../going-online.ts';
-import { codesIn, send } from './speak.ts';
+import { codesIn, send } from './connection.ts';
 import { force, ms, type Outcome, percentile, seeded, type Target } from './target.ts';
 
-/** A user may be wrong a hundred times a day. */
+/** Below the daily limit of 100 wrong guesses per user. */
 const OF_USER = 90;
 
 interface Codes {
@@ -10,7 +10,7 @@ interface Codes {
   usedUp: string;
 }
 
-/** Whether the time of a refusal tells a code that exists from one that does not. One after the other, in turns. */
+/** Compares response times of existing and missing codes, in alternating sequential requests. */
 export async function timing(
   target: Target,
   { codes, users, seed }: { codes: Codes; users: readonly LoggedInDevice[]; seed: number },
@@ -39,14 +39,16 @@ function compare(kind: string, times: number[], missing: number[], wrong: string
   const [one, other] = [percentile(times, 0.5), percentile(missing, 0.5)];
   const difference = Math.abs(one - other) / other;
   return {
-    attack: `time of a refusal: missing and ${kind}`,
+    attack: `response time: missing and ${kind} codes`,
     figure: `medians ${ms(other)} and ${ms(one)} (${(difference * 100).toFixed(1)} %), AUC ${areaUnder(times, missing).toFixed(2)} ${wrong.slice(0, 2).join(' ')}`,
-    bound: 'each is told by its own code; noted, not bounded',
+    bound: 'recorded only: the error codes differ anyway',
     ok: wrong.length === 0,
   };
 }
 
-/** How often a time of the one is longer than a time of the other: 0.5 tells nothing. */
+/**
+ * The probability that a value of one is larger than a value of the other; 0.5 means no difference.
+ */
 function areaUnder(times: number[], others: number[]): number {
   const all = [...times.map((time) => ({ time, one: 1 })), ...others.map((time) => ({ time, one: 0 }))];
   all.sort((a, b) => a.time - b.time);

@@ -2,7 +2,7 @@ import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect } from 'vitest';
 
-/** What was measured, and what it may be at most (or at least, or exactly). */
+/** A measured value with its bounds. */
 export interface Figure {
   name: string;
   value: number;
@@ -12,7 +12,9 @@ export interface Figure {
   exactly?: number;
 }
 
-/** Holds the figures to their bounds, and writes them down for the table of `npm run test:faults`. */
+/**
+ * Checks the figures against their bounds, and appends them to the report of `npm run test:faults`.
+ */
 export function figures(procedure: string, measured: readonly Figure[]): void {
   const file = process.env.FAULTS_REPORT;
   if (file) {
@@ -20,17 +22,17 @@ export function figures(procedure: string, measured: readonly Figure[]): void {
     for (const figure of measured) {
       appendFileSync(
         file,
-        `${JSON.stringify({ procedure, ...figure, bound: boundOf(figure), ok: isHeld(figure) })}\n`,
+        `${JSON.stringify({ procedure, ...figure, bound: boundOf(figure), ok: isWithinBounds(figure) })}\n`,
       );
     }
   }
-  const broken = measured.filter((figure) => !isHeld(figure));
+  const violations = measured.filter((figure) => !isWithinBounds(figure));
   expect(
-    broken.map((figure) => `${procedure}: ${figure.name} is ${figure.value}, not ${boundOf(figure)}`),
+    violations.map((figure) => `${procedure}: ${figure.name} is ${figure.value}, not ${boundOf(figure)}`),
   ).toEqual([]);
 }
 
-function isHeld({ value, atMost, atLeast, exactly }: Figure): boolean {
+function isWithinBounds({ value, atMost, atLeast, exactly }: Figure): boolean {
   return (
     (atMost === undefined || value <= atMost) &&
     (atLeast === undefined || value >= atLeast) &&

@@ -14,32 +14,32 @@ import { bytes32, inDays } from '../factories.ts';
 import { type Cluster, startCluster } from '../processes.ts';
 import { TEST_SECRET_KEY } from '../services.ts';
 
-/** Somebody with a session and an access token that is good for ten minutes. */
+/** A user with a session and an access token, which expires after ten minutes. */
 export interface Customer {
   userId: string;
   token: string;
 }
 
-/** Codes for one day of a plan. */
+/** Settings of codes that grant one day of a plan each. */
 export interface CodeSettings {
   planId?: string;
-  /** How many users each is for; 1 when absent. */
+  /** Uses of each code. Default 1. */
   maxUses?: number;
 }
 
-/** The product as processes on a PostgreSQL and a Redis of its own, and a way to look into them past it. */
+/** The product as processes on a PostgreSQL and Redis of their own, with direct access to both. */
 export interface Lab {
   cluster: Cluster;
   db: Database;
   plan(overrides?: { quota?: number }): Promise<string>;
   customers(count: number): Promise<Customer[]>;
   codes(count: number, settings?: CodeSettings): Promise<string[]>;
-  /** Jobs for the orders once more, under keys of their own: as when the queue delivers twice. */
+  /** Enqueues jobs for the orders again, with unique job ids, to simulate duplicate deliveries. */
   enqueueAgain(orderIds: readonly string[]): Promise<void>;
-  /** Jobs that are waiting, under way or kept: what each is and has come to. */
+  /** Describes all jobs in the queue: state and data. */
   jobs(): Promise<string[]>;
-  /** Keys of redeeming in Redis that would stay for ever. */
-  lastingKeys(): Promise<string[]>;
+  /** Redemption keys in Redis without an expiry. */
+  keysWithoutExpiry(): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -62,11 +62,11 @@ export async function startLab(settings: Parameters<typeof startCluster>[0]): Pr
       createCodes(db, secrets, { count, maxUses, planId: planId ?? (await plan()) }),
     enqueueAgain: (orderIds) => enqueue(cluster.redis.url, orderIds),
     jobs: () => listJobs(cluster.redis.url),
-    lastingKeys: () => lastingKeys(cluster.redis.url),
+    keysWithoutExpiry: () => keysWithoutExpiry(cluster.redis.url),
     close: async () => {
       await db.$disconnect();
       const left = await cluster.stop();
-      if (left.length > 0) throw new Error(`processes were left behind: ${left}`);
+      if (left.length > 0) throw new Error(`processes are still running: ${left}`);
     },
   };
 }
@@ -102,7 +102,7 @@ async function createCodes(
       ...{ lookup: Uint8Array.from(lookup), ciphertext: Uint8Array.from(ciphertext) },
     };
   });
-  // No statement may take longer than some seconds.
+  // Chunks, because the statement timeout is five seconds.
   for (let start = 0; start < count; start += 5_000)
     await db.redemptionCode.createMany({ data: rows.slice(start, start + 5_000) });
   return codes;
@@ -127,13 +127,13 @@ const enqueue = (redisUrl: string, orderIds: readonly string[]) =>
 const listJobs = (redisUrl: string) =>
   withQueue(redisUrl, async (queue) => {
     const jobs = await queue.getJobs(['waiting', 'active', 'failed', 'delayed']);
-    // One may have been done since it was listed, or stand in a list and nowhere else.
-    const tell = async (job: Bull.Job | null) => `${await job?.getState()} ${JSON.stringify(job)}`;
-    return Promise.all(jobs.map(tell));
+    // A listed job may be null or already removed.
+    const describe = async (job: Bull.Job | null) => `${await job?.getState()} ${JSON.stringify(job)}`;
+    return Promise.all(jobs.map(describe));
   });
 
-/** Keys of redeeming that would stay for ever. */
-export async function lastingKeys(redisUrl: string): Promise<string[]> {
+/** Redemption keys in Redis without an expiry. */
+export async function keysWithoutExpiry(redisUrl: string): Promise<string[]> {
   const redis = new Redis(redisUrl);
   try {
     const keys = await redis.keys('redemption_*');
@@ -144,6 +144,9 @@ export async function lastingKeys(redisUrl: string): Promise<string[]> {
   }
 }
 
-/** Whether it comes true in time, where the question itself may fail meanwhile. */
-export const comesTrue = (condition: () => Promise<boolean>, limitMs: number): Promise<boolean> =>
+/**
+ * Waits until the condition is true; returns false on timeout. Errors of the condition count as
+ * false.
+ */
+export const becomesTrue = (condition: () => Promise<boolean>, limitMs: number): Promise<boolean> =>
   until(() => condition().catch(() => false), limitMs);

@@ -4,71 +4,71 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Customer } from './lab.ts';
 
-/** What a wish to redeem was answered, each time it was asked. */
-export interface Wish {
+/** One redemption by a customer, with the responses to all of its attempts. */
+export interface Call {
   userId: string;
   code: string;
-  /** ACCEPTED, else the code of the last refusal; UNANSWERED when there was never an answer. */
+  /** ACCEPTED, or the error code of the last response; UNANSWERED if there was none. */
   outcome: string;
-  answers: Answer[];
+  responses: CallResponse[];
 }
 
-interface Answer {
+interface CallResponse {
   outcome: string;
   ms: number;
-  /** Milliseconds since the beginning of the load. */
+  /** Milliseconds since the start of the load. */
   at: number;
 }
 
 export interface LoadSettings {
-  /** Where to ask, by now; asked in turn. */
+  /** The current API processes, used in turn. */
   urls: () => readonly string[];
   customers: readonly Customer[];
-  /** Each is redeemed by one customer; the load ends when none is left. */
+  /** Each code is redeemed by one customer; the load ends after the last one. */
   codes: readonly string[];
-  /** As a crowd of so many, each of whom waits for his answer before his next wish; or so many a second, whoever waits. */
+  /** Closed loop with a fixed number of calls in flight, or open loop at a fixed rate. */
   pace: { inFlight: number } | { perSecond: number };
-  /** Whether what may be tried again is tried again, with the same key. */
+  /** Whether retryable errors are retried with the same key. Default true. */
   retries?: boolean;
 }
 
-/** Customers who redeem, and a history of what they were told. */
+/** A running load and its history. */
 export interface Load {
-  wishes: readonly Wish[];
-  /** Milliseconds since its beginning, as in the answers. */
+  calls: readonly Call[];
+  /** Milliseconds since the start, comparable to `CallResponse.at`. */
   elapsed(): number;
-  /** Begins no further wishes, and settles when those under way have their outcome. */
+  /** Starts no further calls, and settles when those in flight have an outcome. */
   stop(): Promise<void>;
-  /** Settles when no code is left. */
+  /** Settles when every code has been used. */
   finished: Promise<void>;
 }
 
 const REDEEM = `mutation ($input: RedeemCodeInput!) { redeemCode(input: $input) { id status } }`;
-const ANSWER_LIMIT_MS = 20_000;
+const RESPONSE_TIMEOUT_MS = 20_000;
 const RETRY_AFTER_MS = 100;
-const PATIENCE_MS = 60_000;
+const RETRY_FOR_MS = 60_000;
 
-/** What a client may try again although it was no answer of ours that said so. */
-const NO_ANSWER = 'NO_ANSWER';
+/** The outcome of an attempt without a response; retryable. */
+const NO_RESPONSE = 'NO_RESPONSE';
 
 export function startLoad(settings: LoadSettings): Load {
   const { codes, customers, pace } = settings;
   const startedAt = performance.now();
-  const wishes: Wish[] = [];
+  const calls: Call[] = [];
   let isStopped = false;
-  const isOver = () => isStopped || wishes.length >= codes.length;
+  const isOver = () => isStopped || calls.length >= codes.length;
   const one = async () => {
-    const turn = wishes.length;
+    const turn = calls.length;
     const [customer, code] = [customers[turn % customers.length], codes[turn]];
-    if (!customer || code === undefined) throw new Error('there are neither customers nor codes');
-    const wish: Wish = { userId: customer.userId, code, outcome: 'UNANSWERED', answers: [] };
-    wishes.push(wish);
-    await redeem(settings, customer, wish, { turn, startedAt });
+    if (!customer || code === undefined) throw new Error('no customers or no codes');
+    const call: Call = { userId: customer.userId, code, outcome: 'UNANSWERED', responses: [] };
+    calls.push(call);
+    await redeem(settings, customer, call, { turn, startedAt });
   };
   const finished =
-    'inFlight' in pace ? crowd(pace.inFlight, isOver, one) : atRate(pace.perSecond, isOver, one);
+    'inFlight' in pace ? runConcurrently(pace.inFlight, isOver, one) : atRate(pace.perSecond, isOver, one);
   return {
-    wishes,
+    calls,
     elapsed: () => performance.now() - startedAt,
     finished,
     stop: () => {
@@ -78,11 +78,11 @@ export function startLoad(settings: LoadSettings): Load {
   };
 }
 
-async function crowd(size: number, isOver: () => boolean, one: () => Promise<void>): Promise<void> {
-  const member = async () => {
+async function runConcurrently(size: number, isOver: () => boolean, one: () => Promise<void>): Promise<void> {
+  const loop = async () => {
     while (!isOver()) await one();
   };
-  await Promise.all(Array.from({ length: size }, member));
+  await Promise.all(Array.from({ length: size }, loop));
 }
 
 async function atRate(perSecond: number, isOver: () => boolean, one: () => Promise<void>): Promise<void> {
@@ -95,32 +95,32 @@ async function atRate(perSecond: number, isOver: () => boolean, one: () => Promi
   await Promise.all(begun);
 }
 
-/** All of the load, to its end. */
-export async function playLoad(settings: LoadSettings): Promise<readonly Wish[]> {
+/** Runs a load to its end. */
+export async function playLoad(settings: LoadSettings): Promise<readonly Call[]> {
   const load = startLoad(settings);
   await load.finished;
-  return load.wishes;
+  return load.calls;
 }
 
 async function redeem(
   { urls, retries = true }: LoadSettings,
   { token }: Customer,
-  wish: Wish,
+  call: Call,
   { turn, startedAt }: { turn: number; startedAt: number },
 ): Promise<void> {
   const idempotencyKey = randomUUID();
-  const limit = performance.now() + PATIENCE_MS;
+  const limit = performance.now() + RETRY_FOR_MS;
   for (let attempt = 0; ; attempt++) {
     const all = urls();
-    const asked = performance.now();
-    const answer = await ask(all[(turn + attempt) % all.length] ?? '', token, {
-      code: wish.code,
+    const sentAt = performance.now();
+    const response = await ask(all[(turn + attempt) % all.length] ?? '', token, {
+      code: call.code,
       idempotencyKey,
     });
-    wish.outcome = answer.outcome;
-    const ms = performance.now() - asked;
-    wish.answers.push({ outcome: answer.outcome, ms, at: asked - startedAt });
-    if (!answer.retryable || !retries || performance.now() > limit) return;
+    call.outcome = response.outcome;
+    const ms = performance.now() - sentAt;
+    call.responses.push({ outcome: response.outcome, ms, at: sentAt - startedAt });
+    if (!response.retryable || !retries || performance.now() > limit) return;
     await sleep(RETRY_AFTER_MS);
   }
 }
@@ -140,16 +140,16 @@ async function ask(
       ? { outcome: extensions.code, retryable: extensions.retryable }
       : { outcome: 'ACCEPTED', retryable: false };
   } catch {
-    return { outcome: NO_ANSWER, retryable: true };
+    return { outcome: NO_RESPONSE, retryable: true };
   }
 }
 
-/** `fetch` looks through all of its connections for each request: with thousands it comes to nothing else. */
+/** Not `fetch`, which scans all of its connections on each request: too slow with thousands. */
 const connections = new Agent({ keepAlive: true });
 
 function post(url: string, token: string, body: string): Promise<string> {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
-  const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
+  const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS);
   return new Promise((resolve, reject) => {
     request(`${url}/graphql`, { method: 'POST', agent: connections, headers, signal }, (response) => {
       text(response).then(resolve, reject);
@@ -159,30 +159,32 @@ function post(url: string, token: string, body: string): Promise<string> {
   });
 }
 
-/** How often each answer was given, repetitions included. */
-export function tallyAnswers(wishes: readonly Wish[]): Record<string, number> {
+/** Counts responses by outcome, retries included. */
+export function tallyResponses(calls: readonly Call[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { answers } of wishes)
-    for (const { outcome } of answers) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  for (const { responses } of calls)
+    for (const { outcome } of responses) counts[outcome] = (counts[outcome] ?? 0) + 1;
   return counts;
 }
 
-/** How many wishes ended so. */
-export const countOutcome = (wishes: readonly Wish[], outcome: string): number =>
-  wishes.filter((wish) => wish.outcome === outcome).length;
+/** The number of calls with this final outcome. */
+export const countOutcome = (calls: readonly Call[], outcome: string): number =>
+  calls.filter((call) => call.outcome === outcome).length;
 
-/** Milliseconds; 0 when nothing was answered. */
-export const longestAnswer = (wishes: readonly Wish[]): number =>
-  Math.max(0, ...wishes.flatMap(({ answers }) => answers.map(({ ms }) => ms)));
+/** Milliseconds; 0 without any response. */
+export const longestResponse = (calls: readonly Call[]): number =>
+  Math.max(0, ...calls.flatMap(({ responses }) => responses.map(({ ms }) => ms)));
 
-/** Milliseconds under which so many with this outcome were answered at their last attempt: 0.99 is the 99th percentile. */
-export function percentile(wishes: readonly Wish[], part: number, of = 'ACCEPTED'): number {
-  const times = wishes
+/**
+ * The percentile of the last attempt's duration in milliseconds, among calls with the outcome `of`.
+ */
+export function percentile(calls: readonly Call[], share: number, of = 'ACCEPTED'): number {
+  const times = calls
     .filter(({ outcome }) => outcome === of)
-    .map(({ answers }) => answers.at(-1)?.ms ?? 0)
+    .map(({ responses }) => responses.at(-1)?.ms ?? 0)
     .sort((one, other) => one - other);
-  return times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
+  return times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
 }
 
-/** Seconds that have passed since a moment of `performance.now()`. */
-export const secondsSince = (moment: number): number => (performance.now() - moment) / 1_000;
+/** @param startedAt a value of `performance.now()` */
+export const secondsSince = (startedAt: number): number => (performance.now() - startedAt) / 1_000;

@@ -3,10 +3,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Order } from '../../../src/generated/prisma/client.ts';
 import type { Database } from '../../../src/platform/database/database.ts';
 
-// How the service that this one replaces did it: checked, then written, nothing locked and nothing together. Here only so
-// that what is to find such faults is seen to find them.
+// A check-then-write implementation without locks or transactions, like that of the service that
+// Tessera replaces. The control test uses it to prove that the invariants detect such bugs.
 
-/** Looks whether the code has a use left, and inserts a PAID order. */
+/** Checks that the code has a use left, then inserts a PAID order. */
 export async function naiveRedeem(
   db: Database,
   { userId, codeId }: { userId: string; codeId: string },
@@ -15,7 +15,7 @@ export async function naiveRedeem(
     where: { id: codeId },
     include: { batch: { include: { plan: true } } },
   });
-  if (code.maxUses !== null && code.usedCount >= code.maxUses) throw new Error('used up');
+  if (code.maxUses !== null && code.usedCount >= code.maxUses) throw new Error('exhausted');
   return db.order.create({
     data: {
       ...{ orderNo: randomUUID(), redeemedById: userId, userId, codeId, batchId: batch.id },
@@ -26,7 +26,7 @@ export async function naiveRedeem(
   });
 }
 
-/** Grants, records, counts and finishes, one after the other. */
+/** Grants, counts, records and finishes in separate statements. */
 export async function naiveActivate(db: Database, { id }: Pick<Order, 'id'>): Promise<void> {
   const order = await db.order.findUniqueOrThrow({ where: { id }, include: { code: true } });
   if (order.status !== 'PAID') return;

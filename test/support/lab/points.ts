@@ -1,4 +1,4 @@
-/** The crash points of redeeming; before some of them something else has to fail. */
+/** Crash points of redeeming. Some are reached only if the point in `before` has thrown. */
 export const REDEEMING: readonly [point: string, before?: string][] = [
   ['acceptOrders.beforeCommit'],
   ['acceptOrders.afterCommit'],
@@ -10,7 +10,7 @@ export const REDEEMING: readonly [point: string, before?: string][] = [
   ['announceOrders.beforePublish', 'dispatchOrders.beforeEnqueue'],
 ];
 
-/** The crash points of activating. */
+/** Crash points of activating. */
 export const ACTIVATING: readonly string[] = [
   'activateOrders.afterLocks',
   'activateOrders.beforeCommit',

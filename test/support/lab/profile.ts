@@ -1,16 +1,16 @@
 /**
- * How hard it is tried: `npm test` plays each procedure in short, `npm run test:faults` with the full figures, which take an
- * hour.
+ * Whether procedures run at full length (`npm run test:faults`, about an hour) instead of in short
+ * (`npm test`).
  */
 export const isLong = process.env.FAULTS === 'long';
 
-/** The figure of the short profile, or of the long one. */
+/** Selects the value for the current profile. */
 export const scale = <Figure>(short: Figure, long: Figure): Figure => (isLong ? long : short);
 
-/** Chance that can be had again: `FAULTS_SEED=… npm run test:faults`. */
+/** The seed of all random choices; set FAULTS_SEED to repeat a run. */
 export const seed = Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-/** Numbers from 0 to 1 that follow from the seed and a name (mulberry32). */
+/** A generator of numbers in [0, 1), seeded by `seed` and the name (mulberry32). */
 export function chance(name: string): () => number {
   let state = [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) | 0, seed);
   return () => {

@@ -1,20 +1,23 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 
-/** A wire between a process and a server that it depends on, which can be made bad. */
+/** A proxy between a process and a server it depends on, which can simulate network faults. */
 export interface TcpProxy {
-  /** Where to connect to instead of the server. */
+  /** The port on 127.0.0.1 to connect to instead of the server. */
   port: number;
-  /** Every chunk is passed on so much later, in both directions. */
+  /** Delays every chunk, in both directions. */
   delay(ms: number): void;
-  /** Nothing is passed on and nothing is closed: as when a packet filter drops everything. New connections are taken and lead nowhere. */
+  /**
+   * Passes nothing on and closes nothing, like a packet filter that drops everything. Accepts new
+   * connections.
+   */
   blackHole(): void;
-  /** What clients say is passed on; what the server answers is held back until `heal`. */
+  /** Passes requests on and holds responses back until `heal`. */
   muteServer(): void;
-  /** Ends all connections with a reset; new ones are let through. */
+  /** Resets all connections; new ones pass. */
   reset(): void;
-  /** Ends one direction of all connections: the server hears the end, the client does not. */
+  /** Half-closes all connections: the server sees the end, the client does not. */
   halfClose(): void;
-  /** As good as a wire again; what was held back while it was bad goes on its way. */
+  /** Ends all faults and passes on what was held back. */
   heal(): void;
   close(): Promise<void>;
 }
@@ -92,6 +95,6 @@ export async function startTcpProxy(target: { port: number } | { path: string })
 
 function portOf(listener: Server): number {
   const address = listener.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy does not listen');
+  if (address === null || typeof address === 'string') throw new Error('the proxy is not listening');
   return address.port;
 }

@@ -1,32 +1,32 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Figure } from './figures.ts';
 import type { Lab } from './lab.ts';
-import { type Load, longestAnswer, startLoad, type Wish } from './load.ts';
+import { type Call, type Load, longestResponse, startLoad } from './load.ts';
 import { verdict } from './verdict.ts';
 
-interface Siege {
-  /** Most wishes that are made; the load ends earlier when the fault is over. */
+interface LoadUnderFault {
+  /** The maximum number of calls; the load usually ends earlier, after the fault. */
   codes: number;
   customers?: number;
   inFlight?: number;
-  /** How long it may take until everything has settled afterwards. */
+  /** Milliseconds until no order may be PAID afterwards. */
   limitMs?: number;
   jobsLimitMs?: number | null;
-  /** How long the load goes on after the fault. */
+  /** Milliseconds for which the load continues after the fault. */
   afterMs?: number;
 }
 
 /**
- * Customers redeem, and ask again what may be asked again, while the fault does its worst; then everything must come
- * right.
+ * Customers redeem, and ask again what may be asked repeatedly, while the fault does its worst;
+ * then everything must come right.
  *
- * @returns the figures of the verdict, and how many redemptions there were
+ * @returns the calls, and figures with the bounds that every fault must meet
  */
 export async function underLoad(
   lab: Lab,
-  { codes, customers = 200, inFlight = 40, limitMs, jobsLimitMs, afterMs = 500 }: Siege,
+  { codes, customers = 200, inFlight = 40, limitMs, jobsLimitMs, afterMs = 500 }: LoadUnderFault,
   fault: (load: Load) => Promise<unknown>,
-): Promise<{ wishes: readonly Wish[]; whole: Figure[] }> {
+): Promise<{ calls: readonly Call[]; whole: Figure[] }> {
   const load = startLoad({
     urls: () => lab.cluster.apis.map(({ url }) => url),
     customers: await lab.customers(customers),
@@ -40,15 +40,15 @@ export async function underLoad(
   } finally {
     await load.stop();
   }
-  const accepted = load.wishes.filter(({ outcome }) => outcome === 'ACCEPTED').length;
+  const accepted = load.calls.filter(({ outcome }) => outcome === 'ACCEPTED').length;
   return {
-    wishes: load.wishes,
+    calls: load.calls,
     whole: [
       { name: 'accepted', value: accepted, atLeast: 1 },
-      // The customer is patient, and nothing stays broken.
-      { name: 'neither accepted nor refused', value: load.wishes.length - accepted, exactly: 0 },
-      { name: 'longest answer', value: Math.round(longestAnswer(load.wishes)), unit: 'ms' },
-      ...(await verdict(lab, load.wishes, {
+      // Every call is retried until it succeeds, and no fault is permanent.
+      { name: 'unanswered', value: load.calls.length - accepted, exactly: 0 },
+      { name: 'longest response', value: Math.round(longestResponse(load.calls)), unit: 'ms' },
+      ...(await verdict(lab, load.calls, {
         ...(limitMs !== undefined && { limitMs }),
         ...(jobsLimitMs !== undefined && { jobsLimitMs }),
       })),
@@ -56,8 +56,8 @@ export async function underLoad(
   };
 }
 
-/** Does it so often, with a pause of a random length of up to `pauseMs` before each. */
-export async function again(
+/** Runs `work` `times` times, each after a random pause of up to `pauseMs`. */
+export async function repeatedly(
   times: number,
   { pauseMs, random }: { pauseMs: number; random: () => number },
   work: (turn: number) => Promise<unknown>,
@@ -68,11 +68,16 @@ export async function again(
   }
 }
 
-/** Milliseconds from a moment of the load until the first success that was answered after it. */
-export function firstSuccessAfter(wishes: readonly Wish[], moment: number): number {
-  const successes = wishes
-    .flatMap(({ answers }) => answers)
-    .filter(({ outcome, at, ms }) => outcome === 'ACCEPTED' && at + ms >= moment)
-    .map(({ at, ms }) => at + ms - moment);
+/**
+ * Milliseconds from a time of the load until the next successful response; infinite if there is
+ * none.
+ *
+ * @param since milliseconds since the start of the load
+ */
+export function firstSuccessAfter(calls: readonly Call[], since: number): number {
+  const successes = calls
+    .flatMap(({ responses }) => responses)
+    .filter(({ outcome, at, ms }) => outcome === 'ACCEPTED' && at + ms >= since)
+    .map(({ at, ms }) => at + ms - since);
   return successes.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...successes);
 }

@@ -114,7 +114,7 @@ describe('updatePlan', () => {
   it('returns NOT_FOUND for an unknown plan or node and changes nothing', async () => {
     const { db } = api.services;
     const { id } = await buildPlan(db);
-    const gone = await buildPlan(db, { deletedAt: new Date() });
+    const gone = await buildPlan(db, { traits: ['deleted'] });
 
     for (const missing of [randomUUID(), 'plan-1', gone.id])
       expect(await refused(missing, { name: 'x' })).toMatchObject({ code: 'NOT_FOUND' });

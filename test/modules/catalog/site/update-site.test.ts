@@ -152,9 +152,9 @@ describe('updateSite', () => {
     const { db } = api.services;
     const trial = { trialUnitTime: 'DAY' as const, trialQuantity: 3 };
     const [deleted, withdrawn, hidden] = await Promise.all([
-      buildPlan(db, { deletedAt: new Date() }),
-      buildPlan(db, { status: 'WITHDRAWN' }),
-      buildPlan(db, { status: 'HIDDEN' }),
+      buildPlan(db, { traits: ['deleted'] }),
+      buildPlan(db, { traits: ['withdrawn'] }),
+      buildPlan(db, { traits: ['hidden'] }),
     ]);
 
     for (const trialPlanId of [randomUUID(), 'no id', deleted.id]) {

@@ -15,7 +15,6 @@ import {
   buildOrder,
   buildPendingBinding,
   buildSubscription,
-  inDays,
 } from '../../../support/factories.ts';
 import { anotherDevice, newDevice, openSocket, refusedAsViewer } from '../../../support/household.ts';
 import { checkInvariants } from '../../../support/invariants.ts';
@@ -71,7 +70,7 @@ describe('deleteAccount', () => {
     const { userId } = phone;
     const live = await buildSubscription(db, { userId });
     const endless = await buildSubscription(db, { userId, expiresAt: null });
-    const over = await buildSubscription(db, { userId, startsAt: inDays(-9), expiresAt: inDays(-1) });
+    const over = await buildSubscription(db, { userId, traits: ['overdue'] });
 
     const { deleteAccount: user } = await phone.get(DeleteAccountDocument, {});
 

@@ -61,7 +61,7 @@ describe('createLinkCode', () => {
 
   it('fails with NOT_FOUND for a missing or closed account and for a malformed id', async () => {
     const admin = await newCaller('ADMIN');
-    const closed = await buildUser(services.db, { deletedAt: new Date() });
+    const closed = await buildUser(services.db, { traits: ['closed'] });
 
     for (const userId of [closed.id, '01890000-0000-7000-8000-000000000000', 'no id']) {
       await expect(createLinkCode(services, { caller: admin, userId })).rejects.toMatchObject({

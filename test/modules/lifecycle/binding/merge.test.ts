@@ -191,7 +191,7 @@ describe('mergeAccounts', () => {
       { expiresAt: inDays(-1), startsAt: inDays(-9) },
       {},
     );
-    const stopped = await buildSubscription(services.db, { userId: fromId, status: 'STOPPED' });
+    const stopped = await buildSubscription(services.db, { userId: fromId, traits: ['stopped'] });
 
     await merge(fromId, intoId);
 
@@ -276,7 +276,7 @@ describe('mergeAccounts', () => {
   it('counts moved subscriptions towards the quota of a plan', async () => {
     const [fromId, intoId] = await twoUsers();
     const { id: planId } = await buildPlan(services.db, { quota: 1 });
-    await buildSubscription(services.db, { userId: fromId, planId, status: 'STOPPED' });
+    await buildSubscription(services.db, { userId: fromId, planId, traits: ['stopped'] });
 
     await merge(fromId, intoId);
 

@@ -131,8 +131,8 @@ describe('unbindDevice', () => {
   it('closes an account without another identity or a live subscription', async () => {
     const phone = await newDevice(api);
     const { userId } = phone;
-    await buildSubscription(api.services.db, { userId, startsAt: inDays(-9), expiresAt: inDays(-1) });
-    await buildSubscription(api.services.db, { userId, status: 'STOPPED' });
+    await buildSubscription(api.services.db, { userId, traits: ['overdue'] });
+    await buildSubscription(api.services.db, { userId, traits: ['stopped'] });
     const socket = await openSocket(phone);
 
     await phone.get(UnbindDeviceDocument, { id: phone.deviceId });
@@ -184,7 +184,7 @@ describe('unbindDevice', () => {
     const [tablet, watch] = [await anotherDevice(phone), await anotherDevice(phone)];
     const { userId } = phone;
     const live = await buildSubscription(db, { userId });
-    const over = await buildSubscription(db, { userId, startsAt: inDays(-9), expiresAt: inDays(-1) });
+    const over = await buildSubscription(db, { userId, traits: ['overdue'] });
     const present = (id: string) => db.userSubscription.findUniqueOrThrow({ where: { id } });
 
     await phone.get(UnbindDeviceDocument, { id: tablet.deviceId });

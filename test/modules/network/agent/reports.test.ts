@@ -11,7 +11,7 @@ import {
 } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
 import { post } from '../../../support/client.ts';
-import { buildNode, buildSubscription, inDays } from '../../../support/factories.ts';
+import { buildNode, buildSubscription } from '../../../support/factories.ts';
 import { AgentMemory, buildFleet } from '../../../support/fleet.ts';
 
 let api: TestApi;
@@ -37,8 +37,8 @@ describe('serverConfig', () => {
     const { agent, nodeId } = await buildFleet(api);
     await buildFleet(api);
     await db.node.update({ where: { id: nodeId }, data: { serverConfig: { privateKey: 'k' }, ratio: 1.5 } });
-    await buildNode(db, { serverId: agent.serverId, enabled: false });
-    await buildNode(db, { serverId: agent.serverId, deletedAt: inDays(0) });
+    await buildNode(db, { serverId: agent.serverId, traits: ['disabled'] });
+    await buildNode(db, { serverId: agent.serverId, traits: ['deleted'] });
 
     const { serverConfig } = await agent.get(ServerConfigDocument);
 

@@ -49,10 +49,10 @@ describe('serverUsers', () => {
   it('leaves out subscriptions that must not be admitted', async () => {
     const { agent, plan } = await buildFleet(api);
     const planId = plan.id;
-    const ended = await buildUser(db, { enabled: false });
+    const ended = await buildUser(db, { traits: ['disabled'] });
     await buildSubscription(db, { planId, userId: ended.id });
-    await buildSubscription(db, { planId, userId: (await buildUser(db, { deletedAt: inDays(0) })).id });
-    await buildSubscription(db, { planId, status: 'STOPPED' });
+    await buildSubscription(db, { planId, userId: (await buildUser(db, { traits: ['closed'] })).id });
+    await buildSubscription(db, { planId, traits: ['stopped'] });
     await buildSubscription(db, { planId, status: 'EXHAUSTED', trafficLimit: 1n });
     await buildSubscription(db, { planId, startsAt: inDays(-2), expiresAt: inDays(-1) });
     await buildSubscription(db);
@@ -309,8 +309,8 @@ describe('serverUsers', () => {
 describe('serverUsers with concurrent transactions', () => {
   it('skips no change of a transaction that began earlier and commits later', async () => {
     const { agent, plan } = await buildFleet(api);
-    const early = await buildSubscription(db, { planId: plan.id, status: 'STOPPED' });
-    const late = await buildSubscription(db, { planId: plan.id, status: 'STOPPED' });
+    const early = await buildSubscription(db, { planId: plan.id, traits: ['stopped'] });
+    const late = await buildSubscription(db, { planId: plan.id, traits: ['stopped'] });
     const memory = await new AgentMemory().sync(agent);
     const slow = new pg.Client({ connectionString: await databaseUrlOf(api.services) });
     await slow.connect();
@@ -330,7 +330,7 @@ describe('serverUsers with concurrent transactions', () => {
 
   it('skips no change while a node change is not yet below the horizon', async () => {
     const { agent, plan, nodeId } = await buildFleet(api);
-    const early = await buildSubscription(db, { planId: plan.id, status: 'STOPPED' });
+    const early = await buildSubscription(db, { planId: plan.id, traits: ['stopped'] });
     const memory = await new AgentMemory().sync(agent);
     const slow = new pg.Client({ connectionString: await databaseUrlOf(api.services) });
     await slow.connect();

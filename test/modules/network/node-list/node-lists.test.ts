@@ -47,8 +47,8 @@ describe('nodes of a subscription', () => {
     const byTag = await build.buildNode(db, { name: 'b', sort: 1, tags: [tag] });
     const twin = await build.buildNode(db, { name: 'b', sort: 1, tags: [tag] });
     const byId = await build.buildNode(db, { name: 'a', sort: 1 });
-    const off = await build.buildNode(db, { tags: [tag], enabled: false });
-    const gone = await build.buildNode(db, { tags: [tag], deletedAt: new Date() });
+    const off = await build.buildNode(db, { tags: [tag], traits: ['disabled'] });
+    const gone = await build.buildNode(db, { tags: [tag], traits: ['deleted'] });
     await build.buildNode(db, { tags: ['other'] });
     for (const { id: nodeId } of [both, byId, off, gone]) await build.buildPlanNode(db, { planId, nodeId });
 

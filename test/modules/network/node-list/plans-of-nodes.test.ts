@@ -17,7 +17,7 @@ describe('plansOfNodes and plansOfServer', () => {
     const { db } = services;
     const { id: serverId } = await buildServer(db);
     const byId = await buildNode(db, { serverId });
-    const byTag = await buildNode(db, { serverId, tags: ['a', 'b'], enabled: false });
+    const byTag = await buildNode(db, { serverId, tags: ['a', 'b'], traits: ['disabled'] });
     const elsewhere = await buildNode(db, { tags: ['c'] });
     const plans = [
       await buildPlan(db),

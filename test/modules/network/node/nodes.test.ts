@@ -223,7 +223,7 @@ describe('nodes query', () => {
       protocol: 'VMESS',
       clientConfig: { security: 'auto' },
     });
-    const off = await buildNode(db, { serverId: other, enabled: false });
+    const off = await buildNode(db, { serverId: other, traits: ['disabled'] });
     const ids = async (filter: object) => {
       const { nodes } = await admin.get(NodesDocument, { filter: { serverId: other, ...filter } });
       expect(nodes?.totalCount).toBe(nodes?.nodes.length);

@@ -112,7 +112,7 @@ describe('wrong guesses', () => {
   it('do not include existing codes that cannot be redeemed, nor malformed input', async () => {
     const user = await newUser();
     const from = newAddress();
-    const { id: planId } = await buildPlan(api.services.db, { status: 'WITHDRAWN' });
+    const { id: planId } = await buildPlan(api.services.db, { traits: ['withdrawn'] });
     const refusals = await Promise.all([
       newCode(api.services, { code: { enabled: false } }),
       newCode(api.services, { code: { expiresAt: inDays(-1) } }),

@@ -115,8 +115,8 @@ describe('an activation', () => {
     const { db } = r.services;
     const { id: planId } = await buildPlan(db);
     const userId = await r.user();
-    const over = await buildSubscription(db, { userId, planId, startsAt: inDays(-9), expiresAt: inDays(-1) });
-    const stopped = await buildSubscription(db, { userId, planId, status: 'STOPPED' });
+    const over = await buildSubscription(db, { userId, planId, traits: ['overdue'] });
+    const stopped = await buildSubscription(db, { userId, planId, traits: ['stopped'] });
     const { order } = await paid({ userId, planId });
 
     await r.activate(order);

@@ -91,7 +91,7 @@ describe('redemptionBatches', () => {
     }
     await buildOrder(db, { codeId: often ?? '' });
     await db.redemptionCode.update({ where: { id: deleted ?? '' }, data: { deletedAt: inDays(0) } });
-    await buildBatch(db, { deletedAt: inDays(0) });
+    await buildBatch(db, { traits: ['deleted'] });
     const newest = await buildBatch(db);
 
     const { redemptionBatches } = await admin.get(RedemptionBatchesDocument, { first: 2 });

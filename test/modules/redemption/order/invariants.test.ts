@@ -27,17 +27,20 @@ describe('checkInvariants', () => {
   });
 
   it.each([
-    ['a code is used as often', `UPDATE redemption_codes SET used_count = 0`],
-    ['a code is reserved as often', `UPDATE redemption_codes SET max_uses = 2, reserved_count = 1`],
-    ['exactly the FINISHED orders have a record', `DELETE FROM redemptions`],
+    ['used_count of a code equals its number of redemptions', `UPDATE redemption_codes SET used_count = 0`],
     [
-      'a subscription lasts as long',
+      'reserved_count of a code equals its number of PAID orders',
+      `UPDATE redemption_codes SET max_uses = 2, reserved_count = 1`,
+    ],
+    ['exactly the FINISHED orders have a redemption', `DELETE FROM redemptions`],
+    [
+      'the duration of a subscription equals',
       `UPDATE user_subscriptions SET expires_at = expires_at + interval '1 day'`,
     ],
-    ['a subscription lasts as long', `UPDATE user_subscriptions SET expires_at = starts_at`],
-    ['nobody has had a plan more often', `UPDATE plans SET quota = 0`],
+    ['the duration of a subscription equals', `UPDATE user_subscriptions SET expires_at = starts_at`],
+    ['a user has at most quota subscriptions of a plan', `UPDATE plans SET quota = 0`],
     [
-      'no code is promised or redeemed more often',
+      'used_count plus reserved_count of a code is at most max_uses',
       `ALTER TABLE redemption_codes DROP CONSTRAINT redemption_codes_within_max_uses_check;
        UPDATE redemption_codes SET reserved_count = 1`,
     ],
@@ -52,7 +55,7 @@ describe('checkInvariants', () => {
     await r.services.db.order.update({ where: { id: order.id }, data: { createdAt: inDays(-1) } });
 
     expect(await checkInvariants(r.services.db)).toEqual([
-      `no order is PAID for longer than a minute: ${order.id}`,
+      `no order is PAID for longer than 60 seconds: ${order.id}`,
     ]);
   });
 
@@ -63,7 +66,7 @@ describe('checkInvariants', () => {
     await r.services.db.order.update({ where: { id: second.id }, data: { isNew: true } });
 
     expect(await checkInvariants(r.services.db)).toEqual([
-      `one order of a user is new at most: ${redeemedById}`,
+      `at most one order of a user is new: ${redeemedById}`,
     ]);
   });
 });

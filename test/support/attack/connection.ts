@@ -1,19 +1,19 @@
 import { Agent, request } from 'node:http';
 import { WebSocket } from 'ws';
 
-/** Nobody waits for longer than an operation may take. */
-const NO_ANSWER_MS = 10_000;
+/** Longer than any operation may take. */
+const RESPONSE_TIMEOUT_MS = 10_000;
 
 const agent = new Agent({ keepAlive: true, maxSockets: 512 });
 
-/** What came back, and after how long. */
+/** A response and its duration. */
 export interface Reply {
   status: number;
   text: string;
   tookMs: number;
 }
 
-/** Sends bytes as the body of a request; nothing is made of them on the way. */
+/** Sends the bytes unchanged as a request body. */
 export function send(
   url: string,
   body: string | Buffer,
@@ -38,39 +38,42 @@ export function send(
       },
     );
     sent.once('error', fail);
-    sent.setTimeout(NO_ANSWER_MS, () => sent.destroy(new Error(`no answer to ${body}`)));
+    sent.setTimeout(RESPONSE_TIMEOUT_MS, () => sent.destroy(new Error(`no response to ${body}`)));
     sent.end(body);
   });
 }
 
-/** The codes of all errors in an answer. */
+/** All error codes in a response. */
 export function codesIn(text: string): string[] {
   return [...text.matchAll(/"code":"([A-Z_]+)"/g)].map(([, code]) => code ?? '');
 }
 
-/** A websocket that was let in. */
-export interface Line {
+/** An acknowledged websocket. */
+export interface Connection {
   socket: WebSocket;
-  /** Sends one message. @returns the next one that comes back, or how the socket was closed */
+  /** Sends a message. @returns the next message received, or the close code and reason */
   ask(message: string | Buffer): Promise<Reply>;
   close(): void;
 }
 
-/** @throws Error when it is not let in */
-export async function openLine(
+/** @throws Error if the server does not acknowledge the connection */
+export async function openConnection(
   url: string,
   token: string,
   headers: Record<string, string> = {},
-): Promise<Line> {
+): Promise<Connection> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers });
   let answer: (reply: Omit<Reply, 'tookMs'>) => void = () => {};
   socket.on('error', (error) => answer({ status: 0, text: error.message }));
   socket.on('close', (status, reason) => answer({ status, text: String(reason) }));
   socket.on('message', (message) => answer({ status: 200, text: String(message) }));
-  const ask: Line['ask'] = async (message) => {
+  const ask: Connection['ask'] = async (message) => {
     const startedAt = performance.now();
     const reply = await new Promise<Omit<Reply, 'tookMs'>>((resolve) => {
-      const timer = setTimeout(() => answer({ status: 0, text: `no answer to ${message}` }), NO_ANSWER_MS);
+      const timer = setTimeout(
+        () => answer({ status: 0, text: `no response to ${message}` }),
+        RESPONSE_TIMEOUT_MS,
+      );
       answer = (came) => {
         clearTimeout(timer);
         resolve(came);
@@ -87,6 +90,7 @@ export async function openLine(
   const greeting = await ask(
     JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } }),
   );
-  if (!greeting.text.includes('connection_ack')) throw new Error(`not let in: ${JSON.stringify(greeting)}`);
+  if (!greeting.text.includes('connection_ack'))
+    throw new Error(`not acknowledged: ${JSON.stringify(greeting)}`);
   return { socket, ask, close: () => socket.terminate() };
 }
