@@ -17,7 +17,7 @@ import { DomainError, PlatformError } from '../platform/errors.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
 import { maskError } from '../platform/graphql/mask-error.ts';
 import { acceptOnManyHandles } from '../platform/http/many-handles.ts';
-import { watchQuietConnections } from '../platform/http/quiet-connections.ts';
+import { watchQuietConnections } from '../platform/http/idle-connections.ts';
 import { readPublicKeys } from '../platform/keys/key-pairs.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
 import { isRedisAway } from '../platform/redis/redis.ts';

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { distinct } from '../../../src/platform/watch/distinct.ts';
+import { distinct } from '../../../src/platform/watch/stream.ts';
 import { createPubSub, type PubSub } from '../../../src/platform/watch/pubsub.ts';
 import { createWatcher, type Watcher, type WatcherOptions } from '../../../src/platform/watch/watch.ts';
 import type { WatchKind } from '../../../src/platform/watch/watch-kind.ts';

@@ -3,7 +3,7 @@ import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Secrets } from '../../../platform/keys/secrets.ts';
-import { spendNonce } from '../../../platform/keys/spent-nonces.ts';
+import { spendNonce } from '../../../platform/keys/consume-nonce.ts';
 import type { Services } from '../../../platform/services.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 import { DeviceIdentifier } from './device-identifier.ts';

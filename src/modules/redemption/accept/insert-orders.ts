@@ -1,6 +1,6 @@
 import type { Order } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import { toJson } from '../../../platform/database/rows.ts';
+import { toJson } from '../../../platform/database/sql-values.ts';
 
 /** Inserts the orders as they are, in one statement. */
 export async function insertOrders(

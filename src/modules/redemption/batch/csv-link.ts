@@ -4,7 +4,7 @@ import type { Coalescer } from '../../../platform/concurrency/coalescer.ts';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { DecryptionError, type Secrets } from '../../../platform/keys/secrets.ts';
-import { spendNonce } from '../../../platform/keys/spent-nonces.ts';
+import { spendNonce } from '../../../platform/keys/consume-nonce.ts';
 import type { RequestScope } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { Caller } from '../../kernel/caller.ts';

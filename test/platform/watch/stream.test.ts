@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { distinct } from '../../../src/platform/watch/distinct.ts';
+import { distinct } from '../../../src/platform/watch/stream.ts';
 
 async function* from<T>(...values: T[]): AsyncGenerator<T> {
   yield* values;
