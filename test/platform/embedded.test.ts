@@ -18,9 +18,10 @@ import { join, resolve } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { lockDataDir } from '../../src/platform/embedded/data-dir-lock.ts';
 import { type Embedded, startEmbedded } from '../../src/platform/embedded/embedded.ts';
-import { isAlive, isNumberTaken, until } from '../../src/platform/embedded/processes.ts';
+import { isAlive, isNumberTaken } from '../../src/platform/embedded/processes.ts';
 
 const isRoot = process.getuid?.() === 0;
 const VITE = createRequire(import.meta.url).resolve('vite');
@@ -178,7 +179,7 @@ describe('startEmbedded', () => {
     const before = { databaseUrl, redisUrl, secretKey: '', fresh: false, stop: async () => {} };
     const pids = [await postgresPid(before), await redisPid(before)];
     killed.kill('SIGKILL');
-    await until(() => killed.signalCode !== null, 5000);
+    await pollUntil(() => killed.signalCode !== null, 5000);
 
     const lines: string[] = [];
     const servers = await start(dataDir, { log: (line) => lines.push(line) });
@@ -194,7 +195,7 @@ describe('startEmbedded', () => {
     const pids = [await postgresPid(first), await redisPid(first)];
     await sql(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
     for (const pid of pids) process.kill(pid, 'SIGKILL');
-    await until(() => !pids.some(isAlive), 5000);
+    await pollUntil(() => !pids.some(isAlive), 5000);
     await first.stop();
     const second = await start(dataDir);
     expect(await sql(second, 'TABLE kept')).toEqual([{ answer: 42 }]);
@@ -247,7 +248,7 @@ describe('startEmbedded', () => {
       await sql({ databaseUrl, secretKey: '', fresh: false, stop: async () => {} }, 'SELECT 1 AS one'),
     ).toHaveLength(1);
     holder.kill('SIGKILL');
-    await until(() => holder.signalCode !== null, 5000);
+    await pollUntil(() => holder.signalCode !== null, 5000);
     await start(dataDir);
   });
 
@@ -378,6 +379,6 @@ function spawnFor(script: string, owner: Owner): ChildProcess {
 /** A dead process whose parent does not collect it. */
 async function zombie(owner: Owner = {}): Promise<{ pid: number }> {
   const pid = Number(await firstLine(spawnFor('sleep 0.1 & echo $!; exec sleep 60', owner)));
-  await until(() => !isAlive(pid), 3000);
+  await pollUntil(() => !isAlive(pid), 3000);
   return { pid };
 }

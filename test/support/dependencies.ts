@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Redis } from 'ioredis';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { startPostgres } from '../../src/platform/embedded/postgres.ts';
-import { until } from '../../src/platform/embedded/processes.ts';
 import { startRedis } from '../../src/platform/embedded/redis.ts';
 import { sendSignal, workersBelow } from './scratch.ts';
 
@@ -66,7 +66,7 @@ function hurtable(first: Server, start: () => Promise<Server>, directory: string
     if (workersBelow(directory).length > count) signalAll(signal);
   };
   const kill9 = async () => {
-    const isGone = await until(() => signalAll('SIGKILL') === 0, 5_000);
+    const isGone = await pollUntil(() => signalAll('SIGKILL') === 0, 5_000);
     if (!isGone) throw new Error(`still alive in ${directory}`);
   };
   return {

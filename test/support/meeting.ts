@@ -1,5 +1,5 @@
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import type { Database, Transaction } from '../../src/platform/database/database.ts';
-import { until } from '../../src/platform/embedded/processes.ts';
 
 /**
  * Runs `work` against a transaction that has done `change` and is open: it commits as soon as somebody waits for it, or
@@ -16,7 +16,7 @@ export async function meeting<Result>(
   const begun = await db.$transaction(async (tx) => {
     await change(tx);
     const settled = Promise.allSettled([work()]);
-    if (!(await until(async () => (await countWaiting(db)) >= waiting, 4_000)))
+    if (!(await pollUntil(async () => (await countWaiting(db)) >= waiting, 4_000)))
       throw new Error(`there are not ${waiting} who wait for the transaction`);
     return { settled };
   });

@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isAlive, until } from '../../src/platform/embedded/processes.ts';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
+import { isAlive } from '../../src/platform/embedded/processes.ts';
 
 /** A directory for processes to work in. Whatever still works below it when it is removed dies with it. */
 export interface Scratch {
@@ -30,7 +31,7 @@ export function makeScratch(): Scratch {
     path,
     living: () => workersBelow(path),
     remove: async () => {
-      await until(() => killAll(scratch.living()) === 0, 5_000);
+      await pollUntil(() => killAll(scratch.living()) === 0, 5_000);
       rmSync(path, { recursive: true, force: true });
       open.delete(scratch);
     },

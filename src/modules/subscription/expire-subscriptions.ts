@@ -28,7 +28,7 @@ export function expireSubscriptions(
       { planIdsOfUsers: rows.map(({ planId }) => planId), userIds: rows.map(({ userId }) => userId) },
     );
   };
-  return runSweep({ db }, { name: expireSubscriptionsJob.name, batch: expireBatch, afterCommit }, signal);
+  return runSweep({ db }, { name: expireSubscriptionsJob.name, chunk: expireBatch, afterCommit }, signal);
 }
 
 /** What others hold is left to the next batch: it never waits, so it is in nobody's way. */

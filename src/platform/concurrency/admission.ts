@@ -7,14 +7,14 @@ export interface Admission {
    *
    * @param left how much of the key's allowance is left, 1 at least; rejects when there is none, and so does the turn
    */
-  take<Result>(key: string, left: () => Promise<number>, work: () => Promise<Result>): Promise<Result>;
+  run<Result>(key: string, left: () => Promise<number>, work: () => Promise<Result>): Promise<Result>;
 }
 
 /** Costs one look at the allowance for all who wait at the same time. */
 export function createAdmission(): Admission {
   const doors = new Map<string, AdmissionQueue>();
   return {
-    take: async (key, left, work) => {
+    run: async (key, left, work) => {
       const door = doors.get(key) ?? new AdmissionQueue();
       doors.set(key, door);
       try {

@@ -4,7 +4,7 @@ export type Semaphore = <T>(work: () => Promise<T>) => Promise<T>;
 /** For how long anybody waits for his turn. */
 export interface QueueLimits {
   /** When the first in line has waited for longer than this, nobody joins it any more. */
-  crowdedMs: number;
+  shedAfterMs: number;
   /** Longest wait in line. */
   maxWaitMs: number;
   /** What to refuse with. */
@@ -48,7 +48,7 @@ class WaitQueue {
   }
 
   wait(): Promise<void> {
-    if (this.#patience && this.#longestWaitMs() > this.#patience.crowdedMs)
+    if (this.#patience && this.#longestWaitMs() > this.#patience.shedAfterMs)
       return Promise.reject(this.#patience.overloaded());
     return new Promise((letIn, turnAway) => {
       this.#waiting.push({ since: performance.now(), letIn, turnAway });

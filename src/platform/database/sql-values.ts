@@ -4,3 +4,6 @@ export function toJson(rows: readonly object[]): string {
     typeof value === 'bigint' ? value.toString() : value,
   );
 }
+
+/** A text that stands for itself in LIKE: Prisma passes on what that reads as wildcards. */
+export const escapeLike = (text: string) => text.replace(/[\\%_]/g, '\\$&');

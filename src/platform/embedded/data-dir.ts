@@ -23,7 +23,7 @@ export function openDataDir(dataDir: string): string {
 }
 
 /** The secret kept in the directory: 48 random bytes in base64url, made at the first call, readable by its owner only. */
-export function keptSecret(dataDir: string): string {
+export function ensureSecretKey(dataDir: string): string {
   const file = join(dataDir, 'secret-key');
   const kept = readPrivate(file)?.trim();
   if (kept) return kept;

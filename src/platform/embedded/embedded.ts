@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { keptSecret, openDataDir } from './data-dir.ts';
+import { ensureSecretKey, openDataDir } from './data-dir.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
@@ -42,7 +42,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const dataDir = openDataDir(resolve(options.dataDir));
   const lock = lockDataDir(dataDir);
   try {
-    const secretKey = keptSecret(dataDir);
+    const secretKey = ensureSecretKey(dataDir);
     return await startServers(options, dataDir, secretKey, lock.release);
   } catch (error) {
     lock.release();

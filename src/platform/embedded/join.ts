@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { keptSecret, openDataDir } from './data-dir.ts';
+import { ensureSecretKey, openDataDir } from './data-dir.ts';
 import { type Embedded, type EmbeddedOptions, startEmbedded } from './embedded.ts';
 import { DataDirInUseError, EmbeddedError } from './embedded-error.ts';
-import { knownPostgresUrl } from './postgres.ts';
+import { runningPostgresUrl } from './postgres.ts';
 import { markerFile } from './postgres-home.ts';
 import { redisSocket } from './redis.ts';
 
@@ -28,9 +28,9 @@ export async function joinEmbedded(options: EmbeddedOptions): Promise<Embedded> 
 
 function knownServers({ needPostgres, needRedis }: EmbeddedOptions, dataDir: string): Embedded {
   return {
-    ...(needPostgres && { databaseUrl: knownPostgresUrl(dataDir) }),
+    ...(needPostgres && { databaseUrl: runningPostgresUrl(dataDir) }),
     ...(needRedis && { redisUrl: redisSocket(join(dataDir, 'redis')) }),
-    secretKey: keptSecret(dataDir),
+    secretKey: ensureSecretKey(dataDir),
     fresh: false,
     stop: async () => {},
   };

@@ -7,7 +7,7 @@ export interface Account {
   /** Passed to spawn; empty when it is ourselves. */
   ids: { uid?: number; gid?: number };
   /** It is not the user that runs this process. */
-  other: boolean;
+  isOther: boolean;
 }
 
 /**
@@ -17,14 +17,14 @@ export interface Account {
  * @throws EmbeddedError when that user cannot be made
  */
 export function postgresAccount(files: string): Account {
-  if (process.getuid?.() !== 0) return { ids: {}, other: false };
+  if (process.getuid?.() !== 0) return { ids: {}, isOther: false };
   const owner = statSync(files, { throwIfNoEntry: false });
-  if (owner && owner.uid !== 0) return { ids: { uid: owner.uid, gid: owner.gid }, other: true };
-  return { ids: idsOfPostgres() ?? makePostgresUser(), other: true };
+  if (owner && owner.uid !== 0) return { ids: { uid: owner.uid, gid: owner.gid }, isOther: true };
+  return { ids: idsOfPostgres() ?? makePostgresUser(), isOther: true };
 }
 
 /** Whether the account may go into the directory, whatever stands on the way there. */
-export function mayEnter({ ids, other }: Account, directory: string): boolean {
+export function canEnter({ ids, isOther: other }: Account, directory: string): boolean {
   return !other || spawnSync('test', ['-x', directory], { ...ids, cwd: '/', stdio: 'ignore' }).status === 0;
 }
 

@@ -35,7 +35,7 @@ export function postgresBinaries(account: Account, copies: string): PostgresBina
   restoreSymlinks(root);
   makeExecutable(root);
   const major = version.split('.')[0] ?? '';
-  if (!account.other || runs(root, account)) return programs(root, major);
+  if (!account.isOther || runs(root, account)) return programs(root, major);
   const copy = copyPackage(root, join(copies, `postgresql-${version}`));
   if (!runs(copy, account)) throw new EmbeddedError(`The user postgres cannot run PostgreSQL in ${copy}.`);
   return programs(copy, major);

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPrivate, writePrivate } from './data-dir.ts';
 import { EmbeddedError } from './embedded-error.ts';
-import { type Account, mayEnter } from './postgres-account.ts';
+import { type Account, canEnter } from './postgres-account.ts';
 import { endProcess, worksIn } from './processes.ts';
 
 /** Where PostgreSQL's own user finds files when DATA_DIR lies below a directory closed to it. */
@@ -36,7 +36,7 @@ interface Marker {
  * @throws EmbeddedError when there is a cluster in DATA_DIR whose marker is lost
  */
 export async function openPostgresHome(dataDir: string, account: Account): Promise<PostgresHome> {
-  const inside = mayEnter(account, dataDir);
+  const inside = canEnter(account, dataDir);
   const directory = inside ? join(dataDir, 'postgres') : join(SHARED_HOME, hash(dataDir));
   const cluster = join(directory, 'cluster');
   const file = markerFile(dataDir);
@@ -74,7 +74,7 @@ function home(directory: string, file: string, marker: Marker): PostgresHome {
 export const markerFile = (dataDir: string) => join(dataDir, 'postgres.json');
 
 /** What is needed to reach the cluster of a living process; undefined when there is none. */
-export function knownHome(dataDir: string): Pick<PostgresHome, 'password' | 'port'> | undefined {
+export function readHomeOf(dataDir: string): Pick<PostgresHome, 'password' | 'port'> | undefined {
   const marker = readMarker(markerFile(dataDir));
   return marker && { password: marker.password, port: marker.port };
 }
@@ -102,7 +102,7 @@ async function clear(directory: string, cluster: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
 }
 
-function makeDirectory(directory: string, { ids, other }: Account): void {
+function makeDirectory(directory: string, { ids, isOther: other }: Account): void {
   mkdirSync(directory, { recursive: true, mode: 0o711 });
   chmodSync(directory, 0o700);
   if (other && ids.uid !== undefined && ids.gid !== undefined) chownSync(directory, ids.uid, ids.gid);

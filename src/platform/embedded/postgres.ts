@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
+import { pollUntil } from '../concurrency/poll-until.ts';
 import { readPrivate } from './data-dir.ts';
 import { EmbeddedError } from './embedded-error.ts';
 import { freePort } from './free-port.ts';
@@ -9,8 +10,8 @@ import { lastLines } from './log-file.ts';
 import { type Account, postgresAccount } from './postgres-account.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { ensureCluster } from './postgres-cluster.ts';
-import { knownHome, openPostgresHome, type PostgresHome, SHARED_HOME } from './postgres-home.ts';
-import { endProcess, isAlive, isNumberTaken, until, worksIn } from './processes.ts';
+import { openPostgresHome, type PostgresHome, readHomeOf, SHARED_HOME } from './postgres-home.ts';
+import { endProcess, isAlive, isNumberTaken, worksIn } from './processes.ts';
 
 const DATABASE = 'tessera';
 /** Recovery after a crash may have much to replay; the server answers when it is done. */
@@ -61,8 +62,8 @@ export async function startPostgres(options: {
  *
  * @throws EmbeddedError when that process uses another one
  */
-export function knownPostgresUrl(dataDir: string): string {
-  const known = knownHome(dataDir);
+export function runningPostgresUrl(dataDir: string): string {
+  const known = readHomeOf(dataDir);
   if (known) return databaseUrl(known, DATABASE);
   throw new EmbeddedError(
     `The service on ${dataDir} has no PostgreSQL of its own: set DATABASE_URL as it has.`,
@@ -146,14 +147,14 @@ async function listens(home: PostgresHome, child: ChildProcess): Promise<boolean
     const lines = readPrivate(file)?.split('\n');
     return Number(lines?.[0]) === child.pid && lines?.[7] !== undefined && lines[7].trim() !== '';
   };
-  await until(() => ended() || isUp(), READY_LIMIT_MS);
+  await pollUntil(() => ended() || isUp(), READY_LIMIT_MS);
   return !ended();
 }
 
 /** Waits until the server answers with our password, makes the database when missing; whether it has been made. */
 async function ready(home: PostgresHome, pid: number): Promise<boolean> {
   let found: 'nobody' | 'server' | 'database' = 'nobody';
-  await until(async () => {
+  await pollUntil(async () => {
     found = await look(home);
     return found !== 'nobody' || !isAlive(pid);
   }, READY_LIMIT_MS);

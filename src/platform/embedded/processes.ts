@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pollUntil } from '../concurrency/poll-until.ts';
 
 const hasProc = existsSync('/proc/self/stat');
 
@@ -52,18 +52,8 @@ export async function endProcess(pid: number, steps: readonly [NodeJS.Signals, n
     } catch {
       return;
     }
-    if (await until(() => !isAlive(pid), limitMs)) return;
+    if (await pollUntil(() => !isAlive(pid), limitMs)) return;
   }
-}
-
-/** Asks again and again, at first every few milliseconds, until it is so or the time is over. */
-export async function until(isSo: () => boolean | Promise<boolean>, limitMs: number): Promise<boolean> {
-  const deadline = Date.now() + limitMs;
-  for (let pauseMs = 5; !(await isSo()); pauseMs = Math.min(pauseMs * 1.3, 50)) {
-    if (Date.now() > deadline) return false;
-    await sleep(pauseMs);
-  }
-  return true;
 }
 
 /** Whether it is a system error with one of the codes (`ENOENT`). */

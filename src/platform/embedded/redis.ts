@@ -4,9 +4,10 @@ import { closeSync, existsSync, lstatSync, mkdirSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { pollUntil } from '../concurrency/poll-until.ts';
 import { EmbeddedError } from './embedded-error.ts';
 import { lastLines } from './log-file.ts';
-import { endProcess, isAlive, until, worksIn } from './processes.ts';
+import { endProcess, isAlive, worksIn } from './processes.ts';
 import { type RedisCommand, redisCommand } from './redis-binary.ts';
 
 /** Loading a large append-only file takes a while. */
@@ -88,7 +89,7 @@ function launch(
 
 async function isReadyBeforeItEnds(pid: number, isReady: () => Promise<boolean>): Promise<boolean> {
   let ready = false;
-  await until(async () => {
+  await pollUntil(async () => {
     ready = await isReady();
     return ready || !isAlive(pid);
   }, READY_LIMIT_MS);

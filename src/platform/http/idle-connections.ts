@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
  *
  * @returns ends them, and from then on each that becomes quiet
  */
-export function watchQuietConnections(server: Server): () => void {
+export function trackIdleConnections(server: Server): () => void {
   const requests = new Map<Socket, number>();
   let areEnding = false;
   const change = (socket: Socket, by: number) => {

@@ -5,8 +5,8 @@ import {
   createBlockingRedis,
   firstConnection,
   type Redis,
-  RedisAwayError,
-  toRedisAway,
+  RedisUnavailableError,
+  toRedisUnavailable,
 } from '../redis/redis.ts';
 
 /** What a background job is; the work itself is a verb, given to `process`. */
@@ -39,7 +39,7 @@ export interface JobCounts {
  * not at all: the work must be safe to repeat, and what must happen has to be found again elsewhere.
  */
 export interface JobQueue {
-  /** @throws RedisAwayError when it surely (`mayHaveRun` false) or possibly was not added */
+  /** @throws RedisUnavailableError when it surely (`mayHaveRun` false) or possibly was not added */
   add<Payload extends object>(job: Job<Payload>, payload: Payload): Promise<void>;
   /** Adds all or none, with the errors of `add`. */
   addMany<Payload extends object>(job: Job<Payload>, payloads: readonly Payload[]): Promise<void>;
@@ -50,7 +50,7 @@ export interface JobQueue {
   /**
    * All jobs of these kinds, of all processes.
    *
-   * @throws RedisAwayError within a second
+   * @throws RedisUnavailableError within a second
    */
   counts(jobs: readonly Job<never>[]): Promise<JobCounts>;
   /** Takes no more jobs, and settles once those under way are done. */
@@ -83,7 +83,7 @@ export async function createJobQueue(options: JobQueueOptions): Promise<JobQueue
   const bounded = <Result>(action: () => Promise<Result>, limitMs = addTimeoutMs): Promise<Result> =>
     connections.client.status === 'ready'
       ? withinTime(action(), limitMs)
-      : Promise.reject(new RedisAwayError(false));
+      : Promise.reject(new RedisUnavailableError(false));
   return {
     add: async (job, payload) => {
       await bounded(() => queues.of(job).add(payload, jobOptions(job, payload)));
@@ -178,7 +178,7 @@ async function addAll<Payload extends object>(
 ): Promise<void> {
   const added = await queue.addBulk(payloads.map((data) => ({ data, opts: jobOptions(job, data) })));
   // Bull does not look at the answers one by one.
-  if (added.some(({ id }) => !id)) throw new RedisAwayError(true);
+  if (added.some(({ id }) => !id)) throw new RedisUnavailableError(true);
 }
 
 function startProcessing<Payload extends object>(
@@ -218,12 +218,12 @@ async function countAll(queues: Bull.Queue[]): Promise<JobCounts> {
 async function withinTime<Result>(action: Promise<Result>, limitMs: number): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new RedisAwayError(true)), limitMs);
+    timer = setTimeout(() => reject(new RedisUnavailableError(true)), limitMs);
   });
   try {
     return await Promise.race([action, limit]);
   } catch (error) {
-    throw toRedisAway(error);
+    throw toRedisUnavailable(error);
   } finally {
     clearTimeout(timer);
     // It may still fail later, when nobody waits any more.

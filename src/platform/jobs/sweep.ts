@@ -9,7 +9,7 @@ export interface Sweep<Row> {
   /** Its name in `job_runs`. */
   name: string;
   /** Changes up to BATCH_ROWS rows that are due so that they are due no longer; gives what it has changed. */
-  batch: (tx: Transaction) => Promise<Row[]>;
+  chunk: (tx: Transaction) => Promise<Row[]>;
   /** Tells of a batch, after its commit. */
   afterCommit?: (rows: Row[]) => void;
 }
@@ -27,7 +27,7 @@ export interface Sweep<Row> {
  */
 export async function runSweep<Row>(
   { db }: { db: Database },
-  { name, batch, afterCommit }: Sweep<Row>,
+  { name, chunk: batch, afterCommit }: Sweep<Row>,
   signal?: AbortSignal,
 ): Promise<number> {
   for (let done = 0; ; ) {

@@ -5,7 +5,7 @@ import type { Transaction } from '../database/database.ts';
  *
  * @returns false when it is too old by PostgreSQL's clock, or was used before
  */
-export async function spendNonce(
+export async function consumeNonce(
   tx: Pick<Transaction, '$executeRaw'>,
   { nonce, endsAt }: { nonce: Buffer; endsAt: Date },
 ): Promise<boolean> {

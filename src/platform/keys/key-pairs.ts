@@ -77,7 +77,7 @@ export async function lockKeys(tx: Transaction): Promise<void> {
 }
 
 /** Makes the new key the current one, the current one the previous one, and retires the previous one. */
-export async function turnKeys(tx: Transaction, row: NewKeyRow): Promise<KeyPair> {
+export async function rotateKeys(tx: Transaction, row: NewKeyRow): Promise<KeyPair> {
   const turn = (from: KeyStatus, to: KeyStatus) =>
     tx.keyPair.updateMany({ where: { purpose: row.purpose, status: from }, data: { status: to } });
   await turn('PREVIOUS', 'RETIRED');

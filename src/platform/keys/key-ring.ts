@@ -9,8 +9,8 @@ import {
   type KeyServices,
   lockKeys,
   readKeyRows,
+  rotateKeys,
   SIGNING,
-  turnKeys,
 } from './key-pairs.ts';
 
 /**
@@ -89,7 +89,7 @@ export async function rotateSigningKey(
     const rows = await readKeyRows({ db: tx }, SIGNING);
     const current = rows.find(({ status }) => status === 'CURRENT');
     if (current && signingRow(rows, await databaseNow(tx)) !== current) return { kid: current.kid };
-    await turnKeys(tx, row);
+    await rotateKeys(tx, row);
     await record(tx, row.kid);
     return { kid: row.kid };
   });

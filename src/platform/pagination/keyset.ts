@@ -10,7 +10,7 @@ export interface PagePlace {
 }
 
 /** Entries that lie together in a list. The names of columns are known at run time only. */
-interface Stretch {
+interface KeysetRange {
   where: Condition;
   orderBy: Condition[];
 }
@@ -21,16 +21,16 @@ type Condition = Record<string, unknown>;
  * The stretches of a list that a page may lie in, the nearest first. Without a column that is one; with a column in which
  * there may be nothing, what has something there and, after it, what has not: so each is one range of an index.
  */
-export function stretchesOf(
+export function rangesOf(
   { by, order }: { by?: { column: string; isNullable?: boolean }; order: Order },
   place: PagePlace,
-): Stretch[] {
+): KeysetRange[] {
   const walked = place.backward === (order === 'asc') ? 'desc' : 'asc';
   const sides = sidesOf(order, place);
   if (by === undefined) return [{ where: besideIds(sides), orderBy: [{ id: walked }] }];
   const { column, isNullable = false } = by;
   const orderBy = [{ [column]: walked }, { id: walked }];
-  const stretches: Stretch[] = [];
+  const stretches: KeysetRange[] = [];
   // After an entry without a key there are no others; before one with a key there are none without.
   if (place.after?.key !== null)
     stretches.push({ where: { AND: withKey(column, isNullable, sides) }, orderBy });

@@ -1,7 +1,7 @@
 import { PlatformError } from '../errors.ts';
 import type { Secrets } from '../keys/secrets.ts';
 import { type Cursor, type Key, listCursors } from './cursor.ts';
-import { type Order, type PagePlace, stretchesOf } from './keyset.ts';
+import { type Order, type PagePlace, rangesOf } from './keyset.ts';
 
 /** Entries on a page of a list. */
 export const PAGE_SIZE = { default: 20, smallest: 1, largest: 100 } as const;
@@ -137,7 +137,7 @@ async function findRows<Row, Sortable extends Columns>(
   { size, ...place }: PagePlace & { size: number },
 ): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const stretch of stretchesOf(list, place)) {
+  for (const stretch of rangesOf(list, place)) {
     const take = size + 1 - rows.length;
     if (take > 0) rows.push(...(await list.find({ ...stretch, take } as Window<Sortable>)));
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../logger.ts';
-import { type Redis, RedisAwayError } from './redis.ts';
+import { type Redis, RedisUnavailableError } from './redis.ts';
 
 /** Deletes the key if it still holds our token: after its time has run out it may be somebody else's. */
 const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`;
@@ -23,7 +23,7 @@ export interface LockOptions {
  * It spares others the trouble of trying, and no more: work that outlives `ttlMs` is no longer alone, and correctness
  * must not depend on it. Only its owner gives it back, also when the work throws.
  *
- * @throws what `onHeld` makes; RedisAwayError when nobody knows who holds it: then the work has not begun
+ * @throws what `onHeld` makes; RedisUnavailableError when nobody knows who holds it: then the work has not begun
  */
 export async function withLock<Result>(
   redis: Redis,
@@ -35,7 +35,7 @@ export async function withLock<Result>(
   const release = () => redis.eval(RELEASE, 1, key, token);
   const answer = await redis.set(key, token, 'PX', ttlMs, 'NX').catch((error: unknown) => {
     // Without an answer it may have been set, or may yet be, and nobody would work under it.
-    if (error instanceof RedisAwayError && error.mayHaveRun) void releaseLater(release, ttlMs);
+    if (error instanceof RedisUnavailableError && error.mayHaveRun) void releaseLater(release, ttlMs);
     throw error;
   });
   if (answer !== 'OK') throw onHeld();

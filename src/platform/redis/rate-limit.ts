@@ -21,7 +21,7 @@ export interface RateLimits {
    * @returns how many events at once are surely allowed now
    * @throws PlatformError RATE_LIMITED when none is
    */
-  ensure(limit: RateLimit, key: string): Promise<number>;
+  remaining(limit: RateLimit, key: string): Promise<number>;
   /** Counts one event and refuses nothing: for what turned out to be wrong. */
   penalty(limit: RateLimit, key: string): Promise<void>;
 }
@@ -42,7 +42,7 @@ export function createRateLimits({ redis, enabled }: { redis: Redis; enabled: bo
           throw refusal instanceof RateLimiterRes ? rateLimited(refusal) : refusal;
         });
     },
-    ensure: async (limit, key) => {
+    remaining: async (limit, key) => {
       const used = await limiterOf(limit).get(key);
       // Nobody knows whether it was Redis that knows of no event, or this process in its place, which allows half.
       if (!used) return half(limit.points);
@@ -69,7 +69,7 @@ const half = (points: number) => Math.ceil(points / 2);
 
 const UNLIMITED: RateLimits = {
   consume: async () => {},
-  ensure: async () => Number.POSITIVE_INFINITY,
+  remaining: async () => Number.POSITIVE_INFINITY,
   penalty: async () => {},
 };
 

@@ -13,14 +13,14 @@ const COMMAND_TIMEOUT_MS = 500;
 const FIRST_CONNECTION_MS = 2_000;
 
 /** Redis is not there, does not answer in time, or cannot write just now. */
-export class RedisAwayError extends Error {
+export class RedisUnavailableError extends Error {
   constructor(
     /** The command was sent, and no answer came: it may have been done, or may yet be. */
     readonly mayHaveRun: boolean,
     cause?: unknown,
   ) {
     super('Redis is away.', { cause });
-    this.name = 'RedisAwayError';
+    this.name = 'RedisUnavailableError';
   }
 }
 
@@ -33,15 +33,15 @@ export class RedisPolicyError extends Error {
 }
 
 /** Whether Redis could not do it, as opposed to being asked something wrong. */
-export function isRedisAway(error: unknown): boolean {
-  return toRedisAway(error) instanceof RedisAwayError;
+export function isRedisUnavailable(error: unknown): boolean {
+  return toRedisUnavailable(error) instanceof RedisUnavailableError;
 }
 
-/** The RedisAwayError that says what the error of a client means; any other error as it is. */
-export function toRedisAway(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof RedisAwayError) return error;
-  if (REFUSED.test(error.message)) return new RedisAwayError(false, error);
-  return LOST.test(error.message) ? new RedisAwayError(true, error) : error;
+/** The RedisUnavailableError that says what the error of a client means; any other error as it is. */
+export function toRedisUnavailable(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof RedisUnavailableError) return error;
+  if (REFUSED.test(error.message)) return new RedisUnavailableError(false, error);
+  return LOST.test(error.message) ? new RedisUnavailableError(true, error) : error;
 }
 
 // Not sent at all; or the server starts, is a replica, is full, cannot write to its disk, or runs a script without end.
@@ -52,7 +52,7 @@ const LOST = /Connection is closed|Command timed out|max retries per request|ETI
 /**
  * Connects a client for commands, and waits up to 2 s for its first connection; without one, it is returned all the same.
  *
- * A command is answered within 500 ms, or fails with RedisAwayError. After the first that is not answered in time
+ * A command is answered within 500 ms, or fails with RedisUnavailableError. After the first that is not answered in time
  * all fail at once; after 1 s a PING tells whether it is back, and else the connection is made anew. While there is no connection commands
  * fail at once, too. None is ever sent twice.
  *
@@ -86,7 +86,7 @@ export async function checkRedis(redis: Redis, log: Log): Promise<void> {
   try {
     policy = ((await redis.config('GET', 'maxmemory-policy')) as string[])[1];
   } catch (err) {
-    if (isRedisAway(err)) throw err;
+    if (isRedisUnavailable(err)) throw err;
     log.warn({ err }, 'Redis does not show its settings; make sure that maxmemory-policy is noeviction');
     return;
   }
@@ -125,13 +125,13 @@ class CommandClient extends DiscreetClient {
     const probing = command.name === 'ping';
     // Before it is ready only the client's own greetings go out, and ioredis refuses everything else.
     if (this.status === 'ready' && this.#breaker.isOpen() && !probing) {
-      command.reject(new RedisAwayError(false));
+      command.reject(new RedisUnavailableError(false));
       return command.promise;
     }
     const { reject } = command;
     command.reject = (error: Error) => {
       if (error.message === 'Command timed out') this.#breaker.open();
-      reject(toRedisAway(error) as Error);
+      reject(toRedisUnavailable(error) as Error);
     };
     return super.sendCommand(command, stream);
   }

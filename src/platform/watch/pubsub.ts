@@ -22,17 +22,25 @@ interface PubSubOptions {
   channel?: string;
 }
 
-/** Wake-ups between processes: "what has this id under this topic may have changed, read it again". */
+/**
+ * Wake-ups between processes: "what has this id under this topic may have changed, read it again".
+ */
 export interface PubSub {
   /**
-   * Wakes the listeners of this process before it returns, and those of the others as soon as Redis passes it on.
-   * Best effort and never in the way: it neither throws nor waits, and while Redis is away the others hear nothing.
+   * Wakes the listeners of this process before it returns, and those of the others as soon as Redis
+   * passes it on. Best effort and never in the way: it neither throws nor waits, and while Redis is
+   * away the others hear nothing.
    */
   publish(topic: string, ids: readonly string[]): void;
   onWake(listener: WakeListener): Unsubscribe;
-  /** Called each time the subscription stands (again): messages from before may have been missed. */
+  /**
+   * Called each time the subscription stands (again): messages from before may have been missed.
+   */
   onReconnect(listener: () => void): Unsubscribe;
-  /** Sends what is under way (500 ms at most), then lets go of both connections and of all listeners. */
+  /**
+   * Sends what is under way (500 ms at most), then lets go of both connections and of all
+   * listeners.
+   */
   close(): Promise<void>;
 }
 
@@ -106,7 +114,10 @@ interface ConnectionOptions extends Pick<PubSubOptions, 'log'> {
   purpose: string;
 }
 
-/** Nothing is kept to be sent later: what could not be said at once is made good by whoever missed it. */
+/**
+ * Nothing is kept to be sent later: what could not be said at once is made good by whoever missed
+ * it.
+ */
 function connect(url: string, { commandTimeout, log, purpose }: ConnectionOptions): Connection {
   const redis = new Redis(url, {
     commandTimeout,

@@ -1,44 +1,83 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Passes on what differs from the one before it, compared as JSON (bigints included).
- *
- * It keeps a hash, not the value. `return()` and `throw()` reach the source at once, also while it is waiting.
+ * An async generator whose `return()` and `throw()` take effect immediately, even while `next()` is
+ * pending. An async generator function would queue them behind the pending `next()`, which may wait
+ * for hours.
  */
-export function distinct<T>(source: AsyncIterable<T>): AsyncGenerator<T, undefined, void> {
-  const iterator = source[Symbol.asyncIterator]();
-  let last: string | undefined;
+export abstract class Stream<T> implements AsyncGenerator<T, undefined, void> {
+  abstract next(): Promise<IteratorResult<T, undefined>>;
 
-  const next = async (): Promise<IteratorResult<T, undefined>> => {
-    for (;;) {
-      const result = await iterator.next();
-      if (result.done) return { done: true, value: undefined };
-      const digest = digestOf(result.value);
-      if (digest !== last) {
-        last = digest;
-        return result;
-      }
-    }
-  };
-  const end = async (): Promise<IteratorResult<T, undefined>> => {
-    await iterator.return?.();
+  /** Ends the stream and completes a pending `next()`. Idempotent. */
+  protected abstract end(): unknown;
+
+  async return(_value?: undefined): Promise<IteratorResult<T, undefined>> {
+    await this.end();
     return { done: true, value: undefined };
-  };
+  }
 
-  return {
-    next,
-    return: end,
-    async throw(error) {
-      if (iterator.throw) await iterator.throw(error);
-      else await iterator.return?.();
-      throw error;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+  async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+    await this.end();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
 }
 
+/**
+ * Emits only values that differ from the one before, compared as JSON. Keeps a hash, not the value.
+ */
+export function distinct<T>(source: AsyncIterable<T>): Stream<T> {
+  let last: string | undefined;
+  return new FilteredStream(source, (value) => {
+    const digest = digestOf(value);
+    if (digest === last) return false;
+    last = digest;
+    return true;
+  });
+}
+
+/** Emits the first value, and of the others those that match. */
+export function filterAfterFirst<T>(source: AsyncIterable<T>, matches: (value: T) => boolean): Stream<T> {
+  let isFirst = true;
+  return new FilteredStream(source, (value) => {
+    if (!isFirst) return matches(value);
+    isFirst = false;
+    return true;
+  });
+}
+
+class FilteredStream<T> extends Stream<T> {
+  readonly #source: AsyncIterator<T>;
+  readonly #matches: (value: T) => boolean;
+
+  constructor(source: AsyncIterable<T>, matches: (value: T) => boolean) {
+    super();
+    this.#source = source[Symbol.asyncIterator]();
+    this.#matches = matches;
+  }
+
+  async next(): Promise<IteratorResult<T, undefined>> {
+    for (;;) {
+      const result = await this.#source.next();
+      if (result.done) return { done: true, value: undefined };
+      if (this.#matches(result.value)) return result;
+    }
+  }
+
+  override async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+    if (this.#source.throw) await this.#source.throw(error);
+    return super.throw(error);
+  }
+
+  protected async end(): Promise<void> {
+    await this.#source.return?.();
+  }
+}
+
+/** `JSON.stringify` can't write bigints; the suffix keeps 1n apart from 1. */
 function digestOf(value: unknown): string {
   const json = JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));
   return createHash('sha256').update(String(json)).digest('base64');

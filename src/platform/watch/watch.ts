@@ -8,9 +8,15 @@ export interface WatcherOptions {
   log: Pick<Logger, 'warn'>;
   /** How long a change stays unseen at most when its wake-up was lost. Two seconds unless told. */
   pollMs?: number;
-  /** Whether a read failed because something is away for a moment: the stream then waits and tries again. */
+  /**
+   * Whether a read failed because something is away for a moment: the stream then waits and tries
+   * again.
+   */
   isTransient?: (error: unknown) => boolean;
-  /** How many reads after wake-ups run at once, so that waking everybody leaves the database to others too. */
+  /**
+   * How many reads after wake-ups run at once, so that waking everybody leaves the database to
+   * others too.
+   */
   maxReads?: number;
 }
 

@@ -30,7 +30,7 @@ describe('take', () => {
       const outcomes = await Promise.allSettled(
         Array.from({ length: 40 }, async (_, place) => {
           await sleep(place / 8);
-          return turns.take('key', left, use);
+          return turns.run('key', left, use);
         }),
       );
 
@@ -49,7 +49,7 @@ describe('take', () => {
       await sleep(2);
       underWay -= 1;
     };
-    await Promise.all(Array.from({ length: 30 }, () => turns.take('key', left, work)));
+    await Promise.all(Array.from({ length: 30 }, () => turns.run('key', left, work)));
 
     expect(most).toBe(3);
     expect(state.left).toBe(3);
@@ -58,10 +58,10 @@ describe('take', () => {
   it('does not let one key wait for another, and goes on after work that fails', async () => {
     const turns = createAdmission();
     const one = async () => 1;
-    const stuck = turns.take('stuck', one, () => sleep(10_000, undefined, { ref: false }));
-    await expect(turns.take('key', one, () => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
+    const stuck = turns.run('stuck', one, () => sleep(10_000, undefined, { ref: false }));
+    await expect(turns.run('key', one, () => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
 
-    expect(await turns.take('key', one, async () => 'done')).toBe('done');
+    expect(await turns.run('key', one, async () => 'done')).toBe('done');
     void stuck;
   });
 });

@@ -40,7 +40,7 @@ describe('createLimit', () => {
 });
 
 describe('createLimit with patience', () => {
-  const patience = { crowdedMs: 50, maxWaitMs: 150, overloaded: () => new Error('too much') };
+  const patience = { shedAfterMs: 50, maxWaitMs: 150, overloaded: () => new Error('too much') };
 
   /** A limit of one, and its place is taken. */
   function taken() {

@@ -183,8 +183,8 @@ describe('add', () => {
     await jobs.add(greet, { id: 'first' });
     await server.call('CONFIG', 'SET', 'maxmemory', '1');
 
-    await expect(jobs.add(greet, { id: 'x' })).rejects.toMatchObject({ name: 'RedisAwayError' });
-    await expect(jobs.addMany(greet, [{ id: 'y' }])).rejects.toMatchObject({ name: 'RedisAwayError' });
+    await expect(jobs.add(greet, { id: 'x' })).rejects.toMatchObject({ name: 'RedisUnavailableError' });
+    await expect(jobs.addMany(greet, [{ id: 'y' }])).rejects.toMatchObject({ name: 'RedisUnavailableError' });
 
     await server.call('CONFIG', 'SET', 'maxmemory', '0');
     expect(await jobs.counts([greet])).toMatchObject({ waiting: 1 });

@@ -23,7 +23,7 @@ describe('runInBatches', () => {
 
     const done = await runSweep(services, {
       name,
-      batch: async () => rows(batches.shift() ?? 0),
+      chunk: async () => rows(batches.shift() ?? 0),
       afterCommit: (changed) => void told.push(changed.length),
     });
 
@@ -36,7 +36,7 @@ describe('runInBatches', () => {
     let batches = 0;
     const run = runSweep(services, {
       name,
-      batch: async (tx) => {
+      chunk: async (tx) => {
         if (++batches === 3) throw new Error('a fault of the test');
         await tx.user.create({ data: {} });
         return rows(SWEEP_ROWS);
@@ -50,10 +50,10 @@ describe('runInBatches', () => {
   });
 
   it('leaves what the last run has done when it finds nothing, and writes that it has looked every ten seconds', async () => {
-    const idle = () => runSweep(services, { name, batch: async () => [] });
+    const idle = () => runSweep(services, { name, chunk: async () => [] });
     await idle();
     expect(await noted()).toMatchObject({ lastRunAt: expect.any(Date), progress: null });
-    await runSweep(services, { name, batch: async () => rows(3) });
+    await runSweep(services, { name, chunk: async () => rows(3) });
     const before = await noted();
 
     await idle();
@@ -69,11 +69,11 @@ describe('runInBatches', () => {
 
   it('leaves a job alone that another run is at, and not another job', async () => {
     let within: number[] = [];
-    const other = (of: string) => runSweep(services, { name: of, batch: async () => rows(1) });
+    const other = (of: string) => runSweep(services, { name: of, chunk: async () => rows(1) });
 
     await runSweep(services, {
       name,
-      batch: async () => {
+      chunk: async () => {
         within = [await other(name), await other('another')];
         return rows(7);
       },
@@ -92,7 +92,7 @@ describe('runInBatches', () => {
       return rows(working.length < 3 ? SWEEP_ROWS : 0);
     };
 
-    await runSweep(services, { name, batch });
+    await runSweep(services, { name, chunk: batch });
 
     for (const [place, [from]] of working.entries()) {
       const before = working[place - 1];
@@ -108,7 +108,7 @@ describe('runInBatches', () => {
       services,
       {
         name,
-        batch: async () => {
+        chunk: async () => {
           batches++;
           return rows(SWEEP_ROWS);
         },

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { withLock } from '../../../src/platform/redis/lock.ts';
-import { createRedis, type Redis, RedisAwayError } from '../../../src/platform/redis/redis.ts';
+import { createRedis, type Redis, RedisUnavailableError } from '../../../src/platform/redis/redis.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 class Held extends Error {}
@@ -87,7 +87,7 @@ describe('withLock', () => {
     await server.kill();
     const work = vi.fn();
 
-    await expect(withLock(redis, 'key', lock, work)).rejects.toThrow(RedisAwayError);
+    await expect(withLock(redis, 'key', lock, work)).rejects.toThrow(RedisUnavailableError);
 
     expect(work).not.toHaveBeenCalled();
   });
@@ -96,7 +96,7 @@ describe('withLock', () => {
     const work = vi.fn();
     server.freeze();
 
-    await expect(withLock(redis, 'key', lock, work)).rejects.toThrow(RedisAwayError);
+    await expect(withLock(redis, 'key', lock, work)).rejects.toThrow(RedisUnavailableError);
 
     server.thaw();
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000 });

@@ -65,7 +65,7 @@ describe('consume', () => {
     const short = { ...guesses, durationSeconds: 1 };
     await allowed(5, () => limits.consume(short, 'user'));
 
-    await vi.waitFor(() => limits.ensure(short, 'user'), { timeout: 3_000, interval: 50 });
+    await vi.waitFor(() => limits.remaining(short, 'user'), { timeout: 3_000, interval: 50 });
     await expect(limits.consume(short, 'user')).resolves.toBeUndefined();
   });
 
@@ -75,7 +75,7 @@ describe('consume', () => {
     server.freeze();
 
     expect(await allowed(10, () => limits.consume(guesses, 'user'))).toBe(2);
-    await expect(limits.ensure(guesses, 'user')).rejects.toMatchObject(RATE_LIMITED);
+    await expect(limits.remaining(guesses, 'user')).rejects.toMatchObject(RATE_LIMITED);
 
     server.thaw();
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000 });
@@ -87,12 +87,12 @@ describe('ensure', () => {
   it('counts nothing, and refuses once all points are used', async () => {
     const limits = createRateLimits({ redis, enabled: true });
 
-    expect(await allowed(20, () => limits.ensure(guesses, 'user'))).toBe(20);
+    expect(await allowed(20, () => limits.remaining(guesses, 'user'))).toBe(20);
     await allowed(3, () => limits.consume(guesses, 'user'));
-    await expect(limits.ensure(guesses, 'user')).resolves.toBe(1);
+    await expect(limits.remaining(guesses, 'user')).resolves.toBe(1);
     await limits.consume(guesses, 'user');
 
-    await expect(limits.ensure(guesses, 'user')).rejects.toMatchObject({
+    await expect(limits.remaining(guesses, 'user')).rejects.toMatchObject({
       code: 'RATE_LIMITED',
       details: { retryAfterSeconds: expect.any(Number) },
     });
@@ -105,7 +105,7 @@ describe('penalty', () => {
 
     expect(await allowed(4, () => limits.penalty(guesses, 'user'))).toBe(4);
 
-    await expect(limits.ensure(guesses, 'user')).rejects.toMatchObject(RATE_LIMITED);
+    await expect(limits.remaining(guesses, 'user')).rejects.toMatchObject(RATE_LIMITED);
     await expect(limits.penalty(guesses, 'user')).resolves.toBeUndefined();
   });
 });
@@ -115,7 +115,7 @@ describe('createRateLimits', () => {
     const limits = createRateLimits({ redis, enabled: false });
 
     expect(await allowed(20, () => limits.consume(guesses, 'user'))).toBe(20);
-    expect(await allowed(1, () => limits.ensure(guesses, 'user'))).toBe(1);
+    expect(await allowed(1, () => limits.remaining(guesses, 'user'))).toBe(1);
     expect(await redis.dbsize()).toBe(0);
   });
 });

@@ -6,9 +6,9 @@ import {
   checkRedis,
   createBlockingRedis,
   createRedis,
-  isRedisAway,
+  isRedisUnavailable,
   type Redis,
-  RedisAwayError,
+  RedisUnavailableError,
 } from '../../../src/platform/redis/redis.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
@@ -54,7 +54,7 @@ describe('createRedis', () => {
     expect(ms).toBeGreaterThan(1_900);
     expect(ms).toBeLessThan(3_500);
     const refused = await timed(() => redis.get('greeting'));
-    expect(refused.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
+    expect(refused.outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: false });
     expect(refused.ms).toBeLessThan(400);
 
     await server.start();
@@ -68,7 +68,7 @@ describe('createRedis', () => {
     const error = await redis.lpush('text', 'b').catch((wrong: unknown) => wrong);
 
     expect(error).toMatchObject({ message: expect.stringContaining('WRONGTYPE'), command: 'lpush' });
-    expect(isRedisAway(error)).toBe(false);
+    expect(isRedisUnavailable(error)).toBe(false);
   });
 
   it('shows no arguments in its errors, for they are logged', async () => {
@@ -81,7 +81,7 @@ describe('createRedis', () => {
       .catch((error) => error);
     const together = await redis.multi().lpush('text', 'SECRET').exec();
 
-    expect(away).toBeInstanceOf(RedisAwayError);
+    expect(away).toBeInstanceOf(RedisUnavailableError);
     expect(inspect([wrong, away, together], { depth: 10, showHidden: true })).not.toContain('SECRET');
   });
 
@@ -90,14 +90,14 @@ describe('createRedis', () => {
     server.freeze();
 
     const first = await timed(() => redis.get('greeting'));
-    expect(first.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: true });
+    expect(first.outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: true });
     expect(first.ms).toBeGreaterThan(450);
     expect(first.ms).toBeLessThan(1_500);
     // Longer than the pause before the probe, and a probe without an answer.
     const until = performance.now() + 2_500;
     while (performance.now() < until) {
       const next = await timed(() => redis.get('greeting'));
-      expect(next.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
+      expect(next.outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: false });
       expect(next.ms).toBeLessThan(400);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -117,9 +117,9 @@ describe('createRedis', () => {
     const transaction = await timed(() => redis.multi().incr('a').pttl('a').exec());
     const script = await timed(() => redis.eval('return 1', 0));
 
-    expect(isRedisAway(transaction.outcome)).toBe(true);
+    expect(isRedisUnavailable(transaction.outcome)).toBe(true);
     expect(transaction.ms).toBeLessThan(400);
-    expect(script.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
+    expect(script.outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: false });
   });
 
   it('refuses what was under way when the connection breaks, at once, and never sends it again', async () => {
@@ -131,7 +131,7 @@ describe('createRedis', () => {
 
     const { outcome, ms } = await underWay;
 
-    expect(outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: true });
+    expect(outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: true });
     expect(ms).toBeLessThan(450);
     // What is sent again goes out before the first new command.
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000, interval: 5 });
@@ -142,7 +142,7 @@ describe('createRedis', () => {
     const redis = await connect();
     await server.kill();
     const away = await timed(() => redis.get('greeting'));
-    expect(away.outcome).toBeInstanceOf(RedisAwayError);
+    expect(away.outcome).toBeInstanceOf(RedisUnavailableError);
     expect(away.ms).toBeLessThan(400);
 
     await server.start();
@@ -165,8 +165,8 @@ describe('createRedis', () => {
         .exec()
         .catch((full: unknown) => full);
 
-      expect(error).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
-      expect(isRedisAway(inTransaction)).toBe(true);
+      expect(error).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: false });
+      expect(isRedisUnavailable(inTransaction)).toBe(true);
       expect(await redis.get('greeting')).toBe('hello');
     } finally {
       await server.call('CONFIG', 'SET', 'maxmemory', '0');
@@ -244,6 +244,6 @@ describe('checkRedis', () => {
     const redis = await connect();
     await server.kill();
 
-    await expect(checkRedis(redis, log)).rejects.toThrow(RedisAwayError);
+    await expect(checkRedis(redis, log)).rejects.toThrow(RedisUnavailableError);
   });
 });

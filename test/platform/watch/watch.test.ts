@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { distinct } from '../../../src/platform/watch/stream.ts';
 import { createPubSub, type PubSub } from '../../../src/platform/watch/pubsub.ts';
+import { distinct } from '../../../src/platform/watch/stream.ts';
 import { createWatcher, type Watcher, type WatcherOptions } from '../../../src/platform/watch/watch.ts';
 import type { WatchKind } from '../../../src/platform/watch/watch-kind.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
+import { consumeNonce } from '../../../platform/keys/consume-nonce.ts';
 import type { Secrets } from '../../../platform/keys/secrets.ts';
-import { spendNonce } from '../../../platform/keys/consume-nonce.ts';
 import type { Services } from '../../../platform/services.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 import { DeviceIdentifier } from './device-identifier.ts';
@@ -56,7 +56,7 @@ export async function spendChallenge(
   tx: Pick<Transaction, '$executeRaw'>,
   { nonce, endsAt }: { nonce: string; endsAt: Date },
 ): Promise<void> {
-  const isSpent = await spendNonce(tx, { nonce: Buffer.from(nonce, 'base64url'), endsAt });
+  const isSpent = await consumeNonce(tx, { nonce: Buffer.from(nonce, 'base64url'), endsAt });
   if (!isSpent) throw new DeviceError('DEVICE_PROOF_INVALID');
 }
 

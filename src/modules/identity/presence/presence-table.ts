@@ -25,7 +25,7 @@ export interface Placed {
  * Who is online where, in one Redis hash for each account, by Redis' clock. Each call is one script, so instances
  * cannot come in between.
  *
- * @throws RedisAwayError
+ * @throws RedisUnavailableError
  */
 export interface PresenceTable {
   /** The devices are connected to this instance. Over the limit the longest-connected ones are displaced. */

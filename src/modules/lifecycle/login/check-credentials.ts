@@ -36,6 +36,6 @@ export async function checkCredentials(
 }
 
 async function ensureAllowed(rateLimits: RateLimits, email: string, address: string): Promise<void> {
-  await rateLimits.ensure(WRONG_PASSWORDS, email);
-  await rateLimits.ensure(WRONG_PASSWORDS_FROM, address);
+  await rateLimits.remaining(WRONG_PASSWORDS, email);
+  await rateLimits.remaining(WRONG_PASSWORDS_FROM, address);
 }

@@ -28,7 +28,7 @@ const Report = z.object({
  *
  * @returns false when some entries were left out, as they are of subscriptions that the server does not have
  * @throws PlatformError BAD_USER_INPUT; NOT_FOUND for an id that is none
- * @throws RedisAwayError
+ * @throws RedisUnavailableError
  */
 export async function reportOnline(
   services: Pick<Services, 'db' | 'redis'> & { listStates: ListStates },

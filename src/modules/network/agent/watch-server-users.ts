@@ -1,5 +1,5 @@
 import type { Services } from '../../../platform/services.ts';
-import { firstAnd } from '../../../platform/watch/first-and.ts';
+import { filterAfterFirst } from '../../../platform/watch/stream.ts';
 import { checkRevision } from './list-position.ts';
 import type { ListedPlan } from './read-list-states.ts';
 import { readServerUsers, type UserDelta } from './read-server-users.ts';
@@ -37,7 +37,7 @@ export async function watchServerUsers(
     }
     return delta;
   });
-  return firstAnd(
+  return filterAfterFirst(
     await stream.open(),
     ({ full, upserts, removals }) => full || upserts.length + removals.length > 0,
   );

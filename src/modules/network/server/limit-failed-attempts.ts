@@ -15,7 +15,7 @@ export async function limitFailedAttempts<Result>(
 ): Promise<Result> {
   const address = await countedAddress(services);
   if (address === null) return work();
-  await services.rateLimits.ensure(limit, address);
+  await services.rateLimits.remaining(limit, address);
   try {
     return await work();
   } catch (error) {

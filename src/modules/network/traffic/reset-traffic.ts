@@ -41,7 +41,7 @@ export function resetTraffic(
       },
     );
   };
-  return runSweep({ db }, { name: resetTrafficJob.name, batch: resetBatch, afterCommit }, signal);
+  return runSweep({ db }, { name: resetTrafficJob.name, chunk: resetBatch, afterCommit }, signal);
 }
 
 /** What others hold is left to the next batch: it never waits, so it is in nobody's way. */

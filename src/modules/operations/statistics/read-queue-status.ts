@@ -12,7 +12,7 @@ export interface QueueStatus extends JobCounts {
   lastRuns: JobRun[];
 }
 
-/** @throws RedisAwayError within 2 s: numbers that are not known are not made up */
+/** @throws RedisUnavailableError within 2 s: numbers that are not known are not made up */
 export async function readQueueStatus({ db, jobs }: Pick<Services, 'db' | 'jobs'>): Promise<QueueStatus> {
   const [counts, { paidOrders, oldestSeconds }, lastRuns] = await Promise.all([
     jobs.counts(backgroundJobs),

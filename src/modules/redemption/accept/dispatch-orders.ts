@@ -11,7 +11,7 @@ type DispatchServices = Pick<Services, 'db' | 'redis' | 'cache' | 'jobs' | 'log'
 /**
  * Puts accepted orders into the cache and the queue.
  *
- * @throws RedisAwayError when some may not be there
+ * @throws RedisUnavailableError when some may not be there
  */
 export async function queueOrders(
   services: Pick<Services, 'redis' | 'jobs'>,

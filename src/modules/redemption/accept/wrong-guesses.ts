@@ -30,13 +30,13 @@ export async function limitWrongGuesses<Result>(
 ): Promise<Result> {
   const { rateLimits } = services;
   const address = await countedAddress(services);
-  return turns.take(
+  return turns.run(
     `user:${userId}`,
-    () => rateLimits.ensure(BY_USER, userId),
+    () => rateLimits.remaining(BY_USER, userId),
     () =>
       address === null
         ? evaluate()
-        : turns.take(`address:${address}`, () => rateLimits.ensure(BY_ADDRESS, address), evaluate),
+        : turns.run(`address:${address}`, () => rateLimits.remaining(BY_ADDRESS, address), evaluate),
   );
 }
 
