@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLogger } from '../../src/platform/logger.ts';
+import { inRequestScope } from '../../src/platform/request-scope.ts';
 
 function opened(path: string): number {
   const file = openSync(path, 'a');
@@ -48,6 +49,20 @@ describe('a logger', () => {
 
     const { err } = JSON.parse(readFileSync(path, 'utf8'));
     expect(err).toEqual({ type: 'Error', message: 'terminated', stack: expect.any(String), code: '57P01' });
+  });
+
+  it('adds the request id and the log fields of the request scope to each line', () => {
+    const path = newLogFile();
+    const log = createLogger('warn', opened(path));
+    const logFields = { job: 'fill-batch', attempt: 2 };
+
+    inRequestScope({ requestId: 'request-1', ip: '', userAgent: null, logFields }, () => {
+      log.warn({ attempt: 3 }, 'this');
+    });
+
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+      ...{ requestId: 'request-1', job: 'fill-batch', attempt: 3 },
+    });
   });
 
   it.each([null, 'a text', 7])('tells of %s as it is, when that was thrown', (thrown) => {

@@ -1,4 +1,5 @@
 import { Redis as IoRedis, type RedisOptions } from 'ioredis';
+import { withTimeLimit } from '../concurrency/time-limit.ts';
 import type { Logger } from '../logger.ts';
 import { createBreaker } from './redis-breaker.ts';
 
@@ -153,14 +154,10 @@ function logConnection(redis: Redis, log: Log): Redis {
   return redis.on('error', (err: Error) => log.warn({ err }, 'The connection to Redis failed'));
 }
 
-/** Settles when it is ready, or after 2 s without. */
+/** Waits until the connection is ready, or for 2 s. */
 export async function firstConnection(redis: Redis, log: Log): Promise<void> {
-  const away = await new Promise<boolean>((resolve) => {
-    const timer = setTimeout(resolve, FIRST_CONNECTION_MS, true);
-    redis.once('ready', () => {
-      clearTimeout(timer);
-      resolve(false);
-    });
-  });
-  if (away) log.warn({}, 'Redis is away; going on without it until it comes');
+  const ready = new Promise<boolean>((resolve) => redis.once('ready', () => resolve(true)));
+  if (!(await withTimeLimit(ready, FIRST_CONNECTION_MS, () => false))) {
+    log.warn({}, 'Redis is unavailable; starting without it');
+  }
 }

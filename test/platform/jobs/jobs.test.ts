@@ -1,15 +1,22 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { DomainError } from '../../../src/platform/errors.ts';
-import { createJobQueue, type Job, type JobQueue } from '../../../src/platform/jobs/jobs.ts';
+import {
+  createJobQueue,
+  type EmptyPayload,
+  type Job,
+  type JobQueue,
+} from '../../../src/platform/jobs/jobs.ts';
+import { inRequestScope, requestScope } from '../../../src/platform/request-scope.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
-interface Payload {
-  id: string;
-}
+const Payload = z.object({ id: z.string() });
+type Payload = z.infer<typeof Payload>;
 
-const greet: Job<Payload> = { name: 'greet', attempts: 3, backoffMs: 20 };
+const greet: Job<Payload> = { name: 'greet', payload: Payload, attempts: 3, backoffMs: 20 };
 const greetOnce: Job<Payload> = { ...greet, name: 'greet-once', key: ({ id }) => id };
+const greetRepeatedly: Job<EmptyPayload> = { ...greet, payload: z.object({}) };
 
 let logged: string[] = [];
 const log = pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) });
@@ -83,6 +90,70 @@ describe('process', () => {
     await vi.waitFor(() => expect(refusing).toHaveBeenCalled());
     await settled(jobs, greet);
     expect(refusing).toHaveBeenCalledTimes(1);
+  });
+
+  it('runs in a request scope with the id of the request that added the job', async () => {
+    const jobs = await join();
+    const seen = vi.fn(async (payload: Payload) => ({ payload, scope: requestScope() }));
+    jobs.process(greet, seen);
+
+    await inRequestScope({ requestId: 'request-1', ip: '192.0.2.1', userAgent: 'test' }, async () => {
+      await jobs.add(greet, { id: 'one' });
+      await jobs.addMany(greet, [{ id: 'many' }]);
+    });
+
+    await vi.waitFor(() => expect(seen).toHaveBeenCalledTimes(2));
+    for (const { value } of seen.mock.settledResults) {
+      expect(value.payload).toEqual({ id: expect.any(String) });
+      expect(value.scope).toEqual({
+        ...{ requestId: 'request-1', ip: '', userAgent: null },
+        logFields: { job: 'greet', jobId: expect.any(String), attempt: 1 },
+      });
+    }
+  });
+
+  it('runs a job that was added without a request id, under a new one', async () => {
+    const jobs = await join();
+    await jobs.add(greet, { id: 'x' });
+    expect(await server.call('HGET', '{tessera}:greet:1', 'data')).toBe('{"id":"x"}');
+    const seen = vi.fn(async (_: Payload) => requestScope()?.requestId);
+
+    jobs.process(greet, seen);
+
+    await vi.waitFor(() => expect(seen).toHaveBeenCalledWith({ id: 'x' }));
+    expect(seen.mock.settledResults[0]?.value).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('logs each failed attempt with the job, its id, the attempt and the request id', async () => {
+    const jobs = await join();
+    jobs.process(greet, async () => {
+      throw new Error('each time');
+    });
+
+    await inRequestScope({ requestId: 'request-2', ip: '', userAgent: null }, () =>
+      jobs.add(greet, { id: 'x' }),
+    );
+
+    await settled(jobs, greet);
+    const job = { job: 'greet', jobId: '1', requestId: 'request-2', msg: 'job failed' };
+    expect(logged.map((line) => JSON.parse(line))).toEqual(
+      [1, 2, 3].map((attempt) => expect.objectContaining({ ...job, attempt })),
+    );
+  });
+
+  it('logs an invalid payload and fails the job finally, without running it', async () => {
+    const jobs = await join();
+    const done = vi.fn(async () => {});
+    jobs.process(greet, done);
+
+    await jobs.add(greet, { id: 7 } as unknown as Payload);
+
+    await vi.waitFor(() => expect(logged).toHaveLength(1), { timeout: 5_000 });
+    await settled(jobs, greet);
+    expect(logged.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ job: 'greet', attempt: 1, msg: 'job has an invalid payload' }),
+    ]);
+    expect(done).not.toHaveBeenCalled();
   });
 
   it('does as many at a time as the job says, and no job keeps another kind from being done', async () => {
@@ -195,34 +266,34 @@ describe('every', () => {
   it('repeats the job, once however often and by how many it is registered', async () => {
     const [one, other] = [await join(), await join()];
     const done = vi.fn(async () => {});
-    for (const jobs of [one, other, one]) await jobs.every(greet, { everyMs: 200 });
+    for (const jobs of [one, other, one]) await jobs.every(greetRepeatedly, { everyMs: 200 });
     // Not the jobs: when the moment of one passes between two registrations, the next waits beside it.
     expect(await server.call('ZCARD', '{tessera}:greet:repeat')).toBe(1);
 
-    one.process(greet, done);
+    one.process(greetRepeatedly, done);
 
     await vi.waitFor(() => expect(done.mock.calls.length).toBeGreaterThanOrEqual(3), { timeout: 20_000 });
   });
 
   it('replaces an older schedule', async () => {
     const jobs = await join();
-    await jobs.every(greet, { everyMs: 60_000 });
-    await jobs.every(greet, { cron: '0 4 * * *' });
-    await jobs.every(greet, { cron: '0 5 * * *' });
+    await jobs.every(greetRepeatedly, { everyMs: 60_000 });
+    await jobs.every(greetRepeatedly, { cron: '0 4 * * *' });
+    await jobs.every(greetRepeatedly, { cron: '0 5 * * *' });
 
-    expect(await jobs.counts([greet])).toMatchObject({ delayed: 1 });
+    expect(await jobs.counts([greetRepeatedly])).toMatchObject({ delayed: 1 });
     const [schedule] = (await server.call('ZRANGE', '{tessera}:greet:repeat', '0', '-1')) as string[];
     expect(schedule).toContain('0 5 * * *');
   });
 
   it('comes back after Redis has lost everything, when it is registered again', async () => {
     const jobs = await join();
-    await jobs.every(greet, { everyMs: 200 });
+    await jobs.every(greetRepeatedly, { everyMs: 200 });
     await server.call('FLUSHALL');
     const done = vi.fn(async () => {});
-    jobs.process(greet, done);
+    jobs.process(greetRepeatedly, done);
 
-    await jobs.every(greet, { everyMs: 200 });
+    await jobs.every(greetRepeatedly, { everyMs: 200 });
 
     await vi.waitFor(() => expect(done).toHaveBeenCalled(), { timeout: 15_000 });
   });

@@ -1,11 +1,12 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { createJobQueue, type JobQueue } from '../../../src/platform/jobs/jobs.ts';
 import { type RepeatedJob, startRepeatedJobs } from '../../../src/platform/jobs/repeated-jobs.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 const log = pino({ level: 'silent' });
-const tick: RepeatedJob = { name: 'tick', attempts: 1, backoffMs: 0, everyMs: 100 };
+const tick: RepeatedJob = { name: 'tick', payload: z.object({}), attempts: 1, backoffMs: 0, everyMs: 100 };
 
 let redis: RedisProcess;
 const stops: (() => Promise<unknown>)[] = [];

@@ -1,9 +1,11 @@
+import { z } from 'zod';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Job } from '../../../platform/jobs/jobs.ts';
 
 /** Activates an order. What it does not bring to an end, the reconciler does. */
 export const activateOrderJob: Job<{ orderId: string }> = {
   name: 'activate-order',
+  payload: z.object({ orderId: z.uuid() }),
   attempts: 5,
   backoffMs: 1_000,
   key: ({ orderId }) => orderId,
