@@ -1,10 +1,14 @@
-/** What happens where a crash point is reached: it throws, hangs, ends the process; whatever a fault test wants. */
+/**
+ * What happens where a crash point is reached: it throws, hangs, ends the process; whatever a fault
+ * test wants.
+ */
 export type Crash = () => void | Promise<void>;
 
 const armed = new Map<string, Crash>();
 
 /**
- * A place where a process may die, or a step may fail, without harm. It does nothing unless a test has armed it.
+ * A place where a process may die, or a step may fail, without harm. It does nothing unless a test
+ * has armed it.
  *
  * @param name `<verb>.<where>`, for example `acceptOrders.afterCommit`
  */
@@ -31,7 +35,8 @@ const CRASHES: Readonly<Record<string, Crash>> = {
 };
 
 /**
- * Arms crash points of a process under test: `acceptOrders.afterCommit=kill,…`; with `throw:3` the first three times only.
+ * Arms crash points of a process under test: `acceptOrders.afterCommit=kill,…`; with `throw:3` the
+ * first three times only.
  *
  * @throws Error naming what cannot be read
  */

@@ -4,7 +4,10 @@ interface Refusal {
   message: string;
   /** Whether the same request may succeed when it is sent again unchanged. */
   retryable?: boolean;
-  /** The HTTP status of a request that is refused before execution; 200 once execution has begun. Default 400. */
+  /**
+   * The HTTP status of a request that is refused before execution; 200 once execution has begun.
+   * Default 400.
+   */
   status?: number;
 }
 
@@ -20,7 +23,10 @@ export interface ErrorDetails {
   confirmationToken?: string;
 }
 
-/** A refusal that clients see unchanged. Anything else that is thrown is a bug or an outage, and is masked. */
+/**
+ * A refusal that clients see unchanged. Anything else that is thrown is a bug or an outage, and is
+ * masked.
+ */
 export class DomainError extends Error {
   /** Part of the public API: a member of the ErrorCode enum. */
   readonly code: string;

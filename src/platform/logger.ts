@@ -3,7 +3,10 @@ import { requestScope } from './request-scope.ts';
 
 export type Logger = PinoLogger;
 
-/** Field names that may hold secrets. Bodies and variables are never logged; this is a second safeguard. */
+/**
+ * Field names that may hold secrets. Bodies and variables are never logged; this is a second
+ * safeguard.
+ */
 const SECRET_NAMES = [
   'authorization',
   'password',
@@ -20,8 +23,9 @@ const MAX_BUFFERED_BYTES = 2 ** 20;
 const STANDARD_ERROR = 2;
 
 /**
- * Writes JSON lines to standard error, each with the request id and log fields of the current request scope. A failed
- * write (a full disk, for example) never fails a request: the line is written later or dropped.
+ * Writes JSON lines to standard error, each with the request id and log fields of the current
+ * request scope. A failed write (a full disk, for example) never fails a request: the line is
+ * written later or dropped.
  */
 export function createLogger(level: string, fileDescriptor = STANDARD_ERROR): Logger {
   const destination = pino.destination({
@@ -49,7 +53,10 @@ export function createLogger(level: string, fileDescriptor = STANDARD_ERROR): Lo
   );
 }
 
-/** Errors of PostgreSQL refer to the whole client, including its credentials. Non-Errors are logged verbatim. */
+/**
+ * Errors of PostgreSQL refer to the whole client, including its credentials. Non-Errors are logged
+ * verbatim.
+ */
 function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { client: _, ...serialized } = pino.stdSerializers.err(error);

@@ -6,7 +6,8 @@ export interface RequestScope {
   /** UUID; part of every error, log line and `x-request-id` header of this request. */
   requestId: string;
   /**
-   * Client address of the connection, never from the input. IPv4-mapped addresses are plain IPv4. Empty in a job.
+   * Client address of the connection, never from the input. IPv4-mapped addresses are plain IPv4.
+   * Empty in a job.
    */
   ip: string;
   userAgent: string | null;
@@ -27,7 +28,10 @@ export function inRequestScope<T>(scope: RequestScope, work: () => T): T {
   return storage.run(scope, work);
 }
 
-/** Runs `work` without a scope: for work that is shared by several requests and outlives the first of them. */
+/**
+ * Runs `work` without a scope: for work that is shared by several requests and outlives the first
+ * of them.
+ */
 export function outsideRequestScope<T>(work: () => T): T {
   return storage.exit(work);
 }

@@ -17,13 +17,18 @@ import { inRequestScope, requestScope } from '../request-scope.ts';
 export interface Job<Payload> {
   /** Part of the keys in Redis: letters, digits and hyphens. */
   name: string;
-  /** Checks payloads at the worker, which may run another version than the process that added them. */
+  /**
+   * Checks payloads at the worker, which may run another version than the process that added them.
+   */
   payload: z.ZodType<Payload>;
   /** Maximum number of attempts. */
   attempts: number;
   /** Delay before the second attempt; doubles with each further one. */
   backoffMs: number;
-  /** Deduplicates: while a job with this key is waiting or active, `add` ignores others with the same key. */
+  /**
+   * Deduplicates: while a job with this key is waiting or active, `add` ignores others with the
+   * same key.
+   */
   key?(payload: Payload): string;
   /** Jobs of this kind that one process runs concurrently. Default 1. */
   concurrency?: number;
@@ -44,8 +49,8 @@ export interface JobCounts {
 }
 
 /**
- * Jobs that any worker process may run. A job may run twice and, if Redis loses its data, not at all: the work must be
- * idempotent, and work that must happen needs another way to be found.
+ * Jobs that any worker process may run. A job may run twice and, if Redis loses its data, not at
+ * all: the work must be idempotent, and work that must happen needs another way to be found.
  */
 export interface JobQueue {
   /**
@@ -57,11 +62,14 @@ export interface JobQueue {
   /** Adds all or none. @throws the errors of `add` */
   addMany<Payload extends object>(job: Job<Payload>, payloads: readonly Payload[]): Promise<void>;
   /**
-   * Starts running jobs of this kind. The work runs in a request scope with the id of the request that added the job,
-   * or a new one. A DomainError fails the job finally; other errors are retried. Invalid payloads fail it finally, too.
+   * Starts running jobs of this kind. The work runs in a request scope with the id of the request
+   * that added the job, or a new one. A DomainError fails the job finally; other errors are
+   * retried. Invalid payloads fail it finally, too.
    */
   process<Payload extends object>(job: Job<Payload>, work: (payload: Payload) => Promise<unknown>): void;
-  /** Repeats the job with an empty payload. Idempotent; another schedule replaces the previous one. */
+  /**
+   * Repeats the job with an empty payload. Idempotent; another schedule replaces the previous one.
+   */
   every(job: Job<EmptyPayload>, schedule: Schedule): Promise<void>;
   /**
    * Counts the jobs of these kinds in all processes.
@@ -120,7 +128,10 @@ export async function createJobQueue(options: JobQueueOptions): Promise<JobQueue
   };
 }
 
-/** All queues share one connection for commands and one for events; each has its own for blocking reads. */
+/**
+ * All queues share one connection for commands and one for events; each has its own for blocking
+ * reads.
+ */
 function createConnections(url: string, log: Pick<Logger, 'warn'>) {
   const opened: Redis[] = [];
   const open = () => {
@@ -162,7 +173,8 @@ function createQueues(options: {
       const queue = new Bull(name, {
         prefix,
         createClient: (type) => connections.ofType(type),
-        // A crash of the worker is not the job's failure: stalled jobs are retried practically without limit.
+        // A crash of the worker is not the job's failure: stalled jobs are retried practically
+        // without limit.
         settings: { lockDuration: LOCK_MS, maxStalledCount: 100, retryProcessDelay: 1_000 },
       });
       queue.on('error', (err) => log.warn({ err, job: name }, 'job queue failed'));

@@ -13,8 +13,8 @@ type RepeatedWork = readonly [job: RepeatedJob, work: (signal: AbortSignal) => P
 const REGISTER_EVERY_MS = 60_000;
 
 /**
- * Starts running these jobs. Their schedules are registered in Redis immediately and then every minute, because Redis
- * may lose them at any time.
+ * Starts running these jobs. Their schedules are registered in Redis immediately and then every
+ * minute, because Redis may lose them at any time.
  */
 export function startRepeatedJobs(
   { jobs, log }: Pick<Services, 'jobs' | 'log'>,

@@ -1,26 +1,32 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database, Transaction } from '../database/database.ts';
 
-/** Rows that one transaction of a bulk change touches at most, so that nobody waits for its locks for long. */
+/**
+ * Rows that one transaction of a bulk change touches at most, so that nobody waits for its locks
+ * for long.
+ */
 export const SWEEP_ROWS = 1_000;
 
 /** A job that goes through what is due, batch by batch. */
 export interface Sweep<Row> {
   /** Its name in `job_runs`. */
   name: string;
-  /** Changes up to BATCH_ROWS rows that are due so that they are due no longer; gives what it has changed. */
+  /**
+   * Changes up to BATCH_ROWS rows that are due so that they are due no longer; gives what it has
+   * changed.
+   */
   chunk: (tx: Transaction) => Promise<Row[]>;
   /** Tells of a batch, after its commit. */
   afterCommit?: (rows: Row[]) => void;
 }
 
 /**
- * Does batches until one is not full. After each it rests for as long as it has worked, so that the half of a
- * connection's time is left to others, and who is woken is not woken all at once.
+ * Does batches until one is not full. After each it rests for as long as it has worked, so that the
+ * half of a connection's time is left to others, and who is woken is not woken all at once.
  *
- * What is due stands in the rows alone: a run that was killed is resumed by the next one, and one after a downtime
- * catches up. Of several runs at once of the same job, one goes on. `job_runs` says when it was last looked, and
- * how far the latest run has come that found something.
+ * What is due stands in the rows alone: a run that was killed is resumed by the next one, and one
+ * after a downtime catches up. Of several runs at once of the same job, one goes on. `job_runs`
+ * says when it was last looked, and how far the latest run has come that found something.
  *
  * @param signal ends the run after the batch that is under way
  * @returns how many rows this run has changed
@@ -56,7 +62,10 @@ async function isAlone(tx: Transaction, name: string): Promise<boolean> {
   return row.isAlone;
 }
 
-/** A run that finds nothing to do leaves what the last one has done, and writes at most every ten seconds. */
+/**
+ * A run that finds nothing to do leaves what the last one has done, and writes at most every ten
+ * seconds.
+ */
 async function noteRun(
   tx: Transaction,
   name: string,

@@ -16,7 +16,9 @@ type Payload = z.infer<typeof Payload>;
 
 const greet: Job<Payload> = { name: 'greet', payload: Payload, attempts: 3, backoffMs: 20 };
 const greetOnce: Job<Payload> = { ...greet, name: 'greet-once', key: ({ id }) => id };
-const greetRepeatedly: Job<EmptyPayload> = { ...greet, payload: z.object({}) };
+const greetRepeatedly: Job<EmptyPayload> = {
+  ...{ name: greet.name, payload: z.object({}), attempts: 3, backoffMs: 20 },
+};
 
 let logged: string[] = [];
 const log = pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) });
