@@ -1,9 +1,12 @@
-/** Rows as JSON for `json_to_recordset`: one parameter for any number of rows. 64-bit integers become strings. */
+/**
+ * Serializes rows for `json_to_recordset`: one parameter for any number of rows. Bigints become
+ * strings.
+ */
 export function toJson(rows: readonly object[]): string {
   return JSON.stringify(rows, (_key, value: unknown) =>
     typeof value === 'bigint' ? value.toString() : value,
   );
 }
 
-/** A text that stands for itself in LIKE: Prisma passes on what that reads as wildcards. */
+/** Escapes wildcards of LIKE, which Prisma passes through unescaped. */
 export const escapeLike = (text: string) => text.replace(/[\\%_]/g, '\\$&');
