@@ -21,7 +21,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { lockDataDir } from '../../src/platform/embedded/data-dir-lock.ts';
 import { type Embedded, startEmbedded } from '../../src/platform/embedded/embedded.ts';
-import { isAlive, isNumberTaken } from '../../src/platform/embedded/processes.ts';
+import { isAlive, isPidTaken } from '../../src/platform/embedded/processes.ts';
 
 const isRoot = process.getuid?.() === 0;
 const VITE = createRequire(import.meta.url).resolve('vite');
@@ -220,7 +220,7 @@ describe('startEmbedded', () => {
     chownSync(pidFile, uid, gid);
     const second = await start(dataDir, { needRedis: false });
     expect(await sql(second, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
-    expect(isNumberTaken(Number(pid))).toBe(true);
+    expect(isPidTaken(Number(pid))).toBe(true);
   });
 
   it('takes another port when somebody else has got the remembered one', async () => {
@@ -272,7 +272,7 @@ describe('startEmbedded', () => {
     const dataDir = directory();
     writeFileSync(dataDir, 'a file');
     await expect(start(dataDir)).rejects.toThrow(
-      `DATA_DIR ${dataDir} cannot be used: there is a file in its place.`,
+      `DATA_DIR ${dataDir} cannot be used: a file has this path.`,
     );
   });
 
@@ -365,7 +365,7 @@ describe('lockDataDir', () => {
 it('knows a zombie as dead', async () => {
   const { pid } = await zombie();
   expect(isAlive(pid)).toBe(false);
-  expect(isNumberTaken(pid)).toBe(true);
+  expect(isPidTaken(pid)).toBe(true);
 });
 
 type Owner = Pick<SpawnOptions, 'uid' | 'gid' | 'cwd'>;

@@ -34,7 +34,7 @@ export async function startRedisDependency(
   const start = () =>
     startRedis({
       ...{ dataDir, durable: true, log: () => {} },
-      ...{ named: process.env.REDIS_SERVER_BIN, tools: resolve('.cache') },
+      ...{ redisServer: process.env.REDIS_SERVER_BIN, tools: resolve('.cache') },
     });
   const server = hurtable(await start(), start, join(dataDir, 'redis'));
   const call = async (command: string, ...args: string[]) => {

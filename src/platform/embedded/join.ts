@@ -8,10 +8,11 @@ import { markerFile } from './postgres-home.ts';
 import { redisSocket } from './redis.ts';
 
 /**
- * The private servers of DATA_DIR, beside whoever runs on it: those of the living process, which `stop` leaves alone, or,
- * when there is none, started for as long as they are needed.
+ * Connects to the embedded servers of DATA_DIR for a command line tool. If the service is running,
+ * it uses the service's servers, and `stop` leaves them running; otherwise it starts them until
+ * `stop`.
  *
- * @throws EmbeddedError saying what is in the way, also when no service has ever run there
+ * @throws EmbeddedError like `startEmbedded`, and if no service has ever run on DATA_DIR
  */
 export async function joinEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const dataDir = resolve(options.dataDir);
@@ -22,11 +23,11 @@ export async function joinEmbedded(options: EmbeddedOptions): Promise<Embedded> 
     return await startEmbedded(options);
   } catch (error) {
     if (!(error instanceof DataDirInUseError)) throw error;
-    return knownServers(options, openDataDir(dataDir));
+    return runningServers(options, openDataDir(dataDir));
   }
 }
 
-function knownServers({ needPostgres, needRedis }: EmbeddedOptions, dataDir: string): Embedded {
+function runningServers({ needPostgres, needRedis }: EmbeddedOptions, dataDir: string): Embedded {
   return {
     ...(needPostgres && { databaseUrl: runningPostgresUrl(dataDir) }),
     ...(needRedis && { redisUrl: redisSocket(join(dataDir, 'redis')) }),
