@@ -18,7 +18,7 @@ function newLogFile(): string {
 }
 
 describe('a logger', () => {
-  it('whose disk is full fails nobody, and keeps little of what it could not write', () => {
+  it('never throws when the disk is full, and buffers little', () => {
     const log = createLogger('warn', opened('/dev/full'));
     const before = process.memoryUsage().rss;
 
@@ -28,7 +28,7 @@ describe('a logger', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(30 * 2 ** 20);
   });
 
-  it('leaves out what stands under the name of a secret', () => {
+  it('redacts fields with the name of a secret', () => {
     const path = newLogFile();
 
     createLogger('warn', opened(path)).warn(
@@ -41,7 +41,7 @@ describe('a logger', () => {
     expect(text).not.toMatch(/ABCD|open sesame/);
   });
 
-  it('tells of an error of PostgreSQL without the connection that it carries', () => {
+  it('omits the client from errors of PostgreSQL', () => {
     const path = newLogFile();
     const error = Object.assign(new Error('terminated'), { code: '57P01', client: { secretKey: 4_711 } });
 
@@ -65,7 +65,7 @@ describe('a logger', () => {
     });
   });
 
-  it.each([null, 'a text', 7])('tells of %s as it is, when that was thrown', (thrown) => {
+  it.each([null, 'a text', 7])('logs the thrown non-Error %s verbatim', (thrown) => {
     const path = newLogFile();
 
     createLogger('warn', opened(path)).warn({ err: thrown }, 'this');

@@ -52,7 +52,7 @@ const settled = (jobs: JobQueue, job: Job<Payload>) =>
   );
 
 describe('process', () => {
-  it('does what was added before and after, by another process, with its payload', async () => {
+  it('runs jobs that another process added before and after, with their payloads', async () => {
     const [adder, worker] = [await join(), await join()];
     const done = vi.fn(async (_: Payload) => {});
     await adder.add(greet, { id: 'before' });
@@ -65,7 +65,7 @@ describe('process', () => {
     await settled(adder, greet);
   });
 
-  it('tries again after an error, as often as the job says, and keeps nothing', async () => {
+  it('retries after an error up to the number of attempts, and keeps no failed job', async () => {
     const jobs = await join();
     const failing = vi.fn(async () => {
       throw new Error('each time');
@@ -80,7 +80,7 @@ describe('process', () => {
     expect(await server.call('KEYS', '*greet:[0-9]*')).toEqual([]);
   });
 
-  it('never tries a refusal again', async () => {
+  it('never retries after a DomainError', async () => {
     const jobs = await join();
     const refusing = vi.fn(async () => {
       throw new DomainError('ACCOUNT_DISABLED', { message: 'no' });
@@ -158,18 +158,18 @@ describe('process', () => {
     expect(done).not.toHaveBeenCalled();
   });
 
-  it('does as many at a time as the job says, and no job keeps another kind from being done', async () => {
+  it('runs up to `concurrency` jobs of a kind, and does not delay other kinds', async () => {
     const jobs = await join();
-    let underWay = 0;
+    let active = 0;
     let most = 0;
     let end: (() => void) | undefined;
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
     jobs.process({ ...greet, concurrency: 4 }, async () => {
-      most = Math.max(most, ++underWay);
+      most = Math.max(most, ++active);
       await ended;
-      underWay--;
+      active--;
     });
     const other = vi.fn(async () => {});
     jobs.process(greetOnce, other);
@@ -177,7 +177,7 @@ describe('process', () => {
       greet,
       Array.from({ length: 10 }, (_, id) => ({ id: String(id) })),
     );
-    await vi.waitFor(() => expect(underWay).toBe(4));
+    await vi.waitFor(() => expect(active).toBe(4));
 
     await jobs.add(greetOnce, { id: 'x' });
 
@@ -190,10 +190,10 @@ describe('process', () => {
     expect(most).toBe(4);
   });
 
-  it('does a job again whose process died over it, as often as it takes', async () => {
+  it('retries a job whose process has died, even after many stalls', async () => {
     const [adder, worker] = [await join(), await join()];
     await adder.add(greet, { id: 'x' });
-    // What a dead process leaves behind: a job that is under way, without anybody holding its lock.
+    // A dead process leaves an active job behind whose lock has expired.
     await server.call('LMOVE', '{tessera}:greet:wait', '{tessera}:greet:active', 'RIGHT', 'LEFT');
     await server.call('SADD', '{tessera}:greet:stalled', '1');
     await server.call('HSET', '{tessera}:greet:1', 'stalledCounter', '50');
@@ -207,7 +207,7 @@ describe('process', () => {
 });
 
 describe('add', () => {
-  it('adds a job once per key while it waits, also from ten at the same time, and again once it is done', async () => {
+  it('deduplicates waiting jobs by key, even when added concurrently, and accepts the key again afterwards', async () => {
     const jobs = await join();
     await Promise.all(Array.from({ length: 10 }, () => jobs.add(greetOnce, { id: 'same' })));
     await jobs.add(greetOnce, { id: 'other' });
@@ -221,7 +221,7 @@ describe('add', () => {
     await vi.waitFor(() => expect(done).toHaveBeenCalledTimes(3));
   });
 
-  it('fails at once without a connection: surely not added, then or later', async () => {
+  it('fails immediately without a connection, and never adds the job', async () => {
     const jobs = await join();
     await server.kill();
     await vi.waitFor(
@@ -238,7 +238,7 @@ describe('add', () => {
     expect(await jobs.counts([greetOnce])).toMatchObject({ waiting: 1 });
   });
 
-  it('gives up after its time on a frozen Redis: it may be added later, and is', async () => {
+  it('times out on a frozen Redis with `mayHaveRun`, and the job is added later', async () => {
     const jobs = await join({ addTimeoutMs: 300 });
     await jobs.add(greet, { id: 'first' });
     server.freeze();
@@ -251,7 +251,7 @@ describe('add', () => {
     await vi.waitFor(async () => expect(await jobs.counts([greet])).toMatchObject({ waiting: 2 }));
   });
 
-  it('says so when Redis is full', async () => {
+  it('fails with RedisUnavailableError when Redis is out of memory', async () => {
     const jobs = await join();
     await jobs.add(greet, { id: 'first' });
     await server.call('CONFIG', 'SET', 'maxmemory', '1');
@@ -265,11 +265,12 @@ describe('add', () => {
 });
 
 describe('every', () => {
-  it('repeats the job, once however often and by how many it is registered', async () => {
+  it('repeats the job with one schedule, even if several processes register it repeatedly', async () => {
     const [one, other] = [await join(), await join()];
     const done = vi.fn(async () => {});
     for (const jobs of [one, other, one]) await jobs.every(greetRepeatedly, { everyMs: 200 });
-    // Not the jobs: when the moment of one passes between two registrations, the next waits beside it.
+    // Counts schedules, not jobs: if a run falls between two registrations, the next one is
+    // waiting, too.
     expect(await server.call('ZCARD', '{tessera}:greet:repeat')).toBe(1);
 
     one.process(greetRepeatedly, done);
@@ -277,7 +278,7 @@ describe('every', () => {
     await vi.waitFor(() => expect(done.mock.calls.length).toBeGreaterThanOrEqual(3), { timeout: 20_000 });
   });
 
-  it('replaces an older schedule', async () => {
+  it('replaces the previous schedule', async () => {
     const jobs = await join();
     await jobs.every(greetRepeatedly, { everyMs: 60_000 });
     await jobs.every(greetRepeatedly, { cron: '0 4 * * *' });
@@ -288,7 +289,7 @@ describe('every', () => {
     expect(schedule).toContain('0 5 * * *');
   });
 
-  it('comes back after Redis has lost everything, when it is registered again', async () => {
+  it('repeats again after a flush of Redis, once it is registered again', async () => {
     const jobs = await join();
     await jobs.every(greetRepeatedly, { everyMs: 200 });
     await server.call('FLUSHALL');
@@ -301,8 +302,8 @@ describe('every', () => {
   });
 });
 
-describe('when Redis goes away', () => {
-  it('a worker goes on by itself once it is back', async () => {
+describe('process, when Redis fails', () => {
+  it('continues by itself after a restart of Redis', async () => {
     const [adder, worker] = [await join(), await join()];
     const done = vi.fn(async (_: Payload) => {});
     worker.process(greet, done);
@@ -316,7 +317,7 @@ describe('when Redis goes away', () => {
     await vi.waitFor(() => expect(done).toHaveBeenCalledTimes(2), { timeout: 10_000 });
   });
 
-  it('a worker goes on after a freeze and a flush', async () => {
+  it('continues after a freeze and a flush of Redis', async () => {
     const [adder, worker] = [await join(), await join()];
     const done = vi.fn(async (_: Payload) => {});
     worker.process(greet, done);
@@ -332,7 +333,7 @@ describe('when Redis goes away', () => {
 });
 
 describe('close', () => {
-  it('waits for what is under way, and takes nothing more', async () => {
+  it('waits for active jobs, and takes no more', async () => {
     const jobs = await join();
     let end: (() => void) | undefined;
     const begun = vi.fn();
@@ -359,7 +360,7 @@ describe('close', () => {
     expect(await other.counts([greet])).toEqual({ waiting: 1, active: 0, delayed: 0, failed: 0 });
   });
 
-  it('takes at most 10 s, also when Redis does not answer', async () => {
+  it('takes at most 10 s, even if Redis does not respond', async () => {
     const jobs = await join();
     jobs.process(greet, async () => {});
     await jobs.add(greet, { id: 'x' });

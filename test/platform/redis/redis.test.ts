@@ -31,7 +31,7 @@ async function connect(url = server.url): Promise<Redis> {
   return redis;
 }
 
-/** What became of it, and after how many milliseconds. */
+/** Outcome of the command, and its duration in milliseconds. */
 async function timed(action: () => Promise<unknown>): Promise<{ outcome: unknown; ms: number }> {
   const startedAt = performance.now();
   const outcome = await action().catch((error: unknown) => error);
@@ -39,14 +39,14 @@ async function timed(action: () => Promise<unknown>): Promise<{ outcome: unknown
 }
 
 describe('createRedis', () => {
-  it('is connected when it returns', async () => {
+  it('returns a connected client', async () => {
     const redis = await connect();
 
     expect(await redis.set('greeting', 'hello')).toBe('OK');
     expect(await redis.get('greeting')).toBe('hello');
   });
 
-  it('returns after 2 s without a connection, refuses at once, and works when Redis comes', async () => {
+  it('returns after 2 s without a connection, fails fast, and works once Redis is available', async () => {
     await server.kill();
     const { outcome, ms } = await timed(() => connect());
     const redis = outcome as Redis;
@@ -61,7 +61,7 @@ describe('createRedis', () => {
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000, interval: 20 });
   });
 
-  it('passes on what Redis says about a wrong command', async () => {
+  it('throws the errors of Redis for invalid commands', async () => {
     const redis = await connect();
     await redis.set('text', 'a');
 
@@ -71,7 +71,7 @@ describe('createRedis', () => {
     expect(isRedisUnavailable(error)).toBe(false);
   });
 
-  it('shows no arguments in its errors, for they are logged', async () => {
+  it('does not expose arguments in errors, because errors are logged', async () => {
     const redis = await connect();
     await redis.set('text', 'a');
 
@@ -85,7 +85,7 @@ describe('createRedis', () => {
     expect(inspect([wrong, away, together], { depth: 10, showHidden: true })).not.toContain('SECRET');
   });
 
-  it('waits 500 ms for a frozen Redis, then refuses at once until it answers again', async () => {
+  it('waits 500 ms for a frozen Redis, then fails fast until it responds again', async () => {
     const redis = await connect();
     server.freeze();
 
@@ -93,7 +93,7 @@ describe('createRedis', () => {
     expect(first.outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: true });
     expect(first.ms).toBeGreaterThan(450);
     expect(first.ms).toBeLessThan(1_500);
-    // Longer than the pause before the probe, and a probe without an answer.
+    // Longer than the delay of the probe plus the timeout of one probe.
     const until = performance.now() + 2_500;
     while (performance.now() < until) {
       const next = await timed(() => redis.get('greeting'));
@@ -109,7 +109,7 @@ describe('createRedis', () => {
     });
   });
 
-  it('refuses a whole transaction and a script while Redis is frozen', async () => {
+  it('rejects a transaction and a script while Redis is frozen', async () => {
     const redis = await connect();
     server.freeze();
     await redis.get('greeting').catch(() => {});
@@ -122,7 +122,7 @@ describe('createRedis', () => {
     expect(script.outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: false });
   });
 
-  it('refuses what was under way when the connection breaks, at once, and never sends it again', async () => {
+  it('fails pending commands immediately when the connection breaks, and never resends them', async () => {
     const redis = await connect();
     server.freeze();
     const underWay = timed(() => redis.incr('count'));
@@ -133,12 +133,12 @@ describe('createRedis', () => {
 
     expect(outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: true });
     expect(ms).toBeLessThan(450);
-    // What is sent again goes out before the first new command.
+    // A resent command would be sent before the first new one.
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000, interval: 5 });
     expect(await redis.get('count')).toBeNull();
   });
 
-  it('is there again soon after Redis was killed and restarted', async () => {
+  it('reconnects soon after a restart of Redis', async () => {
     const redis = await connect();
     await server.kill();
     const away = await timed(() => redis.get('greeting'));
@@ -153,7 +153,7 @@ describe('createRedis', () => {
     expect(back.ms).toBeLessThan(1_500);
   });
 
-  it('counts a Redis without memory as away for writing, and still reads', async () => {
+  it('treats a Redis that is out of memory as unavailable for writes, but still reads', async () => {
     const redis = await connect();
     await redis.set('greeting', 'hello');
     await server.call('CONFIG', 'SET', 'maxmemory', '1');
@@ -173,9 +173,9 @@ describe('createRedis', () => {
     }
   });
 
-  it('notices a connection that is dead without saying so', async () => {
+  it('detects a dead connection', async () => {
     const sockets = new Set<{ destroy(): void }>();
-    // Answers until it is told not to, like a network that swallows everything, a farewell included.
+    // Responds until the test turns it off, then drops everything like a broken network, even FIN.
     let silent = false;
     const blackHole = createServer({ allowHalfOpen: true }, (client) => {
       sockets.add(client);
@@ -202,7 +202,7 @@ describe('createRedis', () => {
 });
 
 describe('createBlockingRedis', () => {
-  it('keeps a command until Redis comes', async () => {
+  it('queues commands until Redis is available', async () => {
     await server.kill();
     const redis = createBlockingRedis({ url: server.url, log });
     opened.push(redis);
@@ -215,11 +215,11 @@ describe('createBlockingRedis', () => {
 });
 
 describe('checkRedis', () => {
-  it('accepts a Redis that evicts nothing', async () => {
+  it('accepts a Redis that does not evict keys', async () => {
     await expect(checkRedis(await connect(), log)).resolves.toBeUndefined();
   });
 
-  it('refuses a Redis that would evict keys, and says what to do', async () => {
+  it('rejects a Redis that would evict keys, with instructions', async () => {
     const redis = await connect();
     await server.call('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
     try {
@@ -229,7 +229,7 @@ describe('checkRedis', () => {
     }
   });
 
-  it('warns when it may not look', async () => {
+  it('logs a warning if it may not read the configuration', async () => {
     await server.call('ACL', 'SETUSER', 'plain', 'on', 'nopass', '~*', '+@all', '-config');
     const redis = await connect();
     await redis.auth('plain', 'x');
@@ -240,7 +240,7 @@ describe('checkRedis', () => {
     expect(lines.join()).toContain('noeviction');
   });
 
-  it('throws when Redis is away', async () => {
+  it('throws while Redis is unavailable', async () => {
     const redis = await connect();
     await server.kill();
 
