@@ -1,5 +1,5 @@
 /** Properties that all errors with the same code share. */
-interface Refusal {
+interface ErrorProperties {
   /** Shown to users. */
   message: string;
   /** True if the same request may succeed later. Default false. */
@@ -30,7 +30,7 @@ export class DomainError extends Error {
 
   constructor(
     code: string,
-    { message, retryable = false, status = 400 }: Refusal,
+    { message, retryable = false, status = 400 }: ErrorProperties,
     details: ErrorDetails = {},
   ) {
     super(message);
@@ -48,9 +48,9 @@ export class DomainError extends Error {
  *
  * @param name class name for stack traces and logs
  */
-export function defineErrors<const Code extends string>(name: string, table: Record<Code, Refusal>) {
+export function defineErrors<const Code extends string>(name: string, table: Record<Code, ErrorProperties>) {
   return class extends DomainError {
-    static readonly table: Record<Code, Refusal> = table;
+    static readonly table: Record<Code, ErrorProperties> = table;
     declare readonly code: Code;
 
     /** @param details may override the message of the table with a more specific one */

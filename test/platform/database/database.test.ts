@@ -305,23 +305,23 @@ describe('classification of database errors', () => {
   it('treats too many connections as an outage', async () => {
     const { rows } = await admin.query('SELECT current_user AS name, current_database() AS database');
     await admin.query(`ALTER DATABASE ${rows[0].database} CONNECTION LIMIT 0`);
-    await admin.query(`CREATE ROLE crowd LOGIN PASSWORD 'crowd'`);
+    await admin.query(`CREATE ROLE limited LOGIN PASSWORD 'limited'`);
     const url = new URL(server.url);
-    url.username = 'crowd';
-    url.password = 'crowd';
-    const crowd = createDatabase({ url: url.href, log });
+    url.username = 'limited';
+    url.password = 'limited';
+    const limited = createDatabase({ url: url.href, log });
     try {
       const errors = [
-        await errorOf(crowd.$queryRaw`SELECT 1`),
-        await errorOf(crowd.plan.findFirst()),
-        await errorOf(crowd.$transaction((tx) => tx.plan.findFirst())),
+        await errorOf(limited.$queryRaw`SELECT 1`),
+        await errorOf(limited.plan.findFirst()),
+        await errorOf(limited.$transaction((tx) => tx.plan.findFirst())),
       ];
 
       expect(errors.map(what)).toEqual(errors.map(() => ({ ...OUTAGE, state: '53300' })));
     } finally {
-      await crowd.$disconnect();
+      await limited.$disconnect();
       await admin.query(`ALTER DATABASE ${rows[0].database} CONNECTION LIMIT -1`);
-      await admin.query('DROP ROLE crowd');
+      await admin.query('DROP ROLE limited');
     }
   });
 
@@ -415,12 +415,12 @@ describe('classification of database errors', () => {
   });
 
   it('names a violated foreign key, which is no outage, through the ORM and raw SQL', async () => {
-    const nobody = '00000000-0000-7000-8000-000000000000';
+    const missingId = '00000000-0000-7000-8000-000000000000';
     const errors = [
-      await errorOf(db.identity.create({ data: { userId: nobody, type: 'DEVICE', value: 'of nobody' } })),
+      await errorOf(db.identity.create({ data: { userId: missingId, type: 'DEVICE', value: 'of no user' } })),
       await errorOf(
         db.$executeRaw`INSERT INTO identities (id, user_id, type, value)
-          VALUES (gen_random_uuid(), ${nobody}::uuid, 'DEVICE', 'of nobody')`,
+          VALUES (gen_random_uuid(), ${missingId}::uuid, 'DEVICE', 'of no user')`,
       ),
     ];
 

@@ -111,6 +111,6 @@ describe('withLock', () => {
     });
 
     expect(result).toBe('done');
-    expect(logged.join()).toContain('A lock was not given back');
+    expect(logged.join()).toContain('failed to release a lock');
   });
 });

@@ -125,11 +125,11 @@ describe('createRedis', () => {
   it('fails pending commands immediately when the connection breaks, and never resends them', async () => {
     const redis = await connect();
     server.freeze();
-    const underWay = timed(() => redis.incr('count'));
+    const pending = timed(() => redis.incr('count'));
     await server.kill();
     await server.start();
 
-    const { outcome, ms } = await underWay;
+    const { outcome, ms } = await pending;
 
     expect(outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: true });
     expect(ms).toBeLessThan(450);
