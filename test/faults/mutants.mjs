@@ -124,7 +124,7 @@ export const MUTANTS = [
     name: 'nothing is tried again',
     edits: [
       {
-        file: 'src/platform/concurrency/retry.ts',
+        file: 'src/platform/database/retry.ts',
         find: 'if (!(isOutage(error) || isConflict(error)) || performance.now() + delay > deadline) throw error;',
         replace: 'if (delay >= 0) throw error;',
       },

@@ -3,7 +3,6 @@ import { kill } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { withRetry } from '../../../src/platform/concurrency/retry.ts';
 import {
   createDatabase,
   type Database,
@@ -13,6 +12,7 @@ import {
   type Transaction,
   violatedConstraint,
 } from '../../../src/platform/database/database.ts';
+import { withRetry } from '../../../src/platform/database/retry.ts';
 import { createTestDatabase } from '../../support/database.ts';
 
 let server: Awaited<ReturnType<typeof createTestDatabase>>;

@@ -1,8 +1,8 @@
 import { uuidv7 } from 'uuidv7';
 import type { Order } from '../../../generated/prisma/client.ts';
-import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { withRetry } from '../../../platform/database/retry.ts';
 import { type DomainError, PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockCodesByLookup, lockUsers } from '../../kernel/locks.ts';

@@ -1,7 +1,7 @@
 import { type Order, Prisma } from '../../../generated/prisma/client.ts';
-import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { withRetry } from '../../../platform/database/retry.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockOrderOwners, lockOrders, lockSubscriptionsWhere } from '../../kernel/locks.ts';
 import { isOpenSql } from '../../subscription/subscription-status.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isConflict, isOutage } from '../database/database-errors.ts';
 import type { Logger } from '../logger.ts';
+import { isConflict, isOutage } from './database-errors.ts';
 
 const FIRST_DELAY_MS = 25;
 const LONGEST_DELAY_MS = 2_000;
