@@ -1,4 +1,4 @@
-import { isRedisAway } from './platform/redis/redis.ts';
+import { isRedisUnavailable } from './platform/redis/redis.ts';
 import { createServices, type RunningServices, type ServiceSettings } from './platform/services.ts';
 
 /** A server that we were told to use is of no use; the message says which and why, without a password. */
@@ -18,7 +18,7 @@ export async function connect(settings: ServiceSettings): Promise<RunningService
   try {
     return await createServices(settings);
   } catch (cause) {
-    if (!isRedisAway(cause)) throw cause;
+    if (!isRedisUnavailable(cause)) throw cause;
     const { redisUrl } = settings;
     const where = redisUrl.startsWith('/') ? redisUrl : new URL(redisUrl).host;
     throw new LaunchError(`REDIS_URL: Redis at ${where} cannot be reached, or refuses us.`, { cause });

@@ -82,7 +82,7 @@ export async function serveGraphqlHttp(
 /** A body has been read by then: whoever sends slowly takes nobody's place. */
 const createRequestLimit = () =>
   createSemaphore(LIMITS.requests, {
-    crowdedMs: LIMITS.requestsCrowdedMs,
+    shedAfterMs: LIMITS.requestsCrowdedMs,
     maxWaitMs: LIMITS.requestWaitMs,
     overloaded: () => new PlatformError('SERVICE_UNAVAILABLE', OVERLOADED),
   });

@@ -16,11 +16,11 @@ import { isOutage } from '../platform/database/database.ts';
 import { DomainError, PlatformError } from '../platform/errors.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
 import { maskError } from '../platform/graphql/mask-error.ts';
+import { trackIdleConnections } from '../platform/http/idle-connections.ts';
 import { acceptOnManyHandles } from '../platform/http/many-handles.ts';
-import { watchQuietConnections } from '../platform/http/quiet-connections.ts';
 import { readPublicKeys } from '../platform/keys/key-pairs.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
-import { isRedisAway } from '../platform/redis/redis.ts';
+import { isRedisUnavailable } from '../platform/redis/redis.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
 import { serveCsv } from './csv-download.ts';
@@ -54,7 +54,7 @@ export interface RunningServer {
 export async function startServer({ services, config, graphql }: ServerSettings): Promise<RunningServer> {
   const readiness: Readiness = { isShuttingDown: false };
   const app = await createApp(config, readiness);
-  const endQuietConnections = watchQuietConnections(app.server);
+  const endQuietConnections = trackIdleConnections(app.server);
   const metrics = createMetrics();
   observeOrders(metrics, services);
   serveHealth(app, { services, metrics, readiness, metricsToken: config.METRICS_TOKEN });
@@ -165,5 +165,5 @@ function answerErrors(
 
 function statusOf(error: FastifyError): number {
   if (error instanceof DomainError) return error.status;
-  return error.statusCode ?? (isOutage(error) || isRedisAway(error) ? 503 : 500);
+  return error.statusCode ?? (isOutage(error) || isRedisUnavailable(error) ? 503 : 500);
 }

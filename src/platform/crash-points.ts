@@ -1,10 +1,10 @@
-/** What happens where a crash point is reached: it throws, hangs, ends the process; whatever a fault test wants. */
+/** Effect of a crash point: throws, hangs or kills the process. */
 export type Crash = () => void | Promise<void>;
 
 const armed = new Map<string, Crash>();
 
 /**
- * A place where a process may die, or a step may fail, without harm. It does nothing unless a test has armed it.
+ * Marks a place where a crash or failure must do no harm. No-op unless a fault test has armed it.
  *
  * @param name `<verb>.<where>`, for example `acceptOrders.afterCommit`
  */
@@ -12,7 +12,7 @@ export async function crashPoint(name: string): Promise<void> {
   if (armed.size > 0) await armed.get(name)?.();
 }
 
-/** Arms a crash point; gives back what disarms it. */
+/** @returns disarms the crash point */
 export function armCrashPoint(name: string, crash: Crash): () => void {
   armed.set(name, crash);
   return () => armed.delete(name);
@@ -20,20 +20,21 @@ export function armCrashPoint(name: string, crash: Crash): () => void {
 
 const CRASHES: Readonly<Record<string, Crash>> = {
   throw: () => {
-    throw new Error('a crash point threw');
+    throw new Error('thrown by a crash point');
   },
   kill: () => {
     process.kill(process.pid, 'SIGKILL');
-    // The signal takes a moment, in which nothing more may happen.
+    // Never resolves: nothing may run until the signal takes effect.
     return new Promise(() => {});
   },
   hang: () => new Promise((resolve) => setTimeout(resolve, 12_000)),
 };
 
 /**
- * Arms crash points of a process under test: `acceptOrders.afterCommit=kill,…`; with `throw:3` the first three times only.
+ * Arms crash points from an environment variable: `acceptOrders.afterCommit=kill,…`. With
+ * `throw:3`, only the first three times.
  *
- * @throws Error naming what cannot be read
+ * @throws Error naming the invalid entry
  */
 export function armCrashPoints(list: string): void {
   for (const entry of list.split(',')) {
@@ -41,13 +42,13 @@ export function armCrashPoints(list: string): void {
     const crash = CRASHES[kind];
     if (!name || !crash)
       throw new Error(
-        `CRASH_POINTS: ${entry} must be name=throw, name=kill or name=hang, with :3 for three times`,
+        `CRASH_POINTS: ${entry} must be name=throw, name=kill or name=hang, optionally with :3 for the first three times`,
       );
-    armCrashPoint(name, times === undefined ? crash : atFirst(Number(times), crash));
+    armCrashPoint(name, times === undefined ? crash : firstTimes(Number(times), crash));
   }
 }
 
-function atFirst(times: number, crash: Crash): Crash {
+function firstTimes(times: number, crash: Crash): Crash {
   let left = times;
   return () => {
     if (left-- > 0) return crash();

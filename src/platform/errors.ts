@@ -1,14 +1,14 @@
-/** What a refusal is, apart from its code. */
-interface Refusal {
-  /** A sentence for people. */
+/** Properties that all errors with the same code share. */
+interface ErrorProperties {
+  /** Shown to users. */
   message: string;
-  /** Whether the same request may succeed when it is sent again unchanged. */
+  /** True if the same request may succeed later. Default false. */
   retryable?: boolean;
-  /** The HTTP status of a request that is refused before execution; 200 once execution has begun. Default 400. */
+  /** HTTP status if the request is rejected before execution; afterwards it is 200. Default 400. */
   status?: number;
 }
 
-/** What an error may carry besides its code and its sentence. */
+/** Details of an error, in addition to its code and message. */
 export interface ErrorDetails {
   /** The invalid argument or input field, as a dotted path: `input.code`. */
   field?: string;
@@ -20,7 +20,7 @@ export interface ErrorDetails {
   confirmationToken?: string;
 }
 
-/** A refusal that clients see unchanged. Anything else that is thrown is a bug or an outage, and is masked. */
+/** An error that clients see unchanged. All other errors are bugs or outages, and are masked. */
 export class DomainError extends Error {
   /** Part of the public API: a member of the ErrorCode enum. */
   readonly code: string;
@@ -30,7 +30,7 @@ export class DomainError extends Error {
 
   constructor(
     code: string,
-    { message, retryable = false, status = 400 }: Refusal,
+    { message, retryable = false, status = 400 }: ErrorProperties,
     details: ErrorDetails = {},
   ) {
     super(message);
@@ -43,16 +43,17 @@ export class DomainError extends Error {
 }
 
 /**
- * Makes an error class whose codes are the keys of the table, so an unknown code does not compile.
+ * Defines an error class whose codes are the keys of the table, so that an unknown code does not
+ * compile.
  *
- * @param name of the class, as stack traces and logs show it
+ * @param name class name for stack traces and logs
  */
-export function defineErrors<const Code extends string>(name: string, table: Record<Code, Refusal>) {
+export function defineErrors<const Code extends string>(name: string, table: Record<Code, ErrorProperties>) {
   return class extends DomainError {
-    static readonly table: Record<Code, Refusal> = table;
+    static readonly table: Record<Code, ErrorProperties> = table;
     declare readonly code: Code;
 
-    /** @param details may replace the sentence of the table by a more specific one */
+    /** @param details may override the message of the table with a more specific one */
     constructor(code: Code, { message, ...details }: ErrorDetails & { message?: string } = {}) {
       super(code, { ...table[code], ...(message !== undefined && { message }) }, details);
       this.name = name;
@@ -60,7 +61,7 @@ export function defineErrors<const Code extends string>(name: string, table: Rec
   };
 }
 
-/** Refusals that any part of the service may give. */
+/** Errors that any part of the service may return. */
 export const PlatformError = defineErrors('PlatformError', {
   UNAUTHENTICATED: { message: 'Sign in first: the request has no valid access token.' },
   FORBIDDEN: { message: 'Your account is not allowed to do this.' },

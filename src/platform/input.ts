@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { PlatformError } from './errors.ts';
 
 /**
- * Holds an input to its schema.
+ * Validates an input.
  *
- * @param field where the input stands in the arguments; the fault's own path is put behind it
- * @throws PlatformError BAD_USER_INPUT naming the first field at fault
+ * @param field argument that holds the input; prefix of the path in the error
+ * @throws PlatformError BAD_USER_INPUT naming the first invalid field
  */
 export function checkInput<Schema extends z.ZodType>(
   schema: Schema,
@@ -18,38 +18,41 @@ export function checkInput<Schema extends z.ZodType>(
   const path = [field, ...(issue?.path ?? []), ...unknownKey(issue)].join('.');
   throw new PlatformError('BAD_USER_INPUT', {
     field: path,
-    message: `${path}: ${issue?.message ?? 'not valid'}`,
+    message: `${path}: ${issue?.message ?? 'is invalid'}`,
   });
 }
 
-const LONGEST_NAME = 50;
+const MAX_KEY_LENGTH = 50;
 
-/** A key that the schema does not have stands at fault itself, not the object that it is in. */
+/**
+ * The path of an unrecognized key ends at its object; this adds the key, truncated because clients
+ * choose it.
+ */
 function unknownKey(issue: z.core.$ZodIssue | undefined): string[] {
   return issue?.code === 'unrecognized_keys'
-    ? issue.keys.slice(0, 1).map((key) => key.slice(0, LONGEST_NAME))
+    ? issue.keys.slice(0, 1).map((key) => key.slice(0, MAX_KEY_LENGTH))
     : [];
 }
 
-/** Absent and null mean the same, and give the fallback. */
+/** Absent and null become the fallback. */
 export const orElse = <Schema extends z.ZodType>(schema: Schema, fallback: z.output<Schema>) =>
   schema.nullish().transform((value): z.output<Schema> => value ?? fallback);
 
-/** Absent and null mean the same, and give null. */
+/** Absent and null become null. */
 export const orNull = <Schema extends z.ZodType>(schema: Schema) =>
   schema.nullish().transform((value) => value ?? null);
 
-/** Absent and null mean the same, and change nothing. */
+/** Absent and null become undefined, which leaves a field unchanged. */
 export const orUnchanged = <Schema extends z.ZodType>(schema: Schema) =>
   schema.nullish().transform((value) => value ?? undefined);
 
 const Uuid = z.guid();
 
 /**
- * Lets ids through that could be ids.
+ * Validates and lowercases an id. Malformed ids get the same error as unknown ones.
  *
- * @param field the argument it came in, where there are several
- * @throws PlatformError NOT_FOUND: what is no id names nothing
+ * @param field argument that holds the id, if the operation has several
+ * @throws PlatformError NOT_FOUND
  */
 export function checkId(id: string, field?: string): string {
   if (!Uuid.safeParse(id).success) throw new PlatformError('NOT_FOUND', field === undefined ? {} : { field });

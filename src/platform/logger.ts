@@ -3,7 +3,10 @@ import { requestScope } from './request-scope.ts';
 
 export type Logger = PinoLogger;
 
-/** Names under which secrets travel. Nothing logs bodies or variables; this is the second fence. */
+/**
+ * Field names that may hold secrets. Bodies and variables are never logged; this is a second
+ * safeguard.
+ */
 const SECRET_NAMES = [
   'authorization',
   'password',
@@ -15,19 +18,20 @@ const SECRET_NAMES = [
   'input',
 ];
 
-/** What waits to be written when there is no room for it; more is dropped. */
-const MOST_WAITING_BYTES = 2 ** 20;
+/** Log lines that can't be written are buffered up to this size, and dropped beyond it. */
+const MAX_BUFFERED_BYTES = 2 ** 20;
 const STANDARD_ERROR = 2;
 
 /**
- * Writes JSON lines to standard error, each with the id of the request it belongs to. What cannot be written, as when the
- * disk is full, is written later or not at all: nobody's request fails for it.
+ * Writes JSON lines to standard error, each with the request id and log fields of the current
+ * request scope. A failed write (a full disk, for example) never fails a request: the line is
+ * written later or dropped.
  */
 export function createLogger(level: string, fileDescriptor = STANDARD_ERROR): Logger {
   const destination = pino.destination({
     dest: fileDescriptor,
     sync: true,
-    maxLength: MOST_WAITING_BYTES,
+    maxLength: MAX_BUFFERED_BYTES,
   });
   destination.on('error', () => {});
   return pino(
@@ -41,17 +45,20 @@ export function createLogger(level: string, fileDescriptor = STANDARD_ERROR): Lo
         censor: '[secret]',
       },
       mixin: () => {
-        const requestId = requestScope()?.requestId;
-        return requestId ? { requestId } : {};
+        const scope = requestScope();
+        return { ...(scope?.requestId && { requestId: scope.requestId }), ...scope?.logFields };
       },
     },
     destination,
   );
 }
 
-/** PostgreSQL's errors carry the whole connection with them, with its secrets. */
+/**
+ * Errors of PostgreSQL refer to the whole client, including its credentials. Non-Errors are logged
+ * verbatim.
+ */
 function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const { client: _, ...told } = pino.stdSerializers.err(error);
-  return told;
+  const { client: _, ...serialized } = pino.stdSerializers.err(error);
+  return serialized;
 }

@@ -1,13 +1,13 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
-/** What `/metrics` shows, in the text format of Prometheus. */
+/** Metrics that `/metrics` exposes in the Prometheus text format. */
 export interface Metrics {
   registry: Registry;
-  /** Errors that clients got, by code. */
+  /** Errors returned to clients, by code. */
   errors: Counter<'code'>;
-  /** Websockets that are open. */
+  /** Number of open websockets. */
   sockets: Gauge;
-  /** Adds a figure that is read whenever somebody looks; NaN while it cannot be read. */
+  /** Adds a gauge that is read at each scrape; NaN if reading fails. */
   observe: (name: string, help: string, read: () => Promise<number>) => void;
 }
 
@@ -18,7 +18,7 @@ export function createMetrics(): Metrics {
     registry,
     errors: new Counter({
       name: 'tessera_errors_total',
-      help: 'Errors that clients got, by code',
+      help: 'Errors returned to clients, by code',
       labelNames: ['code'],
       registers: [registry],
     }),
@@ -34,7 +34,7 @@ export function createMetrics(): Metrics {
     },
     sockets: new Gauge({
       name: 'tessera_websockets',
-      help: 'Websockets that are open',
+      help: 'Open websockets',
       registers: [registry],
     }),
   };

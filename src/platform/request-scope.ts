@@ -1,34 +1,42 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Deadline } from './concurrency/deadline.ts';
 
-/** What is known of a request before anybody has looked at who is asking. */
+/** Properties of a request that are known before it is authenticated. */
 export interface RequestScope {
-  /** UUID; in every error, in the `x-request-id` header and in the log. */
+  /** UUID; part of every error, log line and `x-request-id` header of this request. */
   requestId: string;
-  /** Taken from the connection, never from the input; IPv4-mapped addresses are plain IPv4. */
+  /**
+   * Client address of the connection, never from the input. IPv4-mapped addresses are plain IPv4.
+   * Empty in a job.
+   */
   ip: string;
   userAgent: string | null;
-  /** When it must have been answered; absent for what lasts, as a websocket does. */
+  /** Time limit for the response; absent for long-lived work such as a websocket or a job. */
   deadline?: Deadline;
-  /** Whether refusals may name parts of the schema that the request itself has not named; absent: they may. */
+  /** True if errors must not name parts of the schema that the request itself hasn't named. */
   hidesSchema?: boolean;
-  /** How the client has reached us, as `https://tessera.example`, by its own word; absent outside HTTP. */
+  /** Origin that the client used, as it claims: `https://tessera.example`. Absent outside HTTP. */
   origin?: string | undefined;
+  /** Further fields of every log line. */
+  logFields?: Readonly<Record<string, unknown>>;
 }
 
 const storage = new AsyncLocalStorage<RequestScope>();
 
-/** Runs `work` so that everything it calls, however late, finds this scope. */
+/** Runs `work`; everything it calls, directly or later, finds this scope. */
 export function inRequestScope<T>(scope: RequestScope, work: () => T): T {
   return storage.run(scope, work);
 }
 
-/** Runs `work` for nobody in particular: it goes on for others when the request that began it has ended. */
+/**
+ * Runs `work` without a scope: for work that is shared by several requests and outlives the first
+ * of them.
+ */
 export function outsideRequestScope<T>(work: () => T): T {
   return storage.exit(work);
 }
 
-/** The request that is being answered, or undefined outside of one (a job, a sweep). */
+/** The scope of the current request or job; undefined outside of both. */
 export function requestScope(): RequestScope | undefined {
   return storage.getStore();
 }

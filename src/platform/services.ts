@@ -9,7 +9,7 @@ import { checkRedis, createRedis, type Redis } from './redis/redis.ts';
 import { createPubSub, type PubSub } from './watch/pubsub.ts';
 import { createWatcher, type Watcher } from './watch/watch.ts';
 
-/** What verbs are given. Each names the part it needs: `Pick<Services, 'db'>`. */
+/** Dependencies of verbs. Each verb declares those it needs: `Pick<Services, 'db'>`. */
 export interface Services {
   db: Database;
   redis: Redis;
@@ -29,21 +29,20 @@ export interface ServiceSettings {
   secretKey: string;
   previousSecretKey?: string | undefined;
   rateLimits: boolean;
-  /** In front of the keys of the queue; two deployments on one Redis need two. */
+  /** Prefix of the queue keys in Redis; each deployment on a shared Redis needs its own. */
   jobPrefix?: string;
   log: Logger;
 }
 
-/** The services, and how to end them. */
 export interface RunningServices extends Services {
-  /** Ends every connection, in the order in which they need each other. */
+  /** Closes all connections, dependents first. */
   close: () => Promise<void>;
 }
 
 /**
- * Connects everything.
+ * Connects to PostgreSQL and Redis.
  *
- * @throws Error when Redis would drop keys under memory pressure
+ * @throws RedisPolicyError if Redis would evict keys; RedisUnavailableError if it can't be checked
  */
 export async function createServices(settings: ServiceSettings): Promise<RunningServices> {
   const { log } = settings;

@@ -125,7 +125,7 @@ export const MUTANTS = [
     name: 'outages and conflicts are not retried',
     edits: [
       {
-        file: 'src/platform/concurrency/retry.ts',
+        file: 'src/platform/database/retry.ts',
         find: 'if (!(isOutage(error) || isConflict(error)) || performance.now() + delay > deadline) throw error;',
         replace: 'if (delay >= 0) throw error;',
       },

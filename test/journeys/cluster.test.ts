@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { until } from '../../src/platform/embedded/processes.ts';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import {
   DeviceLoginDocument,
   type DeviceLoginMutation,
@@ -194,8 +194,8 @@ describe('Redis', () => {
 
     const hasRedis = (api: number) => async () =>
       (await (await fetch(`${cluster.apis[api]?.url}/readyz`)).text()).includes('"redis":"ok"');
-    expect(await until(hasRedis(0), 3_000)).toBe(true);
-    expect(await until(hasRedis(1), 3_000)).toBe(true);
+    expect(await pollUntil(hasRedis(0), 3_000)).toBe(true);
+    expect(await pollUntil(hasRedis(1), 3_000)).toBe(true);
   });
 });
 
@@ -214,7 +214,7 @@ describe('PostgreSQL', () => {
       await cluster.postgres.restart();
     }
 
-    expect(await until(hasAnswer(client), 2_000)).toBe(true);
+    expect(await pollUntil(hasAnswer(client), 2_000)).toBe(true);
     expect((await client.get(PlansDocument)).plans).toEqual(plans);
     expect(cluster.apis.map(({ output }) => output()).join()).not.toContain('the process cannot go on');
   });
@@ -235,7 +235,7 @@ describe('PostgreSQL', () => {
     } finally {
       cluster.postgres.resume();
     }
-    expect(await until(hasAnswer(client), 2_000)).toBe(true);
+    expect(await pollUntil(hasAnswer(client), 2_000)).toBe(true);
   });
 });
 

@@ -1,7 +1,7 @@
 import { createClient as createSocketClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { until } from '../../src/platform/embedded/processes.ts';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createServices, type RunningServices } from '../../src/platform/services.ts';
 import {
@@ -96,8 +96,8 @@ describe('device presence across processes', () => {
     expect(await socket.closed).toEqual({ code: 4401, reason: 'SESSION_REVOKED' });
     expect(performance.now() - at).toBeLessThan(5_000);
     const asOther = { ...device, token: other.token };
-    expect(await until(async () => !(await isOnline(0, asOther)), 1_000)).toBe(true);
-    expect(await until(async () => (await openStaysOf([device])).length === 0, 1_000)).toBe(true);
+    expect(await pollUntil(async () => !(await isOnline(0, asOther)), 1_000)).toBe(true);
+    expect(await pollUntil(async () => (await openStaysOf([device])).length === 0, 1_000)).toBe(true);
   });
 
   it('displaces the longest-connected of three devices with 4409, and its client does not reconnect', async () => {
@@ -150,7 +150,7 @@ describe.concurrent('device presence when processes end', () => {
 
     const areAllOffline = async () =>
       !(await isOnline(0, device)) && (await openStaysOf(devices)).length === 0;
-    expect(await until(areAllOffline, 32_000)).toBe(true);
+    expect(await pollUntil(areAllOffline, 32_000)).toBe(true);
     const stays = await staysOf(devices);
     expect(stays).toHaveLength(3);
     for (const { endedAt } of stays) expect(endedAt?.getTime()).toBeLessThanOrEqual(killedAt + 100);
@@ -187,11 +187,11 @@ describe.concurrent('device presence when processes end', () => {
       );
     }
 
-    expect(await until(areAllOnline, 10_000)).toBe(true);
+    expect(await pollUntil(areAllOnline, 10_000)).toBe(true);
     const stays = await staysOf(devices);
     expect(stays.map(({ id }) => id).sort()).toEqual(before.map(({ id }) => id).sort());
     for (const socket of sockets) socket.close();
-    expect(await until(async () => (await openStaysOf(devices)).length === 0, 10_000)).toBe(true);
+    expect(await pollUntil(async () => (await openStaysOf(devices)).length === 0, 10_000)).toBe(true);
   }, 60_000);
 });
 
@@ -206,7 +206,7 @@ describe('device presence when Redis fails', () => {
       const online = await Promise.all(devices.map((device) => isOnline(0, device)));
       return !online.includes(false);
     };
-    expect(await until(areOnline, 10_000)).toBe(true);
+    expect(await pollUntil(areOnline, 10_000)).toBe(true);
     expect(sockets.map(({ isOpen }) => isOpen())).toEqual([true, true]);
     expect(await staysOf(devices)).toHaveLength(2);
     for (const socket of sockets) socket.close();
@@ -222,7 +222,7 @@ describe('device presence when Redis fails', () => {
       expect(await isOnline(0, device)).toBe(true);
       expect(await openStaysOf([device])).toHaveLength(1);
       cluster.redis.resume();
-      expect(await until(() => isOnline(1, device), 10_000)).toBe(true);
+      expect(await pollUntil(() => isOnline(1, device), 10_000)).toBe(true);
       socket.close();
     } finally {
       cluster.redis.resume();

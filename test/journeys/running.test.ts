@@ -3,7 +3,7 @@ import { chownSync, mkdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { until } from '../../src/platform/embedded/processes.ts';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { CreatePlanDocument, LoginDocument, PlansDocument } from '../generated/graphql.ts';
 import { type Client, createClient } from '../support/client.ts';
 import { type RunningProcess, spawnProcess, startProcess } from '../support/process.ts';
@@ -152,7 +152,7 @@ describe('SIGTERM', () => {
 
   it('during the start ends it all the same', async () => {
     const starting = spawnProcess(settings);
-    await until(() => starting.output().includes('Starting a private PostgreSQL'), 10_000);
+    await pollUntil(() => starting.output().includes('Starting a private PostgreSQL'), 10_000);
 
     starting.signal('SIGTERM');
 

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { until } from '../../src/platform/embedded/processes.ts';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { DeviceLoginDocument, PlansDocument, ViewerChangedDocument } from '../generated/graphql.ts';
 import { newSecret } from '../support/api.ts';
 import { type Client, createClient } from '../support/client.ts';
@@ -80,12 +80,12 @@ it('a process that is asked to end sends new clients elsewhere, says goodbye, fi
   api.signal('SIGTERM');
 
   const readiness = async () => (await fetch(`${api.url}/readyz`)).status;
-  expect(await until(async () => (await readiness()) === 503, 1_000)).toBe(true);
+  expect(await pollUntil(async () => (await readiness()) === 503, 1_000)).toBe(true);
   expect(await (await fetch(`${api.url}/readyz`)).json()).toMatchObject({ status: 'shutting down' });
   expect(await client.get(PlansDocument)).toBeDefined();
   const plans = await holdTable('plans');
   const underWay = client.ask(PlansDocument);
-  expect(await until(() => plans.isWaitedFor(), 1_000)).toBe(true);
+  expect(await pollUntil(() => plans.isWaitedFor(), 1_000)).toBe(true);
 
   expect(await goodbye).toMatchObject({ code: 1001 });
   expect(performance.now() - startedAt).toBeGreaterThan(DELAY_MS - 50);
@@ -94,7 +94,7 @@ it('a process that is asked to end sends new clients elsewhere, says goodbye, fi
       () => false,
       () => true,
     );
-  expect(await until(isRefused, 3_000)).toBe(true);
+  expect(await pollUntil(isRefused, 3_000)).toBe(true);
   await plans.release();
   expect(await underWay).toMatchObject({ status: 200, data: { plans: [] } });
   expect(await api.exited).toEqual({ code: 0, signal: null });
@@ -123,7 +123,7 @@ it('a second request to end changes nothing', async () => {
   const api = await startApi();
 
   api.signal('SIGTERM');
-  await until(() => api.output().includes('Stopping'), 2_000);
+  await pollUntil(() => api.output().includes('Stopping'), 2_000);
   api.signal('SIGTERM');
 
   expect(await api.exited).toEqual({ code: 0, signal: null });

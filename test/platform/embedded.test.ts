@@ -18,9 +18,10 @@ import { join, resolve } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { lockDataDir } from '../../src/platform/embedded/data-dir-lock.ts';
 import { type Embedded, startEmbedded } from '../../src/platform/embedded/embedded.ts';
-import { isAlive, isNumberTaken, until } from '../../src/platform/embedded/processes.ts';
+import { isAlive, isPidTaken } from '../../src/platform/embedded/processes.ts';
 
 const isRoot = process.getuid?.() === 0;
 const VITE = createRequire(import.meta.url).resolve('vite');
@@ -80,7 +81,10 @@ const postgresPid = async (servers: Embedded) => {
   return Number(row?.pid);
 };
 
-/** Another Node that runs the text, in which `load(file)` gives a module of src/platform/embedded. */
+/**
+ * Runs the script in another Node.js process, where `load(file)` imports from
+ * src/platform/embedded.
+ */
 function otherProcess(
   text: string,
   args: readonly string[] = [],
@@ -97,7 +101,7 @@ function otherProcess(
   return child;
 }
 
-/** The first line that the process says. */
+/** The first line of the output. */
 function firstLine(child: ChildProcess): Promise<string> {
   return new Promise((done, fail) => {
     let said = '';
@@ -117,7 +121,7 @@ const START = `
 const startArguments = (dataDir: string) => [dataDir, resolve('.cache'), process.env.REDIS_SERVER_BIN ?? ''];
 
 describe('startEmbedded', () => {
-  it('keeps data, password, port and secret from one start to the next', async () => {
+  it('keeps data, password, port and secret key across restarts', async () => {
     const dataDir = directory();
     const first = await start(dataDir);
     expect(first.fresh).toBe(true);
@@ -136,7 +140,7 @@ describe('startEmbedded', () => {
     }
   });
 
-  it('sets the servers up as they must be', async () => {
+  it('configures both servers', async () => {
     const servers = await start(directory(), { durable: true });
     const [settings] = await sql(
       servers,
@@ -159,7 +163,7 @@ describe('startEmbedded', () => {
     expect(statSync(servers.redisUrl ?? '').mode & 0o077).toBe(0);
   });
 
-  it('keeps what Redis has acknowledged over a restart', async () => {
+  it('keeps acknowledged writes of Redis across a restart', async () => {
     const dataDir = directory();
     const first = await start(dataDir, { needPostgres: false, durable: true });
     await redis(first, (client) => client.set('kept', 'yes'));
@@ -168,7 +172,7 @@ describe('startEmbedded', () => {
     expect(await redis(second, (client) => client.get('kept'))).toBe('yes');
   });
 
-  it('adopts the servers of a process that was killed', async () => {
+  it('adopts the servers of a killed process', async () => {
     const dataDir = directory();
     const killed = otherProcess(
       `${START} console.log(servers.databaseUrl + ' ' + servers.redisUrl); setInterval(() => {}, 1000);`,
@@ -178,7 +182,7 @@ describe('startEmbedded', () => {
     const before = { databaseUrl, redisUrl, secretKey: '', fresh: false, stop: async () => {} };
     const pids = [await postgresPid(before), await redisPid(before)];
     killed.kill('SIGKILL');
-    await until(() => killed.signalCode !== null, 5000);
+    await pollUntil(() => killed.signalCode !== null, 5000);
 
     const lines: string[] = [];
     const servers = await start(dataDir, { log: (line) => lines.push(line) });
@@ -188,13 +192,13 @@ describe('startEmbedded', () => {
     expect(pids.map(isAlive)).toEqual([false, false]);
   });
 
-  it('starts again after servers that were killed, whatever they left behind', async () => {
+  it('starts after its servers were killed, despite the files they left behind', async () => {
     const dataDir = directory();
     const first = await start(dataDir);
     const pids = [await postgresPid(first), await redisPid(first)];
     await sql(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
     for (const pid of pids) process.kill(pid, 'SIGKILL');
-    await until(() => !pids.some(isAlive), 5000);
+    await pollUntil(() => !pids.some(isAlive), 5000);
     await first.stop();
     const second = await start(dataDir);
     expect(await sql(second, 'TABLE kept')).toEqual([{ answer: 42 }]);
@@ -203,26 +207,26 @@ describe('startEmbedded', () => {
 
   it.each([
     [
-      'a process that has got the number of the old server',
+      'a process that has reused the pid of the old server',
       async (owner: Owner) => spawnFor('exec sleep 60', owner),
     ],
     ['a zombie of the old server', zombie],
-  ])('is not kept from starting by %s', async (_, numberTaker) => {
+  ])('starts despite %s', async (_, occupyPid) => {
     const dataDir = directory();
     const first = await start(dataDir, { needRedis: false });
     const pidFile = join(dataDir, 'postgres/cluster/postmaster.pid');
     const old = readFileSync(pidFile, 'utf8');
     await first.stop();
     const { uid, gid } = statSync(join(dataDir, 'postgres'));
-    const { pid } = await numberTaker(isRoot ? { uid, gid, cwd: '/' } : {});
+    const { pid } = await occupyPid(isRoot ? { uid, gid, cwd: '/' } : {});
     writeFileSync(pidFile, old.replace(/^\d+/, String(pid)));
     chownSync(pidFile, uid, gid);
     const second = await start(dataDir, { needRedis: false });
     expect(await sql(second, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
-    expect(isNumberTaken(Number(pid))).toBe(true);
+    expect(isPidTaken(Number(pid))).toBe(true);
   });
 
-  it('takes another port when somebody else has got the remembered one', async () => {
+  it('uses another port if the stored one is taken', async () => {
     const dataDir = directory();
     const first = await start(dataDir, { needRedis: false });
     await first.stop();
@@ -235,7 +239,7 @@ describe('startEmbedded', () => {
     expect(await sql(second, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
-  it('refuses a DATA_DIR that another process runs on, says which, and leaves that one alone', async () => {
+  it('rejects a DATA_DIR that another process uses, naming the process, and leaves its servers running', async () => {
     const dataDir = directory();
     const holder = otherProcess(
       `${START} console.log(servers.databaseUrl); setInterval(() => {}, 1000);`,
@@ -247,18 +251,18 @@ describe('startEmbedded', () => {
       await sql({ databaseUrl, secretKey: '', fresh: false, stop: async () => {} }, 'SELECT 1 AS one'),
     ).toHaveLength(1);
     holder.kill('SIGKILL');
-    await until(() => holder.signalCode !== null, 5000);
+    await pollUntil(() => holder.signalCode !== null, 5000);
     await start(dataDir);
   });
 
-  it('puts the socket of Redis elsewhere when its path is too long for one', async () => {
+  it('moves the socket of Redis if its path would be too long', async () => {
     const servers = await start(directory(`${'long/'.repeat(25)}data`), { needPostgres: false });
     expect(Buffer.byteLength(servers.redisUrl ?? '')).toBeLessThan(104);
     expect(await redis(servers, (client) => client.ping())).toBe('PONG');
     rmSync(join(servers.redisUrl ?? '', '..'), { recursive: true });
   });
 
-  it('leaves nothing running and DATA_DIR free when one of the servers does not start', async () => {
+  it('stops everything and unlocks DATA_DIR if one of the servers does not start', async () => {
     const dataDir = directory();
     await expect(start(dataDir, { redisServer: '/bin/false' })).rejects.toThrow(
       'REDIS_SERVER_BIN: /bin/false',
@@ -267,15 +271,13 @@ describe('startEmbedded', () => {
     await start(dataDir);
   });
 
-  it('says what is in the way of DATA_DIR', async () => {
+  it('reports why DATA_DIR cannot be used', async () => {
     const dataDir = directory();
     writeFileSync(dataDir, 'a file');
-    await expect(start(dataDir)).rejects.toThrow(
-      `DATA_DIR ${dataDir} cannot be used: there is a file in its place.`,
-    );
+    await expect(start(dataDir)).rejects.toThrow(`DATA_DIR ${dataDir} cannot be used: a file has this path.`);
   });
 
-  it('does not make a new database over one whose password is lost', async () => {
+  it('does not replace a database whose password is lost', async () => {
     const dataDir = directory();
     await (await start(dataDir, { needRedis: false })).stop();
     rmSync(join(dataDir, 'postgres.json'));
@@ -285,7 +287,7 @@ describe('startEmbedded', () => {
 });
 
 describe.runIf(isRoot)('startEmbedded as root (skipped for other users)', () => {
-  it('runs below a directory that only root may enter; deleting DATA_DIR is a fresh start', async () => {
+  it('runs in a directory that only root can access, and starts fresh once DATA_DIR is deleted', async () => {
     const dataDir = directory('closed/data');
     mkdirSync(join(dataDir, '..'), { mode: 0o700 });
     const first = await start(dataDir, { needRedis: false });
@@ -306,7 +308,7 @@ describe.runIf(isRoot)('startEmbedded as root (skipped for other users)', () => 
     expect(await sql(third, "SELECT to_regclass('kept') AS kept")).toEqual([{ kept: null }]);
   });
 
-  it('runs for an ordinary user', async () => {
+  it('runs as a user other than root', async () => {
     const dataDir = directory();
     chownSync(join(dataDir, '..'), 65_534, 65_534);
     const command = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
@@ -316,13 +318,13 @@ describe.runIf(isRoot)('startEmbedded as root (skipped for other users)', () => 
       command,
     );
     expect(await firstLine(child)).toBe('65534 true');
-    // And for root afterwards, with the files of that user.
+    // Afterwards as root, with the files of that user.
     expect((await start(dataDir)).fresh).toBe(false);
   });
 });
 
 describe('lockDataDir', () => {
-  it('is free again after its owner has died, even when another process has got its number', () => {
+  it('releases the lock of a dead owner, even if another process has reused its pid', () => {
     const dataDir = directory();
     mkdirSync(dataDir);
     symlinkSync(`${process.pid}:a process that began at another time`, join(dataDir, 'lock.1'));
@@ -332,7 +334,7 @@ describe('lockDataDir', () => {
     lockDataDir(dataDir).release();
   });
 
-  it('lets one of three racing processes have it at a time', async () => {
+  it('admits one of three racing processes at a time', async () => {
     const dataDir = directory();
     mkdirSync(dataDir);
     const racer = () =>
@@ -364,7 +366,7 @@ describe('lockDataDir', () => {
 it('knows a zombie as dead', async () => {
   const { pid } = await zombie();
   expect(isAlive(pid)).toBe(false);
-  expect(isNumberTaken(pid)).toBe(true);
+  expect(isPidTaken(pid)).toBe(true);
 });
 
 type Owner = Pick<SpawnOptions, 'uid' | 'gid' | 'cwd'>;
@@ -375,9 +377,9 @@ function spawnFor(script: string, owner: Owner): ChildProcess {
   return child;
 }
 
-/** A dead process whose parent does not collect it. */
+/** A dead process that its parent does not wait for. */
 async function zombie(owner: Owner = {}): Promise<{ pid: number }> {
   const pid = Number(await firstLine(spawnFor('sleep 0.1 & echo $!; exec sleep 60', owner)));
-  await until(() => !isAlive(pid), 3000);
+  await pollUntil(() => !isAlive(pid), 3000);
   return { pid };
 }

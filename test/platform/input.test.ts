@@ -5,7 +5,7 @@ import { checkId, checkInput } from '../../src/platform/input.ts';
 describe('checkInput', () => {
   const Schema = z.object({ name: z.string().trim().min(1), tags: z.array(z.string().max(2)).optional() });
 
-  it('gives back what the schema makes of it', () => {
+  it('returns the parsed input', () => {
     expect(checkInput(Schema, { name: ' a ' })).toEqual({ name: 'a' });
   });
 
@@ -13,7 +13,7 @@ describe('checkInput', () => {
     [{ name: ' ' }, 'input.name'],
     [{ name: 'a', tags: ['x', 'long'] }, 'input.tags.1'],
     [null, 'input'],
-  ] as const)('names the field at fault: %o', ([input, field]) => {
+  ] as const)('names the invalid field of %o', ([input, field]) => {
     expect(() => checkInput(Schema, input)).toThrow(
       expect.objectContaining({
         code: 'BAD_USER_INPUT',
@@ -25,7 +25,7 @@ describe('checkInput', () => {
 });
 
 describe('checkId', () => {
-  it('takes an id in either case, and writes it one way', () => {
+  it('accepts either case, and returns lower case', () => {
     expect(checkId('019A0000-0000-7000-8000-00000000000F')).toBe('019a0000-0000-7000-8000-00000000000f');
   });
 
@@ -36,7 +36,7 @@ describe('checkId', () => {
     '019a0000000070008000000000000000',
     "' OR 1=1 --",
     '\u0000',
-  ])('finds nothing by %j', (text) => {
+  ])('throws NOT_FOUND for %j', (text) => {
     expect(() => checkId(text)).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
   });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLogger } from '../../src/platform/logger.ts';
+import { inRequestScope } from '../../src/platform/request-scope.ts';
 
 function opened(path: string): number {
   const file = openSync(path, 'a');
@@ -17,7 +18,7 @@ function newLogFile(): string {
 }
 
 describe('a logger', () => {
-  it('whose disk is full fails nobody, and keeps little of what it could not write', () => {
+  it('never throws when the disk is full, and buffers little', () => {
     const log = createLogger('warn', opened('/dev/full'));
     const before = process.memoryUsage().rss;
 
@@ -27,7 +28,7 @@ describe('a logger', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(30 * 2 ** 20);
   });
 
-  it('leaves out what stands under the name of a secret', () => {
+  it('redacts fields with the name of a secret', () => {
     const path = newLogFile();
 
     createLogger('warn', opened(path)).warn(
@@ -40,7 +41,7 @@ describe('a logger', () => {
     expect(text).not.toMatch(/ABCD|open sesame/);
   });
 
-  it('tells of an error of PostgreSQL without the connection that it carries', () => {
+  it('omits the client from errors of PostgreSQL', () => {
     const path = newLogFile();
     const error = Object.assign(new Error('terminated'), { code: '57P01', client: { secretKey: 4_711 } });
 
@@ -50,7 +51,21 @@ describe('a logger', () => {
     expect(err).toEqual({ type: 'Error', message: 'terminated', stack: expect.any(String), code: '57P01' });
   });
 
-  it.each([null, 'a text', 7])('tells of %s as it is, when that was thrown', (thrown) => {
+  it('adds the request id and the log fields of the request scope to each line', () => {
+    const path = newLogFile();
+    const log = createLogger('warn', opened(path));
+    const logFields = { job: 'fill-batch', attempt: 2 };
+
+    inRequestScope({ requestId: 'request-1', ip: '', userAgent: null, logFields }, () => {
+      log.warn({ attempt: 3 }, 'this');
+    });
+
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+      ...{ requestId: 'request-1', job: 'fill-batch', attempt: 3 },
+    });
+  });
+
+  it.each([null, 'a text', 7])('logs the thrown non-Error %s verbatim', (thrown) => {
     const path = newLogFile();
 
     createLogger('warn', opened(path)).warn({ err: thrown }, 'this');

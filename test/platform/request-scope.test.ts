@@ -5,7 +5,7 @@ import { inRequestScope, requestScope } from '../../src/platform/request-scope.t
 const scope = (requestId: string) => ({ requestId, ip: '192.0.2.1', userAgent: null });
 
 describe('inRequestScope', () => {
-  it('is found by whatever the work calls, however late', async () => {
+  it('is visible to everything that the work calls, even asynchronously', async () => {
     const seen = await inRequestScope(scope('a'), async () => {
       await setImmediate();
       return requestScope()?.requestId;
@@ -14,7 +14,7 @@ describe('inRequestScope', () => {
     expect(seen).toBe('a');
   });
 
-  it('keeps requests apart that run at the same time', async () => {
+  it('isolates concurrent requests', async () => {
     const ids = Array.from({ length: 20 }, (_, index) => String(index));
     const seen = await Promise.all(
       ids.map((id) => inRequestScope(scope(id), () => setImmediate().then(() => requestScope()?.requestId))),
@@ -23,7 +23,7 @@ describe('inRequestScope', () => {
     expect(seen).toEqual(ids);
   });
 
-  it('ends with the work', () => {
+  it('ends when the work returns', () => {
     inRequestScope(scope('a'), () => {});
 
     expect(requestScope()).toBeUndefined();

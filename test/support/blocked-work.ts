@@ -1,5 +1,5 @@
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import type { Database, Transaction } from '../../src/platform/database/database.ts';
-import { until } from '../../src/platform/embedded/processes.ts';
 
 /**
  * Makes a race deterministic: runs `work` while a transaction that has done `change` is open, and
@@ -18,7 +18,7 @@ export async function runBlocked<Result>(
   const started = await db.$transaction(async (tx) => {
     await change(tx);
     const settled = Promise.allSettled([work()]);
-    if (!(await until(async () => (await countWaiting(db)) >= waiting, 4_000)))
+    if (!(await pollUntil(async () => (await countWaiting(db)) >= waiting, 4_000)))
       throw new Error(`fewer than ${waiting} transactions wait for a lock`);
     return { settled };
   });

@@ -1,42 +1,42 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Redis } from 'ioredis';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { startPostgres } from '../../src/platform/embedded/postgres.ts';
-import { until } from '../../src/platform/embedded/processes.ts';
 import { startRedis } from '../../src/platform/embedded/redis.ts';
 import { sendSignal, workersBelow } from './scratch.ts';
 
-/** A server that others depend on, to be hurt. */
+/** A server that fault tests can kill and freeze. */
 export interface Dependency {
-  /** The same after a restart. */
+  /** Unchanged by a restart. */
   url: string;
-  /** All of its processes die at once; what it had written stays. */
+  /** Kills all of its processes by SIGKILL. Written data survives. */
   kill9(): Promise<void>;
-  /** All of its processes stand still: connections stay open, nothing is answered. */
+  /** Stops all of its processes: connections stay open without responses. */
   freeze(): void;
   resume(): void;
-  /** It runs again, with what it had written; killed before, if it still ran. */
+  /** Starts it with its data. Kills it first if it is running. */
   restart(): Promise<void>;
-  /** Ends it in order. */
+  /** Stops it gracefully. */
   stop(): Promise<void>;
 }
 
-/** A PostgreSQL of one's own; the directory's owner must let PostgreSQL's user pass through it. */
+/** A private PostgreSQL. PostgreSQL's user needs access to `dataDir`. */
 export async function startPostgresDependency(dataDir: string): Promise<Dependency> {
   const start = () => startPostgres({ dataDir, durable: false });
-  return hurtable(await start(), start, join(dataDir, 'postgres/cluster'));
+  return controllable(await start(), start, join(dataDir, 'postgres/cluster'));
 }
 
-/** A Redis of one's own that writes down what it is told. */
+/** A private Redis with an append-only file. */
 export async function startRedisDependency(
   dataDir: string,
 ): Promise<Dependency & { flush(): Promise<void>; configure(name: string, value: string): Promise<void> }> {
   const start = () =>
     startRedis({
       ...{ dataDir, durable: true, log: () => {} },
-      ...{ named: process.env.REDIS_SERVER_BIN, tools: resolve('.cache') },
+      ...{ redisServer: process.env.REDIS_SERVER_BIN, tools: resolve('.cache') },
     });
-  const server = hurtable(await start(), start, join(dataDir, 'redis'));
+  const server = controllable(await start(), start, join(dataDir, 'redis'));
   const call = async (command: string, ...args: string[]) => {
     const redis = new Redis(server.url);
     await redis.call(command, ...args).finally(() => redis.disconnect());
@@ -53,20 +53,21 @@ interface Server {
   stop(): Promise<void>;
 }
 
-function hurtable(first: Server, start: () => Promise<Server>, directory: string): Dependency {
+function controllable(first: Server, start: () => Promise<Server>, directory: string): Dependency {
   let server = first;
   const signalAll = (signal: NodeJS.Signals) => {
-    const pids = inOrderOfAge(workersBelow(directory));
+    const pids = oldestFirst(workersBelow(directory));
     for (const pid of pids) sendSignal(pid, signal);
     return pids.length;
   };
-  // Its first process first: from then on no new ones are made. Those made while we looked are met again.
+  // Oldest first, because the first process forks the others. Processes forked meanwhile are
+  // signaled in a second pass.
   const toAll = (signal: NodeJS.Signals) => {
     const count = signalAll(signal);
     if (workersBelow(directory).length > count) signalAll(signal);
   };
   const kill9 = async () => {
-    const isGone = await until(() => signalAll('SIGKILL') === 0, 5_000);
+    const isGone = await pollUntil(() => signalAll('SIGKILL') === 0, 5_000);
     if (!isGone) throw new Error(`still alive in ${directory}`);
   };
   return {
@@ -77,7 +78,7 @@ function hurtable(first: Server, start: () => Promise<Server>, directory: string
     restart: async () => {
       await kill9();
       server = await start();
-      if (server.url !== first.url) throw new Error('it came back under another address');
+      if (server.url !== first.url) throw new Error('the URL changed with the restart');
     },
     stop: async () => {
       toAll('SIGCONT');
@@ -86,7 +87,7 @@ function hurtable(first: Server, start: () => Promise<Server>, directory: string
   };
 }
 
-function inOrderOfAge(pids: readonly number[]): number[] {
+function oldestFirst(pids: readonly number[]): number[] {
   const startedAt = (pid: number) => {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

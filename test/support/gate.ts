@@ -1,4 +1,4 @@
-/** Something that is waited for until somebody lets it through. */
+/** A latch: `passed` is pending until `pass` is called. */
 export interface Gate<Value = void> {
   passed: Promise<Value>;
   pass: (value: Value) => void;

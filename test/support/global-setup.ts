@@ -9,25 +9,25 @@ import { TEMPLATE_DATABASE, type TestServers, WORKERS } from './workers.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Those of each worker. */
+    /** One entry per worker. */
     servers: readonly TestServers[];
   }
 }
 
-/** A private PostgreSQL and Redis for each worker, in directories that are gone after the run. */
+/** Starts a PostgreSQL and a Redis for each worker, in temporary directories. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const starting = await Promise.allSettled(Array.from({ length: WORKERS }, startServers));
-  const started = starting.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+  const starts = await Promise.allSettled(Array.from({ length: WORKERS }, startServers));
+  const started = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
   const remove = async () => {
     await Promise.all(started.map((servers) => servers.remove()));
   };
-  // Vitest itself would end without tearing down.
+  // Without this, Vitest exits on signals without the teardown.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void remove().finally(() => process.exit(1)));
   }
   try {
-    for (const start of starting) if (start.status === 'rejected') throw start.reason;
-    // One after the other: the migrations run in one WebAssembly machine.
+    for (const start of starts) if (start.status === 'rejected') throw start.reason;
+    // Sequentially, because migrations share one WebAssembly instance.
     for (const { adminDatabaseUrl } of started) await makeTemplate(adminDatabaseUrl);
     project.provide(
       'servers',
@@ -42,10 +42,10 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 
 async function startServers(): Promise<TestServers & { remove(): Promise<void> }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tessera-test-'));
-  // As root PostgreSQL's own user must get through, or its files would lie elsewhere and stay.
+  // PostgreSQL's user needs access, or else its files would be placed elsewhere and remain.
   chmodSync(dataDir, 0o711);
   const removeDir = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
-  // Told to end, Vitest waits for nobody.
+  // Vitest doesn't wait for the teardown when it is interrupted.
   process.once('exit', removeDir);
   try {
     const servers = await startEmbedded({

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { until } from '../../src/platform/embedded/processes.ts';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { sendSignal } from './scratch.ts';
 
 /** The exit of a process. */
@@ -84,7 +84,7 @@ export async function startProcess(settings: ProcessSettings): Promise<RunningPr
     ended = ending;
   });
   const readyUrl = () => READY_LINE.exec(started.output())?.[1];
-  await until(() => ended !== undefined || readyUrl() !== undefined, READY_LIMIT_MS);
+  await pollUntil(() => ended !== undefined || readyUrl() !== undefined, READY_LIMIT_MS);
   const url = readyUrl();
   if (ended || url === undefined) {
     await started.kill9();

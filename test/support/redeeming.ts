@@ -3,8 +3,8 @@ import { createShared } from '../../src/context.ts';
 import type { Order } from '../../src/generated/prisma/client.ts';
 import { redeemCode } from '../../src/modules/redemption/accept/redeem-code.ts';
 import { activateOrders } from '../../src/modules/redemption/activate/activate-orders.ts';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { armCrashPoint, type Crash } from '../../src/platform/crash-points.ts';
-import { until } from '../../src/platform/embedded/processes.ts';
 import { DomainError } from '../../src/platform/errors.ts';
 import type { RunningServices, ServiceSettings } from '../../src/platform/services.ts';
 import { buildUser } from './factories.ts';
@@ -93,7 +93,7 @@ export async function eventually(
   condition: () => boolean | Promise<boolean>,
   limitMs = 10_000,
 ): Promise<void> {
-  if (!(await until(condition, limitMs))) throw new Error(`not within ${limitMs} ms: ${condition}`);
+  if (!(await pollUntil(condition, limitMs))) throw new Error(`not within ${limitMs} ms: ${condition}`);
 }
 
 /**

@@ -8,25 +8,25 @@ import { Redis } from 'ioredis';
 import { vi } from 'vitest';
 import { redisCommand } from '../../src/platform/embedded/redis-binary.ts';
 
-/** A redis-server of one's own, to be killed, frozen and brought back. */
+/** A private redis-server that tests can kill, freeze and restart. */
 export interface RedisProcess {
-  /** Path of its unix socket; the same after a restart. */
+  /** Path of its unix socket; unchanged by a restart. */
   readonly url: string;
-  /** Resolves when it answers. */
+  /** Resolves once it responds. */
   start(): Promise<void>;
   kill(): Promise<void>;
   freeze(): void;
   thaw(): void;
-  /** Sends one command over a connection of its own. */
+  /** Sends one command over a new connection. */
   call(command: string, ...args: string[]): Promise<unknown>;
-  /** Ends it for good and removes its files. */
+  /** Kills it and deletes its files. */
   remove(): Promise<void>;
 }
 
 export async function startRedisProcess(): Promise<RedisProcess> {
   const tools = resolve('.cache');
-  const named = process.env.REDIS_SERVER_BIN;
-  const [program, ...before] = await redisCommand({ named, tools, log: () => {} });
+  const redisServer = process.env.REDIS_SERVER_BIN;
+  const [program, ...before] = await redisCommand({ redisServer, tools, log: () => {} });
   const folder = await mkdtemp(join(tmpdir(), 'redis of a test '));
   const url = join(folder, 'redis.sock');
   let child: ChildProcess | undefined;

@@ -1,24 +1,25 @@
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isAlive, until } from '../../src/platform/embedded/processes.ts';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
+import { isAlive } from '../../src/platform/embedded/processes.ts';
 
-/** A directory for processes to work in. Whatever still works below it when it is removed dies with it. */
+/** A working directory for processes. `remove` kills the processes that still run in it. */
 export interface Scratch {
-  /** With a space in it; others may pass through it, so that PostgreSQL's own user can get below. */
+  /** Contains a space. Traversable for others, because PostgreSQL's user needs access. */
   path: string;
-  /** The processes whose working directory lies in it: ours and the servers that they started. */
+  /** Pids of the processes in it, including servers that they have started. */
   living(): number[];
   remove(): Promise<void>;
 }
 
 const open = new Set<Scratch>();
-// For a test run that ends without having come to its own end; with Vitest itself, or before it.
+// Cleans up after a test run that is interrupted, with or without Vitest.
 process.once('exit', removeAll);
-for (const ending of ['SIGINT', 'SIGTERM', 'disconnect']) {
-  process.once(ending, () => {
+for (const event of ['SIGINT', 'SIGTERM', 'disconnect']) {
+  process.once(event, () => {
     removeAll();
-    // Vitest lets nobody exit.
+    // Vitest intercepts process.exit().
     process.kill(process.pid, 'SIGKILL');
   });
 }
@@ -30,7 +31,7 @@ export function makeScratch(): Scratch {
     path,
     living: () => workersBelow(path),
     remove: async () => {
-      await until(() => killAll(scratch.living()) === 0, 5_000);
+      await pollUntil(() => killAll(scratch.living()) === 0, 5_000);
       rmSync(path, { recursive: true, force: true });
       open.delete(scratch);
     },
@@ -39,7 +40,7 @@ export function makeScratch(): Scratch {
   return scratch;
 }
 
-/** The processes whose working directory is this one or lies below it. Needs /proc. */
+/** Pids of the processes whose working directory is in this one. Needs /proc. */
 export function workersBelow(directory: string): number[] {
   return readdirSync('/proc')
     .map(Number)
@@ -58,13 +59,13 @@ function isBelow(path: string, directory: string): boolean {
   return path.replace(/ \(deleted\)$/, '') === directory || path.startsWith(`${directory}/`);
 }
 
-/** How many there were. */
+/** @returns the number of pids */
 function killAll(pids: readonly number[]): number {
   for (const pid of pids) sendSignal(pid, 'SIGKILL');
   return pids.length;
 }
 
-/** A process that has ended meanwhile has nothing to be told. */
+/** Ignores processes that have exited. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);

@@ -1,9 +1,9 @@
 import pg from 'pg';
 
 /**
- * The SQL statements that this process has sent while it worked, those that begin and end transactions apart. Who is
- * asking is not counted: it is asked for once in five seconds, whatever is asked then. Nor is whether devices must
- * encrypt, which all requests that come at one time ask together.
+ * Records the SQL statements that this process sends during the work, with transaction control
+ * separately. Leaves out statements that requests share: the session is read once in five seconds,
+ * and the transport encryption setting once for concurrent requests.
  */
 export async function statementsOf(
   work: () => Promise<unknown>,
@@ -21,10 +21,10 @@ export async function statementsOf(
     pg.Client.prototype.query = query;
   }
   const isControl = (sql: string) => /^(BEGIN|COMMIT|ROLLBACK|SET TRANSACTION)/.test(sql);
-  const isOfTheDoor = (sql: string) =>
+  const isShared = (sql: string) =>
     sql.includes('FROM sessions s') || sql.includes('SELECT transport_encryption AS');
   return {
-    queries: sent.filter((sql) => !isControl(sql) && !isOfTheDoor(sql)),
+    queries: sent.filter((sql) => !isControl(sql) && !isShared(sql)),
     control: sent.filter(isControl),
   };
 }

@@ -34,7 +34,7 @@ export function deleteExpired(
     { db },
     {
       name,
-      batch: (tx) => tx.$queryRaw<object[]>`
+      chunk: (tx) => tx.$queryRaw<object[]>`
         DELETE FROM ${table} WHERE (${key}) IN (
           SELECT ${key} FROM ${table} WHERE ${column} <= tessera_now() - ${rows.keep}::interval
           ORDER BY ${column} LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)

@@ -29,7 +29,7 @@ export function expireSubscriptions(
       { planIdsOfUsers: rows.map(({ planId }) => planId), userIds: rows.map(({ userId }) => userId) },
     );
   };
-  return runSweep({ db }, { name: expireSubscriptionsJob.name, batch: expireDue, afterCommit }, signal);
+  return runSweep({ db }, { name: expireSubscriptionsJob.name, chunk: expireDue, afterCommit }, signal);
 }
 
 /** Skips rows that other transactions have locked; a later transaction picks them up. */

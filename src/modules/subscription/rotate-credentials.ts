@@ -1,6 +1,6 @@
 import { databaseNow } from '../../platform/database/clock.ts';
 import type { Transaction } from '../../platform/database/database.ts';
-import { toJson } from '../../platform/database/rows.ts';
+import { toJson } from '../../platform/database/sql-values.ts';
 import { checkId } from '../../platform/input.ts';
 import type { Services } from '../../platform/services.ts';
 import { announce } from '../kernel/announce.ts';

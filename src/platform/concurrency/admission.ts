@@ -1,27 +1,29 @@
 import { outsideRequestScope } from '../request-scope.ts';
 
-/** Lets work that may use up an allowance begin only while what is under way cannot use up more than is left of it. */
+/** A semaphore per key whose size is what is left of a rate limit. */
 export interface Admission {
   /**
-   * Does the work once it is its turn; until then it waits.
+   * Runs the work once a slot is free. Each pending work may use up one event of the limit, so that
+   * no more run concurrently than the limit still allows.
    *
-   * @param left how much of the key's allowance is left, 1 at least; rejects when there is none, and so does the turn
+   * @param remaining returns how many events the key has left, at least 1; if it rejects, so do all
+   *   waiting calls
    */
-  take<Result>(key: string, left: () => Promise<number>, work: () => Promise<Result>): Promise<Result>;
+  run<Result>(key: string, remaining: () => Promise<number>, work: () => Promise<Result>): Promise<Result>;
 }
 
-/** Costs one look at the allowance for all who wait at the same time. */
+/** Calls that wait for the same key share one query for what is left. */
 export function createAdmission(): Admission {
-  const doors = new Map<string, AdmissionQueue>();
+  const queues = new Map<string, AdmissionQueue>();
   return {
-    take: async (key, left, work) => {
-      const door = doors.get(key) ?? new AdmissionQueue();
-      doors.set(key, door);
+    run: async (key, remaining, work) => {
+      const queue = queues.get(key) ?? new AdmissionQueue();
+      queues.set(key, queue);
       try {
-        await door.enter(left);
-        return await work().finally(() => door.leave());
+        await queue.acquire(remaining);
+        return await work().finally(() => queue.release());
       } finally {
-        if (door.isIdle && doors.get(key) === door) doors.delete(key);
+        if (queue.isIdle && queues.get(key) === queue) queues.delete(key);
       }
     },
   };
@@ -29,47 +31,51 @@ export function createAdmission(): Admission {
 
 class AdmissionQueue {
   readonly #waiting: { resolve: () => void; reject: (reason: unknown) => void }[] = [];
-  #inside = 0;
-  #isOpening = false;
-  #someoneLeft = () => {};
+  #running = 0;
+  #isAdmitting = false;
+  #onRelease = () => {};
 
   get isIdle(): boolean {
-    return this.#inside === 0 && this.#waiting.length === 0 && !this.#isOpening;
+    return this.#running === 0 && this.#waiting.length === 0 && !this.#isAdmitting;
   }
 
-  enter(left: () => Promise<number>): Promise<void> {
+  acquire(remaining: () => Promise<number>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      if (!this.#isOpening) void outsideRequestScope(() => this.#open(left));
+      if (!this.#isAdmitting) void outsideRequestScope(() => this.#admitAll(remaining));
     });
   }
 
-  leave(): void {
-    this.#inside -= 1;
-    this.#someoneLeft();
+  release(): void {
+    this.#running -= 1;
+    this.#onRelease();
   }
 
-  async #open(left: () => Promise<number>): Promise<void> {
-    this.#isOpening = true;
+  async #admitAll(remaining: () => Promise<number>): Promise<void> {
+    this.#isAdmitting = true;
     try {
-      while (this.#waiting.length > 0) await this.#letIn(left);
+      while (this.#waiting.length > 0) await this.#admitSome(remaining);
     } catch (reason) {
       for (const { reject } of this.#waiting.splice(0)) reject(reason);
     } finally {
-      this.#isOpening = false;
+      this.#isAdmitting = false;
     }
   }
 
-  /** Those inside when the look begins may not be in its answer yet; whoever leaves meanwhile is counted twice at most. */
-  async #letIn(left: () => Promise<number>): Promise<void> {
-    const someoneLeft = new Promise<void>((resolve) => {
-      this.#someoneLeft = resolve;
+  /**
+   * Subtracts work that was running before the query, because the result may not include it yet.
+   * Work that finishes during the query may be counted twice, which only delays others until the
+   * next query.
+   */
+  async #admitSome(remaining: () => Promise<number>): Promise<void> {
+    const released = new Promise<void>((resolve) => {
+      this.#onRelease = resolve;
     });
-    const inside = this.#inside;
-    const free = (await left()) - inside;
-    if (free <= 0) return someoneLeft;
-    const next = this.#waiting.splice(0, free);
-    this.#inside += next.length;
-    for (const { resolve } of next) resolve();
+    const running = this.#running;
+    const free = (await remaining()) - running;
+    if (free <= 0) return released;
+    const admitted = this.#waiting.splice(0, free);
+    this.#running += admitted.length;
+    for (const { resolve } of admitted) resolve();
   }
 }

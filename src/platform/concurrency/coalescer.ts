@@ -1,38 +1,45 @@
 import { outsideRequestScope } from '../request-scope.ts';
 
-/** Gathers what arrives while it works, and does it together. */
+/**
+ * Coalesces concurrent items: items that arrive during a run are processed together in the next
+ * one.
+ */
 export interface Coalescer<Item, Result> {
   /**
-   * Does the item with whatever else has gathered; as its result, or the error that is this item's own.
-   * Rejected with `overloaded()` when too many wait, or when it would wait, or has waited, for too long.
+   * Processes the item in the next run. Settles with the item's own result or error; rejects with
+   * `overloaded()` if `maxWaiting` items are waiting, or if the item has waited or is expected to
+   * wait longer than `maxWaitMs`.
    */
   add(item: Item): Promise<Result>;
-  /** Settles once nothing is waiting and nothing under way. */
+  /** Settles once no item is waiting or running. */
   drain(): Promise<void>;
 }
 
-/** How a batcher works and what it may take on. */
 export interface CoalescerOptions<Item, Result> {
   /**
-   * Does all the items, one outcome each in the order of the items. When it throws, nothing of it may have been done,
-   * or doing it again must be safe: the items are then tried one by one, so that only the bad one fails.
+   * Processes the items, and returns an outcome for each in their order. If it throws, the items
+   * are retried one by one, so that only the bad one fails: it must be atomic or idempotent.
    */
   run: (items: Item[]) => Promise<PromiseSettledResult<Result>[]>;
-  /** Most items in one run. */
+  /** Most items in one run. Default 128. */
   maxSize?: number;
-  /** Most items that wait for the next runs. */
+  /** Most items that wait. Default 5,000. */
   maxWaiting?: number;
-  /** Longest time from `add` to the beginning of the run; unlimited when absent. */
+  /** Longest time from `add` to the start of the run. Default unlimited. */
   maxWaitMs?: number;
-  /** What to refuse with when there is too much. */
+  /** Makes the error for rejected items. */
   overloaded: () => Error;
-  /** Tells errors that all items share, an outage for example: then trying them one by one is no use. */
+  /**
+   * Recognizes errors that concern all items, such as an outage: retrying one by one would not
+   * help.
+   */
   failTogether?: (error: unknown) => boolean;
 }
 
 /**
- * Batches naturally: an idle batcher works at once, without a timer; what arrives meanwhile goes together into the
- * next run. So the batches are as large as the load, and latency stays at two runs.
+ * Makes a coalescer without a timer: an idle one runs immediately, and items that arrive during a
+ * run form the next group. So groups grow with the load, and an item waits for at most one run
+ * before its own.
  */
 export function createCoalescer<Item, Result>(
   options: CoalescerOptions<Item, Result>,
@@ -47,13 +54,13 @@ interface Entry<Item, Result> {
   reject: (reason: unknown) => void;
 }
 
-/** How much the latest run counts in the average duration. */
+/** Weight of the latest run in the moving average of durations. */
 const SMOOTHING = 0.3;
 
 class GroupCoalescer<Item, Result> implements Coalescer<Item, Result> {
   readonly #options: Required<CoalescerOptions<Item, Result>>;
   readonly #waiting: Entry<Item, Result>[] = [];
-  #working: Promise<void> | undefined;
+  #loop: Promise<void> | undefined;
   #runStartedAt: number | undefined;
   #averageMs = 0;
   #expiry: NodeJS.Timeout | undefined;
@@ -75,25 +82,26 @@ class GroupCoalescer<Item, Result> implements Coalescer<Item, Result> {
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, since: performance.now(), resolve, reject });
-      this.#refuseExpired();
-      // It goes on for others when the request of this item has long been answered.
-      this.#working ??= outsideRequestScope(() => this.#work());
+      this.#rejectExpired();
+      // The loop serves later requests, too: it must not inherit the scope and deadline of this
+      // one.
+      this.#loop ??= outsideRequestScope(() => this.#runAll());
     });
   }
 
   async drain(): Promise<void> {
-    while (this.#working) await this.#working;
+    while (this.#loop) await this.#loop;
   }
 
-  async #work(): Promise<void> {
-    // Items added in one turn of the event loop go together.
+  async #runAll(): Promise<void> {
+    // Group the items that are added in the same turn of the event loop.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      this.#refuseExpired();
+      this.#rejectExpired();
       await this.#runTogether(this.#waiting.splice(0, this.#options.maxSize));
     }
-    this.#refuseExpired();
-    this.#working = undefined;
+    this.#rejectExpired();
+    this.#loop = undefined;
   }
 
   async #runTogether(entries: Entry<Item, Result>[]): Promise<void> {
@@ -129,30 +137,32 @@ class GroupCoalescer<Item, Result> implements Coalescer<Item, Result> {
     }
   }
 
-  /** From the beginning of the present run and the duration of the last ones. */
+  /** Estimated from the elapsed time of the current run and the average duration. */
   #expectedWaitMs(): number {
     const runsBefore = Math.floor(this.#waiting.length / this.#options.maxSize);
-    return this.#expectedRestMs() + runsBefore * this.#averageMs;
+    return this.#expectedRemainderMs() + runsBefore * this.#averageMs;
   }
 
-  #expectedRestMs(): number {
+  #expectedRemainderMs(): number {
     if (this.#runStartedAt === undefined) return 0;
     const elapsed = performance.now() - this.#runStartedAt;
-    // A run that takes longer than usual is expected to take as long again.
+    // Assume that a run beyond the average takes as long again as it has so far.
     return elapsed < this.#averageMs ? this.#averageMs - elapsed : elapsed;
   }
 
-  /** Refuses who has waited for too long, also while a run hangs, and comes again for the next one. */
-  #refuseExpired(): void {
+  /**
+   * Rejects items that have waited too long, and schedules itself for the next one: a run may hang.
+   */
+  #rejectExpired(): void {
     const { maxWaitMs, overloaded } = this.#options;
     clearTimeout(this.#expiry);
     if (maxWaitMs === Number.POSITIVE_INFINITY) return;
     const oldest = performance.now() - maxWaitMs;
-    const alive = this.#waiting.findIndex(({ since }) => since > oldest);
-    const expired = this.#waiting.splice(0, alive === -1 ? this.#waiting.length : alive);
+    const firstLive = this.#waiting.findIndex(({ since }) => since > oldest);
+    const expired = this.#waiting.splice(0, firstLive === -1 ? this.#waiting.length : firstLive);
     for (const { reject } of expired) reject(overloaded());
     const [next] = this.#waiting;
-    if (next) this.#expiry = setTimeout(() => this.#refuseExpired(), next.since - oldest);
+    if (next) this.#expiry = setTimeout(() => this.#rejectExpired(), next.since - oldest);
   }
 }
 
@@ -163,7 +173,7 @@ function settle<Item, Result>(
   for (const [index, { resolve, reject }] of entries.entries()) {
     const outcome = outcomes[index];
     if (outcome?.status === 'fulfilled') resolve(outcome.value);
-    // It may have been done, so it is not tried again.
-    else reject(outcome ? outcome.reason : new Error('A batch came back with fewer outcomes than items.'));
+    // Not retried: the item may have been processed.
+    else reject(outcome ? outcome.reason : new Error('the run returned fewer outcomes than items'));
   }
 }

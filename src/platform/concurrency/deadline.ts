@@ -1,39 +1,39 @@
-/** Until when a request must have been answered. */
+/** Time limit for the response to a request. */
 export interface Deadline {
-  /** Milliseconds that are left; 0 once it has passed, infinite once the answer has gone out. */
+  /** Remaining milliseconds: 0 after the deadline, infinite once the request has been answered. */
   leftMs(): number;
-  /** Gives the request so long from its beginning, if that is longer. */
+  /** Moves the deadline to `totalMs` after the start of the request. Never shortens it. */
   extend(totalMs: number): void;
 }
 
 /**
- * Does the work, and gives up on it when it takes too long: the caller has his answer then, and what the work
- * would still have begun is refused by whoever looks at the deadline (`deadlineAdapter` does, for SQL).
+ * Runs the work, and returns `tooLate()` if it misses the deadline. The work isn't interrupted;
+ * further steps have to check the deadline, as `deadlineAdapter` does for SQL.
  *
- * @param work is given the deadline, to pass on to what it calls
+ * Unlike `withTimeLimit`, the limit can be extended during the work.
  */
 export async function withinDeadline<Result>(
   totalMs: number,
   work: (deadline: Deadline) => Promise<Result>,
   tooLate: () => Result,
 ): Promise<Result> {
-  const beganAt = performance.now();
-  let endsAt = beganAt + totalMs;
+  const startedAt = performance.now();
+  let endsAt = startedAt + totalMs;
   let isAnswered = false;
   let timer: NodeJS.Timeout | undefined;
   const deadline: Deadline = {
     leftMs: () => (isAnswered ? Number.POSITIVE_INFINITY : Math.max(0, endsAt - performance.now())),
     extend: (longerMs) => {
-      endsAt = Math.max(endsAt, beganAt + longerMs);
+      endsAt = Math.max(endsAt, startedAt + longerMs);
     },
   };
   const late = new Promise<Result>((resolve) => {
-    const look = () => {
+    const check = () => {
       const leftMs = deadline.leftMs();
       if (leftMs === 0) resolve(tooLate());
-      else timer = setTimeout(look, leftMs);
+      else timer = setTimeout(check, leftMs);
     };
-    timer = setTimeout(look, totalMs);
+    timer = setTimeout(check, totalMs);
   });
   try {
     return await Promise.race([

@@ -1,56 +1,64 @@
-/** So many events at once, and so many a second after that. */
+/** `burst` events at the same time, then `perSecond` events per second. */
 export interface Rate {
   burst: number;
   perSecond: number;
 }
 
-/** Counts events of many, each for himself, in this process alone. */
+/** Limits the rate of events per key, in this process only. */
 export interface KeyedRateLimiter {
-  /** Counts one event of this key. @returns 0, or the seconds after which the next one is allowed */
+  /** Counts an event. @returns 0, or the seconds until the next event of this key is allowed */
   take(key: string): number;
 }
 
-/** Beyond these the oldest are forgotten, and may begin anew: memory stays bounded, whoever comes. */
-const KEPT_KEYS = 50_000;
+/**
+ * Limits memory. Beyond it the key that was idle longest is evicted, and starts with a full burst
+ * again.
+ */
+const MAX_KEYS = 50_000;
 
-/** @param now milliseconds that only grow */
+/** @param now returns monotonic milliseconds */
 export function createKeyedRateLimiter(
   rate: Rate,
   now: () => number = () => performance.now(),
 ): KeyedRateLimiter {
-  const busyUntil = new Map<string, number>();
+  const arrivals = new Map<string, number>();
   return {
     take: (key) => {
-      const { until, waitMs } = count(rate, busyUntil.get(key), now());
+      const { nextArrival, waitMs } = gcra(rate, arrivals.get(key), now());
       if (waitMs > 0) return Math.ceil(waitMs / 1_000);
-      // Taken out first: a Map keeps the order in which keys came, and who was here last is to be forgotten last.
-      busyUntil.delete(key);
-      if (busyUntil.size >= KEPT_KEYS) forgetOldest(busyUntil);
-      busyUntil.set(key, until);
+      // A Map keeps insertion order: deleting first moves the key to the end, away from eviction.
+      arrivals.delete(key);
+      if (arrivals.size >= MAX_KEYS) evictOldest(arrivals);
+      arrivals.set(key, nextArrival);
       return 0;
     },
   };
 }
 
-/** Counts the events of one. @returns whether this one is allowed */
+/**
+ * Limits the rate of one kind of event. @returns counts an event, and returns whether it is allowed
+ */
 export function createRateLimiter(rate: Rate, now: () => number = () => performance.now()): () => boolean {
-  let busyUntil: number | undefined;
+  let arrival: number | undefined;
   return () => {
-    const { until, waitMs } = count(rate, busyUntil, now());
+    const { nextArrival, waitMs } = gcra(rate, arrival, now());
     if (waitMs > 0) return false;
-    busyUntil = until;
+    arrival = nextArrival;
     return true;
   };
 }
 
-/** Each event keeps a clerk busy for a while, and may come as long as he is not behind by more than a burst. */
-function count({ burst, perSecond }: Rate, busyUntil: number | undefined, nowMs: number) {
-  const each = 1_000 / perSecond;
-  const until = Math.max(busyUntil ?? nowMs, nowMs) + each;
-  return { until, waitMs: until - nowMs - burst * each };
+/**
+ * GCRA (generic cell rate algorithm): each event moves the theoretical arrival time of the next one
+ * ahead by one interval. An event is allowed while that time is at most one burst ahead of now.
+ */
+function gcra({ burst, perSecond }: Rate, arrival: number | undefined, nowMs: number) {
+  const intervalMs = 1_000 / perSecond;
+  const nextArrival = Math.max(arrival ?? nowMs, nowMs) + intervalMs;
+  return { nextArrival, waitMs: nextArrival - nowMs - burst * intervalMs };
 }
 
-function forgetOldest(keys: Map<string, number>): void {
+function evictOldest(keys: Map<string, number>): void {
   const [oldest] = keys.keys();
   if (oldest !== undefined) keys.delete(oldest);
 }

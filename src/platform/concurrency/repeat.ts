@@ -1,13 +1,13 @@
 import type { Logger } from '../logger.ts';
 
-/** Work that is done again and again in this process, whatever else is away. */
+/** Work that repeats in this process, independently of Redis. */
 export interface Repetition {
-  /** Settles once the present run has ended; there is no further one. */
+  /** Prevents further runs. Settles once the current one has ended. */
   stop: () => Promise<void>;
 }
 
 /**
- * Does the work at once, then `everyMs` after the end of each run. A run that throws is logged, and is no reason to stop.
+ * Runs the work immediately, then `everyMs` after the end of each run. Logs errors and continues.
  */
 export function repeat(
   work: () => Promise<unknown>,
@@ -19,7 +19,7 @@ export function repeat(
     try {
       await work();
     } catch (err) {
-      log.warn({ err }, 'repeated work failed; it is tried again');
+      log.warn({ err }, 'repeated work failed; the next run retries');
     }
     if (!isStopped) timer = setTimeout(start, everyMs);
   };

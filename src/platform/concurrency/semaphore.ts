@@ -1,65 +1,68 @@
-/** Runs what it is given, so many at a time and first come first served; passes on results and errors. */
+/**
+ * Runs work first come, first served, up to a number concurrently. Returns its result or throws its
+ * error.
+ */
 export type Semaphore = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** For how long anybody waits for his turn. */
+/** Limits how long work waits for a slot. */
 export interface QueueLimits {
-  /** When the first in line has waited for longer than this, nobody joins it any more. */
-  crowdedMs: number;
-  /** Longest wait in line. */
+  /** New work is rejected while the first in the queue has waited for longer than this. */
+  shedAfterMs: number;
+  /** Longest wait in the queue. */
   maxWaitMs: number;
-  /** What to refuse with. */
+  /** Makes the error for rejected work. */
   overloaded: () => Error;
 }
 
 /**
- * @param atOnce most works under way at a time
- * @param patience without it, everybody waits until it is his turn. With it, a burst is taken in, and what is too much
- *   is refused at once: how long the first in line has waited tells whether more comes than gets done, without a guess
- *   at how fast that is (CoDel, RFC 8289, does so for packets).
+ * @param slots most works that run concurrently
+ * @param limits sheds load: bursts are queued, and sustained overload is rejected immediately. Like
+ *   CoDel (RFC 8289) for packets, it detects overload by the time that the first in the queue has
+ *   waited, without knowing the throughput. If absent, the queue is unlimited.
  */
-export function createSemaphore(atOnce: number, patience?: QueueLimits): Semaphore {
-  const line = new WaitQueue(patience);
+export function createSemaphore(slots: number, limits?: QueueLimits): Semaphore {
+  const queue = new WaitQueue(limits);
   let running = 0;
   return async (work) => {
-    if (running < atOnce) running += 1;
-    else await line.wait();
+    if (running < slots) running += 1;
+    else await queue.wait();
     try {
       return await work();
     } finally {
-      // Whoever finishes hands its place on, so nobody who comes later can take it.
-      if (!line.letIn()) running -= 1;
+      // The slot passes directly to the next in the queue, so that new work can't take it first.
+      if (!queue.admitNext()) running -= 1;
     }
   };
 }
 
 interface Waiting {
   since: number;
-  letIn: () => void;
-  turnAway: (reason: Error) => void;
+  admit: () => void;
+  reject: (reason: Error) => void;
 }
 
 class WaitQueue {
-  readonly #patience: QueueLimits | undefined;
+  readonly #limits: QueueLimits | undefined;
   readonly #waiting: Waiting[] = [];
   #expiry: NodeJS.Timeout | undefined;
 
-  constructor(patience: QueueLimits | undefined) {
-    this.#patience = patience;
+  constructor(limits: QueueLimits | undefined) {
+    this.#limits = limits;
   }
 
   wait(): Promise<void> {
-    if (this.#patience && this.#longestWaitMs() > this.#patience.crowdedMs)
-      return Promise.reject(this.#patience.overloaded());
-    return new Promise((letIn, turnAway) => {
-      this.#waiting.push({ since: performance.now(), letIn, turnAway });
+    if (this.#limits && this.#longestWaitMs() > this.#limits.shedAfterMs)
+      return Promise.reject(this.#limits.overloaded());
+    return new Promise((admit, reject) => {
+      this.#waiting.push({ since: performance.now(), admit, reject });
       this.#expiry ??= this.#nextExpiry();
     });
   }
 
-  /** False when nobody is waiting. */
-  letIn(): boolean {
+  /** @returns false if the queue is empty */
+  admitNext(): boolean {
     const next = this.#waiting.shift();
-    next?.letIn();
+    next?.admit();
     return next !== undefined;
   }
 
@@ -69,11 +72,11 @@ class WaitQueue {
   }
 
   #nextExpiry(): NodeJS.Timeout | undefined {
-    if (!this.#patience || this.#waiting.length === 0) return undefined;
-    const { maxWaitMs, overloaded } = this.#patience;
+    if (!this.#limits || this.#waiting.length === 0) return undefined;
+    const { maxWaitMs, overloaded } = this.#limits;
     return setTimeout(() => {
       while (this.#waiting.length > 0 && this.#longestWaitMs() >= maxWaitMs)
-        this.#waiting.shift()?.turnAway(overloaded());
+        this.#waiting.shift()?.reject(overloaded());
       this.#expiry = this.#nextExpiry();
     }, maxWaitMs - this.#longestWaitMs());
   }

@@ -1,18 +1,18 @@
 import { createCoalescer } from './coalescer.ts';
 
 /**
- * Reads once for all who ask at the same time, and keeps nothing: whoever asks gets what was read after he had asked.
- * Alone, he has it read at once.
+ * Single flight without staleness: callers during a read share the next one instead of joining it,
+ * so that each gets a value that was read after its call. Nothing is cached.
  */
 export function createSharedRead<Result>(read: () => Promise<Result>): () => Promise<Result> {
   const reads = createCoalescer<undefined, Result>({
-    run: async (asked) => {
+    run: async (callers) => {
       const value = await read();
-      return asked.map(() => ({ status: 'fulfilled', value }));
+      return callers.map(() => ({ status: 'fulfilled', value }));
     },
     maxSize: Number.POSITIVE_INFINITY,
     maxWaiting: Number.POSITIVE_INFINITY,
-    overloaded: () => new Error('nobody is refused a shared read'),
+    overloaded: () => new Error('unreachable: a shared read has no limit'),
     failTogether: () => true,
   });
   return () => reads.add(undefined);

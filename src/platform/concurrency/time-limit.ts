@@ -1,6 +1,6 @@
 /**
- * Settles as the work does, or with what `onTimeout` returns or throws once `limitMs` have passed. The work itself goes
- * on; an error it throws later is ignored.
+ * Settles like the work, or after `limitMs` with the result or error of `onTimeout`. A timeout
+ * doesn't interrupt the work; its later errors are ignored.
  */
 export async function withTimeLimit<Result>(
   work: Promise<Result>,

@@ -1,6 +1,9 @@
 import type { Transaction } from './database.ts';
 
-/** The time by PostgreSQL's clock, the only one that counts; inside a transaction, the time of its start. */
+/**
+ * The time of PostgreSQL's clock, which all decisions use. In a transaction it is the time of its
+ * start.
+ */
 export async function databaseNow(tx: Pick<Transaction, '$queryRaw'>): Promise<Date> {
   const [row] = await tx.$queryRaw<[{ now: Date }]>`SELECT tessera_now() AS now`;
   return row.now;

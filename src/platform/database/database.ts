@@ -5,30 +5,33 @@ import { deadlineAdapter } from './deadline-adapter.ts';
 
 export { isConflict, isOutage, sqlState, violatedConstraint } from './database-errors.ts';
 
-/** PostgreSQL through Prisma. Ends with `$disconnect()`. */
+/** PostgreSQL through Prisma. Close it with `$disconnect()`. */
 export type Database = PrismaClient;
 
-/** What runs inside a transaction. It has no `$transaction`: opening another one inside does not compile. */
+/**
+ * The client inside a transaction. It has no `$transaction`, so that nested transactions do not
+ * compile.
+ */
 export type Transaction = Omit<Prisma.TransactionClient, '$transaction'>;
 
 const STATEMENT_TIMEOUT_MS = 5_000;
-// A frozen client must not hold locks for ever, and a frozen server must not hold clients for ever.
+// Limits how long a hung client can hold locks, and how long a hung server can block clients.
 const SESSION_OPTIONS = [
   '-c timezone=UTC',
   `-c statement_timeout=${STATEMENT_TIMEOUT_MS}`,
   '-c lock_timeout=3000',
   '-c idle_in_transaction_session_timeout=8000',
 ].join(' ');
-// Longer than statement_timeout, so that it only speaks when the server does not.
+// Longer than statement_timeout: applies only if the server does not respond.
 const QUERY_TIMEOUT_MS = 6_000;
 const CONNECTION_TIMEOUT_MS = 3_000;
 
 /**
- * Opens a pool of connections; the first one is made by the first query.
+ * Opens a connection pool. It connects with the first query.
  *
- * A broken connection is logged and replaced; it never ends the process. Nothing waits without limit:
- * 3 s for a connection, 3 s for a lock, 5 s for a statement, 8 s for a transaction, and never longer than the request
- * for which it is done.
+ * Broken connections are logged and replaced. Every wait is limited: 3 s for a connection, 3 s for
+ * a lock, 5 s for a statement, 8 s for a transaction, and never longer than the deadline of the
+ * request.
  */
 export function createDatabase(options: {
   url: string;
@@ -37,9 +40,9 @@ export function createDatabase(options: {
   applicationName?: string;
 }): Database {
   const { url, log, poolSize = 10, applicationName = 'tessera' } = options;
-  let isEnding = false;
+  let isDisconnecting = false;
   const warn = (err: Error) => {
-    if (!isEnding) log.warn({ err }, 'A database connection broke');
+    if (!isDisconnecting) log.warn({ err }, 'database connection broke');
   };
   const adapter = new PrismaPg(
     {
@@ -59,8 +62,9 @@ export function createDatabase(options: {
   });
   const disconnect = database.$disconnect.bind(database);
   database.$disconnect = () => {
-    // The pool does not wait until its connections have said goodbye: a server that ends then still breaks some.
-    isEnding = true;
+    // The pool resolves before its connections are closed: a server that stops then still breaks
+    // some.
+    isDisconnecting = true;
     return disconnect();
   };
   return database;

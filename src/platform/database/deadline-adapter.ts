@@ -8,15 +8,18 @@ import {
 } from '@prisma/driver-adapter-utils';
 import { requestScope } from '../request-scope.ts';
 
-/** The server itself ends a statement after `statement_timeout`; one that would outlive its request by less is left to it. */
+/**
+ * A statement that could outlive its request by less than this keeps the default
+ * `statement_timeout`.
+ */
 const SLACK_MS = 1_000;
 
 /**
- * An adapter through which no statement outlives the request that sent it: late ones get a `statement_timeout` that
- * ends with the request, and after the deadline none begins and nothing is committed. Work outside of a request is not
- * touched.
+ * Wraps an adapter so that no statement outlives the request that sent it. Close to the deadline,
+ * statements get a `statement_timeout` that ends with the request; after it, no statement starts
+ * and nothing is committed. Work outside a request is unaffected.
  *
- * @param statementMs the `statement_timeout` of every connection
+ * @param statementMs the default `statement_timeout` of the connections
  */
 export function deadlineAdapter(
   factory: SqlDriverAdapterFactory,
@@ -25,44 +28,48 @@ export function deadlineAdapter(
   return {
     provider: factory.provider,
     adapterName: factory.adapterName,
-    connect: async () => timely(await factory.connect(), statementMs),
+    connect: async () => limitAdapter(await factory.connect(), statementMs),
   };
 }
 
-function timely(adapter: SqlDriverAdapter, statementMs: number): SqlDriverAdapter {
-  const runAlone = async <Result>(run: (on: SqlQueryable) => Promise<Result>): Promise<Result> => {
+function limitAdapter(adapter: SqlDriverAdapter, statementMs: number): SqlDriverAdapter {
+  const runSingle = async <Result>(run: (on: SqlQueryable) => Promise<Result>): Promise<Result> => {
     const leftMs = timeLeft();
     if (leftMs >= statementMs - SLACK_MS) return run(adapter);
     const transaction = await adapter.startTransaction();
-    return alone(transaction, () => limited(transaction, leftMs, run));
+    return inTransaction(transaction, () => withStatementTimeout(transaction, leftMs, run));
   };
   return override(adapter, {
-    queryRaw: (query: SqlQuery) => runAlone((on) => on.queryRaw(query)),
-    executeRaw: (query: SqlQuery) => runAlone((on) => on.executeRaw(query)),
+    queryRaw: (query: SqlQuery) => runSingle((on) => on.queryRaw(query)),
+    executeRaw: (query: SqlQuery) => runSingle((on) => on.executeRaw(query)),
     startTransaction: async (isolationLevel) => {
       timeLeft();
-      return timelyTransaction(await adapter.startTransaction(isolationLevel), statementMs);
+      return limitTransaction(await adapter.startTransaction(isolationLevel), statementMs);
     },
   } satisfies Partial<SqlDriverAdapter>);
 }
 
-function timelyTransaction(transaction: Transaction, statementMs: number): Transaction {
+function limitTransaction(transaction: Transaction, statementMs: number): Transaction {
   const run = async <Result>(work: (on: SqlQueryable) => Promise<Result>): Promise<Result> => {
     const leftMs = timeLeft();
     if (leftMs >= statementMs - SLACK_MS) return work(transaction);
-    return limited(transaction, leftMs, work);
+    return withStatementTimeout(transaction, leftMs, work);
   };
   return override(transaction, {
     queryRaw: (query: SqlQuery) => run((on) => on.queryRaw(query)),
     executeRaw: (query: SqlQuery) => {
-      // The client has been told that it was not done: it must not be done after all.
+      // The client has already received SERVICE_UNAVAILABLE: the transaction must not commit.
       if (query.sql === 'COMMIT' && isTooLate()) return rollBack(transaction);
       return isControl(query) ? transaction.executeRaw(query) : run((on) => on.executeRaw(query));
     },
   } satisfies Partial<Transaction>);
 }
 
-/** @throws DriverAdapterError when there is none left: what is asked for so late is not wanted any more */
+/**
+ * Milliseconds until the deadline; infinite without one.
+ *
+ * @throws DriverAdapterError after the deadline
+ */
 function timeLeft(): number {
   if (isTooLate()) throw tooLate();
   return requestScope()?.deadline?.leftMs() ?? Number.POSITIVE_INFINITY;
@@ -70,14 +77,14 @@ function timeLeft(): number {
 
 const isTooLate = () => requestScope()?.deadline?.leftMs() === 0;
 
-/** Counts as an outage, like every other thing that took too long. */
+/** `isOutage` recognizes it, like other timeouts. */
 const tooLate = () => new DriverAdapterError({ kind: 'SocketTimeout' });
 
 const isControl = ({ sql }: SqlQuery) => /^(COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b/.test(sql);
 
 const statement = (sql: string): SqlQuery => ({ sql, args: [], argTypes: [] });
 
-async function limited<Result>(
+async function withStatementTimeout<Result>(
   transaction: Transaction,
   leftMs: number,
   run: (on: SqlQueryable) => Promise<Result>,
@@ -86,8 +93,8 @@ async function limited<Result>(
   return run(transaction);
 }
 
-/** A transaction around one statement, which has its timeout to itself. */
-async function alone<Result>(transaction: Transaction, work: () => Promise<Result>): Promise<Result> {
+/** Wraps one statement in a transaction, because SET LOCAL needs one. */
+async function inTransaction<Result>(transaction: Transaction, work: () => Promise<Result>): Promise<Result> {
   try {
     const result = await work();
     await transaction.executeRaw(statement('COMMIT'));
@@ -105,7 +112,7 @@ async function rollBack(transaction: Transaction): Promise<never> {
   throw tooLate();
 }
 
-/** The same object but for some of its methods. */
+/** An object that inherits from this one, with some methods replaced. */
 function override<T extends object>(object: T, methods: Partial<T>): T {
   return Object.assign(Object.create(object) as T, methods);
 }

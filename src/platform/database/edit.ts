@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { PlatformError } from '../errors.ts';
 
-/** The version that an edit was made on. Absent and null: the last write wins. */
+/** Version of the row that the client has edited. If absent or null, the last write wins. */
 export const EditedVersion = z.int().nullish();
 
 /**
- * Refuses an edit of something that somebody else has changed since. The row is locked, then read, so that of two edits
- * at once the second one sees the first; whoever writes it raises its version.
+ * Optimistic concurrency control: rejects an edit of a row that has changed since the client read
+ * it. The caller must hold the row's lock, so that the second of two concurrent edits sees the
+ * first, and must increment the version.
  *
  * @throws PlatformError EDIT_CONFLICT
  */
@@ -14,7 +15,7 @@ export function checkVersion(row: { version: number }, edited: number | null | u
   if (edited != null && edited !== row.version) throw new PlatformError('EDIT_CONFLICT');
 }
 
-/** What an edit gives: a field that is absent stays as it is, one that is null is cleared. */
+/** Omits absent fields, which an edit leaves unchanged. Null clears a field. */
 export function given<Input extends object>(
   input: Input,
 ): { [Field in keyof Input]?: Exclude<Input[Field], undefined> } {

@@ -2,14 +2,15 @@ import { createCoalescer } from '../concurrency/coalescer.ts';
 import { PlatformError } from '../errors.ts';
 import { isOutage } from './database-errors.ts';
 
-/** Reads one value by its id; concurrent calls share a statement. */
+/** Reads one value by id. Concurrent calls share a statement. */
 export type ReadCoalescer<Value> = (id: string) => Promise<Value | undefined>;
 
 /**
- * Makes a function that reads by id. While one statement runs, further ids are collected for the next; nothing is
- * cached, so each caller gets a value that was read after its call.
+ * Makes a function that reads by id. While one statement runs, further ids are collected for the
+ * next; nothing is cached, so each caller gets a value that was read after its call.
  *
- * @param readMany reads distinct ids in one statement; ids that do not exist are left out of the map
+ * @param readMany reads distinct ids in one statement; ids that do not exist are left out of the
+ *   map
  * @param maxSize most ids in one statement
  */
 export function createReadCoalescer<Value>(

@@ -1,42 +1,43 @@
 import { readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataDirInUseError } from './embedded-error.ts';
-import { isErrno, processBirth } from './processes.ts';
+import { isErrno, processStartTime } from './processes.ts';
 
 const LOCK = /^lock\.(\d+)$/;
 const RELEASED = 'released';
 
 /**
- * The directory belongs to this process until it releases it or dies, however it dies.
+ * Locks the directory for this process, until it releases the lock or dies, even by SIGKILL.
  *
- * A lock is a symbolic link `lock.<n>` that points to "pid:birth of the process": made in one step, never half written.
- * The highest number counts. Whoever finds its owner dead makes the next number, which only one can; the highest
- * is never deleted, or a slow third could bring an old number back to life.
+ * A lock is a symbolic link `lock.<n>` to "pid:start time of the process": links are created
+ * atomically, with their content. The highest number is valid. A process that finds its owner dead
+ * creates the next number, which only one process can. The highest number is never deleted, because
+ * a slow third process could recreate an older one.
  *
- * @throws DataDirInUseError naming the process that has it
+ * @throws DataDirInUseError naming the process that holds the lock
  */
 export function lockDataDir(dataDir: string): { release(): void } {
   for (;;) {
     const highest = highestLock(dataDir);
-    const holder = highest > 0 ? livingHolder(join(dataDir, `lock.${highest}`)) : undefined;
-    if (holder !== undefined) {
+    const owner = highest > 0 ? aliveOwner(join(dataDir, `lock.${highest}`)) : undefined;
+    if (owner !== undefined) {
       throw new DataDirInUseError(
-        `${dataDir} is in use: process ${holder} runs on it. Stop it first, or set another DATA_DIR.`,
+        `${dataDir} is in use: process ${owner} runs on it. Stop it first, or set DATA_DIR to another directory.`,
       );
     }
-    const mine = join(dataDir, `lock.${highest + 1}`);
-    if (!claim(mine)) continue;
+    const ownLock = join(dataDir, `lock.${highest + 1}`);
+    if (!claim(ownLock)) continue;
     if (highestLock(dataDir) === highest + 1) {
       removeBelow(dataDir, highest + 1);
-      return { release: () => markReleased(mine) };
+      return { release: () => markReleased(ownLock) };
     }
-    rmSync(mine, { force: true });
+    rmSync(ownLock, { force: true });
   }
 }
 
 function claim(link: string): boolean {
   try {
-    symlinkSync(`${process.pid}:${processBirth(process.pid) ?? ''}`, link);
+    symlinkSync(`${process.pid}:${processStartTime(process.pid) ?? ''}`, link);
     return true;
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return false;
@@ -44,13 +45,13 @@ function claim(link: string): boolean {
   }
 }
 
-/** The owner's pid, if that process still lives and is the one that made the lock. */
-function livingHolder(link: string): number | undefined {
+/** The owner's pid, if that process is still alive and is the one that created the lock. */
+function aliveOwner(link: string): number | undefined {
   const target = readLink(link);
   if (target === undefined || target === RELEASED) return undefined;
   const colon = target.indexOf(':');
   const pid = Number(target.slice(0, colon));
-  return processBirth(pid) === target.slice(colon + 1) ? pid : undefined;
+  return processStartTime(pid) === target.slice(colon + 1) ? pid : undefined;
 }
 
 function readLink(link: string): string | undefined {
@@ -86,7 +87,7 @@ function markReleased(link: string): void {
     symlinkSync(RELEASED, marked);
     renameSync(marked, link);
   } catch (error) {
-    // DATA_DIR has been deleted meanwhile: then there is nothing left to release.
+    // DATA_DIR has been deleted: there is nothing to release.
     if (!isErrno(error, 'ENOENT')) throw error;
   }
 }

@@ -5,13 +5,14 @@ import { EmbeddedError } from './embedded-error.ts';
 import { isErrno } from './processes.ts';
 
 /**
- * The directory exists and can be written to. Gives its real path, without symbolic links.
+ * Creates the directory if it is missing, and checks that it is writable.
  *
- * @throws EmbeddedError saying what is in the way
+ * @returns its real path, without symbolic links
+ * @throws EmbeddedError with the reason
  */
 export function openDataDir(dataDir: string): string {
   try {
-    // Others may pass through, not look: PostgreSQL's own user has its files further below.
+    // Traversable but not listable for others: PostgreSQL's user needs its files inside.
     mkdirSync(dataDir, { recursive: true, mode: 0o711 });
     const probe = join(dataDir, `.probe-${process.pid}`);
     writeFileSync(probe, 'x');
@@ -22,24 +23,30 @@ export function openDataDir(dataDir: string): string {
   }
 }
 
-/** The secret kept in the directory: 48 random bytes in base64url, made at the first call, readable by its owner only. */
-export function keptSecret(dataDir: string): string {
+/**
+ * Reads the secret key of the directory, or generates it: 48 random bytes in base64url, readable
+ * only by its owner.
+ */
+export function ensureSecretKey(dataDir: string): string {
   const file = join(dataDir, 'secret-key');
-  const kept = readPrivate(file)?.trim();
-  if (kept) return kept;
-  const made = randomBytes(48).toString('base64url');
-  writePrivate(file, made);
-  return made;
+  const stored = readPrivate(file)?.trim();
+  if (stored) return stored;
+  const secret = randomBytes(48).toString('base64url');
+  writePrivate(file, secret);
+  return secret;
 }
 
-/** The file has exactly this content, readable by its owner only; after a crash it has the old one or the new one. */
+/**
+ * Replaces the file atomically, readable only by its owner. After a crash it has the old or the new
+ * content.
+ */
 export function writePrivate(file: string, content: string): void {
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, content, { mode: 0o600, flush: true });
   renameSync(draft, file);
 }
 
-/** The file's content, or undefined when there is none. */
+/** Reads the file; undefined if it doesn't exist. */
 export function readPrivate(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
@@ -50,9 +57,10 @@ export function readPrivate(file: string): string | undefined {
 }
 
 function reason(error: unknown): string {
-  if (isErrno(error, 'EACCES', 'EPERM')) return 'this user may not write there. Set another DATA_DIR.';
-  if (isErrno(error, 'EROFS')) return 'the file system is read-only. Set another DATA_DIR.';
+  if (isErrno(error, 'EACCES', 'EPERM'))
+    return 'this user has no permission to write there. Set DATA_DIR to another directory.';
+  if (isErrno(error, 'EROFS')) return 'the file system is read-only. Set DATA_DIR to another directory.';
   if (isErrno(error, 'ENOSPC', 'EDQUOT')) return 'the disk is full.';
-  if (isErrno(error, 'EEXIST', 'ENOTDIR')) return 'there is a file in its place.';
+  if (isErrno(error, 'EEXIST', 'ENOTDIR')) return 'a file has this path.';
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,4 @@
-/** The private servers cannot be brought up here; the message says why and what to do, and is meant for people. */
+/** The embedded servers can't start here. The message is for users: it says why, and what to do. */
 export class EmbeddedError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -6,5 +6,5 @@ export class EmbeddedError extends Error {
   }
 }
 
-/** Another process lives on DATA_DIR. */
+/** Another process holds the lock of DATA_DIR. */
 export class DataDirInUseError extends EmbeddedError {}

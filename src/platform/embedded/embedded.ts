@@ -1,20 +1,20 @@
 import { join, resolve } from 'node:path';
-import { keptSecret, openDataDir } from './data-dir.ts';
+import { ensureSecretKey, openDataDir } from './data-dir.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 
-/** What runs on DATA_DIR. */
+/** PostgreSQL and Redis servers of this process, with their data in DATA_DIR. */
 export interface Embedded {
-  /** PostgreSQL, when it was needed; the password is in it. */
+  /** URL of PostgreSQL, including the password; absent if `needPostgres` was false. */
   databaseUrl?: string;
-  /** The path of Redis' unix socket, when it was needed. */
+  /** Path of the Redis unix socket; absent if `needRedis` was false. */
   redisUrl?: string;
-  /** Made once for this DATA_DIR: 48 random bytes in base64url. */
+  /** Generated once per DATA_DIR: 48 random bytes in base64url. */
   secretKey: string;
-  /** The database was made just now: it is empty. */
+  /** True if this call has created the database, which is empty. */
   fresh: boolean;
-  /** Stops the servers in order, at most within 10 s, and gives DATA_DIR back. */
+  /** Stops the servers gracefully, within 10 s, and unlocks DATA_DIR. */
   stop(): Promise<void>;
 }
 
@@ -22,27 +22,29 @@ export interface EmbeddedOptions {
   dataDir: string;
   needPostgres: boolean;
   needRedis: boolean;
-  /** Gets sentences for people, without secrets. */
+  /** Called with messages for users, which contain no secrets. */
   log: (line: string) => void;
-  /** A redis-server to be used instead of the one that is found. */
+  /** Path of the redis-server to use, instead of searching for one. */
   redisServer?: string | undefined;
-  /** Where programs are kept that had to be fetched; below DATA_DIR when not given. */
+  /** Directory for downloaded programs. Default `DATA_DIR/tools`. */
   tools?: string;
-  /** False: faster, and a crash of the machine loses data. For tests. */
+  /**
+   * If false, servers are faster but lose data when the machine crashes. For tests. Default true.
+   */
   durable?: boolean;
 }
 
 /**
- * The private servers run on DATA_DIR, which is made when missing and belongs to this process until `stop` or its
- * death. Servers left running by a process that was killed are adopted.
+ * Starts the embedded servers on DATA_DIR, which is created if missing and locked until `stop` or
+ * the end of the process. Adopts servers that a killed process has left running.
  *
- * @throws EmbeddedError saying what is in the way: DATA_DIR in use or not usable, a server that does not start
+ * @throws EmbeddedError if DATA_DIR is in use or not writable, or a server does not start
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const dataDir = openDataDir(resolve(options.dataDir));
   const lock = lockDataDir(dataDir);
   try {
-    const secretKey = keptSecret(dataDir);
+    const secretKey = ensureSecretKey(dataDir);
     return await startServers(options, dataDir, secretKey, lock.release);
   } catch (error) {
     lock.release();
@@ -61,12 +63,12 @@ async function startServers(
     needPostgres,
     needRedis,
     durable = true,
-    redisServer: named,
+    redisServer,
     tools = join(dataDir, 'tools'),
   } = options;
   const starts = [
     needPostgres ? startPostgres({ dataDir, durable }) : undefined,
-    needRedis ? startRedis({ dataDir, durable, named, tools, log }) : undefined,
+    needRedis ? startRedis({ dataDir, durable, redisServer, tools, log }) : undefined,
   ] as const;
   const settled = await Promise.allSettled(starts);
   const stop = async () => {

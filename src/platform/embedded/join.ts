@@ -1,17 +1,18 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { keptSecret, openDataDir } from './data-dir.ts';
+import { ensureSecretKey, openDataDir } from './data-dir.ts';
 import { type Embedded, type EmbeddedOptions, startEmbedded } from './embedded.ts';
 import { DataDirInUseError, EmbeddedError } from './embedded-error.ts';
-import { knownPostgresUrl } from './postgres.ts';
+import { runningPostgresUrl } from './postgres.ts';
 import { markerFile } from './postgres-home.ts';
 import { redisSocket } from './redis.ts';
 
 /**
- * The private servers of DATA_DIR, beside whoever runs on it: those of the living process, which `stop` leaves alone, or,
- * when there is none, started for as long as they are needed.
+ * Connects to the embedded servers of DATA_DIR for a command line tool. If the service is running,
+ * it uses the service's servers, and `stop` leaves them running; otherwise it starts them until
+ * `stop`.
  *
- * @throws EmbeddedError saying what is in the way, also when no service has ever run there
+ * @throws EmbeddedError like `startEmbedded`, and if no service has ever run on DATA_DIR
  */
 export async function joinEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const dataDir = resolve(options.dataDir);
@@ -22,15 +23,15 @@ export async function joinEmbedded(options: EmbeddedOptions): Promise<Embedded> 
     return await startEmbedded(options);
   } catch (error) {
     if (!(error instanceof DataDirInUseError)) throw error;
-    return knownServers(options, openDataDir(dataDir));
+    return runningServers(options, openDataDir(dataDir));
   }
 }
 
-function knownServers({ needPostgres, needRedis }: EmbeddedOptions, dataDir: string): Embedded {
+function runningServers({ needPostgres, needRedis }: EmbeddedOptions, dataDir: string): Embedded {
   return {
-    ...(needPostgres && { databaseUrl: knownPostgresUrl(dataDir) }),
+    ...(needPostgres && { databaseUrl: runningPostgresUrl(dataDir) }),
     ...(needRedis && { redisUrl: redisSocket(join(dataDir, 'redis')) }),
-    secretKey: keptSecret(dataDir),
+    secretKey: ensureSecretKey(dataDir),
     fresh: false,
     stop: async () => {},
   };

@@ -2,29 +2,30 @@ import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { EmbeddedError } from './embedded-error.ts';
 
-/** Who runs PostgreSQL. */
+/** User account that runs PostgreSQL. */
 export interface Account {
-  /** Passed to spawn; empty when it is ourselves. */
+  /** Options for `spawn`; empty for the user of this process. */
   ids: { uid?: number; gid?: number };
-  /** It is not the user that runs this process. */
-  other: boolean;
+  /** True if it isn't the user of this process. */
+  isOther: boolean;
 }
 
 /**
- * PostgreSQL refuses to run as root: there the system's user `postgres` runs it, made when missing, or whoever owns
- * the files that are already there. Otherwise ourselves.
+ * Chooses the account. PostgreSQL refuses to run as root: as root it is the owner of existing
+ * files, or else the user `postgres`, which is created if missing. Otherwise it is the user of this
+ * process.
  *
- * @throws EmbeddedError when that user cannot be made
+ * @throws EmbeddedError if the user `postgres` can't be created
  */
 export function postgresAccount(files: string): Account {
-  if (process.getuid?.() !== 0) return { ids: {}, other: false };
+  if (process.getuid?.() !== 0) return { ids: {}, isOther: false };
   const owner = statSync(files, { throwIfNoEntry: false });
-  if (owner && owner.uid !== 0) return { ids: { uid: owner.uid, gid: owner.gid }, other: true };
-  return { ids: idsOfPostgres() ?? makePostgresUser(), other: true };
+  if (owner && owner.uid !== 0) return { ids: { uid: owner.uid, gid: owner.gid }, isOther: true };
+  return { ids: idsOfPostgres() ?? createPostgresUser(), isOther: true };
 }
 
-/** Whether the account may go into the directory, whatever stands on the way there. */
-export function mayEnter({ ids, other }: Account, directory: string): boolean {
+/** Checks that the account has access to the directory and all of its parents. */
+export function canEnter({ ids, isOther: other }: Account, directory: string): boolean {
   return !other || spawnSync('test', ['-x', directory], { ...ids, cwd: '/', stdio: 'ignore' }).status === 0;
 }
 
@@ -34,15 +35,15 @@ function idsOfPostgres(): { uid: number; gid: number } | undefined {
   return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
 }
 
-function makePostgresUser(): { uid: number; gid: number } {
-  // By full path too: /usr/sbin is not on every root's PATH.
+function createPostgresUser(): { uid: number; gid: number } {
+  // Also by full path: /usr/sbin may be missing from PATH.
   for (const useradd of ['useradd', '/usr/sbin/useradd']) {
     spawnSync(useradd, ['--system', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres']);
     const ids = idsOfPostgres();
     if (ids) return ids;
   }
   throw new EmbeddedError(
-    'PostgreSQL does not run as root, and the user postgres could not be made. ' +
-      'Make it (useradd --system postgres), start as an ordinary user, or set DATABASE_URL.',
+    'PostgreSQL does not run as root, and the user postgres could not be created. ' +
+      'Create it (useradd --system postgres), start as another user, or set DATABASE_URL.',
   );
 }

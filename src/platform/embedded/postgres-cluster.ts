@@ -8,9 +8,10 @@ import type { PostgresBinaries } from './postgres-binaries.ts';
 import type { PostgresHome } from './postgres-home.ts';
 
 /**
- * There is a cluster in the home: UTF-8, checksums, passwords by SCRAM. One that was begun and not finished is made again.
+ * Creates the cluster if it is missing: UTF-8, data checksums, SCRAM passwords. A cluster that was
+ * not completed is created again.
  *
- * @throws EmbeddedError when it was made by another major version, or cannot be made
+ * @throws EmbeddedError if the cluster is of another major version, or can't be created
  */
 export async function ensureCluster(
   home: PostgresHome,
@@ -19,18 +20,21 @@ export async function ensureCluster(
   options: { durable: boolean },
 ): Promise<void> {
   const versionFile = join(home.cluster, 'PG_VERSION');
-  if (!existsSync(versionFile)) return makeCluster(home, binaries, account, options);
+  if (!existsSync(versionFile)) return createCluster(home, binaries, account, options);
   const version = readFileSync(versionFile, 'utf8').trim();
   if (version !== binaries.major) {
     throw new EmbeddedError(
-      `${home.cluster} was made by PostgreSQL ${version}, and this is ${binaries.major}: dump it with the old release, ` +
-        'load it with the new one, or set another DATA_DIR.',
+      `${home.cluster} was created by PostgreSQL ${version}, but this is ${binaries.major}. Dump it with the old release and ` +
+        'restore it with the new one, or set DATA_DIR to another directory.',
     );
   }
 }
 
-/** Made beside its place and then renamed: half a cluster never stands there. */
-async function makeCluster(
+/**
+ * Creates the cluster in a draft directory and renames it, so that an incomplete cluster is never
+ * used.
+ */
+async function createCluster(
   home: PostgresHome,
   binaries: PostgresBinaries,
   account: Account,
@@ -66,14 +70,14 @@ function runInitdb(initdb: string, args: string[], account: Account): Promise<vo
       cwd: '/',
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    let said = '';
+    let errors = '';
     child.stderr.on('data', (chunk: Buffer) => {
-      said += chunk;
+      errors += chunk;
     });
     child.once('error', reject);
     child.once('close', (code) => {
       if (code === 0) resolve();
-      else reject(new EmbeddedError(`The database could not be made (initdb): ${said.trim().slice(-500)}`));
+      else reject(new EmbeddedError(`initdb failed to create the database: ${errors.trim().slice(-500)}`));
     });
   });
 }

@@ -3,23 +3,23 @@ import { chmodSync, chownSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPrivate, writePrivate } from './data-dir.ts';
 import { EmbeddedError } from './embedded-error.ts';
-import { type Account, mayEnter } from './postgres-account.ts';
+import { type Account, canEnter } from './postgres-account.ts';
 import { endProcess, worksIn } from './processes.ts';
 
-/** Where PostgreSQL's own user finds files when DATA_DIR lies below a directory closed to it. */
+/** Location of files if PostgreSQL's user has no access to DATA_DIR. */
 export const SHARED_HOME = '/var/lib/tessera';
 
-/** Where a cluster lives, and what is needed to reach it. */
+/** Location of a cluster, and the data needed to connect to it. */
 export interface PostgresHome {
-  /** Belongs to PostgreSQL's account. */
+  /** Owned by PostgreSQL's account. */
   directory: string;
-  /** The cluster itself; it may not be there yet. */
+  /** Data directory of the cluster; may not exist yet. */
   cluster: string;
   password: string;
-  /** The port of last time. */
+  /** Port of the previous run. */
   readonly port: number | undefined;
-  /** From now on this is the port, also next time. */
-  keepPort(port: number): void;
+  /** Stores the port for this and later runs. */
+  savePort(port: number): void;
 }
 
 interface Marker {
@@ -29,30 +29,30 @@ interface Marker {
 }
 
 /**
- * The home of DATA_DIR's cluster. It lies in DATA_DIR, or below /var/lib/tessera where the account may not enter that.
- * DATA_DIR keeps the marker `postgres.json`; files elsewhere that do not fit it were left behind by a deleted DATA_DIR,
- * and are deleted.
+ * Opens or creates the home of DATA_DIR's cluster: in DATA_DIR, or in /var/lib/tessera if the
+ * account has no access to it. The marker `postgres.json` in DATA_DIR links the two. Files
+ * elsewhere that don't match it belong to a deleted DATA_DIR, and are deleted.
  *
- * @throws EmbeddedError when there is a cluster in DATA_DIR whose marker is lost
+ * @throws EmbeddedError if DATA_DIR has a cluster but no marker
  */
 export async function openPostgresHome(dataDir: string, account: Account): Promise<PostgresHome> {
-  const inside = mayEnter(account, dataDir);
-  const directory = inside ? join(dataDir, 'postgres') : join(SHARED_HOME, hash(dataDir));
+  const isInside = canEnter(account, dataDir);
+  const directory = isInside ? join(dataDir, 'postgres') : join(SHARED_HOME, hash(dataDir));
   const cluster = join(directory, 'cluster');
   const file = markerFile(dataDir);
-  const kept = readMarker(file);
-  if (kept && readPrivate(join(directory, 'id')) === kept.id) return home(directory, file, kept);
-  if (inside && !kept && existsSync(cluster)) {
+  const marker = readMarker(file);
+  if (marker && readPrivate(join(directory, 'id')) === marker.id) return home(directory, file, marker);
+  if (isInside && !marker && existsSync(cluster)) {
     throw new EmbeddedError(
       `${file} is missing, and with it the password of ${cluster}. Restore it, or delete ${dataDir}.`,
     );
   }
   await clear(directory, cluster);
-  const made: Marker = { id: randomUUID(), password: randomBytes(24).toString('base64url') };
-  writePrivate(file, JSON.stringify(made));
+  const newMarker: Marker = { id: randomUUID(), password: randomBytes(24).toString('base64url') };
+  writePrivate(file, JSON.stringify(newMarker));
   makeDirectory(directory, account);
-  writePrivate(join(directory, 'id'), made.id);
-  return home(directory, file, made);
+  writePrivate(join(directory, 'id'), newMarker.id);
+  return home(directory, file, newMarker);
 }
 
 function home(directory: string, file: string, marker: Marker): PostgresHome {
@@ -63,18 +63,20 @@ function home(directory: string, file: string, marker: Marker): PostgresHome {
     get port() {
       return marker.port;
     },
-    keepPort(port) {
+    savePort(port) {
       marker.port = port;
       writePrivate(file, JSON.stringify(marker));
     },
   };
 }
 
-/** Where DATA_DIR keeps the marker; it is there once a cluster has been made. */
+/** Path of the marker in DATA_DIR. It exists once a cluster has been created. */
 export const markerFile = (dataDir: string) => join(dataDir, 'postgres.json');
 
-/** What is needed to reach the cluster of a living process; undefined when there is none. */
-export function knownHome(dataDir: string): Pick<PostgresHome, 'password' | 'port'> | undefined {
+/**
+ * Reads how to connect to the cluster of a running process; undefined if DATA_DIR has no cluster.
+ */
+export function readConnection(dataDir: string): Pick<PostgresHome, 'password' | 'port'> | undefined {
   const marker = readMarker(markerFile(dataDir));
   return marker && { password: marker.password, port: marker.port };
 }
@@ -91,7 +93,7 @@ function readMarker(file: string): Marker | undefined {
   }
 }
 
-/** A server that still runs on the files would go on writing to them. */
+/** Stops a server that still writes to the files, then deletes them. */
 async function clear(directory: string, cluster: string): Promise<void> {
   const pid = Number(readPrivate(join(cluster, 'postmaster.pid'))?.split('\n')[0]);
   if (worksIn(pid, cluster))
@@ -102,7 +104,7 @@ async function clear(directory: string, cluster: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
 }
 
-function makeDirectory(directory: string, { ids, other }: Account): void {
+function makeDirectory(directory: string, { ids, isOther: other }: Account): void {
   mkdirSync(directory, { recursive: true, mode: 0o711 });
   chmodSync(directory, 0o700);
   if (other && ids.uid !== undefined && ids.gid !== undefined) chownSync(directory, ids.uid, ids.gid);

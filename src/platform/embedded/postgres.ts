@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
+import { pollUntil } from '../concurrency/poll-until.ts';
 import { readPrivate } from './data-dir.ts';
 import { EmbeddedError } from './embedded-error.ts';
 import { freePort } from './free-port.ts';
@@ -9,30 +10,31 @@ import { lastLines } from './log-file.ts';
 import { type Account, postgresAccount } from './postgres-account.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { ensureCluster } from './postgres-cluster.ts';
-import { knownHome, openPostgresHome, type PostgresHome, SHARED_HOME } from './postgres-home.ts';
-import { endProcess, isAlive, isNumberTaken, until, worksIn } from './processes.ts';
+import { openPostgresHome, type PostgresHome, readConnection, SHARED_HOME } from './postgres-home.ts';
+import { endProcess, isAlive, isPidTaken, worksIn } from './processes.ts';
 
 const DATABASE = 'tessera';
-/** Recovery after a crash may have much to replay; the server answers when it is done. */
+/** Crash recovery may take long; the server accepts connections afterwards. */
 const READY_LIMIT_MS = 60_000;
 
-/** A running private PostgreSQL. */
+/** A running embedded PostgreSQL. */
 export interface EmbeddedPostgres {
-  /** With the password in it: never to be logged. */
+  /** Contains the password: never log it. */
   url: string;
-  /** The database was made just now. */
+  /** True if this call has created the database. */
   fresh: boolean;
-  /** It ran already, left behind by a process that was killed. */
+  /** True if the server was already running, left behind by a killed process. */
   adopted: boolean;
-  /** Shuts it down: open transactions are rolled back, what was committed is on disk. */
+  /** Shuts it down. Rolls back open transactions; committed ones are durable. */
   stop(): Promise<void>;
 }
 
 /**
- * A private PostgreSQL runs on DATA_DIR, on the loopback address only, and has our database. One that still runs is
- * adopted. The caller holds the lock of DATA_DIR.
+ * Starts an embedded PostgreSQL on DATA_DIR, listening on the loopback address only, or adopts one
+ * that is still running. Creates the database if it is missing. The caller must hold the lock of
+ * DATA_DIR.
  *
- * @throws EmbeddedError saying why it cannot be
+ * @throws EmbeddedError with the reason
  */
 export async function startPostgres(options: {
   dataDir: string;
@@ -57,15 +59,15 @@ export async function startPostgres(options: {
 }
 
 /**
- * Where the PostgreSQL of the process that lives on DATA_DIR is reached, with the password in it.
+ * The URL of the embedded PostgreSQL of a running service, including the password.
  *
- * @throws EmbeddedError when that process uses another one
+ * @throws EmbeddedError if that service uses another PostgreSQL
  */
-export function knownPostgresUrl(dataDir: string): string {
-  const known = knownHome(dataDir);
-  if (known) return databaseUrl(known, DATABASE);
+export function runningPostgresUrl(dataDir: string): string {
+  const connection = readConnection(dataDir);
+  if (connection) return databaseUrl(connection, DATABASE);
   throw new EmbeddedError(
-    `The service on ${dataDir} has no PostgreSQL of its own: set DATABASE_URL as it has.`,
+    `The service on ${dataDir} has no embedded PostgreSQL. Set DATABASE_URL to the same value as for the service.`,
   );
 }
 
@@ -77,13 +79,17 @@ function stopServer(pid: number): Promise<void> {
   ]);
 }
 
-/** The pid of a server that runs on the home's cluster. A pid that another process has got since is no such server. */
+/**
+ * The pid of a server that runs on the cluster; undefined if the pid has been reused by another
+ * process.
+ */
 function runningServer(home: PostgresHome): number | undefined {
   const file = join(home.cluster, 'postmaster.pid');
   const pid = Number(readPrivate(file)?.split('\n')[0]);
   if (worksIn(pid, home.cluster)) return pid;
-  // PostgreSQL itself takes any process of that number for a living server, even a zombie, and would not start.
-  if (isNumberTaken(pid)) rmSync(file);
+  // PostgreSQL takes any process with this pid, even a zombie, for a running server, and would not
+  // start.
+  if (isPidTaken(pid)) rmSync(file);
   return undefined;
 }
 
@@ -93,12 +99,12 @@ async function launch(home: PostgresHome, account: Account, options: LaunchOptio
   const log = join(options.dataDir, 'postgres.log');
   for (let attempt = 1; ; attempt++) {
     const port = await freePort(home.port);
-    home.keepPort(port);
+    home.savePort(port);
     const child = spawnServer(binaries.postgres, home, account, { ...options, port, log });
     if (await listens(home, child)) return child.pid ?? 0;
     const portTaken = (await freePort(port)) !== port;
     if (!portTaken || attempt === 5) {
-      throw new EmbeddedError(`The private PostgreSQL did not start. The end of ${log}:\n${lastLines(log)}`);
+      throw new EmbeddedError(`The embedded PostgreSQL did not start. The end of ${log}:\n${lastLines(log)}`);
     }
   }
 }
@@ -122,7 +128,8 @@ function spawnServer(
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const output = openSync(log, 'a', 0o600);
   try {
-    // Detached: Ctrl-C in a terminal reaches us alone, and the database stays until we have finished with it.
+    // Detached, so that Ctrl-C in a terminal doesn't stop the database before this process is done
+    // with it.
     const stdio = ['ignore', output, output] as const;
     const child = spawn(postgres, ['-D', home.cluster, ...args], {
       ...account.ids,
@@ -138,7 +145,11 @@ function spawnServer(
   }
 }
 
-/** The eighth line of postmaster.pid says how far the server is; before it is written, nobody listens. */
+/**
+ * Waits until the server listens: then it writes the eighth line of postmaster.pid.
+ *
+ * @returns false if it exited
+ */
 async function listens(home: PostgresHome, child: ChildProcess): Promise<boolean> {
   const file = join(home.cluster, 'postmaster.pid');
   const ended = () => child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
@@ -146,43 +157,49 @@ async function listens(home: PostgresHome, child: ChildProcess): Promise<boolean
     const lines = readPrivate(file)?.split('\n');
     return Number(lines?.[0]) === child.pid && lines?.[7] !== undefined && lines[7].trim() !== '';
   };
-  await until(() => ended() || isUp(), READY_LIMIT_MS);
+  await pollUntil(() => ended() || isUp(), READY_LIMIT_MS);
   return !ended();
 }
 
-/** Waits until the server answers with our password, makes the database when missing; whether it has been made. */
+/**
+ * Waits until the server accepts our password, and creates the database if missing.
+ *
+ * @returns whether it did
+ */
 async function ready(home: PostgresHome, pid: number): Promise<boolean> {
-  let found: 'nobody' | 'server' | 'database' = 'nobody';
-  await until(async () => {
-    found = await look(home);
-    return found !== 'nobody' || !isAlive(pid);
+  let found: 'nothing' | 'server' | 'database' = 'nothing';
+  await pollUntil(async () => {
+    found = await probe(home);
+    return found !== 'nothing' || !isAlive(pid);
   }, READY_LIMIT_MS);
-  if (found === 'nobody') throw new EmbeddedError('The private PostgreSQL does not answer.');
+  if (found === 'nothing') throw new EmbeddedError('The embedded PostgreSQL does not respond.');
   if (found === 'server') await query(databaseUrl(home, 'postgres'), `CREATE DATABASE ${DATABASE}`);
   return found === 'server';
 }
 
-async function look(home: PostgresHome): Promise<'nobody' | 'server' | 'database'> {
+async function probe(home: PostgresHome): Promise<'nothing' | 'server' | 'database'> {
   followPort(home);
   try {
     await query(databaseUrl(home, DATABASE), 'SELECT 1');
     return 'database';
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (NOT_YET.has(code)) return 'nobody';
+    if (NOT_READY.has(code)) return 'nothing';
     if (code === NO_SUCH_DATABASE) return 'server';
-    throw new EmbeddedError(`The private PostgreSQL does not let us in: ${String(error)}`, { cause: error });
+    throw new EmbeddedError(`The embedded PostgreSQL rejects the connection: ${String(error)}`, {
+      cause: error,
+    });
   }
 }
 
-/** The last one: it starts up. */
-const NOT_YET: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', '57P03']);
+/** Error codes of a server that is not ready. 57P03: the database system is starting up. */
+const NOT_READY: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', '57P03']);
 const NO_SUCH_DATABASE = '3D000';
 
-/** A server that we adopt may listen on another port than the remembered one. */
+/** An adopted server may listen on another port than the stored one. */
 function followPort(home: PostgresHome): void {
   const port = Number(readPrivate(join(home.cluster, 'postmaster.pid'))?.split('\n')[3]);
-  if (port > 0 && port !== home.port) home.keepPort(port);
+  if (port > 0 && port !== home.port) home.savePort(port);
 }
 
 async function query(connectionString: string, sql: string): Promise<void> {

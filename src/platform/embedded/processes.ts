@@ -1,16 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pollUntil } from '../concurrency/poll-until.ts';
 
 const hasProc = existsSync('/proc/self/stat');
 
-/** Whether the process runs; a zombie, dead but not yet collected by its parent, does not. */
+/** False also for a zombie: a dead process that its parent hasn't waited for. */
 export function isAlive(pid: number): boolean {
-  return isNumberTaken(pid) && processState(pid) !== 'Z';
+  return isPidTaken(pid) && processState(pid) !== 'Z';
 }
 
-/** Whether there is a process of that number, be it only a zombie. */
-export function isNumberTaken(pid: number): boolean {
+/** Whether a process has this pid, even a zombie. */
+export function isPidTaken(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid < 1) return false;
   try {
     process.kill(pid, 0);
@@ -21,10 +21,10 @@ export function isNumberTaken(pid: number): boolean {
 }
 
 /**
- * When the process began, in a form that is only good for comparing: another process that got the same number
- * later, even after a reboot, has another one. Undefined when there is no such process.
+ * Start time of the process, only for comparison: it differs for a later process with the same pid,
+ * even after a reboot. Undefined if there is no such process.
  */
-export function processBirth(pid: number): string | undefined {
+export function processStartTime(pid: number): string | undefined {
   if (!isAlive(pid)) return undefined;
   if (hasProc) {
     const ticks = statFields(pid)?.[19];
@@ -33,7 +33,10 @@ export function processBirth(pid: number): string | undefined {
   return psField(pid, 'lstart');
 }
 
-/** Whether the process works in the directory (servers of ours do): a reused number is told from the server by it. */
+/**
+ * Whether this is the working directory of the process, which tells our servers from processes with
+ * a reused pid.
+ */
 export function worksIn(pid: number, directory: string): boolean {
   if (!isAlive(pid)) return false;
   if (!hasProc) return psField(pid, 'command')?.includes(directory) ?? false;
@@ -44,7 +47,10 @@ export function worksIn(pid: number, directory: string): boolean {
   }
 }
 
-/** Sends the signals one after the other, each with its time to take effect, until the process is gone. */
+/**
+ * Sends the signals one after the other, each with its time limit in milliseconds, until the
+ * process has exited.
+ */
 export async function endProcess(pid: number, steps: readonly [NodeJS.Signals, number][]): Promise<void> {
   for (const [signal, limitMs] of steps) {
     try {
@@ -52,21 +58,11 @@ export async function endProcess(pid: number, steps: readonly [NodeJS.Signals, n
     } catch {
       return;
     }
-    if (await until(() => !isAlive(pid), limitMs)) return;
+    if (await pollUntil(() => !isAlive(pid), limitMs)) return;
   }
 }
 
-/** Asks again and again, at first every few milliseconds, until it is so or the time is over. */
-export async function until(isSo: () => boolean | Promise<boolean>, limitMs: number): Promise<boolean> {
-  const deadline = Date.now() + limitMs;
-  for (let pauseMs = 5; !(await isSo()); pauseMs = Math.min(pauseMs * 1.3, 50)) {
-    if (Date.now() > deadline) return false;
-    await sleep(pauseMs);
-  }
-  return true;
-}
-
-/** Whether it is a system error with one of the codes (`ENOENT`). */
+/** Recognizes system errors with one of these codes (`ENOENT`). */
 export function isErrno(error: unknown, ...codes: string[]): error is NodeJS.ErrnoException {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
@@ -75,7 +71,10 @@ function processState(pid: number): string | undefined {
   return hasProc ? statFields(pid)?.[0] : undefined;
 }
 
-/** From the third field on: the second is the program's name, which may contain spaces and brackets. */
+/**
+ * Fields from the third on. The second is the program's name, which may contain spaces and
+ * parentheses.
+ */
 function statFields(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

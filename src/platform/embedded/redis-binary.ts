@@ -3,33 +3,34 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import { join } from 'node:path';
 import { EmbeddedError } from './embedded-error.ts';
 
-/** How to call redis-server: the program and the arguments that come before its own. */
+/** A program and its first arguments, to which those of redis-server are appended. */
 export type RedisCommand = readonly [string, ...string[]];
 
 const DIRECTORIES = ['', '/usr/bin/', '/usr/sbin/', '/usr/local/bin/', '/opt/homebrew/bin/'];
-const KNOWN: readonly string[] = ['valkey-server', 'redis-server'].flatMap((name) =>
+const CANDIDATES: readonly string[] = ['valkey-server', 'redis-server'].flatMap((name) =>
   DIRECTORIES.map((directory) => directory + name),
 );
 
 /**
- * A redis-server (or valkey-server) that runs: the one named, else one of the system, else one unpacked under `tools`
- * from the packages of Debian or Ubuntu. Nothing is installed, no service is started, and no root is needed.
+ * Finds a working redis-server (or valkey-server): the given one, else one of the system, else one
+ * unpacked to `tools` from packages of Debian or Ubuntu. Installs nothing, starts no service, and
+ * needs no root.
  *
- * @throws EmbeddedError saying what to do, when there is none to be had
+ * @throws EmbeddedError with instructions, if none is found
  */
 export async function redisCommand(options: {
-  named: string | undefined;
+  redisServer: string | undefined;
   tools: string;
   log: (line: string) => void;
-  /** Where to look on the system. */
-  known?: readonly string[];
+  /** Candidates on the system. */
+  candidates?: readonly string[];
 }): Promise<RedisCommand> {
-  const { named, tools } = options;
-  if (named) {
-    if (runs([named])) return [named];
-    throw new EmbeddedError(`REDIS_SERVER_BIN: ${named} is no redis-server that runs here.`);
+  const { redisServer, tools } = options;
+  if (redisServer) {
+    if (runs([redisServer])) return [redisServer];
+    throw new EmbeddedError(`REDIS_SERVER_BIN: ${redisServer} is not a working redis-server.`);
   }
-  const system = (options.known ?? KNOWN).find((candidate) => runs([candidate]));
+  const system = (options.candidates ?? CANDIDATES).find((candidate) => runs([candidate]));
   if (system) return [system];
   return unpacked(join(tools, 'redis')) ?? (await unpack(tools, options.log));
 }
@@ -39,7 +40,7 @@ function runs([program, ...args]: RedisCommand): boolean {
   return status === 0 && /^(Redis|Valkey) server/.test(stdout);
 }
 
-/** Its libraries lie beside it, not where the loader looks. */
+/** Its libraries are next to it, where the dynamic loader needs LD_LIBRARY_PATH to find them. */
 function unpacked(place: string): RedisCommand | undefined {
   const folders = ['usr/lib', 'lib'].map((name) => join(place, name)).filter(existsSync);
   const path = folders.flatMap((folder) =>
@@ -57,8 +58,9 @@ function unpacked(place: string): RedisCommand | undefined {
 
 async function unpack(tools: string, log: (line: string) => void): Promise<RedisCommand> {
   const place = join(tools, 'redis');
-  log('There is no redis-server on this machine: getting one from the packages of the system ...');
-  // Its own folder for each call: two that run concurrently would remove each other's package lists.
+  log('No redis-server found on this machine: downloading one from the packages of the system …');
+  // Its own folder for each call: two that run concurrently would remove each other's package
+  // lists.
   mkdirSync(tools, { recursive: true });
   const draft = mkdtempSync(`${place}.`);
   try {
@@ -68,12 +70,12 @@ async function unpack(tools: string, log: (line: string) => void): Promise<Redis
     rmSync(place, { recursive: true, force: true });
     renameSync(draft, place);
   } catch (cause) {
-    throw new EmbeddedError(`${ADVICE}\n(Getting one failed: ${String(cause)})`, { cause });
+    throw new EmbeddedError(`${ADVICE}\n(The download failed: ${String(cause)})`, { cause });
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
   const command = unpacked(place);
-  if (!command) throw new EmbeddedError(`${ADVICE}\n(One was unpacked into ${place}, but does not run.)`);
+  if (!command) throw new EmbeddedError(`${ADVICE}\n(One was unpacked to ${place}, but does not run.)`);
   return command;
 }
 
@@ -81,7 +83,10 @@ const ADVICE =
   'No redis-server was found. Install one (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis), ' +
   'or set REDIS_SERVER_BIN to its path, or REDIS_URL to a running server.';
 
-/** apt resolves what is missing and downloads it, with lists and cache of our own: those of the system need root. */
+/**
+ * Downloads redis-server and its dependencies by apt, with separate lists and cache: those of the
+ * system need root.
+ */
 async function download(into: string): Promise<void> {
   const apt = join(into, '.apt');
   for (const name of ['lists/partial', 'cache/archives/partial'])
@@ -109,18 +114,18 @@ const RUN_LIMIT_MS = 120_000;
 function run(program: string, args: readonly string[], cwd: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: RUN_LIMIT_MS });
-    let said = '';
-    let complained = '';
+    let output = '';
+    let errors = '';
     child.stdout.on('data', (chunk: Buffer) => {
-      said += chunk;
+      output += chunk;
     });
     child.stderr.on('data', (chunk: Buffer) => {
-      complained += chunk;
+      errors += chunk;
     });
     child.once('error', reject);
     child.once('close', (code) => {
-      if (code === 0) resolve(said);
-      else reject(new Error(`${program}: ${complained.trim().slice(-300) || `ended with ${code}`}`));
+      if (code === 0) resolve(output);
+      else reject(new Error(`${program}: ${errors.trim().slice(-300) || `exited with ${code}`}`));
     });
   });
 }

@@ -4,36 +4,38 @@ import { closeSync, existsSync, lstatSync, mkdirSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { pollUntil } from '../concurrency/poll-until.ts';
 import { EmbeddedError } from './embedded-error.ts';
 import { lastLines } from './log-file.ts';
-import { endProcess, isAlive, until, worksIn } from './processes.ts';
+import { endProcess, isAlive, worksIn } from './processes.ts';
 import { type RedisCommand, redisCommand } from './redis-binary.ts';
 
-/** Loading a large append-only file takes a while. */
+/** Loading a large append-only file takes long. */
 const READY_LIMIT_MS = 60_000;
-/** The kernel's limit is 108 bytes on Linux, 104 on macOS, the closing zero included. */
+/** The kernel's limit is 108 bytes on Linux and 104 on macOS, including the terminating zero. */
 const SOCKET_PATH_LIMIT = 103;
 
-/** A running private Redis. */
+/** A running embedded Redis. */
 export interface EmbeddedRedis {
-  /** The path of its unix socket. */
+  /** Path of its unix socket. */
   url: string;
-  /** It ran already, left behind by a process that was killed. */
+  /** True if the server was already running, left behind by a killed process. */
   adopted: boolean;
-  /** Shuts it down; everything acknowledged is on disk. */
+  /** Shuts it down. Acknowledged writes are on disk. */
   stop(): Promise<void>;
 }
 
 /**
- * A private Redis runs on DATA_DIR, on a unix socket that only this user may open, with an append-only file written
- * each second, and evicts nothing. One that still runs is adopted. The caller holds the lock of DATA_DIR.
+ * Starts an embedded Redis on DATA_DIR, or adopts one that is still running. It listens on a unix
+ * socket that only this user can open, syncs its append-only file every second, and never evicts
+ * keys. The caller must hold the lock of DATA_DIR.
  *
- * @throws EmbeddedError saying why it cannot be
+ * @throws EmbeddedError with the reason
  */
 export async function startRedis(options: {
   dataDir: string;
   durable: boolean;
-  named: string | undefined;
+  redisServer: string | undefined;
   tools: string;
   log: (line: string) => void;
 }): Promise<EmbeddedRedis> {
@@ -48,10 +50,10 @@ export async function startRedis(options: {
       ['SIGKILL', 1000],
     ]);
   const isReady = async () => (await serverAt(socket, directory))?.loaded ?? false;
-  if (!(await isReadyBeforeItEnds(pid, isReady))) {
+  if (!(await waitUntilReady(pid, isReady))) {
     await stop();
     const log = join(options.dataDir, 'redis.log');
-    throw new EmbeddedError(`The private Redis did not start. The end of ${log}:\n${lastLines(log)}`);
+    throw new EmbeddedError(`The embedded Redis did not start. The end of ${log}:\n${lastLines(log)}`);
   }
   return { url: socket, adopted: running !== undefined, stop };
 }
@@ -72,7 +74,8 @@ function launch(
   ];
   const output = openSync(join(dataDir, 'redis.log'), 'a', 0o600);
   try {
-    // Detached: Ctrl-C in a terminal reaches us alone, and Redis stays until we have finished with it.
+    // Detached, so that Ctrl-C in a terminal doesn't stop Redis before this process is done with
+    // it.
     const child = spawn(program, [...before, ...settings.flat()], {
       cwd: '/',
       detached: true,
@@ -86,16 +89,17 @@ function launch(
   }
 }
 
-async function isReadyBeforeItEnds(pid: number, isReady: () => Promise<boolean>): Promise<boolean> {
+/** @returns false if the process exited, or is not ready in time */
+async function waitUntilReady(pid: number, isReady: () => Promise<boolean>): Promise<boolean> {
   let ready = false;
-  await until(async () => {
+  await pollUntil(async () => {
     ready = await isReady();
     return ready || !isAlive(pid);
   }, READY_LIMIT_MS);
   return ready;
 }
 
-/** The server that answers on the socket, if it is the one of this directory. */
+/** The server that responds on the socket, if it belongs to this directory. */
 async function serverAt(
   path: string,
   directory: string,
@@ -113,31 +117,32 @@ async function serverAt(
   redis.on('error', () => {});
   try {
     await redis.connect();
-    const facts = await redis.info();
-    const pid = Number(/^process_id:(\d+)/m.exec(facts)?.[1]);
-    return worksIn(pid, directory) ? { pid, loaded: /^loading:0/m.test(facts) } : undefined;
+    const info = await redis.info();
+    const pid = Number(/^process_id:(\d+)/m.exec(info)?.[1]);
+    return worksIn(pid, directory) ? { pid, loaded: /^loading:0/m.test(info) } : undefined;
   } catch {
-    // Nobody listens: the socket of a server that is dead.
+    // The socket of a dead server.
     return undefined;
   } finally {
     redis.disconnect();
   }
 }
 
-/** Where the socket of a private Redis is: in its directory or, when that path is too long for a socket, in a directory of our own for temporary files. */
+/**
+ * Path of the socket: in `directory` or, if that path is too long for a socket, in a private
+ * temporary directory.
+ */
 export function redisSocket(directory: string): string {
   const path = join(directory, 'redis.sock');
   if (Buffer.byteLength(path) <= SOCKET_PATH_LIMIT) return path;
   const hash = createHash('sha256').update(directory).digest('hex').slice(0, 16);
-  const short = [tmpdir(), '/tmp'].map((parent) => join(parent, `tessera-${hash}`));
+  const shorter = [tmpdir(), '/tmp'].map((parent) => join(parent, `tessera-${hash}`));
   const place =
-    short.find((candidate) => Buffer.byteLength(candidate) + 11 <= SOCKET_PATH_LIMIT) ?? directory;
+    shorter.find((candidate) => Buffer.byteLength(candidate) + 11 <= SOCKET_PATH_LIMIT) ?? directory;
   mkdirSync(place, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(place);
   if (uid !== process.getuid?.() || (mode & 0o077) !== 0) {
-    throw new EmbeddedError(
-      `${place} belongs to somebody else, or others may open it. Set a shorter DATA_DIR.`,
-    );
+    throw new EmbeddedError(`${place} belongs to another user or is open to others. Set a shorter DATA_DIR.`);
   }
   return join(place, 'redis.sock');
 }

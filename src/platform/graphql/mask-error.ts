@@ -2,7 +2,7 @@ import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { isOutage } from '../database/database.ts';
 import { DomainError, type ErrorDetails, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { isRedisAway } from '../redis/redis.ts';
+import { isRedisUnavailable } from '../redis/redis.ts';
 import { requestScope } from '../request-scope.ts';
 
 /** What a client gets for an error; `extensions` has these keys and no others. */
@@ -44,7 +44,7 @@ function toRefusal(error: unknown, log: Logger): DomainError {
   const cause = rootCause(error);
   if (cause instanceof DomainError) return cause;
   if (error instanceof GraphQLError && isRequestFault(error, cause)) return requestFault(error);
-  if (isOutage(cause) || isRedisAway(cause)) {
+  if (isOutage(cause) || isRedisUnavailable(cause)) {
     log.warn({ err: cause }, 'a dependency is away');
     return new PlatformError('SERVICE_UNAVAILABLE');
   }

@@ -8,7 +8,7 @@ import {
 import { withinDeadline } from '../concurrency/deadline.ts';
 import { PlatformError } from '../errors.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
-import { distinct } from '../watch/distinct.ts';
+import { distinct } from '../watch/stream.ts';
 import { LIMITS } from './limits.ts';
 
 type Results = AsyncGenerator<ExecutionResult, void, void>;

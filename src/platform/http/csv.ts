@@ -1,9 +1,9 @@
-/** One line of a CSV file as RFC 4180 has it, its end included; null is an empty field. */
+/** One line of a CSV file (RFC 4180), including CRLF. Null becomes an empty field. */
 export function csvLine(fields: readonly (string | number | boolean | null)[]): string {
   return `${fields.map((field) => csvField(field ?? '')).join(',')}\r\n`;
 }
 
-/** Programs that show tables take text that begins like this for a formula, and would run it. */
+/** Spreadsheets interpret text that starts with these characters as a formula: CSV injection. */
 const FORMULA = /^[=+\-@\t\r]/;
 
 function csvField(value: string | number | boolean): string {

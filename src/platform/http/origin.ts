@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Whether a page from this origin may talk to us: one that we serve ourselves, or one on the list. */
+/** Allows pages of our own origin and of the configured ones (CORS). */
 export function isAllowedOrigin(
   origin: string,
   { headers }: IncomingMessage,
@@ -14,10 +14,11 @@ function hostOf(origin: string): string | undefined {
 }
 
 /**
- * The origin under which the client has reached us, by its own word: good for links that it gets itself. Undefined when
- * it has not said.
+ * The origin that the client used, from its Host header: suitable only for links in responses to
+ * this client. Undefined without a valid Host header.
  *
- * @param trustedProxies how many proxies stand in front of us; with 0 no header tells that one of them speaks HTTPS
+ * @param trustedProxies number of proxies in front of this process; with 0 `X-Forwarded-Proto` is
+ *   ignored
  */
 export function originOf({ headers, socket }: IncomingMessage, trustedProxies: number): string | undefined {
   const forwarded =

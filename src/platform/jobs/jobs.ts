@@ -1,32 +1,46 @@
+import { randomUUID } from 'node:crypto';
 import Bull from 'bull';
+import type { z } from 'zod';
+import { withTimeLimit } from '../concurrency/time-limit.ts';
 import { DomainError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import {
   createBlockingRedis,
   firstConnection,
   type Redis,
-  RedisAwayError,
-  toRedisAway,
+  RedisUnavailableError,
+  toRedisUnavailable,
 } from '../redis/redis.ts';
+import { inRequestScope, requestScope } from '../request-scope.ts';
 
-/** What a background job is; the work itself is a verb, given to `process`. */
+/** A kind of background job. The work itself is a verb, passed to `process`. */
 export interface Job<Payload> {
   /** Part of the keys in Redis: letters, digits and hyphens. */
   name: string;
-  /** How often it is tried in all. */
+  /**
+   * Checks payloads at the worker, which may run another version than the process that added them.
+   */
+  payload: z.ZodType<Payload>;
+  /** Maximum number of attempts. */
   attempts: number;
-  /** Before the second attempt; each further wait is twice as long. */
+  /** Delay before the second attempt; doubles with each further one. */
   backoffMs: number;
-  /** While a job with the same key is waiting or under way, another one is not added. */
+  /**
+   * Deduplicates: while a job with this key is waiting or active, `add` ignores others with the
+   * same key.
+   */
   key?(payload: Payload): string;
-  /** How many a process does at the same time; 1 when absent. */
+  /** Jobs of this kind that one process runs concurrently. Default 1. */
   concurrency?: number;
 }
 
-/** When a job repeats: every so many milliseconds, or by a cron pattern in UTC. */
+/** Payload of jobs that repeat. */
+export type EmptyPayload = Record<string, never>;
+
+/** Repeats a job at an interval or by a cron pattern in UTC. */
 export type Schedule = { everyMs: number } | { cron: string };
 
-/** How many jobs there are. Those that are done, for better or worse, are not kept. */
+/** Numbers of jobs by state. Jobs are removed once they complete or fail finally. */
 export interface JobCounts {
   waiting: number;
   active: number;
@@ -35,37 +49,46 @@ export interface JobCounts {
 }
 
 /**
- * Jobs that are done later, by whichever process gets them. A job may be done twice, and, when Redis loses its memory,
- * not at all: the work must be safe to repeat, and what must happen has to be found again elsewhere.
+ * Jobs that any worker process may run. A job may run twice and, if Redis loses its data, not at
+ * all: the work must be idempotent, and work that must happen needs another way to be found.
  */
 export interface JobQueue {
-  /** @throws RedisAwayError when it surely (`mayHaveRun` false) or possibly was not added */
-  add<Payload extends object>(job: Job<Payload>, payload: Payload): Promise<void>;
-  /** Adds all or none, with the errors of `add`. */
-  addMany<Payload extends object>(job: Job<Payload>, payloads: readonly Payload[]): Promise<void>;
-  /** Does jobs of this kind from now on. A DomainError that the work throws is final: it is not tried again. */
-  process<Payload extends object>(job: Job<Payload>, work: (payload: Payload) => Promise<unknown>): void;
-  /** Repeats the job with an empty payload. Calling it again changes nothing; another schedule replaces the old one. */
-  every(job: Job<object>, schedule: Schedule): Promise<void>;
   /**
-   * All jobs of these kinds, of all processes.
+   * Adds a job with the id of the current request, which its log lines carry.
    *
-   * @throws RedisAwayError within a second
+   * @throws RedisUnavailableError if it was not added (`mayHaveRun` false) or may not have been
    */
-  counts(jobs: readonly Job<never>[]): Promise<JobCounts>;
-  /** Takes no more jobs, and settles once those under way are done. */
+  add<Payload extends object>(job: Job<Payload>, payload: Payload): Promise<void>;
+  /** Adds all or none. @throws the errors of `add` */
+  addMany<Payload extends object>(job: Job<Payload>, payloads: readonly Payload[]): Promise<void>;
+  /**
+   * Starts running jobs of this kind. The work runs in a request scope with the id of the request
+   * that added the job, or a new one. A DomainError fails the job finally; other errors are
+   * retried. Invalid payloads fail it finally, too.
+   */
+  process<Payload extends object>(job: Job<Payload>, work: (payload: Payload) => Promise<unknown>): void;
+  /**
+   * Repeats the job with an empty payload. Idempotent; another schedule replaces the previous one.
+   */
+  every(job: Job<EmptyPayload>, schedule: Schedule): Promise<void>;
+  /**
+   * Counts the jobs of these kinds in all processes.
+   *
+   * @throws RedisUnavailableError within a second
+   */
+  counts(jobs: readonly Pick<Job<object>, 'name'>[]): Promise<JobCounts>;
+  /** Takes no more jobs, and settles once the active ones have finished. */
   pause(): Promise<void>;
-  /** Pauses and disconnects, within 10 s at most. */
+  /** Pauses and disconnects, within 10 s. */
   close(): Promise<void>;
 }
 
-/** What `createJobQueue` needs to know. */
 export interface JobQueueOptions {
   redisUrl: string;
   log: Pick<Logger, 'warn'>;
-  /** In front of all keys; the braces keep them on one node of a cluster. */
+  /** Prefix of all keys. The braces of the default keep the keys on one node of a Redis cluster. */
   prefix?: string;
-  /** After this time without an answer, whether a job was added is unknown. */
+  /** Time after which `add` gives up; the job may be added nevertheless. Default 1,500. */
   addTimeoutMs?: number;
 }
 
@@ -73,20 +96,20 @@ const COUNT_TIMEOUT_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 const LOCK_MS = 30_000;
 
-/** Connects to the queues in Redis; waits up to 2 s for the connection, as `createRedis` does. */
+/** Connects to Redis. Waits up to 2 s for the connection, and returns without it, too. */
 export async function createJobQueue(options: JobQueueOptions): Promise<JobQueue> {
   const { redisUrl: url, log, prefix = '{tessera}', addTimeoutMs = 1_500 } = options;
   const connections = createConnections(url, log);
   await firstConnection(connections.client, log);
   const queues = createQueues({ connections, log, prefix });
-  /** Known failures fail at once; what may still happen is told apart. */
+  /** Without a connection the action certainly doesn't run; after a timeout it may still do so. */
   const bounded = <Result>(action: () => Promise<Result>, limitMs = addTimeoutMs): Promise<Result> =>
     connections.client.status === 'ready'
       ? withinTime(action(), limitMs)
-      : Promise.reject(new RedisAwayError(false));
+      : Promise.reject(new RedisUnavailableError(false));
   return {
     add: async (job, payload) => {
-      await bounded(() => queues.of(job).add(payload, jobOptions(job, payload)));
+      await bounded(() => queues.of(job).add(withRequestId(payload), jobOptions(job, payload)));
     },
     addMany: (job, payloads) => bounded(() => addAll(queues.of(job), job, payloads)),
     process: (job, work) => startProcessing(queues.of(job), job, work, log),
@@ -98,19 +121,22 @@ export async function createJobQueue(options: JobQueueOptions): Promise<JobQueue
     close: async () => {
       const closed = Promise.all(queues.all().map((queue) => queue.close()));
       await withinTime(closed, CLOSE_TIMEOUT_MS).catch((err: unknown) =>
-        log.warn({ err }, 'The job queues did not close in time'),
+        log.warn({ err }, 'failed to close the job queues in time'),
       );
       connections.disconnect();
     },
   };
 }
 
-/** One connection for commands and one for events, shared by all queues, and one per queue to wait for jobs with. */
+/**
+ * All queues share one connection for commands and one for events; each has its own for blocking
+ * reads.
+ */
 function createConnections(url: string, log: Pick<Logger, 'warn'>) {
   const opened: Redis[] = [];
   const open = () => {
     const redis = createBlockingRedis({ url, log });
-    // Every queue listens.
+    // Every queue adds listeners to the shared connections.
     redis.setMaxListeners(0);
     opened.push(redis);
     return redis;
@@ -131,7 +157,7 @@ function createConnections(url: string, log: Pick<Logger, 'warn'>) {
   };
 }
 
-/** One queue for each job, so that a slow job never keeps another from being done. */
+/** Each kind of job has its own queue, so that slow jobs don't delay other kinds. */
 function createQueues(options: {
   connections: ReturnType<typeof createConnections>;
   log: Pick<Logger, 'warn'>;
@@ -147,13 +173,12 @@ function createQueues(options: {
       const queue = new Bull(name, {
         prefix,
         createClient: (type) => connections.ofType(type),
-        // A crash is no fault of the job: it is done again, as often as it takes.
+        // A crash of the worker is not the job's failure: stalled jobs are retried practically
+        // without limit.
         settings: { lockDuration: LOCK_MS, maxStalledCount: 100, retryProcessDelay: 1_000 },
       });
-      queue.on('error', (err) => log.warn({ err, job: name }, 'The job queue has a problem'));
-      queue.on('stalled', ({ id }) =>
-        log.warn({ job: name, jobId: id }, 'A job has stalled and is done again'),
-      );
+      queue.on('error', (err) => log.warn({ err, job: name }, 'job queue failed'));
+      queue.on('stalled', ({ id }) => log.warn({ job: name, jobId: id }, 'job stalled; it is retried'));
       queues.set(name, queue);
       return queue;
     },
@@ -164,7 +189,7 @@ function jobOptions<Payload>(job: Job<Payload>, payload?: Payload): Bull.JobOpti
   return {
     attempts: job.attempts,
     backoff: { type: 'exponential', delay: job.backoffMs },
-    // What is kept would make Bull ignore a later job of the same key.
+    // Bull ignores a new job whose key belongs to one that it has kept.
     removeOnComplete: true,
     removeOnFail: true,
     ...(job.key && payload !== undefined ? { jobId: job.key(payload) } : {}),
@@ -176,9 +201,23 @@ async function addAll<Payload extends object>(
   job: Job<Payload>,
   payloads: readonly Payload[],
 ): Promise<void> {
-  const added = await queue.addBulk(payloads.map((data) => ({ data, opts: jobOptions(job, data) })));
-  // Bull does not look at the answers one by one.
-  if (added.some(({ id }) => !id)) throw new RedisAwayError(true);
+  const added = await queue.addBulk(
+    payloads.map((payload) => ({ data: withRequestId(payload), opts: jobOptions(job, payload) })),
+  );
+  // addBulk doesn't check the reply to each command.
+  if (added.some(({ id }) => !id)) throw new RedisUnavailableError(true);
+}
+
+/** `requestId` is stored next to the fields of the payload, where older workers ignore it. */
+function withRequestId<Payload extends object>(payload: Payload): Payload & { requestId?: string } {
+  const requestId = requestScope()?.requestId;
+  return requestId === undefined ? payload : { ...payload, requestId };
+}
+
+/** Jobs have no request id if no request or an older version added them. */
+function readJob(running: Bull.Job<unknown>): { requestId: string; payload: object } {
+  const { requestId, ...payload } = Object(running.data) as { requestId?: unknown };
+  return { requestId: typeof requestId === 'string' ? requestId : randomUUID(), payload };
 }
 
 function startProcessing<Payload extends object>(
@@ -187,20 +226,27 @@ function startProcessing<Payload extends object>(
   work: (payload: Payload) => Promise<unknown>,
   log: Pick<Logger, 'warn'>,
 ): void {
-  const done = queue.process(job.concurrency ?? 1, async (running: Bull.Job<Payload>) => {
-    try {
-      await work(running.data);
-    } catch (err) {
-      if (err instanceof DomainError) await running.discard();
-      log.warn({ err, job: job.name, jobId: running.id, attempt: running.attemptsMade + 1 }, 'A job failed');
+  const done = queue.process(job.concurrency ?? 1, (running: Bull.Job<unknown>) => {
+    const { requestId, payload } = readJob(running);
+    const logFields = { job: job.name, jobId: running.id, attempt: running.attemptsMade + 1 };
+    const fail = async (err: unknown, message: string, { isFinal }: { isFinal: boolean }): Promise<never> => {
+      if (isFinal) await running.discard();
+      log.warn({ err, ...logFields, requestId }, message);
       throw err;
-    }
+    };
+    return inRequestScope({ requestId, ip: '', userAgent: null, logFields }, async () => {
+      const parsed = job.payload.safeParse(payload);
+      if (!parsed.success) return fail(parsed.error, 'job has an invalid payload', { isFinal: true });
+      await work(parsed.data).catch((err: unknown) =>
+        fail(err, 'job failed', { isFinal: err instanceof DomainError }),
+      );
+    });
   });
-  // Settles when the queue is closed.
-  done.catch((err: unknown) => log.warn({ err, job: job.name }, 'The job queue stopped'));
+  // Settles when the queue closes.
+  done.catch((err: unknown) => log.warn({ err, job: job.name }, 'job queue stopped'));
 }
 
-async function repeat(queue: Bull.Queue, job: Job<object>, schedule: Schedule): Promise<void> {
+async function repeat(queue: Bull.Queue, job: Job<EmptyPayload>, schedule: Schedule): Promise<void> {
   const repetition = 'cron' in schedule ? { cron: schedule.cron, tz: 'UTC' } : { every: schedule.everyMs };
   const wanted = 'cron' in schedule ? schedule.cron : schedule.everyMs;
   const existing = await queue.getRepeatableJobs();
@@ -216,17 +262,11 @@ async function countAll(queues: Bull.Queue[]): Promise<JobCounts> {
 }
 
 async function withinTime<Result>(action: Promise<Result>, limitMs: number): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new RedisAwayError(true)), limitMs);
-  });
   try {
-    return await Promise.race([action, limit]);
+    return await withTimeLimit(action, limitMs, () => {
+      throw new RedisUnavailableError(true);
+    });
   } catch (error) {
-    throw toRedisAway(error);
-  } finally {
-    clearTimeout(timer);
-    // It may still fail later, when nobody waits any more.
-    action.catch(() => {});
+    throw toRedisUnavailable(error);
   }
 }

@@ -1,19 +1,21 @@
 import { type Repetition, repeat } from '../concurrency/repeat.ts';
 import type { Services } from '../services.ts';
-import type { Job } from './jobs.ts';
+import type { EmptyPayload, Job } from './jobs.ts';
 
-/** A job that one of the workers does every so often, with an empty payload. */
-export interface RepeatedJob extends Job<object> {
+/** A job that one of the workers runs at an interval. */
+export interface RepeatedJob extends Job<EmptyPayload> {
   everyMs: number;
 }
 
-/** A job and what it does; the signal tells that the process wants to stop. */
+/** A job and its work. The signal aborts when the process stops. */
 type RepeatedWork = readonly [job: RepeatedJob, work: (signal: AbortSignal) => Promise<unknown>];
 
-/** What a flushed Redis has forgotten is known again after this time. */
 const REGISTER_EVERY_MS = 60_000;
 
-/** Does these jobs from now on, and tells Redis of them at once and again every minute: it may forget them at any time. */
+/**
+ * Starts running these jobs. Their schedules are registered in Redis immediately and then every
+ * minute, because Redis may lose them at any time.
+ */
 export function startRepeatedJobs(
   { jobs, log }: Pick<Services, 'jobs' | 'log'>,
   works: readonly RepeatedWork[],

@@ -1,41 +1,47 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database, Transaction } from '../database/database.ts';
 
-/** Rows that one transaction of a bulk change touches at most, so that nobody waits for its locks for long. */
+/**
+ * Most rows that one transaction of a bulk change touches, so that others wait for its locks only
+ * briefly.
+ */
 export const SWEEP_ROWS = 1_000;
 
-/** A job that goes through what is due, batch by batch. */
+/** Changes all due rows, in chunks of up to SWEEP_ROWS. */
 export interface Sweep<Row> {
-  /** Its name in `job_runs`. */
+  /**
+   * Identifies the sweep in `job_runs`, and in the advisory lock that keeps it from running twice.
+   */
   name: string;
-  /** Changes up to BATCH_ROWS rows that are due so that they are due no longer; gives what it has changed. */
-  batch: (tx: Transaction) => Promise<Row[]>;
-  /** Tells of a batch, after its commit. */
+  /** Changes up to SWEEP_ROWS due rows so that they are no longer due, and returns them. */
+  chunk: (tx: Transaction) => Promise<Row[]>;
+  /** Called with the rows of each chunk after its commit. */
   afterCommit?: (rows: Row[]) => void;
 }
 
 /**
- * Does batches until one is not full. After each it rests for as long as it has worked, so that the half of a
- * connection's time is left to others, and who is woken is not woken all at once.
+ * Runs chunks until one is not full. Pauses after each for as long as it took, so that it uses at
+ * most half of a connection's time and wakes watchers gradually.
  *
- * What is due stands in the rows alone: a run that was killed is resumed by the next one, and one after a downtime
- * catches up. Of several runs at once of the same job, one goes on. `job_runs` says when it was last looked, and
- * how far the latest run has come that found something.
+ * The rows alone determine what is due: the next run resumes one that was killed, and catches up
+ * after a downtime. If several processes run the same sweep concurrently, one continues and the
+ * others return. `job_runs` records the time of the last run, and the progress of the last run that
+ * changed anything.
  *
- * @param signal ends the run after the batch that is under way
- * @returns how many rows this run has changed
+ * @param signal ends the run after the chunk in flight
+ * @returns the number of rows that this run has changed
  */
 export async function runSweep<Row>(
   { db }: { db: Database },
-  { name, batch, afterCommit }: Sweep<Row>,
+  { name, chunk, afterCommit }: Sweep<Row>,
   signal?: AbortSignal,
 ): Promise<number> {
   for (let done = 0; ; ) {
     const startedAt = performance.now();
     const rows = await db.$transaction(async (tx) => {
-      if (!(await isAlone(tx, name))) return null;
-      const changed = await batch(tx);
-      await noteRun(tx, name, {
+      if (!(await lockSweep(tx, name))) return null;
+      const changed = await chunk(tx);
+      await recordRun(tx, name, {
         done: done + changed.length,
         finished: changed.length < SWEEP_ROWS,
       });
@@ -49,15 +55,18 @@ export async function runSweep<Row>(
   }
 }
 
-/** Until the transaction ends, whatever ends it. */
-async function isAlone(tx: Transaction, name: string): Promise<boolean> {
-  const [row] = await tx.$queryRaw<[{ isAlone: boolean }]>`
-    SELECT pg_try_advisory_xact_lock(hashtextextended(${`tessera job ${name}`}, 0)) AS "isAlone"`;
-  return row.isAlone;
+/** Held until the transaction ends. @returns false if another process holds the lock */
+async function lockSweep(tx: Transaction, name: string): Promise<boolean> {
+  const [row] = await tx.$queryRaw<[{ isLocked: boolean }]>`
+    SELECT pg_try_advisory_xact_lock(hashtextextended(${`tessera job ${name}`}, 0)) AS "isLocked"`;
+  return row.isLocked;
 }
 
-/** A run that finds nothing to do leaves what the last one has done, and writes at most every ten seconds. */
-async function noteRun(
+/**
+ * A run that changes nothing keeps the progress of the last one, and writes at most every ten
+ * seconds.
+ */
+async function recordRun(
   tx: Transaction,
   name: string,
   { done, finished }: { done: number; finished: boolean },

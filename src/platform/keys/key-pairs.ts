@@ -10,21 +10,20 @@ import type { KeyPair, KeyPurpose, KeyStatus, Prisma } from '../../generated/pri
 import type { Database, Transaction } from '../database/database.ts';
 import type { Secrets } from './secrets.ts';
 
-/** What keys are for, and how. */
 export interface KeyKind {
   purpose: KeyPurpose;
-  /** As JOSE names it. */
+  /** JOSE name: `ES256`. */
   algorithm: string;
   use: 'sig' | 'enc';
 }
 
-/** What access tokens are signed with. */
+/** Signs access tokens. */
 export const SIGNING: KeyKind = { purpose: 'SIGNING', algorithm: 'ES256', use: 'sig' };
 
-/** What devices encrypt their requests to. */
+/** Devices encrypt their requests to it. */
 export const TRANSPORT: KeyKind = { purpose: 'TRANSPORT', algorithm: 'ECDH-ES', use: 'enc' };
 
-/** What keys are stored with: the private halves are worth nothing without the secrets. */
+/** Private keys are stored encrypted under the secrets. */
 export interface KeyServices {
   db: Database;
   secrets: Secrets;
@@ -32,10 +31,13 @@ export interface KeyServices {
 
 type NewKeyRow = Prisma.KeyPairCreateInput & { kid: string; purpose: KeyPurpose };
 
-/** Stands in front of what the private half is encrypted for. */
+/** Purpose under which private keys are encrypted. */
 const SECRET_PURPOSE = 'key-pair';
 
-/** The public halves of all keys that are believed, signing and transport, as RFC 7517 wants them; the current ones first. */
+/**
+ * All valid public keys (signing and transport) as a JSON Web Key Set (RFC 7517), current ones
+ * first.
+ */
 export async function readPublicKeys({ db }: Pick<KeyServices, 'db'>): Promise<{ keys: JWK[] }> {
   const rows = await db.keyPair.findMany({
     where: { status: { not: 'RETIRED' } },
@@ -44,7 +46,7 @@ export async function readPublicKeys({ db }: Pick<KeyServices, 'db'>): Promise<{
   return { keys: rows.map(({ publicJwk }) => publicJwk as JWK) };
 }
 
-/** The keys that are believed: the current one and the previous one, where there are any. */
+/** The valid keys: the current and the previous one, as far as they exist. */
 export function readKeyRows(
   { db }: { db: Pick<Transaction, 'keyPair'> },
   { purpose }: KeyKind,
@@ -52,7 +54,10 @@ export function readKeyRows(
   return db.keyPair.findMany({ where: { purpose, status: { not: 'RETIRED' } } });
 }
 
-/** A new P-256 key pair as it is stored, the current one; its id is the thumbprint of its public half (RFC 7638). */
+/**
+ * Generates a P-256 key pair, as a row with status CURRENT. Its id is the thumbprint of the public
+ * key (RFC 7638).
+ */
 export async function createKeyRow(
   { secrets }: Pick<KeyServices, 'secrets'>,
   { purpose, algorithm, use }: KeyKind,
@@ -71,21 +76,21 @@ export async function createKeyRow(
   };
 }
 
-/** Until the transaction ends, excludes everybody who would write keys, and nobody who reads them. */
+/** Blocks other writers of keys, but not readers, until the transaction ends. */
 export async function lockKeys(tx: Transaction): Promise<void> {
   await tx.$executeRaw`LOCK TABLE key_pairs IN SHARE ROW EXCLUSIVE MODE`;
 }
 
-/** Makes the new key the current one, the current one the previous one, and retires the previous one. */
-export async function turnKeys(tx: Transaction, row: NewKeyRow): Promise<KeyPair> {
-  const turn = (from: KeyStatus, to: KeyStatus) =>
+/** Makes the new key CURRENT, the current one PREVIOUS, and the previous one RETIRED. */
+export async function rotateKeys(tx: Transaction, row: NewKeyRow): Promise<KeyPair> {
+  const move = (from: KeyStatus, to: KeyStatus) =>
     tx.keyPair.updateMany({ where: { purpose: row.purpose, status: from }, data: { status: to } });
-  await turn('PREVIOUS', 'RETIRED');
-  await turn('CURRENT', 'PREVIOUS');
+  await move('PREVIOUS', 'RETIRED');
+  await move('CURRENT', 'PREVIOUS');
   return tx.keyPair.create({ data: row });
 }
 
-/** @throws DecryptionError when it was encrypted under a secret that is none of ours any more */
+/** @throws DecryptionError if it was encrypted under a secret that is no longer configured */
 export function importPrivateKey(
   { secrets }: Pick<KeyServices, 'secrets'>,
   { kid, algorithm, privateKeyCiphertext }: Pick<KeyPair, 'kid' | 'algorithm' | 'privateKeyCiphertext'>,
@@ -94,13 +99,12 @@ export function importPrivateKey(
   return importKey(JSON.parse(json) as JWK, algorithm);
 }
 
-/** The half that everybody may know. */
 export function importPublicKey({ publicJwk, algorithm }: KeyPair): Promise<CryptoKey> {
   return importKey(publicJwk as JWK, algorithm);
 }
 
 async function importKey(jwk: JWK, algorithm: string): Promise<CryptoKey> {
   const key = await importJWK(jwk, algorithm);
-  if (key instanceof Uint8Array) throw new Error('not a key of a pair');
+  if (key instanceof Uint8Array) throw new Error('a key pair must be asymmetric');
   return key;
 }

@@ -9,36 +9,38 @@ import {
   type KeyServices,
   lockKeys,
   readKeyRows,
+  rotateKeys,
   SIGNING,
-  turnKeys,
 } from './key-pairs.ts';
 
 /**
- * The key pairs that tokens are signed with. They stand in PostgreSQL, the private halves encrypted: the
- * current one signs, once every process knows it; until then, and to be believed later, the previous one.
+ * The key pairs that sign tokens. They are stored in PostgreSQL, with encrypted private keys. The
+ * previous key signs until every process has loaded the current one, and remains valid for
+ * verification afterwards.
  */
 export interface KeyRing {
   readonly algorithm: string;
   current: () => Promise<{ kid: string; key: CryptoKey }>;
-  /** The public key of that id; undefined when none of ours, or retired. */
+  /** The public key of this id; undefined if it is unknown or retired. */
   find: (kid: string) => Promise<CryptoKey | undefined>;
 }
 
 interface LoadedKey {
   kid: string;
-  /** New tokens are signed with this one. */
-  signs: boolean;
+  /** True for the key that signs new tokens. */
+  isSigner: boolean;
   privateKey: CryptoKey;
   publicKey: CryptoKey;
 }
 
-/** Rotations elsewhere are seen after this time; a key id never seen before is looked up at once. */
+/** Age after which keys are reloaded, which detects rotations by other processes. */
 const RELOAD_AFTER_MS = 5 * SECOND_MS;
-/** A token signed by the new key must find every process knowing it. */
+/** Longer than RELOAD_AFTER_MS: every process must know the new key before it signs. */
 const SIGNS_AFTER_MS = 6 * SECOND_MS;
-const LOOK_AGAIN_AFTER_MS = 1_000;
+/** Reloads for an unknown key id are at least this far apart, because clients can send any id. */
+const RELOAD_UNKNOWN_AFTER_MS = 1_000;
 
-/** Reads the keys from the database, and makes the first one when there is none. */
+/** Loads the keys from the database, and generates the first one if none exists. */
 export function createKeyRing(services: KeyServices): KeyRing {
   let loaded: Promise<LoadedKey[]> | undefined;
   let loadedAt = 0;
@@ -46,7 +48,7 @@ export function createKeyRing(services: KeyServices): KeyRing {
     if (!loaded || Date.now() - loadedAt > maxAgeMs) {
       loadedAt = Date.now();
       const previous = loaded;
-      // An outage must not make the keys in hand unusable.
+      // Keep the loaded keys during an outage.
       loaded = loadKeys(services).catch((error: unknown) => {
         loaded = undefined;
         if (previous) return previous;
@@ -58,26 +60,28 @@ export function createKeyRing(services: KeyServices): KeyRing {
   return {
     algorithm: SIGNING.algorithm,
     current: async () => {
-      const key = (await load(RELOAD_AFTER_MS)).find(({ signs }) => signs);
+      const key = (await load(RELOAD_AFTER_MS)).find(({ isSigner }) => isSigner);
       if (!key) throw new Error('there is no current signing key');
       return { kid: key.kid, key: key.privateKey };
     },
     find: async (kid) => {
       const known = (keys: LoadedKey[]) => keys.find((key) => key.kid === kid)?.publicKey;
-      return known(await load(RELOAD_AFTER_MS)) ?? known(await load(LOOK_AGAIN_AFTER_MS));
+      return known(await load(RELOAD_AFTER_MS)) ?? known(await load(RELOAD_UNKNOWN_AFTER_MS));
     },
   };
 }
 
 /**
- * Makes a new signing key; the current one becomes the previous one, which is still believed, and the previous one is
- * retired. A key that nobody signs with yet is not replaced: of several calls at once, in any number of processes, one
- * does it and the others find it done.
+ * Generates a new signing key. The current one becomes the previous one, which remains valid for
+ * verification, and the previous one is retired. A current key that doesn't sign yet is not
+ * replaced, so that concurrent calls in any number of processes rotate once.
  *
- * Other processes believe the new key within 5 s, and everybody signs with it within 11 s. Twice within the life of a
- * token makes tokens invalid that are not over yet; their sessions go on with the next refresh.
+ * Other processes accept the new key within 5 s, and all sign with it within 11 s. Two rotations
+ * within the lifetime of an access token invalidate it early; its session continues with the next
+ * refresh.
  *
- * @param record is called in the transaction that makes the key, and not when there is nothing to do
+ * @param record called in the transaction that stores the key; not called if the key was not
+ *   rotated
  */
 export async function rotateSigningKey(
   services: KeyServices,
@@ -89,7 +93,7 @@ export async function rotateSigningKey(
     const rows = await readKeyRows({ db: tx }, SIGNING);
     const current = rows.find(({ status }) => status === 'CURRENT');
     if (current && signingRow(rows, await databaseNow(tx)) !== current) return { kid: current.kid };
-    await turnKeys(tx, row);
+    await rotateKeys(tx, row);
     await record(tx, row.kid);
     return { kid: row.kid };
   });
@@ -103,23 +107,23 @@ async function loadKeys(services: KeyServices): Promise<LoadedKey[]> {
   }
   const signer = signingRow(rows, await databaseNow(services.db));
   return Promise.all(
-    rows.map(async (row) => ({ ...(await importRow(services, row)), signs: row === signer })),
+    rows.map(async (row) => ({ ...(await importRow(services, row)), isSigner: row === signer })),
   );
 }
 
-/** The current key once every process knows it; until then the one before. */
+/** The current key once every process knows it; the previous one until then. */
 function signingRow(rows: readonly KeyPair[], now: Date): KeyPair | undefined {
   const current = rows.find(({ status }) => status === 'CURRENT');
   const isKnown = current !== undefined && now.getTime() - current.createdAt.getTime() > SIGNS_AFTER_MS;
   return (isKnown ? undefined : rows.find(({ status }) => status === 'PREVIOUS')) ?? current;
 }
 
-async function importRow(services: KeyServices, row: KeyPair): Promise<Omit<LoadedKey, 'signs'>> {
+async function importRow(services: KeyServices, row: KeyPair): Promise<Omit<LoadedKey, 'isSigner'>> {
   const [privateKey, publicKey] = await Promise.all([importPrivateKey(services, row), importPublicKey(row)]);
   return { kid: row.kid, privateKey, publicKey };
 }
 
-/** When several processes start at once, the unique index lets one key through and the others use it. */
+/** If several processes start concurrently, the unique index admits one key, and all use it. */
 async function createSigningKey(services: KeyServices): Promise<void> {
   try {
     await services.db.keyPair.create({ data: await createKeyRow(services, SIGNING) });

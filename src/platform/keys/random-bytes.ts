@@ -1,20 +1,20 @@
 import { randomFillSync } from 'node:crypto';
 
 const pool = Buffer.alloc(4_096);
-let given = pool.length;
+let used = pool.length;
 
 /**
- * Random bytes as good as the system's, each given once. They are drawn many at a time: asking the system for a few takes
- * longer than what is done with them.
+ * Cryptographically secure random bytes, never returned twice. They are taken from a pool, because
+ * a system call for a few bytes takes longer than their use.
  */
 export function randomBytes(size: number): Buffer {
   if (size > pool.length) return randomFillSync(Buffer.alloc(size));
-  if (given + size > pool.length) {
+  if (used + size > pool.length) {
     randomFillSync(pool);
-    given = 0;
+    used = 0;
   }
-  const bytes = Buffer.from(pool.subarray(given, given + size));
-  pool.fill(0, given, given + size);
-  given += size;
+  const bytes = Buffer.from(pool.subarray(used, used + size));
+  pool.fill(0, used, used + size);
+  used += size;
   return bytes;
 }

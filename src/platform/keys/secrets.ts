@@ -6,24 +6,33 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const HEADER_BYTES = 1 + IV_BYTES + TAG_BYTES;
 
-/** Keyed hashes and encryption at rest. Each purpose has keys of its own, so no value fits where another belongs. */
+/**
+ * Keyed hashes and encryption at rest. Each purpose has its own keys, so that values can't be
+ * swapped between purposes.
+ */
 export interface Secrets {
-  /** HMAC-SHA-256 (32 bytes) under the current key: for what is stored. */
+  /** HMAC-SHA-256 (32 bytes) under the current key, for values to store. */
   mac(purpose: string, data: string | Buffer): Buffer;
-  /** The same under each valid key, the current one first: for what is looked up while keys rotate. */
+  /** The MAC under each valid key, current one first, for lookups while SECRET_KEY is rotated. */
   macs(purpose: string, data: string | Buffer): Buffer[];
-  /** Whether `mac` is that of the data under any valid key; takes the same time whichever byte differs. */
+  /** Verifies a MAC under any valid key, in constant time. */
   verifyMac(purpose: string, data: string | Buffer, mac: Buffer): boolean;
-  /** AES-256-GCM under the current key. `aad` is not kept and must be given again to decrypt. */
+  /**
+   * AES-256-GCM under the current key. `aad` (additional authenticated data) isn't stored;
+   * decryption needs it again.
+   */
   encrypt(purpose: string, plaintext: string | Buffer, aad?: string): Buffer;
-  /** @throws DecryptionError when no valid key opens it: tampered, foreign, of another purpose or another aad */
+  /**
+   * @throws DecryptionError if no valid key decrypts it: tampered with, or from another key,
+   *   purpose or `aad`
+   */
   decrypt(purpose: string, bytes: Uint8Array, aad?: string): Buffer;
 }
 
-/** The bytes are not what `encrypt` returned for this purpose and aad under a key that is still valid. */
+/** The ciphertext doesn't match the purpose, the `aad` or any valid key. */
 export class DecryptionError extends Error {
   constructor() {
-    super('No valid key opens this ciphertext.');
+    super('No valid key decrypts this ciphertext.');
     this.name = 'DecryptionError';
   }
 }
@@ -31,7 +40,7 @@ export class DecryptionError extends Error {
 /**
  * Derives all keys from the root secrets (HKDF-SHA-256, one key per use and purpose).
  *
- * @param previousSecretKey still opens and verifies, and is never used for anything new
+ * @param roots the previous secret key only decrypts and verifies
  */
 export function createSecrets(roots: { secretKey: string; previousSecretKey?: string | undefined }): Secrets {
   const current = createKeyring(roots.secretKey);
@@ -54,7 +63,7 @@ export function createSecrets(roots: { secretKey: string; previousSecretKey?: st
   };
 }
 
-/** Compares without telling by its duration where two secrets differ; only their lengths may show. */
+/** Compares in constant time. The duration reveals at most the lengths. */
 export function equalSecrets(one: Uint8Array, other: Uint8Array): boolean {
   return one.byteLength === other.byteLength && timingSafeEqual(one, other);
 }

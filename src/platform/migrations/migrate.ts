@@ -12,39 +12,44 @@ import {
 } from './migration-files.ts';
 import { withSchemaEngine } from './schema-engine.ts';
 
-/** `prismaDir`: the folder of schema.prisma and migrations/, that of this package when not given. */
 interface Options {
+  /** Directory of schema.prisma and migrations/. Default: the one of this package. */
   prismaDir?: string;
 }
 
-/** Any number of our own: whoever migrates holds it, so that one migrates and the others wait, as long as it takes. */
+/**
+ * Key of the advisory lock for migrations, which other processes wait for without a timeout. Any
+ * number.
+ */
 const LOCK = 7_270_836;
 
 /**
- * The database has this release's schema: what `prisma migrate deploy` does. Safe to call at the same time from many
- * processes; the names of the migrations come back from the one that applied them. Costs one query when none is pending.
+ * Applies pending migrations, like `prisma migrate deploy`. Safe to call from several processes
+ * concurrently. Costs one query if nothing is pending.
  *
- * @throws MigrationError when the server cannot be reached or is too old, or the history does not fit
+ * @returns the names of the migrations that this call has applied
+ * @throws MigrationError if the server is unreachable or too old, or the history doesn't match
  */
 export async function migrate(databaseUrl: string, options: Options = {}): Promise<{ applied: string[] }> {
   const prismaDir = options.prismaDir ?? ownPrismaDir();
   const migrations = readMigrations(prismaDir);
   return connected(databaseUrl, async (client) => {
     const history = await readHistory(client);
-    // One that is not finished may be what another process does at this moment: only under the lock has it failed.
+    // Another process may be applying an unfinished migration: it has failed only if it is
+    // unfinished under the lock.
     const isSettled = history.every(({ finished }) => finished);
     if (isSettled && pendingOf(history, migrations).length === 0) return { applied: [] };
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
-    // Whoever had the lock before may have applied them.
+    // The previous holder of the lock may have applied them.
     if (pendingOf(await readHistory(client), migrations).length === 0) return { applied: [] };
     return { applied: await apply(databaseUrl, prismaDir, migrations) };
   });
 }
 
 /**
- * The names of the migrations that the database still lacks, in their order.
+ * The names of the migrations that are not applied yet, in order.
  *
- * @throws MigrationError when the server cannot be reached or is too old, or the history does not fit
+ * @throws MigrationError if the server is unreachable or too old, or the history doesn't match
  */
 export async function pendingMigrations(databaseUrl: string, options: Options = {}): Promise<string[]> {
   const migrations = readMigrations(options.prismaDir ?? ownPrismaDir());
@@ -52,8 +57,9 @@ export async function pendingMigrations(databaseUrl: string, options: Options = 
 }
 
 /**
- * The SQL that is missing in the migrations to arrive at schema.prisma; empty when the two agree. The database lends
- * its server for it, where the user must be allowed to create a database; it is not looked at itself.
+ * The SQL by which the migrations differ from schema.prisma; empty if they match. Compares in a
+ * shadow database on the same server, for which the user needs CREATEDB. The database itself isn't
+ * read.
  */
 export async function drift(databaseUrl: string, options: Options = {}): Promise<string> {
   const prismaDir = options.prismaDir ?? ownPrismaDir();
@@ -90,17 +96,20 @@ async function apply(
   }
 }
 
-/** The engine adds a trace of its own functions; the first lines and the migration's name are what people need. */
-function couldNotApply(said: string): string {
-  const name = /migration_name="([^"]+)"/.exec(said)?.[1];
-  const reason = said.replace(/\n\s+\d+: [\s\S]*/, '').replace(/^external connector error\s*/, '');
+/**
+ * Reduces the message of the engine to the first lines and the migration's name, without its stack
+ * trace.
+ */
+function couldNotApply(message: string): string {
+  const name = /migration_name="([^"]+)"/.exec(message)?.[1];
+  const reason = message.replace(/\n\s+\d+: [\s\S]*/, '').replace(/^external connector error\s*/, '');
   if (name === undefined) return `The migrations could not be applied: ${reason}`;
   return `The migration ${name} failed and was rolled back: ${reason}\n${afterFailure(name)}`;
 }
 
 function afterFailure(name: string): string {
   const sql = `UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '${name}'`;
-  return `Find the cause, then say that it is rolled back and start again: ${sql}`;
+  return `Fix the cause, mark the migration as rolled back, and start again: ${sql}`;
 }
 
 function pendingOf(history: readonly Applied[], migrations: readonly Migration[]): string[] {
@@ -116,7 +125,7 @@ function pendingOf(history: readonly Applied[], migrations: readonly Migration[]
   if (edited.length > 0) {
     const names = edited.map(({ name }) => name).join(', ');
     throw new MigrationError(
-      `Edited after this database applied them: ${names}. Restore the files as they were, and put the change into a new migration.`,
+      `Edited after this database applied them: ${names}. Restore the original files, and put the change into a new migration.`,
     );
   }
   return migrations.filter(({ name }) => !checksums.has(name)).map(({ name }) => name);

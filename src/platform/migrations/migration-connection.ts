@@ -1,6 +1,9 @@
 import pg from 'pg';
 
-/** The database cannot be brought to this release's schema; the message says why and what to do, without a password. */
+/**
+ * The database can't be migrated. The message is for users: it says why and what to do, without the
+ * password.
+ */
 export class MigrationError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -8,13 +11,13 @@ export class MigrationError extends Error {
   }
 }
 
-const OLDEST_SERVER = 14;
+const MIN_SERVER_VERSION = 14;
 const CONNECT_LIMIT_MS = 5000;
 
 /**
- * Does the work on one connection, closed afterwards.
+ * Runs the work on one connection, and closes it.
  *
- * @throws MigrationError when the server cannot be reached or is too old
+ * @throws MigrationError if the server is unreachable or too old
  */
 export async function connected<Result>(
   databaseUrl: string,
@@ -26,21 +29,21 @@ export async function connected<Result>(
     await client.connect().catch((cause) => {
       throw new MigrationError(cannotConnect(databaseUrl, cause), { cause });
     });
-    await refuseOldServer(client);
+    await checkServerVersion(client);
     return await work(client);
   } finally {
     await client.end().catch(() => {});
   }
 }
 
-async function refuseOldServer(client: pg.Client): Promise<void> {
+async function checkServerVersion(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ version: string }>(
     "SELECT current_setting('server_version_num') AS version",
   );
   const major = Math.floor(Number(rows[0]?.version) / 10_000);
-  if (major < OLDEST_SERVER) {
+  if (major < MIN_SERVER_VERSION) {
     throw new MigrationError(
-      `The server of DATABASE_URL is PostgreSQL ${major}; ${OLDEST_SERVER} or later is needed.`,
+      `The server of DATABASE_URL is PostgreSQL ${major}; ${MIN_SERVER_VERSION} or later is needed.`,
     );
   }
 }
@@ -54,7 +57,7 @@ function cannotConnect(databaseUrl: string, error: unknown): string {
   return `${where} cannot be reached: ${codeOf(error) || (error instanceof Error ? error.message : String(error))}.`;
 }
 
-/** The SQLSTATE, or the system's code (`ECONNREFUSED`); empty when there is none. */
+/** The SQLSTATE or system error code (`ECONNREFUSED`); empty if the error has no code. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

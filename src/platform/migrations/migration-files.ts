@@ -3,26 +3,26 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { MigrationList } from '@prisma/schema-engine-wasm/schema_engine_bg';
 
-/** One folder of prisma/migrations. */
+/** A directory of prisma/migrations. */
 export interface Migration {
   name: string;
   sql: string;
 }
 
-/** All migrations, in the order in which they apply. */
+/** All migrations, in the order of application. */
 export function readMigrations(prismaDir: string): Migration[] {
   const folder = join(prismaDir, 'migrations');
   return (
     readdirSync(folder, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
-      // Changing to another branch leaves empty folders behind.
+      // Git leaves empty directories behind when it switches branches.
       .filter(({ name }) => readdirSync(join(folder, name)).length > 0)
       .map(({ name }) => ({ name, sql: readFileSync(join(folder, name, 'migration.sql'), 'utf8') }))
       .sort((one, other) => (one.name < other.name ? -1 : 1))
   );
 }
 
-/** The same, as the schema engine wants them. */
+/** Converts migrations to the input format of the schema engine. */
 export function migrationList(prismaDir: string, migrations: readonly Migration[]): MigrationList {
   const baseDir = join(prismaDir, 'migrations');
   return {
@@ -39,7 +39,10 @@ export function migrationList(prismaDir: string, migrations: readonly Migration[
   };
 }
 
-/** The folder `prisma` of this package: this file runs from src and from dist/src. */
+/**
+ * The directory `prisma` of this package. Searched upwards, because this file runs from src and
+ * dist/src.
+ */
 export function ownPrismaDir(): string {
   let folder = import.meta.dirname;
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
@@ -47,8 +50,8 @@ export function ownPrismaDir(): string {
 }
 
 /**
- * The checksums that the database may know the file by: git may have turned the line ends since, and Prisma takes that
- * for the same file.
+ * The checksums under which the file may have been applied: git may have converted its line endings
+ * since.
  */
 export function checksumsOf(sql: string): string[] {
   const lf = sql.replaceAll('\r\n', '\n');

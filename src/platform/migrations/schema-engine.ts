@@ -15,8 +15,8 @@ type Adapter = Awaited<ReturnType<PrismaPg['connect']>>;
 type EngineModule = typeof import('@prisma/schema-engine-wasm/schema_engine_bg');
 
 /**
- * Runs `work` with Prisma's own schema engine, as WebAssembly, on the database. Afterwards its connections are closed,
- * and with them the advisory lock that it takes.
+ * Runs `work` with Prisma's schema engine (WebAssembly). Closes its connections afterwards, which
+ * releases the advisory lock that it takes.
  */
 export async function withSchemaEngine<Result>(
   options: { databaseUrl: string; schemaFile: string },
@@ -47,7 +47,7 @@ export async function withSchemaEngine<Result>(
   }
 }
 
-// TypeScript declares it among the types of browsers only.
+// TypeScript declares WebAssembly only in its DOM library.
 const { WebAssembly } = globalThis as unknown as {
   WebAssembly: {
     compile(bytes: Uint8Array): Promise<object>;
@@ -55,26 +55,26 @@ const { WebAssembly } = globalThis as unknown as {
   };
 };
 
-// Once per process: a second instance would corrupt the memory views of the first.
+// One per process: a second instance would corrupt the memory views of the first.
 let loaded: Promise<EngineModule> | undefined;
 
 async function load(): Promise<EngineModule> {
   const panics = {
-    set_message: (message: string) => process.emitWarning(`The schema engine gave up: ${message}`),
+    set_message: (message: string) => process.emitWarning(`the schema engine panicked: ${message}`),
   };
   Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: panics });
   const engine = await import('@prisma/schema-engine-wasm/schema_engine_bg');
   const folder = dirname(createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm'));
   const module = await WebAssembly.compile(readFileSync(join(folder, 'schema_engine_bg.wasm')));
-  const imports = { './schema_engine_bg.js': { ...engine, ...idleTimers(engine) } };
+  const imports = { './schema_engine_bg.js': { ...engine, ...unrefTimers(engine) } };
   const instance = await WebAssembly.instantiate(module, imports);
   engine.__wbg_set_wasm(instance.exports);
   (instance.exports.__wbindgen_start as () => void)();
   return engine;
 }
 
-/** The engine never clears the ten seconds that it gives its lock: they must not keep a process from ending. */
-function idleTimers(
+/** The engine never clears its ten-second lock timeout, which must not keep the process alive. */
+function unrefTimers(
   engine: EngineModule,
 ): Record<string, (call: () => void, afterMs: number) => NodeJS.Timeout> {
   const names = Object.keys(engine).filter((name) => name.startsWith('__wbg_setTimeout_'));
@@ -94,8 +94,8 @@ async function connect(connectionString: string): Promise<Adapter> {
       result.columnTypes[index] = ColumnTypeEnum.Character;
     return result;
   };
-  // The adapter's own splits the script at each semicolon, those inside functions too, and runs the parts without a
-  // transaction. Sent whole it is one.
+  // The adapter's own method splits the script at semicolons, even inside functions, and runs the
+  // parts without a transaction. Sent as a whole, the script is one transaction.
   adapter.executeScript = async (script) => {
     try {
       await pool.query(script);
@@ -110,8 +110,8 @@ const INTERNAL_CHAR = 18;
 const TEXT = 25;
 
 /**
- * The adapter refuses PostgreSQL's internal type "char", which the catalogs are full of: it gets text, and the columns
- * in question are kept here, by the rows they came with.
+ * The adapter rejects PostgreSQL's internal type "char", which the catalogs use. This presents such
+ * columns as text, and returns their indexes by result.
  */
 function readInternalChars(pool: pg.Pool): WeakMap<object, number[]> {
   const columns = new WeakMap<object, number[]>();
@@ -140,7 +140,10 @@ function markAsText({ fields, rows }: pg.QueryArrayResult<unknown[]>, indexes: r
   }
 }
 
-/** An empty database for the time of one comparison. (The adapter's own connects to the real one.) */
+/**
+ * Creates an empty shadow database for one comparison. (The adapter's own method connects to the
+ * real database.)
+ */
 async function connectToShadow(databaseUrl: string): Promise<Adapter> {
   const admin = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5000 });
   await admin.connect();

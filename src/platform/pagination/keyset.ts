@@ -2,15 +2,18 @@ import type { Cursor } from './cursor.ts';
 
 export type Order = 'asc' | 'desc';
 
-/** Where a page lies in its list, and from which end it is read. */
+/** Bounds of a page, and the end it is read from. */
 export interface PagePlace {
   backward: boolean;
   after: Cursor | null;
   before: Cursor | null;
 }
 
-/** Entries that lie together in a list. The names of columns are known at run time only. */
-interface Stretch {
+/**
+ * A contiguous range of a list, as parts of a Prisma query. Column names are known at run time
+ * only.
+ */
+interface KeysetRange {
   where: Condition;
   orderBy: Condition[];
 }
@@ -18,28 +21,28 @@ interface Stretch {
 type Condition = Record<string, unknown>;
 
 /**
- * The stretches of a list that a page may lie in, the nearest first. Without a column that is one; with a column in which
- * there may be nothing, what has something there and, after it, what has not: so each is one range of an index.
+ * The ranges that a page may cover, in reading order. A nullable sort column needs two, entries
+ * with a value and then those without, so that each is one range scan of an index.
  */
-export function stretchesOf(
+export function rangesOf(
   { by, order }: { by?: { column: string; isNullable?: boolean }; order: Order },
   place: PagePlace,
-): Stretch[] {
-  const walked = place.backward === (order === 'asc') ? 'desc' : 'asc';
+): KeysetRange[] {
+  const direction = place.backward === (order === 'asc') ? 'desc' : 'asc';
   const sides = sidesOf(order, place);
-  if (by === undefined) return [{ where: besideIds(sides), orderBy: [{ id: walked }] }];
+  if (by === undefined) return [{ where: idsWithin(sides), orderBy: [{ id: direction }] }];
   const { column, isNullable = false } = by;
-  const orderBy = [{ [column]: walked }, { id: walked }];
-  const stretches: Stretch[] = [];
-  // After an entry without a key there are no others; before one with a key there are none without.
-  if (place.after?.key !== null)
-    stretches.push({ where: { AND: withKey(column, isNullable, sides) }, orderBy });
+  const orderBy = [{ [column]: direction }, { id: direction }];
+  const ranges: KeysetRange[] = [];
+  // Null keys are last: no values follow an entry without one, and no nulls precede an entry with
+  // one.
+  if (place.after?.key !== null) ranges.push({ where: { AND: withKey(column, isNullable, sides) }, orderBy });
   if (isNullable && place.before?.key == null)
-    stretches.push({ where: { AND: withoutKey(column, sides) }, orderBy });
-  return place.backward ? stretches.reverse() : stretches;
+    ranges.push({ where: { AND: withoutKey(column, sides) }, orderBy });
+  return place.backward ? ranges.reverse() : ranges;
 }
 
-/** That entries lie on one side of a cursor: `gt` where ids and keys are larger. */
+/** The side of a cursor on which entries must be: `gt` for larger keys and ids. */
 interface Side {
   cursor: Cursor;
   operator: 'gt' | 'lt';
@@ -54,24 +57,24 @@ function sidesOf(order: Order, { after, before }: PagePlace): Side[] {
   return sides.flatMap(({ cursor, operator }) => (cursor ? [{ cursor, operator }] : []));
 }
 
-function besideIds(sides: readonly Side[]): Condition {
+function idsWithin(sides: readonly Side[]): Condition {
   if (sides.length === 0) return {};
   return { id: Object.fromEntries(sides.map(({ cursor, operator }) => [operator, cursor.id])) };
 }
 
 function withKey(column: string, isNullable: boolean, sides: readonly Side[]): Condition[] {
-  const beside = sides.flatMap(({ cursor: { id, key }, operator }) => {
+  const bounds = sides.flatMap(({ cursor: { id, key }, operator }) => {
     if (key == null) return [];
-    // The first says nothing that the second does not, but an index can begin with it.
+    // The first condition follows from the second, but lets the index scan start at the cursor.
     return [
       { [column]: { [`${operator}e`]: key } },
       { OR: [{ [column]: { [operator]: key } }, { id: { [operator]: id } }] },
     ];
   });
-  return isNullable ? [{ [column]: { not: null } }, ...beside] : beside;
+  return isNullable ? [{ [column]: { not: null } }, ...bounds] : bounds;
 }
 
 function withoutKey(column: string, sides: readonly Side[]): Condition[] {
-  const without = sides.filter(({ cursor }) => cursor.key === null);
-  return [{ [column]: { equals: null } }, besideIds(without)];
+  const nullCursors = sides.filter(({ cursor }) => cursor.key === null);
+  return [{ [column]: { equals: null } }, idsWithin(nullCursors)];
 }

@@ -1,12 +1,12 @@
 import { PlatformError } from '../errors.ts';
 import type { Secrets } from '../keys/secrets.ts';
 import { type Cursor, type Key, listCursors } from './cursor.ts';
-import { type Order, type PagePlace, stretchesOf } from './keyset.ts';
+import { type Order, type PagePlace, rangesOf } from './keyset.ts';
 
-/** Entries on a page of a list. */
+/** Entries per page. */
 export const PAGE_SIZE = { default: 20, smallest: 1, largest: 100 } as const;
 
-/** Which page of a list is asked for; absent and null mean the same. */
+/** Relay pagination arguments. Null is treated as absent. */
 export interface PageArguments {
   first?: number | null | undefined;
   after?: string | null | undefined;
@@ -14,7 +14,7 @@ export interface PageArguments {
   before?: string | null | undefined;
 }
 
-/** A Relay connection. `totalCount` is only computed when it is asked for. */
+/** A Relay connection. `totalCount` is computed lazily. */
 export interface Page<Row> {
   nodes: Row[];
   edges: { cursor: string; node: Row }[];
@@ -27,18 +27,18 @@ export interface Page<Row> {
   readonly totalCount: Promise<number>;
 }
 
-/** Columns that a list can be sorted by, with what stands in them. */
+/** Sortable columns of a list, with the types of their values. */
 type Columns = Record<string, Key>;
 type ById = Record<never, never>;
 
-/** A column that a list is sorted by. An index on it and the id makes any page as cheap as the first. */
+/** Sort column. With an index on it and the id, every page is as cheap as the first. */
 interface SortKey<Sortable extends Columns> {
   column: keyof Sortable & string;
-  /** There may be nothing in it; that comes last in either order. */
+  /** Nulls are last in either order. */
   isNullable?: boolean;
 }
 
-/** How a list is sorted: by a column and, where that is alike, by id; without one by id alone, which is by time. */
+/** Sort order: by a column and then by id, or by id only, which is the order of creation. */
 export interface Sort<Sortable extends Columns = ById> {
   order: Order;
   by?: SortKey<Sortable>;
@@ -52,26 +52,26 @@ type Conditions<Sortable extends Columns> = { id?: Condition<string> } & {
   [Column in keyof Sortable]?: Condition<Sortable[Column]>;
 };
 
-/** The part of a query that makes a page of it: spread into `findMany`, the `where` joined by AND. */
+/** Restricts a query to a page: spread it into `findMany`, and join its `where` by AND. */
 export interface Window<Sortable extends Columns = ById> {
   where: Conditions<Sortable> & { AND?: (Conditions<Sortable> & { OR?: Conditions<Sortable>[] })[] };
   orderBy: { [Column in 'id' | keyof Sortable]?: Order }[];
   take: number;
 }
 
-/** A list to page through. Ids are made in order of time, so by id `desc` is newest first. */
+/** A list to page through. Ids are UUIDv7, so by id `desc` is newest first. */
 export interface List<Row, Sortable extends Columns = ById> extends Sort<Sortable> {
-  /** Cursors of one list are refused by every other. */
+  /** Cursors are valid only for the list of this name. */
   name: string;
   find: (window: Window<Sortable>) => Promise<Row[]>;
   count: () => Promise<number>;
 }
 
 /**
- * Reads one page of a list by keyset: its cost does not grow with how far in it lies.
+ * Reads a page by keyset pagination, so that its cost doesn't depend on its position.
  *
- * @throws PlatformError BAD_USER_INPUT for a page size outside 1–100, both `first` and `last`, or a cursor that is broken,
- *   of another list, or of the same list sorted otherwise
+ * @throws PlatformError BAD_USER_INPUT for a page size outside 1–100, for both `first` and `last`,
+ *   or for a cursor that is malformed or of another list or sort order
  */
 export async function paginate<Row extends { id: string }, Sortable extends Columns = ById>(
   { secrets }: { secrets: Secrets },
@@ -103,7 +103,7 @@ export async function paginate<Row extends { id: string }, Sortable extends Colu
 }
 
 /**
- * The one place that decides what a page may be.
+ * Validates the page size.
  *
  * @throws PlatformError BAD_USER_INPUT naming the argument
  */
@@ -131,15 +131,15 @@ function cursorOf(row: { id: string }, column: string | undefined): Cursor {
   return { id: row.id, key: (row as { [column: string]: Key | undefined })[column] ?? null };
 }
 
-/** One row more than the page shows whether there is a next one. */
+/** Reads one row beyond the page, which shows whether another page follows. */
 async function findRows<Row, Sortable extends Columns>(
   list: List<Row, Sortable>,
   { size, ...place }: PagePlace & { size: number },
 ): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const stretch of stretchesOf(list, place)) {
+  for (const range of rangesOf(list, place)) {
     const take = size + 1 - rows.length;
-    if (take > 0) rows.push(...(await list.find({ ...stretch, take } as Window<Sortable>)));
+    if (take > 0) rows.push(...(await list.find({ ...range, take } as Window<Sortable>)));
   }
   return rows;
 }

@@ -1,17 +1,19 @@
 import type { Logger } from '../logger.ts';
 import type { Redis } from './redis.ts';
 
-/** Values that may be gone at any time. Nothing here throws: a cache that fails is a cache that has nothing. */
+/**
+ * Values that may be evicted at any time. Nothing here throws: while Redis is unavailable, every
+ * read misses.
+ */
 export interface Cache {
-  /** The value, as JSON brought it back; undefined when it is not there or Redis does not say. */
+  /** Returns the value as parsed JSON; undefined if it is missing or Redis is unavailable. */
   get(key: string): Promise<unknown>;
-  /** Keeps the value as JSON, and tells whether it surely does. */
+  /** Stores the value as JSON. @returns whether Redis has confirmed it */
   set(key: string, value: unknown, ttlSeconds: number): Promise<boolean>;
-  /** Forgets the values, and tells whether it surely has. */
+  /** Invalidates the values. @returns whether Redis has confirmed it */
   delete(...keys: string[]): Promise<boolean>;
 }
 
-/** A cache in Redis. */
 export function createCache({ redis, log }: { redis: Redis; log: Pick<Logger, 'warn'> }): Cache {
   return {
     get: async (key) => {
@@ -19,22 +21,22 @@ export function createCache({ redis, log }: { redis: Redis; log: Pick<Logger, 'w
         const json = await redis.get(key);
         return json === null ? undefined : JSON.parse(json);
       } catch (err) {
-        log.warn({ err }, 'A cache did not answer');
+        log.warn({ err }, 'failed to read from the cache');
         return undefined;
       }
     },
     set: (key, value, ttlSeconds) =>
-      surely(log, () => redis.set(key, JSON.stringify(value), 'EX', ttlSeconds)),
-    delete: (...keys) => surely(log, async () => keys.length === 0 || (await redis.del(...keys))),
+      isConfirmed(log, () => redis.set(key, JSON.stringify(value), 'EX', ttlSeconds)),
+    delete: (...keys) => isConfirmed(log, async () => keys.length === 0 || (await redis.del(...keys))),
   };
 }
 
-async function surely(log: Pick<Logger, 'warn'>, change: () => Promise<unknown>): Promise<boolean> {
+async function isConfirmed(log: Pick<Logger, 'warn'>, change: () => Promise<unknown>): Promise<boolean> {
   try {
     await change();
     return true;
   } catch (err) {
-    log.warn({ err }, 'A cache did not take a change');
+    log.warn({ err }, 'failed to write to the cache');
     return false;
   }
 }

@@ -1,29 +1,32 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../logger.ts';
-import { type Redis, RedisAwayError } from './redis.ts';
+import { type Redis, RedisUnavailableError } from './redis.ts';
 
-/** Deletes the key if it still holds our token: after its time has run out it may be somebody else's. */
+/**
+ * Deletes the key only if it still holds our token: after its expiry another owner may have locked
+ * it.
+ */
 const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`;
 
-const RELEASE_PAUSE_MS = 500;
+const RELEASE_RETRY_MS = 500;
 
-/** What `withLock` needs to know beside the work. */
 export interface LockOptions {
-  /** The lock ends by itself after this time, so that a dead owner blocks nobody for longer. */
+  /** Expiry of the lock, so that a crashed owner can't block others for longer. Default 10,000. */
   ttlMs?: number;
-  /** What to throw when somebody else holds it. */
+  /** Makes the error to throw if the lock is held. */
   onHeld: () => Error;
   log: Pick<Logger, 'warn'>;
 }
 
 /**
- * Does the work while nobody else does work under the same key.
+ * Runs the work under an advisory lock. Only its owner releases it, even if the work throws.
  *
- * It spares others the trouble of trying, and no more: work that outlives `ttlMs` is no longer alone, and correctness
- * must not depend on it. Only its owner gives it back, also when the work throws.
+ * The lock saves work but doesn't guarantee mutual exclusion: work that outlives `ttlMs` no longer
+ * holds it, so correctness must not depend on it.
  *
- * @throws what `onHeld` makes; RedisAwayError when nobody knows who holds it: then the work has not begun
+ * @throws the error of `onHeld`; RedisUnavailableError if the lock can't be acquired, before the
+ *   work starts
  */
 export async function withLock<Result>(
   redis: Redis,
@@ -33,28 +36,28 @@ export async function withLock<Result>(
 ): Promise<Result> {
   const token = randomUUID();
   const release = () => redis.eval(RELEASE, 1, key, token);
-  const answer = await redis.set(key, token, 'PX', ttlMs, 'NX').catch((error: unknown) => {
-    // Without an answer it may have been set, or may yet be, and nobody would work under it.
-    if (error instanceof RedisAwayError && error.mayHaveRun) void releaseLater(release, ttlMs);
+  const reply = await redis.set(key, token, 'PX', ttlMs, 'NX').catch((error: unknown) => {
+    // Without a reply the lock may have been set, or may be set later, without an owner.
+    if (error instanceof RedisUnavailableError && error.mayHaveRun) void releaseLater(release, ttlMs);
     throw error;
   });
-  if (answer !== 'OK') throw onHeld();
+  if (reply !== 'OK') throw onHeld();
   try {
     return await work();
   } finally {
-    // The work is what the caller came for; a lock that cannot be given back ends by itself.
-    await release().catch((err: unknown) => log.warn({ err }, 'A lock was not given back'));
+    // A failed release must not fail the work: the lock expires.
+    await release().catch((err: unknown) => log.warn({ err }, 'failed to release a lock'));
   }
 }
 
-/** Tries until Redis answers, or the lock has ended by itself. */
+/** Retries until Redis replies or the lock has expired. */
 async function releaseLater(release: () => Promise<unknown>, ttlMs: number): Promise<void> {
   for (const deadline = performance.now() + ttlMs; performance.now() < deadline; ) {
-    await sleep(RELEASE_PAUSE_MS, undefined, { ref: false });
-    const answered = await release().then(
+    await sleep(RELEASE_RETRY_MS, undefined, { ref: false });
+    const isReleased = await release().then(
       () => true,
       () => false,
     );
-    if (answered) return;
+    if (isReleased) return;
   }
 }

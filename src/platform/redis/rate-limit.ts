@@ -3,33 +3,33 @@ import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limite
 import { PlatformError } from '../errors.ts';
 import type { Redis } from './redis.ts';
 
-/** How many events are allowed per key, in a window that begins with the first of them. */
+/** Allows `points` events per key in a window that starts with the first of them. */
 export interface RateLimit {
-  /** Stands in the keys; limits of one name count together. */
+  /** Part of the Redis keys; limits with the same name share their counters. */
   name: string;
   points: number;
   durationSeconds: number;
 }
 
-/** Counts events, for all processes together. */
+/** Rate limits that all processes share. */
 export interface RateLimits {
-  /** Counts one event. @throws PlatformError RATE_LIMITED when it is one too many */
+  /** Counts one event. @throws PlatformError RATE_LIMITED if it exceeds the limit */
   consume(limit: RateLimit, key: string): Promise<void>;
   /**
-   * Counts nothing.
+   * Reads the limit without counting an event.
    *
-   * @returns how many events at once are surely allowed now
-   * @throws PlatformError RATE_LIMITED when none is
+   * @returns how many events are allowed now, at least 1; a lower bound
+   * @throws PlatformError RATE_LIMITED if none is
    */
-  ensure(limit: RateLimit, key: string): Promise<number>;
-  /** Counts one event and refuses nothing: for what turned out to be wrong. */
+  remaining(limit: RateLimit, key: string): Promise<number>;
+  /** Counts one event but never rejects: for attempts that turned out to be wrong. */
   penalty(limit: RateLimit, key: string): Promise<void>;
 }
 
 /**
- * Limits kept in Redis. While Redis is away each process counts for itself, and allows half.
+ * Rate limits in Redis. While Redis is unavailable, each process counts on its own and allows half.
  *
- * @param enabled false: everything is allowed and nothing is counted
+ * @param enabled if false, everything is allowed and nothing is counted
  */
 export function createRateLimits({ redis, enabled }: { redis: Redis; enabled: boolean }): RateLimits {
   if (!enabled) return UNLIMITED;
@@ -42,9 +42,9 @@ export function createRateLimits({ redis, enabled }: { redis: Redis; enabled: bo
           throw refusal instanceof RateLimiterRes ? rateLimited(refusal) : refusal;
         });
     },
-    ensure: async (limit, key) => {
+    remaining: async (limit, key) => {
       const used = await limiterOf(limit).get(key);
-      // Nobody knows whether it was Redis that knows of no event, or this process in its place, which allows half.
+      // No event is counted, in Redis or in the fallback of this process, which allows half.
       if (!used) return half(limit.points);
       if (used.remainingPoints <= 0) throw rateLimited(used);
       return used.remainingPoints;
@@ -55,7 +55,10 @@ export function createRateLimits({ redis, enabled }: { redis: Redis; enabled: bo
   };
 }
 
-/** The address for counting: one IPv4 address, or the /64 network of an IPv6 address, which one customer has whole. */
+/**
+ * Key of a client address: the IPv4 address, or the /64 network of an IPv6 address, because
+ * providers assign whole /64s.
+ */
 export function addressKey(ip: string): string {
   const groups = ipv6Groups(ip);
   if (!groups) return ip;
@@ -69,7 +72,7 @@ const half = (points: number) => Math.ceil(points / 2);
 
 const UNLIMITED: RateLimits = {
   consume: async () => {},
-  ensure: async () => Number.POSITIVE_INFINITY,
+  remaining: async () => Number.POSITIVE_INFINITY,
   penalty: async () => {},
 };
 
@@ -92,7 +95,7 @@ function rateLimited({ msBeforeNext }: RateLimiterRes): Error {
   });
 }
 
-/** The eight groups of an IPv6 address; undefined for anything else. */
+/** The eight groups of an IPv6 address; undefined for other text. */
 function ipv6Groups(ip: string): number[] | undefined {
   const address = ip.replace(/%.*$/, '').replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, dottedToGroups);
   if (!isIPv6(address)) return undefined;

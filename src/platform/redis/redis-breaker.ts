@@ -1,16 +1,20 @@
-const AWAY_MS = 1_000;
+const PROBE_AFTER_MS = 1_000;
 
-/** Remembers that a server does not answer, so that not every caller has to find out for himself. */
+/**
+ * Circuit breaker: fails fast while a server does not respond, instead of letting every call time
+ * out.
+ */
 export interface Breaker {
   isOpen(): boolean;
-  /** From now on the server counts as away, until the probe has settled. */
+  /** Opens the breaker until the probe has settled. */
   open(): void;
-  /** Ends it; for when the connection is closed. */
+  /** Cancels the probe when the connection closes. */
   stop(): void;
 }
 
 /**
- * @param probe called 1 s after the server was found away: makes sure that it answers, or that the connection is given up
+ * @param probe called 1 s after opening; checks that the server responds, or else drops the
+ *   connection
  */
 export function createBreaker({ probe }: { probe: () => Promise<void> }): Breaker {
   let timer: NodeJS.Timeout | undefined;
@@ -21,7 +25,7 @@ export function createBreaker({ probe }: { probe: () => Promise<void> }): Breake
   return {
     isOpen: () => timer !== undefined,
     open: () => {
-      timer ??= setTimeout(() => void probe().finally(close), AWAY_MS).unref();
+      timer ??= setTimeout(() => void probe().finally(close), PROBE_AFTER_MS).unref();
     },
     stop: close,
   };

@@ -1,8 +1,8 @@
 import { Redis as IoRedis, type RedisOptions } from 'ioredis';
+import { withTimeLimit } from '../concurrency/time-limit.ts';
 import type { Logger } from '../logger.ts';
 import { createBreaker } from './redis-breaker.ts';
 
-/** A connection to Redis. */
 export type Redis = IoRedis;
 
 type Log = Pick<Logger, 'warn'>;
@@ -12,19 +12,22 @@ type Stream = Parameters<IoRedis['sendCommand']>[1];
 const COMMAND_TIMEOUT_MS = 500;
 const FIRST_CONNECTION_MS = 2_000;
 
-/** Redis is not there, does not answer in time, or cannot write just now. */
-export class RedisAwayError extends Error {
+/** Redis is unreachable, does not reply in time, or rejects writes at present. */
+export class RedisUnavailableError extends Error {
   constructor(
-    /** The command was sent, and no answer came: it may have been done, or may yet be. */
+    /** True if the command was sent but not answered: it may have run, or may still run. */
     readonly mayHaveRun: boolean,
     cause?: unknown,
   ) {
-    super('Redis is away.', { cause });
-    this.name = 'RedisAwayError';
+    super('Redis is unavailable.', { cause });
+    this.name = 'RedisUnavailableError';
   }
 }
 
-/** Redis is set up so that a queue in it would lose jobs; the message says how to set it. */
+/**
+ * Redis is configured to evict keys, so that queues would lose jobs. The message says how to change
+ * it.
+ */
 export class RedisPolicyError extends Error {
   constructor(policy: string | undefined) {
     super(`Redis must not evict keys: set maxmemory-policy to noeviction (it is ${policy}).`);
@@ -32,29 +35,32 @@ export class RedisPolicyError extends Error {
   }
 }
 
-/** Whether Redis could not do it, as opposed to being asked something wrong. */
-export function isRedisAway(error: unknown): boolean {
-  return toRedisAway(error) instanceof RedisAwayError;
+/** Distinguishes an unavailable Redis from an invalid command. */
+export function isRedisUnavailable(error: unknown): boolean {
+  return toRedisUnavailable(error) instanceof RedisUnavailableError;
 }
 
-/** The RedisAwayError that says what the error of a client means; any other error as it is. */
-export function toRedisAway(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof RedisAwayError) return error;
-  if (REFUSED.test(error.message)) return new RedisAwayError(false, error);
-  return LOST.test(error.message) ? new RedisAwayError(true, error) : error;
+/** Converts errors of ioredis to RedisUnavailableError; returns other errors unchanged. */
+export function toRedisUnavailable(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof RedisUnavailableError) return error;
+  if (REJECTED.test(error.message)) return new RedisUnavailableError(false, error);
+  return LOST.test(error.message) ? new RedisUnavailableError(true, error) : error;
 }
 
-// Not sent at all; or the server starts, is a replica, is full, cannot write to its disk, or runs a script without end.
-const REFUSED =
+// Never sent; or the server is starting, a replica, out of memory, out of disk or busy with a
+// script.
+const REJECTED =
   /Stream isn't writeable|connect E[A-Z]+|^(LOADING|READONLY|MASTERDOWN|OOM|MISCONF|BUSY|EXECABORT|TRYAGAIN|CLUSTERDOWN) /;
 const LOST = /Connection is closed|Command timed out|max retries per request|ETIMEDOUT|ECONNRESET|EPIPE/;
 
 /**
- * Connects a client for commands, and waits up to 2 s for its first connection; without one, it is returned all the same.
+ * Connects a client for commands. Waits up to 2 s for the first connection, and returns without it,
+ * too.
  *
- * A command is answered within 500 ms, or fails with RedisAwayError. After the first that is not answered in time
- * all fail at once; after 1 s a PING tells whether it is back, and else the connection is made anew. While there is no connection commands
- * fail at once, too. None is ever sent twice.
+ * A command is answered within 500 ms, or fails with RedisUnavailableError. After a timeout, all
+ * commands fail immediately until a PING, 1 s later, has shown that Redis responds; otherwise the
+ * client reconnects. Commands also fail immediately while there is no connection. No command is
+ * ever sent twice.
  *
  * @param url `redis://…`, `rediss://…`, or the path of a unix socket
  */
@@ -64,12 +70,13 @@ export async function createRedis({ url, log }: { url: string; log: Log }): Prom
   return redis;
 }
 
-/** A connection that waits for as long as it takes: for blocking reads and for subscriptions. */
+/** A connection without timeouts, for blocking reads and subscriptions. */
 export function createBlockingRedis({ url, log }: { url: string; log: Log }): Redis {
-  const redis = new DiscreetClient(url, {
+  const redis = new RedactingClient(url, {
     maxRetriesPerRequest: null,
     enableReadyCheck: false,
-    // Nobody notices a dead connection by waiting; the kernel does, in about ten minutes instead of two hours.
+    // Blocking reads don't notice a dead connection. With this the kernel does in about ten
+    // minutes, not two hours.
     keepAlive: 10_000,
     retryStrategy: reconnectDelay,
   });
@@ -77,24 +84,27 @@ export function createBlockingRedis({ url, log }: { url: string; log: Log }): Re
 }
 
 /**
- * Makes sure that Redis keeps what it is given.
+ * Checks that Redis doesn't evict keys, because a queue with missing keys loses jobs.
  *
- * @throws RedisPolicyError when it would evict keys under memory pressure: a queue with missing keys loses jobs
+ * @throws RedisPolicyError if it would evict keys under memory pressure
  */
 export async function checkRedis(redis: Redis, log: Log): Promise<void> {
   let policy: string | undefined;
   try {
     policy = ((await redis.config('GET', 'maxmemory-policy')) as string[])[1];
   } catch (err) {
-    if (isRedisAway(err)) throw err;
-    log.warn({ err }, 'Redis does not show its settings; make sure that maxmemory-policy is noeviction');
+    if (isRedisUnavailable(err)) throw err;
+    log.warn({ err }, 'failed to read maxmemory-policy of Redis; make sure that it is noeviction');
     return;
   }
   if (policy !== 'noeviction') throw new RedisPolicyError(policy);
 }
 
-/** Errors name the command, and not its arguments: there are codes in them, and errors are logged. */
-class DiscreetClient extends IoRedis {
+/**
+ * Replaces the command in errors by its name: errors are logged, and arguments may contain
+ * redemption codes.
+ */
+class RedactingClient extends IoRedis {
   override sendCommand(command: Command, stream?: Stream): unknown {
     const { reject } = command;
     command.reject = (error: Error) => reject(Object.assign(error, { command: command.name }));
@@ -102,17 +112,18 @@ class DiscreetClient extends IoRedis {
   }
 }
 
-class CommandClient extends DiscreetClient {
+class CommandClient extends RedactingClient {
   readonly #breaker = createBreaker({ probe: () => this.#probe() });
 
   constructor(url: string, log: Log) {
     super(url, {
       commandTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: FIRST_CONNECTION_MS,
-      // A dead server does not take part in a farewell.
+      // A dead server does not reply to QUIT.
       disconnectTimeout: COMMAND_TIMEOUT_MS,
       enableOfflineQueue: false,
-      // What was sent when the connection broke may have been done: it fails, and is not sent again.
+      // A command that was sent when the connection broke may have run: it fails instead of being
+      // sent again.
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
       retryStrategy: reconnectDelay,
@@ -122,24 +133,25 @@ class CommandClient extends DiscreetClient {
   }
 
   override sendCommand(command: Command, stream?: Stream): unknown {
-    const probing = command.name === 'ping';
-    // Before it is ready only the client's own greetings go out, and ioredis refuses everything else.
-    if (this.status === 'ready' && this.#breaker.isOpen() && !probing) {
-      command.reject(new RedisAwayError(false));
+    const isProbe = command.name === 'ping';
+    // Until the connection is ready, ioredis itself rejects all commands but those of its
+    // handshake.
+    if (this.status === 'ready' && this.#breaker.isOpen() && !isProbe) {
+      command.reject(new RedisUnavailableError(false));
       return command.promise;
     }
     const { reject } = command;
     command.reject = (error: Error) => {
       if (error.message === 'Command timed out') this.#breaker.open();
-      reject(toRedisAway(error) as Error);
+      reject(toRedisUnavailable(error) as Error);
     };
     return super.sendCommand(command, stream);
   }
 
   async #probe(): Promise<void> {
-    // Without a connection, the next one is made only once Redis has answered.
+    // ioredis is reconnecting already, and a new connection is ready only after a reply.
     if (this.status !== 'ready') return;
-    // A connection may be dead without anybody knowing; a new one tells.
+    // The connection may be dead: reconnect.
     await this.ping().catch(() => this.disconnect(true));
   }
 }
@@ -148,19 +160,15 @@ function reconnectDelay(attempt: number): number {
   return Math.min(attempt * 50, 1_000);
 }
 
-/** ioredis says nothing, or ends the process, when nobody listens for errors. */
+/** Without an error listener, errors of the connection are lost or end the process. */
 function logConnection(redis: Redis, log: Log): Redis {
-  return redis.on('error', (err: Error) => log.warn({ err }, 'The connection to Redis failed'));
+  return redis.on('error', (err: Error) => log.warn({ err }, 'Redis connection failed'));
 }
 
-/** Settles when it is ready, or after 2 s without. */
+/** Waits until the connection is ready, or for 2 s. */
 export async function firstConnection(redis: Redis, log: Log): Promise<void> {
-  const away = await new Promise<boolean>((resolve) => {
-    const timer = setTimeout(resolve, FIRST_CONNECTION_MS, true);
-    redis.once('ready', () => {
-      clearTimeout(timer);
-      resolve(false);
-    });
-  });
-  if (away) log.warn({}, 'Redis is away; going on without it until it comes');
+  const ready = new Promise<boolean>((resolve) => redis.once('ready', () => resolve(true)));
+  if (!(await withTimeLimit(ready, FIRST_CONNECTION_MS, () => false))) {
+    log.warn({}, 'Redis is unavailable; starting without it');
+  }
 }

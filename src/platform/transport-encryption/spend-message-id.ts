@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../logger.ts';
-import { isRedisAway, type Redis } from '../redis/redis.ts';
+import { isRedisUnavailable, type Redis } from '../redis/redis.ts';
 
 /** Longer than a message is accepted, whoever's clock is ahead. */
 const KEPT_SECONDS = 300;
@@ -19,7 +19,7 @@ export async function spendMessageId(
   try {
     return (await redis.set(key, '1', 'EX', KEPT_SECONDS, 'NX')) === 'OK';
   } catch (err) {
-    if (!isRedisAway(err)) throw err;
+    if (!isRedisUnavailable(err)) throw err;
     log.warn({ err }, 'repeated messages are not noticed while Redis is away');
     return true;
   }

@@ -1,104 +1,62 @@
 import type { Logger } from '../logger.ts';
+import { Poller } from './poller.ts';
 import type { PubSub } from './pubsub.ts';
 
 const POLL_MS = 2_000;
-const IDS_PER_QUERY = 5_000;
 
-/** Tells those who hold something open for something else when that has ended. */
+/**
+ * Notifies the holders of open connections when the session or token they depend on is no longer
+ * valid.
+ */
 export interface EndWatch {
   /**
-   * Calls `ended` once when what has this id has ended: at once when the wake-up arrives, else with the next poll.
+   * Calls `ended` once, when the id is no longer valid: immediately after a wake-up, otherwise at
+   * the next poll.
    *
    * @returns stops watching
    */
   watch(id: string, ended: () => void): () => void;
-  /** How many are watched. */
+  /** Number of watched ids. */
   readonly size: number;
 }
 
 export interface EndWatchOptions {
   pubSub: Pick<PubSub, 'onWake' | 'onReconnect'>;
   log: Pick<Logger, 'warn'>;
-  /** The topic whose wake-ups say that something may have ended. */
+  /** Wake-ups under this topic mean that an id may have become invalid. */
   topic: string;
-  /** Which of these (at most 5,000) have ended. */
+  /** Returns those of the ids (at most 5,000) that are no longer valid. */
   findEnded(ids: string[]): Promise<string[]>;
+  /** Default 2,000. */
   pollMs?: number | undefined;
 }
 
-/** Watching costs nothing by itself: one query every two seconds asks for all together. */
-export function createEndWatch(options: EndWatchOptions): EndWatch {
-  return new PolledEnds(options);
-}
-
-class PolledEnds implements EndWatch {
-  readonly #options: EndWatchOptions;
-  readonly #watched = new Map<string, Set<() => void>>();
-  /** What the next query asks for. */
-  readonly #due = new Set<string>();
-  #isAsking = false;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(options: EndWatchOptions) {
-    this.#options = options;
-    options.pubSub.onWake((topic, ids) => {
-      if (topic === options.topic) this.#ask(ids.filter((id) => this.#watched.has(id)));
-    });
-    options.pubSub.onReconnect(() => this.#ask(this.#watched.keys()));
-  }
-
-  get size(): number {
-    return this.#watched.size;
-  }
-
-  watch(id: string, ended: () => void): () => void {
-    const watchers = this.#watched.get(id) ?? new Set();
-    const watcher = () => ended();
-    this.#watched.set(id, watchers.add(watcher));
-    this.#timer ??= setInterval(
-      () => this.#ask(this.#watched.keys()),
-      this.#options.pollMs ?? POLL_MS,
-    ).unref();
-    return () => {
-      watchers.delete(watcher);
-      if (watchers.size === 0 && this.#watched.get(id) === watchers) this.#forget(id);
-    };
-  }
-
-  #forget(id: string): void {
-    this.#watched.delete(id);
-    if (this.#watched.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #ask(ids: Iterable<string>): void {
-    for (const id of ids) this.#due.add(id);
-    if (this.#isAsking || this.#due.size === 0) return;
-    this.#isAsking = true;
-    void this.#askAll().finally(() => {
-      this.#isAsking = false;
-    });
-  }
-
-  /** What becomes due meanwhile is asked for again: the answer under way may be older. */
-  async #askAll(): Promise<void> {
-    const { findEnded, log, topic } = this.#options;
-    try {
-      while (this.#due.size > 0) {
-        const ids = [...this.#due].slice(0, IDS_PER_QUERY);
-        for (const id of ids) this.#due.delete(id);
-        for (const id of await findEnded(ids)) this.#end(id);
+/** All watched ids share one query per poll, so that watching another one is cheap. */
+export function createEndWatch({ pubSub, log, topic, findEnded, pollMs }: EndWatchOptions): EndWatch {
+  const poller = new Poller<() => void>({
+    ...{ log, topic, pollMs: pollMs ?? POLL_MS },
+    check: async (ids) => {
+      for (const id of await findEnded(ids)) {
+        for (const watcher of poller.watchersOf(id)) {
+          // An earlier callback may have stopped this watcher.
+          if (poller.remove(id, watcher)) watcher();
+        }
       }
-    } catch (err) {
-      this.#due.clear();
-      log.warn({ err, topic }, 'it is not known what has ended; the next poll asks again');
-    }
-  }
-
-  #end(id: string): void {
-    const watchers = this.#watched.get(id) ?? [];
-    this.#forget(id);
-    for (const ended of watchers) ended();
-  }
+    },
+  });
+  pubSub.onWake((wakeTopic, ids) => {
+    if (wakeTopic === topic) poller.check(ids);
+  });
+  pubSub.onReconnect(() => poller.check(poller.ids));
+  return {
+    get size() {
+      return poller.ids.length;
+    },
+    watch(id, ended) {
+      // A function of its own: the same callback may watch an id more than once.
+      const watcher = () => ended();
+      poller.add(id, watcher);
+      return () => void poller.remove(id, watcher);
+    },
+  };
 }

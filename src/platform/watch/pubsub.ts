@@ -3,10 +3,12 @@ import { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { Logger } from '../logger.ts';
 
-/** Pub/sub channels know no database number: two deployments on one Redis need two channels. */
+/**
+ * Channels are not separated by database number: each deployment on a shared Redis needs its own.
+ */
 const CHANNEL = 'tessera:wake';
 const IDS_PER_MESSAGE = 1_000;
-/** A connection may die without a word, and one that only listens would never know. */
+/** Detects dead connections, which a connection that only listens would never notice. */
 const HEARTBEAT_MS = 5_000;
 
 const Message = z.object({ from: z.string(), topic: z.string(), ids: z.array(z.string()) });
@@ -22,21 +24,29 @@ interface PubSubOptions {
   channel?: string;
 }
 
-/** Wake-ups between processes: "what has this id under this topic may have changed, read it again". */
+/**
+ * Wake-ups between processes: "the value of this id under this topic may have changed; read it
+ * again".
+ */
 export interface PubSub {
   /**
-   * Wakes the listeners of this process before it returns, and those of the others as soon as Redis passes it on.
-   * Best effort and never in the way: it neither throws nor waits, and while Redis is away the others hear nothing.
+   * Wakes the listeners of this process synchronously, and those of other processes through Redis.
+   * Best effort: it neither throws nor waits, and the message is lost while Redis is unavailable.
    */
   publish(topic: string, ids: readonly string[]): void;
   onWake(listener: WakeListener): Unsubscribe;
-  /** Called each time the subscription stands (again): messages from before may have been missed. */
+  /** Called whenever the subscription is (re)established: earlier messages may have been missed. */
   onReconnect(listener: () => void): Unsubscribe;
-  /** Sends what is under way (500 ms at most), then lets go of both connections and of all listeners. */
+  /**
+   * Sends pending messages (within 500 ms), then closes both connections and removes all listeners.
+   */
   close(): Promise<void>;
 }
 
-/** Connects in the background and for ever: it returns at once, also while Redis is away. */
+/**
+ * Returns immediately, even while Redis is unavailable, and connects in the background with
+ * unlimited retries.
+ */
 export function createPubSub({ url, log, channel = CHANNEL }: PubSubOptions): PubSub {
   const from = randomUUID();
   const wakeListeners = new Set<WakeListener>();
@@ -51,8 +61,8 @@ export function createPubSub({ url, log, channel = CHANNEL }: PubSubOptions): Pu
     },
     onMessage(text) {
       const message = parseMessage(text);
-      if (!message) log.warn({ channel }, 'a pub/sub message that is not ours was ignored');
-      // Our own listeners have been woken already.
+      if (!message) log.warn({ channel }, 'ignored an invalid pub/sub message');
+      // `publish` has already woken the listeners of this process.
       else if (message.from !== from) wake(message.topic, message.ids);
     },
   });
@@ -63,11 +73,13 @@ export function createPubSub({ url, log, channel = CHANNEL }: PubSubOptions): Pu
       if (distinctIds.length > 0) wake(topic, distinctIds);
       for (let start = 0; start < distinctIds.length; start += IDS_PER_MESSAGE) {
         const message: Message = { from, topic, ids: distinctIds.slice(start, start + IDS_PER_MESSAGE) };
-        publisher.redis.publish(channel, JSON.stringify(message)).then(publisher.works, publisher.fails);
+        publisher.redis
+          .publish(channel, JSON.stringify(message))
+          .then(publisher.onSuccess, publisher.onFailure);
       }
     },
-    onWake: (listener) => join(wakeListeners, listener),
-    onReconnect: (listener) => join(reconnectListeners, listener),
+    onWake: (listener) => addListener(wakeListeners, listener),
+    onReconnect: (listener) => addListener(reconnectListeners, listener),
     async close() {
       wakeListeners.clear();
       reconnectListeners.clear();
@@ -77,16 +89,16 @@ export function createPubSub({ url, log, channel = CHANNEL }: PubSubOptions): Pu
   };
 }
 
-/** Listens whenever there is a connection; returns how to stop. */
+/** Subscribes after every (re)connect. @returns stops listening */
 function listen(
-  { redis, fails }: Connection,
+  { redis, onFailure }: Connection,
   channel: string,
   { onListening, onMessage }: { onListening(): void; onMessage(text: string): void },
 ): () => void {
-  redis.on('ready', () => void redis.subscribe(channel).then(onListening, fails));
+  redis.on('ready', () => void redis.subscribe(channel).then(onListening, onFailure));
   redis.on('message', (_channel, text) => onMessage(text));
   const heartbeat = setInterval(() => {
-    if (redis.status === 'ready') redis.ping().catch(fails);
+    if (redis.status === 'ready') redis.ping().catch(onFailure);
   }, HEARTBEAT_MS).unref();
   return () => {
     clearInterval(heartbeat);
@@ -96,9 +108,9 @@ function listen(
 
 interface Connection {
   redis: Redis;
-  works(): void;
-  /** Logs the first failure of an outage, and begins anew if the connection still looks healthy. */
-  fails(err: unknown): void;
+  onSuccess(): void;
+  /** Logs the first failure of an outage, and reconnects if the connection still looks healthy. */
+  onFailure(err: unknown): void;
 }
 
 interface ConnectionOptions extends Pick<PubSubOptions, 'log'> {
@@ -106,7 +118,7 @@ interface ConnectionOptions extends Pick<PubSubOptions, 'log'> {
   purpose: string;
 }
 
-/** Nothing is kept to be sent later: what could not be said at once is made good by whoever missed it. */
+/** Messages are not queued while disconnected: listeners reread everything after a reconnect. */
 function connect(url: string, { commandTimeout, log, purpose }: ConnectionOptions): Connection {
   const redis = new Redis(url, {
     commandTimeout,
@@ -117,21 +129,21 @@ function connect(url: string, { commandTimeout, log, purpose }: ConnectionOption
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1_000),
   });
-  let isAway = false;
-  const works = () => {
-    isAway = false;
+  let isFailing = false;
+  const onSuccess = () => {
+    isFailing = false;
   };
-  const fails = (err: unknown) => {
-    if (isAway) return;
-    isAway = true;
-    log.warn({ err }, `Redis pub/sub: ${purpose} fails`);
+  const onFailure = (err: unknown) => {
+    if (isFailing) return;
+    isFailing = true;
+    log.warn({ err, purpose }, 'Redis pub/sub connection failed');
     if (redis.status === 'ready') redis.disconnect(true);
   };
-  redis.on('ready', works).on('error', fails);
-  return { redis, works, fails };
+  redis.on('ready', onSuccess).on('error', onFailure);
+  return { redis, onSuccess, onFailure };
 }
 
-function join<Listener>(listeners: Set<Listener>, listener: Listener): Unsubscribe {
+function addListener<Listener>(listeners: Set<Listener>, listener: Listener): Unsubscribe {
   listeners.add(listener);
   return () => {
     listeners.delete(listener);

@@ -1,28 +1,31 @@
 import type { Semaphore } from '../concurrency/semaphore.ts';
 import type { Logger } from '../logger.ts';
+import { Poller } from './poller.ts';
 import { WatchStream } from './watch-stream.ts';
 
-const IDS_PER_QUERY = 5_000;
-/** So long others that ask for a poll are waited for. */
-const GATHER_MS = 50;
-/** So many streams may be woken at the same instant. */
-const FEW = 16;
+/** Polls requested within this time are made together. */
+const POLL_DELAY_MS = 50;
+/** More streams than this are woken over `spreadMs`. */
+const MOST_WOKEN_TOGETHER = 16;
 
 export interface KindOptions {
-  /** How many reads after wake-ups run at once; a share of the watcher's when absent. */
+  /** Concurrent reads after wake-ups; by default the kind shares the limit of the watcher. */
   maxReads?: number;
-  /** How often the fingerprints are compared; as often as the watcher's when absent. */
+  /** How often fingerprints are compared; by default as often as the watcher does. */
   pollMs?: number;
-  /** The topic whose wake-ups concern this kind. */
+  /** Wake-ups under this topic carry ids of this kind. */
   topic: string;
   /**
-   * A topic that concerns this kind although its ids are not of this kind: the poll finds out whom it concerns, and need
-   * not wait for its time.
+   * Wake-ups under this topic carry ids of another kind, but may concern this one. They trigger a
+   * poll, which finds the affected ids.
    */
   pollOn?: string;
-  /** Over how long streams are woken when many are at once, by a poll or by a connection that is back; absent: not at all. */
+  /** Spreads wake-ups of many streams (after a poll or a reconnect) over this time. Default 0. */
   spreadMs?: number;
-  /** For each of the ids (at most 5,000) something that changes whenever its value does; nothing for what is gone. */
+  /**
+   * Returns a string for each of the ids (at most 5,000) that changes whenever its value does. Ids
+   * that no longer exist are left out.
+   */
   fingerprints(ids: string[]): Promise<Map<string, string>>;
 }
 
@@ -33,39 +36,39 @@ interface WatchKindOptions extends KindOptions {
   limit: Semaphore;
 }
 
-interface Watched {
-  /** Null: gone. Undefined: not polled yet. */
-  fingerprint: string | null | undefined;
-  readonly streams: Set<WatchStream<unknown>>;
-}
-
-/** What can be watched under one topic: its open streams, and the poll that makes good what pub/sub has missed. */
+/** The open streams of one topic, and the poll that detects changes whose wake-up was lost. */
 export class WatchKind {
   readonly topic: string;
   readonly pollOn: string | undefined;
-  private readonly watched = new Map<string, Watched>();
-  private timer: NodeJS.Timeout | undefined;
-  private soon: NodeJS.Timeout | undefined;
-  private isPolling = false;
+  private readonly poller: Poller<WatchStream<unknown>>;
+  /** By id, for polled ids that have streams; null if the id did not exist. */
+  private readonly fingerprints = new Map<string, string | null>();
+  private requestedPoll: NodeJS.Timeout | undefined;
   private isClosed = false;
 
   constructor(private readonly options: WatchKindOptions) {
     this.topic = options.topic;
     this.pollOn = options.pollOn;
+    this.poller = new Poller({
+      log: options.log,
+      topic: options.topic,
+      pollMs: options.pollMs,
+      check: async (ids) => this.compare(ids, await options.fingerprints(ids)),
+    });
   }
 
-  /** How many streams are open. */
+  /** Number of open streams. */
   get size(): number {
-    let size = 0;
-    for (const { streams } of this.watched.values()) size += streams.size;
-    return size;
+    return this.poller.size;
   }
 
   /**
-   * The present value, then the value again whenever it may have changed, until `isLast` is true of one. Starts with
-   * the first `next()`. Values are not compared: equal ones may follow each other.
+   * Emits the current value, then the value again whenever it may have changed, until `isLast`
+   * returns true. Reading starts with the first `next()`. Consecutive values may be equal;
+   * `distinct` removes duplicates.
    *
-   * Ends with the error of a read that fails, except a transient one after the first.
+   * A read that fails ends the stream with its error, unless the error is transient and not the
+   * first read's.
    */
   watch<T>(id: string, read: () => Promise<T>, isLast: (value: T) => boolean = () => false): WatchStream<T> {
     const { limit, isTransient } = this.options;
@@ -80,100 +83,78 @@ export class WatchKind {
     return stream;
   }
 
-  /** The same with its first value already read, so a refusal is thrown here. Whoever has it must end it. */
+  /**
+   * Like `watch`, with the first value already read. The caller must end the stream.
+   *
+   * @throws the error of the first read
+   */
   open<T>(id: string, read: () => Promise<T>, isLast?: (value: T) => boolean): Promise<WatchStream<T>> {
     return this.watch(id, read, isLast).open();
   }
 
   wake(ids: Iterable<string>): void {
     for (const id of ids) {
-      for (const stream of this.streamsOf(id)) stream.wake();
+      for (const stream of this.poller.watchersOf(id)) stream.wake();
     }
   }
 
   wakeAll(): void {
-    this.wakeSpread([...this.watched.keys()].flatMap((id) => this.streamsOf(id)));
+    this.wakeSpread(this.poller.ids.flatMap((id) => this.poller.watchersOf(id)));
   }
 
-  /** Polls once for all who ask for it within a moment. What changes during a poll, the next one sees. */
+  /** Requests within 50 ms share one poll. */
   pollSoon(): void {
-    if (this.watched.size === 0) return;
-    this.soon ??= setTimeout(() => {
-      this.soon = undefined;
-      void this.poll();
-    }, GATHER_MS).unref();
+    if (this.size === 0) return;
+    this.requestedPoll ??= setTimeout(() => {
+      this.requestedPoll = undefined;
+      this.poller.check(this.poller.ids);
+    }, POLL_DELAY_MS).unref();
   }
 
-  /** Completes every stream, and each that starts later at once. */
+  /** Completes all streams. Streams that start later complete immediately. */
   close(): void {
     this.isClosed = true;
-    for (const id of [...this.watched.keys()]) {
-      for (const stream of this.streamsOf(id)) void stream.return();
+    for (const id of this.poller.ids) {
+      for (const stream of this.poller.watchersOf(id)) void stream.return();
     }
-  }
-
-  /** A copy: streams leave while they are being walked through. */
-  private streamsOf(id: string): Array<WatchStream<unknown>> {
-    return [...(this.watched.get(id)?.streams ?? [])];
   }
 
   private add(id: string, stream: WatchStream<unknown>): void {
-    const watched = this.watched.get(id) ?? { fingerprint: undefined, streams: new Set() };
-    watched.streams.add(stream);
-    this.watched.set(id, watched);
     if (this.isClosed) void stream.return();
-    else this.timer ??= setInterval(() => void this.poll(), this.options.pollMs).unref();
+    else this.poller.add(id, stream);
   }
 
   private remove(id: string, stream: WatchStream<unknown>): void {
-    const watched = this.watched.get(id);
-    watched?.streams.delete(stream);
-    if (watched?.streams.size === 0) this.watched.delete(id);
-    if (this.watched.size > 0) return;
-    clearInterval(this.timer);
-    this.timer = undefined;
+    this.poller.remove(id, stream);
+    if (this.poller.watchersOf(id).length === 0) this.fingerprints.delete(id);
   }
 
-  private async poll(): Promise<void> {
-    if (this.isPolling) return;
-    this.isPolling = true;
-    const ids = [...this.watched.keys()];
-    try {
-      for (let start = 0; start < ids.length; start += IDS_PER_QUERY) {
-        const some = ids.slice(start, start + IDS_PER_QUERY);
-        this.compare(some, await this.options.fingerprints(some));
-      }
-    } catch (err) {
-      this.options.log.warn(
-        { err, topic: this.topic },
-        'a poll for changes failed; the next one tries again',
-      );
-    } finally {
-      this.isPolling = false;
-    }
-  }
-
-  /** Never seen counts as changed: between a stream's first read and its first poll a wake-up may have been lost. */
-  private compare(ids: readonly string[], found: ReadonlyMap<string, string>): void {
+  /**
+   * Wakes the streams of changed ids. An id without an earlier fingerprint counts as changed,
+   * because a wake-up between the first read of its stream and this poll may have been lost.
+   */
+  private compare(ids: readonly string[], current: ReadonlyMap<string, string>): void {
     const changed: Array<WatchStream<unknown>> = [];
     for (const id of ids) {
-      const watched = this.watched.get(id);
-      if (!watched) continue;
-      const fingerprint = found.get(id) ?? null;
-      const hasChanged = fingerprint !== watched.fingerprint;
-      watched.fingerprint = fingerprint;
-      if (hasChanged) changed.push(...watched.streams);
-      else for (const stream of this.streamsOf(id)) stream.retry();
+      const streams = this.poller.watchersOf(id);
+      if (streams.length === 0) continue;
+      const fingerprint = current.get(id) ?? null;
+      const hasChanged = fingerprint !== this.fingerprints.get(id);
+      this.fingerprints.set(id, fingerprint);
+      if (hasChanged) changed.push(...streams);
+      else for (const stream of streams) stream.retry();
     }
     this.wakeSpread(changed);
   }
 
-  /** A change that concerns many would have all of them read at the same instant. */
+  /**
+   * Spreads the reads of many streams, which would otherwise hit the database at the same instant.
+   */
   private wakeSpread(streams: ReadonlyArray<WatchStream<unknown>>): void {
     const { spreadMs = 0 } = this.options;
-    const isCrowd = streams.length > FEW;
+    const isSpread = streams.length > MOST_WOKEN_TOGETHER && spreadMs > 0;
     for (const stream of streams) {
-      if (isCrowd && spreadMs > 0) stream.wakeWithin(Math.random() * spreadMs);
+      if (isSpread) stream.wakeWithin(Math.random() * spreadMs);
       else stream.wake();
     }
   }

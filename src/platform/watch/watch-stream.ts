@@ -1,88 +1,83 @@
+import { Stream } from './stream.ts';
+
 interface Pending<T> {
   resolve(result: IteratorResult<T, undefined>): void;
   reject(error: unknown): void;
 }
 
 interface WatchStreamOptions<T> {
-  /** Reads the present value. */
+  /** Reads the current value. */
   read(): Promise<T>;
-  /** Runs a read that is not the first of its stream: the place to limit how many do so at once. */
+  /** Runs every read but the first one of the stream; limits how many run concurrently. */
   limit(read: () => Promise<T>): Promise<T>;
+  /** True for a value after which the stream completes. */
   isLast(value: T): boolean;
+  /** True for an error after which a later read may succeed. */
   isTransient(error: unknown): boolean;
-  /** Called once, before the first read: from here on wake-ups are expected. */
+  /** Called once, before the first read, so that no wake-up after that read is missed. */
   onStart(): void;
-  /** Called once after onStart, however the stream ends. */
+  /** Called once after `onStart`, however the stream ends. */
   onEnd(): void;
 }
 
 /**
- * A value now, then again after each wake-up. It keeps one flag and no queue: however many wake-ups come during a
- * read, one more read follows, and a slow consumer skips what lay between.
- *
- * Not an async generator function: one that waits would not hear its `return()` before the next wake-up.
+ * Emits the current value, then the value after each wake-up. Keeps one flag instead of a queue:
+ * any number of wake-ups during a read cause one more read, and a slow consumer skips intermediate
+ * values.
  */
-export class WatchStream<T> implements AsyncGenerator<T, undefined, void> {
+export class WatchStream<T> extends Stream<T> {
   private state: 'new' | 'open' | 'ended' = 'new';
   private isWoken = true;
   private isReading = false;
   private isFirst = true;
   private pending: Pending<T> | undefined;
-  private turn: Promise<unknown> = Promise.resolve();
-  private ahead: IteratorResult<T, undefined> | undefined;
-  private later: NodeJS.Timeout | undefined;
+  private lastStep: Promise<unknown> = Promise.resolve();
+  private readAhead: IteratorResult<T, undefined> | undefined;
+  private delayedWake: NodeJS.Timeout | undefined;
 
-  constructor(private readonly options: WatchStreamOptions<T>) {}
+  constructor(private readonly options: WatchStreamOptions<T>) {
+    super();
+  }
 
-  /** Reads the first value ahead of the consumer. Rejects with what the read threw; the stream has then ended. */
+  /**
+   * Reads the first value ahead of the consumer.
+   *
+   * @throws the error of that read; the stream has ended then
+   */
   async open(): Promise<this> {
-    this.ahead = await this.next();
+    this.readAhead = await this.next();
     return this;
   }
 
-  /** Says that the value may have changed. */
+  /** Signals that the value may have changed. */
   wake(): void {
-    clearTimeout(this.later);
-    this.later = undefined;
+    clearTimeout(this.delayedWake);
+    this.delayedWake = undefined;
     this.isWoken = true;
     this.retry();
   }
 
-  /** Says so in a while, unless somebody says so before. */
+  /** Wakes the stream after the delay, unless something else wakes it earlier. */
   wakeWithin(delayMs: number): void {
-    if (this.state === 'open') this.later ??= setTimeout(() => this.wake(), delayMs).unref();
+    if (this.state === 'open') this.delayedWake ??= setTimeout(() => this.wake(), delayMs).unref();
   }
 
-  /** Reads again if a wake-up has not been answered yet, because its read failed. */
+  /** Reads again if the read after the last wake-up failed. */
   retry(): void {
     if (this.isWoken && this.pending && !this.isReading) void this.refresh();
   }
 
+  /** Concurrent calls are answered in order. */
   next(): Promise<IteratorResult<T, undefined>> {
-    const result = this.turn.then(() => this.step());
-    this.turn = result.catch(() => undefined);
+    const result = this.lastStep.then(() => this.step());
+    this.lastStep = result.catch(() => undefined);
     return result;
   }
 
-  /** Ends the stream at once, also while a read is under way; a waiting `next()` completes. */
-  return(): Promise<IteratorResult<T, undefined>> {
-    this.end();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  throw(error: unknown): Promise<IteratorResult<T, undefined>> {
-    this.end();
-    return Promise.reject(error);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
   private step(): Promise<IteratorResult<T, undefined>> | IteratorResult<T, undefined> {
-    const ahead = this.ahead;
-    this.ahead = undefined;
-    if (ahead) return ahead;
+    const { readAhead } = this;
+    this.readAhead = undefined;
+    if (readAhead) return readAhead;
     if (this.state === 'new') this.start();
     if (this.state === 'ended') return { done: true, value: undefined };
     return new Promise((resolve, reject) => {
@@ -121,7 +116,7 @@ export class WatchStream<T> implements AsyncGenerator<T, undefined, void> {
 
   private fail(error: unknown): void {
     if (!this.isFirst && this.options.isTransient(error)) {
-      // Still owed: the next wake-up or the next poll that gets through tries again.
+      // The next wake-up or successful poll retries.
       this.isWoken = true;
       return;
     }
@@ -131,12 +126,12 @@ export class WatchStream<T> implements AsyncGenerator<T, undefined, void> {
     pending?.reject(error);
   }
 
-  private end(): void {
+  protected end(): void {
     if (this.state === 'ended') return;
     const wasOpen = this.state === 'open';
     this.state = 'ended';
-    clearTimeout(this.later);
-    this.ahead = undefined;
+    clearTimeout(this.delayedWake);
+    this.readAhead = undefined;
     this.pending?.resolve({ done: true, value: undefined });
     this.pending = undefined;
     if (wasOpen) this.options.onEnd();

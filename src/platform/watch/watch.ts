@@ -6,18 +6,25 @@ import { type KindOptions, WatchKind } from './watch-kind.ts';
 export interface WatcherOptions {
   pubSub: Pick<PubSub, 'onWake' | 'onReconnect'>;
   log: Pick<Logger, 'warn'>;
-  /** How long a change stays unseen at most when its wake-up was lost. Two seconds unless told. */
+  /**
+   * Polling interval, and so the longest delay of a change whose wake-up was lost. Default 2,000.
+   */
   pollMs?: number;
-  /** Whether a read failed because something is away for a moment: the stream then waits and tries again. */
+  /** Recognizes errors of reads after which the stream waits and retries. Default none. */
   isTransient?: (error: unknown) => boolean;
-  /** How many reads after wake-ups run at once, so that waking everybody leaves the database to others too. */
+  /**
+   * Concurrent reads after wake-ups, so that a wake-up of all streams leaves connections for
+   * others. Default 16.
+   */
   maxReads?: number;
 }
 
-/** Streams of present values, told of changes by pub/sub and, where that fails, by a poll. */
+/**
+ * Streams of current values. Pub/sub signals changes; a poll detects those whose wake-up was lost.
+ */
 export interface Watcher {
   kind(options: KindOptions): WatchKind;
-  /** Completes every stream, and each that starts later at once. */
+  /** Completes all streams. Streams that start later complete immediately. */
   close(): void;
 }
 

@@ -2,35 +2,35 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createAdmission } from '../../../src/platform/concurrency/admission.ts';
 
-/** Work that uses up an allowance when it ends, and notes how much was under way at once. */
-function allowanceOf(points: number) {
-  const state = { left: points, done: 0, underWay: 0, most: 0 };
+/** Work that uses up one event of a limit when it ends, and records the concurrency. */
+function limitOf(points: number) {
+  const state = { left: points, done: 0, running: 0, most: 0 };
   return {
     state,
     left: async () => {
       await sleep(1);
-      if (state.left <= 0) throw new Error('used up');
+      if (state.left <= 0) throw new Error('limit exceeded');
       return state.left;
     },
     use: async () => {
-      state.most = Math.max(state.most, ++state.underWay);
+      state.most = Math.max(state.most, ++state.running);
       await sleep(5 * Math.random());
-      state.underWay -= 1;
+      state.running -= 1;
       state.left -= 1;
       state.done += 1;
     },
   };
 }
 
-describe('take', () => {
-  it('never does more than is left, however many come at once', async () => {
+describe('createAdmission', () => {
+  it('never runs more work than the limit has left, even for concurrent calls', async () => {
     for (let round = 0; round < 20; round++) {
-      const turns = createAdmission();
-      const { state, left, use } = allowanceOf(7);
+      const admission = createAdmission();
+      const { state, left, use } = limitOf(7);
       const outcomes = await Promise.allSettled(
         Array.from({ length: 40 }, async (_, place) => {
           await sleep(place / 8);
-          return turns.take('key', left, use);
+          return admission.run('key', left, use);
         }),
       );
 
@@ -39,29 +39,31 @@ describe('take', () => {
     }
   });
 
-  it('lets everybody through where nothing is used up, so many at once', async () => {
-    const turns = createAdmission();
-    const { state, left } = allowanceOf(3);
+  it('runs all work that uses up nothing, with the remainder as concurrency', async () => {
+    const admission = createAdmission();
+    const { state, left } = limitOf(3);
     let most = 0;
-    let underWay = 0;
+    let running = 0;
     const work = async () => {
-      most = Math.max(most, ++underWay);
+      most = Math.max(most, ++running);
       await sleep(2);
-      underWay -= 1;
+      running -= 1;
     };
-    await Promise.all(Array.from({ length: 30 }, () => turns.take('key', left, work)));
+    await Promise.all(Array.from({ length: 30 }, () => admission.run('key', left, work)));
 
     expect(most).toBe(3);
     expect(state.left).toBe(3);
   });
 
-  it('does not let one key wait for another, and goes on after work that fails', async () => {
-    const turns = createAdmission();
+  it('does not delay one key for another, and continues after failed work', async () => {
+    const admission = createAdmission();
     const one = async () => 1;
-    const stuck = turns.take('stuck', one, () => sleep(10_000, undefined, { ref: false }));
-    await expect(turns.take('key', one, () => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
+    const stuck = admission.run('stuck', one, () => sleep(10_000, undefined, { ref: false }));
+    await expect(admission.run('key', one, () => Promise.reject(new Error('failed')))).rejects.toThrow(
+      'failed',
+    );
 
-    expect(await turns.take('key', one, async () => 'done')).toBe('done');
+    expect(await admission.run('key', one, async () => 'done')).toBe('done');
     void stuck;
   });
 });

@@ -7,41 +7,41 @@ const overloaded = () => new Overloaded();
 const fulfilled = (items: number[]): PromiseSettledResult<number>[] =>
   items.map((value) => ({ status: 'fulfilled', value: value * 10 }));
 
-/** A run that ends when it is told to. */
-function heldBatcher(options: Partial<CoalescerOptions<number, number>> = {}) {
+/** A coalescer whose runs the test completes. */
+function controlledCoalescer(options: Partial<CoalescerOptions<number, number>> = {}) {
   const runs: { items: number[]; end: () => void; fail: (error: Error) => void }[] = [];
   const run = (items: number[]) =>
     new Promise<PromiseSettledResult<number>[]>((resolve, reject) => {
       runs.push({ items, end: () => resolve(fulfilled(items)), fail: reject });
     });
-  const batcher = createCoalescer<number, number>({ run, overloaded, ...options });
+  const coalescer = createCoalescer<number, number>({ run, overloaded, ...options });
   /** Waits for the n-th run, from 0. */
   const nth = (index: number) =>
     vi.waitFor(() => {
       const found = runs[index];
-      if (!found) throw new Error(`There is no run ${index} yet.`);
+      if (!found) throw new Error(`run ${index} has not started`);
       return found;
     });
-  return { batcher, runs, nth };
+  return { coalescer, runs, nth };
 }
 
 const outcomeOf = (promise: Promise<unknown>) => promise.catch((error: unknown) => error);
 
-describe('createBatcher', () => {
-  it('works at once when it is idle, with what came in the same moment', async () => {
+describe('createCoalescer', () => {
+  it('runs immediately when idle, with all items of the same tick', async () => {
     const run = vi.fn(async (items: number[]) => fulfilled(items));
-    const batcher = createCoalescer({ run, overloaded });
+    const coalescer = createCoalescer({ run, overloaded });
 
-    expect(await Promise.all([batcher.add(1), batcher.add(2)])).toEqual([10, 20]);
-    expect(await batcher.add(3)).toBe(30);
+    expect(await Promise.all([coalescer.add(1), coalescer.add(2)])).toEqual([10, 20]);
+    expect(await coalescer.add(3)).toBe(30);
     expect(run.mock.calls).toEqual([[[1, 2]], [[3]]]);
   });
 
-  it('gathers what comes while it works, and does it together, never two runs at a time', async () => {
-    const { batcher, runs, nth } = heldBatcher();
-    const first = batcher.add(1);
+  it('coalesces items that arrive during a run into the next one, and never runs two concurrently', async () => {
+    const { coalescer, runs, nth } = controlledCoalescer();
+    const first = coalescer.add(1);
     const held = await nth(0);
-    const later = [2, 3, 4].map((item) => batcher.add(item));
+    const later = [2, 3, 4].map((item) => coalescer.add(item));
     await new Promise((resolve) => setImmediate(resolve));
     expect(runs).toHaveLength(1);
 
@@ -53,9 +53,9 @@ describe('createBatcher', () => {
     expect(await Promise.all([first, ...later])).toEqual([10, 20, 30, 40]);
   });
 
-  it('takes at most maxSize at a time, in order', async () => {
+  it('runs at most maxSize items at a time, in order', async () => {
     const sizes: number[][] = [];
-    const batcher = createCoalescer({
+    const coalescer = createCoalescer({
       run: async (items: number[]) => {
         sizes.push(items);
         return fulfilled(items);
@@ -64,13 +64,13 @@ describe('createBatcher', () => {
       maxSize: 2,
     });
 
-    await Promise.all([1, 2, 3, 4, 5].map((item) => batcher.add(item)));
+    await Promise.all([1, 2, 3, 4, 5].map((item) => coalescer.add(item)));
 
     expect(sizes).toEqual([[1, 2], [3, 4], [5]]);
   });
 
-  it('gives each item its own outcome', async () => {
-    const batcher = createCoalescer<number, number>({
+  it('settles each item with its own outcome', async () => {
+    const coalescer = createCoalescer<number, number>({
       run: async (items) =>
         items.map((value) =>
           value === 2 ? { status: 'rejected', reason: new Error('two') } : { status: 'fulfilled', value },
@@ -78,115 +78,116 @@ describe('createBatcher', () => {
       overloaded,
     });
 
-    const [one, two, three] = await Promise.allSettled([1, 2, 3].map((item) => batcher.add(item)));
+    const [one, two, three] = await Promise.allSettled([1, 2, 3].map((item) => coalescer.add(item)));
 
     expect(one).toMatchObject({ value: 1 });
     expect(two).toMatchObject({ reason: { message: 'two' } });
     expect(three).toMatchObject({ value: 3 });
   });
 
-  it('finds the bad one of a batch that fails as a whole, and lets only that one fail', async () => {
+  it('retries items one by one after a failed run, so that only the bad one fails', async () => {
     const run = vi.fn(async (items: number[]) => {
       if (items.includes(3)) throw new Error('three');
       return fulfilled(items);
     });
-    const batcher = createCoalescer({ run, overloaded });
+    const coalescer = createCoalescer({ run, overloaded });
 
-    const outcomes = await Promise.all([1, 2, 3, 4].map((item) => outcomeOf(batcher.add(item))));
+    const outcomes = await Promise.all([1, 2, 3, 4].map((item) => outcomeOf(coalescer.add(item))));
 
     expect(outcomes).toEqual([10, 20, new Error('three'), 40]);
-    expect(await batcher.add(5)).toBe(50);
+    expect(await coalescer.add(5)).toBe(50);
   });
 
-  it('fails all at once when the error is not about any one of them', async () => {
+  it('fails all items without a retry when the error concerns all', async () => {
     const run = vi.fn(async (): Promise<PromiseSettledResult<number>[]> => {
       throw new Outage();
     });
-    const batcher = createCoalescer({ run, overloaded, failTogether: (error) => error instanceof Outage });
+    const coalescer = createCoalescer({ run, overloaded, failTogether: (error) => error instanceof Outage });
 
-    const outcomes = await Promise.all([1, 2, 3].map((item) => outcomeOf(batcher.add(item))));
+    const outcomes = await Promise.all([1, 2, 3].map((item) => outcomeOf(coalescer.add(item))));
 
     expect(outcomes.every((outcome) => outcome instanceof Outage)).toBe(true);
     expect(run).toHaveBeenCalledTimes(1);
   });
 
-  it('stops trying one by one when an outage begins meanwhile', async () => {
+  it('stops retrying one by one when an outage starts', async () => {
     const run = vi.fn(async (items: number[]) => {
       if (items.length > 1) throw new Error('one of them');
       if (items[0] === 2) throw new Outage();
       return fulfilled(items);
     });
-    const batcher = createCoalescer({ run, overloaded, failTogether: (error) => error instanceof Outage });
+    const coalescer = createCoalescer({ run, overloaded, failTogether: (error) => error instanceof Outage });
 
-    const outcomes = await Promise.all([1, 2, 3, 4].map((item) => outcomeOf(batcher.add(item))));
+    const outcomes = await Promise.all([1, 2, 3, 4].map((item) => outcomeOf(coalescer.add(item))));
 
     expect(outcomes[0]).toBe(10);
     expect(outcomes.slice(1).every((outcome) => outcome instanceof Outage)).toBe(true);
     expect(run).toHaveBeenCalledTimes(3);
   });
 
-  it('does nothing twice when outcomes are missing', async () => {
+  it('does not rerun items whose outcomes are missing', async () => {
     const run = vi.fn(async () => fulfilled([1]));
-    const batcher = createCoalescer<number, number>({ run, overloaded });
+    const coalescer = createCoalescer<number, number>({ run, overloaded });
 
-    const outcomes = await Promise.all([1, 2].map((item) => outcomeOf(batcher.add(item))));
+    const outcomes = await Promise.all([1, 2].map((item) => outcomeOf(coalescer.add(item))));
 
     expect(outcomes).toEqual([10, expect.any(Error)]);
     expect(run).toHaveBeenCalledTimes(1);
   });
 
-  it('refuses at once what is more than may wait', async () => {
-    const { batcher, nth } = heldBatcher({ maxWaiting: 3 });
-    const first = batcher.add(0);
+  it('rejects items immediately beyond maxWaiting', async () => {
+    const { coalescer, nth } = controlledCoalescer({ maxWaiting: 3 });
+    const first = coalescer.add(0);
     const held = await nth(0);
-    const waiting = [1, 2, 3].map((item) => batcher.add(item));
+    const waiting = [1, 2, 3].map((item) => coalescer.add(item));
 
-    await expect(batcher.add(4)).rejects.toThrow(Overloaded);
+    await expect(coalescer.add(4)).rejects.toThrow(Overloaded);
 
     held.end();
     (await nth(1)).end();
     expect(await Promise.all([first, ...waiting])).toEqual([0, 10, 20, 30]);
-    const again = batcher.add(5);
+    const again = coalescer.add(5);
     (await nth(2)).end();
     expect(await again).toBe(50);
   });
 
-  it('refuses at once what would wait for too long, judged by the runs before', async () => {
+  it('rejects items immediately whose expected wait exceeds maxWaitMs', async () => {
     let runs = 0;
     const run = async (items: number[]) => {
       await new Promise((resolve) => setTimeout(resolve, 40));
       runs += 1;
       return fulfilled(items);
     };
-    const batcher = createCoalescer({ run, overloaded, maxSize: 1, maxWaitMs: 100 });
-    for (const item of [1, 2, 3, 4, 5, 6, 7, 8]) await batcher.add(item);
+    const coalescer = createCoalescer({ run, overloaded, maxSize: 1, maxWaitMs: 100 });
+    for (const item of [1, 2, 3, 4, 5, 6, 7, 8]) await coalescer.add(item);
 
     const outcomes = await Promise.all(
       Array.from({ length: 20 }, async (_, item) => {
-        const outcome = await outcomeOf(batcher.add(item));
+        const outcome = await outcomeOf(coalescer.add(item));
         return { refused: outcome instanceof Overloaded, runs };
       }),
     );
 
     const refused = outcomes.filter((outcome) => outcome.refused);
-    // About 38 ms each: the first begins at once, the third after 76 ms, the fourth would after 114.
+    // About 38 ms each: the first starts immediately, the third after 76 ms, the fourth would after
+    // 114.
     expect(refused.length).toBeGreaterThanOrEqual(16);
     expect(refused.length).toBeLessThanOrEqual(19);
     expect(Math.max(...refused.map((refusal) => refusal.runs))).toBe(8);
-    expect(await batcher.add(100)).toBe(1_000);
+    expect(await coalescer.add(100)).toBe(1_000);
   });
 
-  it('expects a run that takes longer than usual to take as long again', async () => {
-    const { batcher, nth } = heldBatcher({ maxWaitMs: 120 });
-    const usual = batcher.add(1);
+  it('expects a run beyond the average to take as long again', async () => {
+    const { coalescer, nth } = controlledCoalescer({ maxWaitMs: 120 });
+    const usual = coalescer.add(1);
     (await nth(0)).end();
     await usual;
-    const hanging = batcher.add(2);
+    const hanging = coalescer.add(2);
     const held = await nth(1);
     await new Promise((resolve) => setTimeout(resolve, 130));
 
     const startedAt = performance.now();
-    const outcome = await outcomeOf(batcher.add(3));
+    const outcome = await outcomeOf(coalescer.add(3));
 
     expect(outcome).toBeInstanceOf(Overloaded);
     expect(performance.now() - startedAt).toBeLessThan(100);
@@ -194,29 +195,29 @@ describe('createBatcher', () => {
     expect(await hanging).toBe(20);
   });
 
-  it('refuses who has waited for too long, even while a run hangs', async () => {
-    const { batcher, runs, nth } = heldBatcher({ maxWaitMs: 60 });
-    const hanging = batcher.add(1);
+  it('rejects items that have waited for maxWaitMs, even while a run hangs', async () => {
+    const { coalescer, runs, nth } = controlledCoalescer({ maxWaitMs: 60 });
+    const hanging = coalescer.add(1);
     const held = await nth(0);
 
     const startedAt = performance.now();
-    const outcome = await outcomeOf(batcher.add(2));
+    const outcome = await outcomeOf(coalescer.add(2));
 
     expect(outcome).toBeInstanceOf(Overloaded);
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(55);
     held.end();
     expect(await hanging).toBe(10);
-    await batcher.drain();
+    await coalescer.drain();
     expect(runs).toHaveLength(1);
   });
 
-  it('drains: settles when nothing waits and nothing is under way', async () => {
-    const { batcher, nth } = heldBatcher();
-    const first = batcher.add(1);
+  it('drain() settles once no item is waiting or running', async () => {
+    const { coalescer, nth } = controlledCoalescer();
+    const first = coalescer.add(1);
     const held = await nth(0);
-    const second = batcher.add(2);
+    const second = coalescer.add(2);
     let drained = false;
-    const drain = batcher.drain().then(() => {
+    const drain = coalescer.drain().then(() => {
       drained = true;
     });
 
@@ -227,22 +228,22 @@ describe('createBatcher', () => {
     await drain;
 
     expect(await Promise.all([first, second])).toEqual([10, 20]);
-    await expect(batcher.drain()).resolves.toBeUndefined();
+    await expect(coalescer.drain()).resolves.toBeUndefined();
   });
 
-  it('goes on after an error, and answers everyone, with hundreds at a time', async () => {
+  it('settles every one of 500 items, and continues after failed runs', async () => {
     let at = 0;
     const run = async (items: number[]) => {
       await new Promise((resolve) => setImmediate(resolve));
       if (at++ % 3 === 1 && items.length > 1) throw new Error('as a whole');
       return fulfilled(items);
     };
-    const batcher = createCoalescer({ run, overloaded, maxSize: 7 });
+    const coalescer = createCoalescer({ run, overloaded, maxSize: 7 });
 
     const results = await Promise.all(
       Array.from({ length: 500 }, async (_, item) => {
         if (item % 5 === 0) await new Promise((resolve) => setTimeout(resolve, item % 20));
-        return batcher.add(item);
+        return coalescer.add(item);
       }),
     );
 

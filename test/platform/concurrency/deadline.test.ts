@@ -21,12 +21,12 @@ beforeAll(async () => {
 });
 afterAll(() => services.close());
 
-/** A deadline that has so much left. */
+/** A deadline in `ms` milliseconds. */
 const left = (ms: number): Deadline => {
   const endsAt = performance.now() + ms;
   return { leftMs: () => Math.max(0, endsAt - performance.now()), extend: () => {} };
 };
-/** Prisma begins a query only when somebody waits for it: he must be in the scope, too. */
+/** Awaits inside the scope, because Prisma starts a query only when it is awaited. */
 const inTime = <T>(ms: number, work: () => Promise<T>) =>
   inRequestScope({ ...SCOPE, deadline: left(ms) }, async () => await work());
 
@@ -35,7 +35,7 @@ const nap = (seconds: number, on: Pick<Database, '$queryRaw'> = db) =>
   on.$queryRaw`SELECT pg_sleep(${seconds})::text`;
 
 describe('withinDeadline', () => {
-  it('gives the result of work that is in time', async () => {
+  it('returns the result of work that finishes in time', async () => {
     expect(
       await withinDeadline(
         1_000,
@@ -45,7 +45,7 @@ describe('withinDeadline', () => {
     ).toBe('done');
   });
 
-  it('does not wait for work that takes longer', async () => {
+  it('does not wait for work that misses the deadline', async () => {
     const startedAt = performance.now();
 
     expect(
@@ -58,12 +58,12 @@ describe('withinDeadline', () => {
     expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 
-  it('can be extended, and is lifted once the work has been done', async () => {
-    let kept: Deadline | undefined;
+  it('can be extended, and never passes once the work has finished', async () => {
+    let captured: Deadline | undefined;
     const outcome = await withinDeadline(
       50,
       async (deadline) => {
-        kept = deadline;
+        captured = deadline;
         deadline.extend(5_000);
         await sleep(100);
         return 'done';
@@ -72,12 +72,12 @@ describe('withinDeadline', () => {
     );
 
     expect(outcome).toBe('done');
-    expect(kept?.leftMs()).toBe(Number.POSITIVE_INFINITY);
+    expect(captured?.leftMs()).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
-describe('SQL of a request that is over its deadline', () => {
-  it('does not begin', async () => {
+describe('deadlineAdapter', () => {
+  it('starts no statement after the deadline', async () => {
     const before = await db.user.count();
     const refused = await inTime(0, () => addUser()).catch((error: unknown) => error);
     const refusedTransaction = await inTime(0, () => db.$transaction((tx) => addUser(tx))).catch(
@@ -89,7 +89,7 @@ describe('SQL of a request that is over its deadline', () => {
     expect(await db.user.count()).toBe(before);
   });
 
-  it('is ended by PostgreSQL, alone and in a transaction', async () => {
+  it('lets PostgreSQL cancel a statement at the deadline, alone and in a transaction', async () => {
     for (const work of [() => nap(20), () => db.$transaction((tx) => nap(20, tx))]) {
       const startedAt = performance.now();
       const error = await inTime(300, work).catch((fault: unknown) => fault);
@@ -103,7 +103,7 @@ describe('SQL of a request that is over its deadline', () => {
     expect(sleeping).toEqual([]);
   });
 
-  it('is not committed: who was told that it was not done finds it not done', async () => {
+  it('does not commit after the deadline, because the client has received an error', async () => {
     const before = await db.user.count();
     const late = { isPast: false };
     const deadline: Deadline = { leftMs: () => (late.isPast ? 0 : 60_000), extend: () => {} };
@@ -116,13 +116,13 @@ describe('SQL of a request that is over its deadline', () => {
 
     expect(isOutage(error)).toBe(true);
     expect(await db.user.count()).toBe(before);
-    // Its connection has gone back to the pool without a transaction in it.
+    // The connection has returned to the pool without an open transaction.
     const open = await db.$queryRaw<unknown[]>`
       SELECT FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`;
     expect(open).toEqual([]);
   });
 
-  it('leaves connections as they were', async () => {
+  it('restores the statement_timeout of connections', async () => {
     await inTime(300, () => addUser());
     await inTime(300, () => db.$transaction((tx) => addUser(tx)));
 
@@ -131,25 +131,25 @@ describe('SQL of a request that is over its deadline', () => {
     }
   });
 
-  it('runs as ever while there is time, and outside of requests', async () => {
+  it('does not affect statements long before the deadline or outside a request', async () => {
     await expect(inTime(60_000, () => addUser())).resolves.toMatchObject({ id: expect.any(String) });
     await expect(addUser()).resolves.toMatchObject({ id: expect.any(String) });
   });
 });
 
-describe('a batch that a late request has begun', () => {
-  it('goes on for the others', async () => {
-    const batcher = createCoalescer({
+describe('a coalescer that a late request has started', () => {
+  it('continues for other requests', async () => {
+    const coalescer = createCoalescer({
       run: async (names: string[]) => {
         await nap(0.05);
         return names.map((value) => ({ status: 'fulfilled' as const, value }));
       },
       overloaded: () => new Error('overloaded'),
     });
-    const first = inTime(10, () => batcher.add('first'));
+    const first = inTime(10, () => coalescer.add('first'));
     await sleep(20);
 
-    expect(await Promise.all([first, batcher.add('second')])).toEqual(['first', 'second']);
+    expect(await Promise.all([first, coalescer.add('second')])).toEqual(['first', 'second']);
   });
 });
 
@@ -174,7 +174,7 @@ describe('an operation over HTTP', () => {
     }),
   });
 
-  it('is answered in time with SERVICE_UNAVAILABLE, and what it would still have done is not done', async () => {
+  it('returns SERVICE_UNAVAILABLE at the deadline, and performs no later steps', async () => {
     const apollo = createApolloServer({
       ...{ schema, log, onError: () => {}, mayIntrospect: () => true, operationMs: 200 },
       beforeRun: async () => {},

@@ -3,8 +3,8 @@ import { createKeyedRateLimiter, createRateLimiter } from '../../../src/platform
 
 const rate = { burst: 5, perSecond: 10 };
 
-describe('createMeters', () => {
-  it('allows a burst, then so many a second, and says how long to wait', () => {
+describe('createKeyedRateLimiter', () => {
+  it('allows a burst, then `perSecond` events per second, and returns the wait', () => {
     let now = 1_000;
     const { take } = createKeyedRateLimiter(rate, () => now);
     const taken = (times: number) => Array.from({ length: times }, () => take('key'));
@@ -16,14 +16,14 @@ describe('createMeters', () => {
     expect(taken(6)).toEqual([0, 0, 0, 0, 0, 1]);
   });
 
-  it('counts each key for itself', () => {
+  it('limits each key separately', () => {
     const { take } = createKeyedRateLimiter(rate, () => 0);
     for (let times = 0; times < 9; times++) take('one');
 
     expect([take('one'), take('other')]).toEqual([1, 0]);
   });
 
-  it('keeps a bounded number of keys, and forgets those that came longest ago', () => {
+  it('keeps a bounded number of keys, and evicts the one idle longest', () => {
     const { take } = createKeyedRateLimiter({ burst: 1, perSecond: 1 }, () => 0);
     take('first');
     for (let key = 0; key < 49_999; key++) take(`key ${key}`);
@@ -34,13 +34,13 @@ describe('createMeters', () => {
   });
 });
 
-describe('createMeter', () => {
-  it('counts the events of one', () => {
+describe('createRateLimiter', () => {
+  it('allows a burst, then `perSecond` events per second', () => {
     let now = 0;
-    const mayGoOn = createRateLimiter(rate, () => now);
+    const isAllowed = createRateLimiter(rate, () => now);
 
-    expect(Array.from({ length: 6 }, () => mayGoOn())).toEqual([true, true, true, true, true, false]);
+    expect(Array.from({ length: 6 }, () => isAllowed())).toEqual([true, true, true, true, true, false]);
     now += 100;
-    expect([mayGoOn(), mayGoOn()]).toEqual([true, false]);
+    expect([isAllowed(), isAllowed()]).toEqual([true, false]);
   });
 });

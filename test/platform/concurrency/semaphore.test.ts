@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { createSemaphore } from '../../../src/platform/concurrency/semaphore.ts';
 import { createGate } from '../../support/gate.ts';
 
-describe('createLimit', () => {
-  it('never runs more at once, whenever they come, and lets each have its turn in order', async () => {
+describe('createSemaphore', () => {
+  it('never exceeds its slots, and runs work in order of arrival', async () => {
     const limit = createSemaphore(2);
     const begun: number[] = [];
     let running = 0;
@@ -19,7 +19,7 @@ describe('createLimit', () => {
         return index;
       });
 
-    // The second half comes while places are being handed on.
+    // The second half arrives while slots are being passed on.
     const early = Promise.all([0, 1, 2, 3].map(work));
     await new Promise(setImmediate);
     const late = Promise.all([4, 5, 6, 7].map(work));
@@ -29,7 +29,7 @@ describe('createLimit', () => {
     expect(mostRunning).toBe(2);
   });
 
-  it('passes errors on and frees the place', async () => {
+  it('throws errors of the work, and frees the slot', async () => {
     const limit = createSemaphore(1);
     const failing = limit(() => Promise.reject(new Error('broken')));
     const next = limit(async () => 'fine');
@@ -39,53 +39,53 @@ describe('createLimit', () => {
   });
 });
 
-describe('createLimit with patience', () => {
-  const patience = { crowdedMs: 50, maxWaitMs: 150, overloaded: () => new Error('too much') };
+describe('createSemaphore with queue limits', () => {
+  const limits = { shedAfterMs: 50, maxWaitMs: 150, overloaded: () => new Error('overloaded') };
 
-  /** A limit of one, and its place is taken. */
+  /** A semaphore with one slot, which is taken. */
   function taken() {
-    const limit = createSemaphore(1, patience);
+    const limit = createSemaphore(1, limits);
     const { passed, pass } = createGate();
-    return { limit, taking: limit(() => passed), leave: pass };
+    return { limit, taking: limit(() => passed), release: pass };
   }
 
-  it('takes a burst in, and lets it in when there are places', async () => {
-    const { limit, taking, leave } = taken();
+  it('queues a burst, and runs it when slots are free', async () => {
+    const { limit, taking, release } = taken();
     const burst = Promise.all([1, 2, 3].map((number) => limit(async () => number)));
 
-    leave();
+    release();
 
     expect(await burst).toEqual([1, 2, 3]);
     await taking;
   });
 
-  it('refuses at once while the first in line has waited for long, and takes in again when he is through', async () => {
-    const { limit, taking, leave } = taken();
+  it('rejects work immediately while the first in the queue has waited too long, and recovers afterwards', async () => {
+    const { limit, taking, release } = taken();
     const first = limit(async () => 'first');
     await sleep(80);
     const asked = performance.now();
-    await expect(limit(async () => 'second')).rejects.toThrow('too much');
+    await expect(limit(async () => 'second')).rejects.toThrow('overloaded');
     expect(performance.now() - asked).toBeLessThan(40);
 
-    leave();
+    release();
 
     expect(await first).toBe('first');
     await taking;
     expect(await limit(async () => 'third')).toBe('third');
   });
 
-  it('lets nobody wait for longer than the longest wait, and does not do his work later', async () => {
-    const { limit, taking, leave } = taken();
+  it('rejects work that has waited for maxWaitMs, and never runs it', async () => {
+    const { limit, taking, release } = taken();
     let isDone = false;
     const asked = performance.now();
     const waiting = limit(async () => {
       isDone = true;
     });
 
-    await expect(waiting).rejects.toThrow('too much');
+    await expect(waiting).rejects.toThrow('overloaded');
 
     expect(performance.now() - asked).toBeGreaterThanOrEqual(145);
-    leave();
+    release();
     await taking;
     expect(await limit(async () => 'next')).toBe('next');
     expect(isDone).toBe(false);

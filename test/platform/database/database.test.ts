@@ -3,7 +3,6 @@ import { kill } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { withRetry } from '../../../src/platform/concurrency/retry.ts';
 import {
   createDatabase,
   type Database,
@@ -13,6 +12,7 @@ import {
   type Transaction,
   violatedConstraint,
 } from '../../../src/platform/database/database.ts';
+import { withRetry } from '../../../src/platform/database/retry.ts';
 import { createTestDatabase } from '../../support/database.ts';
 
 let server: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -59,7 +59,7 @@ async function backendOf(tx: Transaction): Promise<number> {
 const terminate = (pid: number) => admin.query('SELECT pg_terminate_backend($1)', [pid]);
 
 describe('createDatabase', () => {
-  it('sets the time zone, the limits and the name of every connection', async () => {
+  it('sets the time zone, timeouts and application name of every connection', async () => {
     const named = createDatabase({ url: server.url, log, applicationName: 'a test', poolSize: 1 });
     const [settings] = await named.$queryRaw<[object]>`
       SELECT current_setting('timezone') AS zone, current_setting('statement_timeout') AS statement,
@@ -81,7 +81,7 @@ describe('createDatabase', () => {
     expect(rows).toEqual([{ count: 3 }]);
   });
 
-  it('logs that idle connections were broken, and works with new ones', async () => {
+  it('logs broken idle connections, and replaces them', async () => {
     const fragile = createDatabase({ url: server.url, log, applicationName: 'fragile', poolSize: 3 });
     await Promise.all([1, 2, 3].map(() => fragile.$queryRaw`SELECT pg_sleep(0.02)::text`));
     warn.mockClear();
@@ -95,11 +95,11 @@ describe('createDatabase', () => {
     await fragile.$disconnect();
   });
 
-  it('says nothing of connections that are broken while it ends', async () => {
+  it('logs nothing about connections that break while it disconnects', async () => {
     const ending = createDatabase({ url: server.url, log, applicationName: 'ending', poolSize: 3 });
     await Promise.all([1, 2, 3].map(() => ending.$queryRaw`SELECT pg_sleep(0.02)::text`));
     warn.mockClear();
-    // By another process, while this one stands still: it learns of it when it is ending already.
+    // By another process, while this one is blocked: it learns of it while it is disconnecting.
     const terminating = `const client = new (require('pg').Client)(process.argv[1]);
       client.connect()
         .then(() => client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ending'"))
@@ -112,7 +112,7 @@ describe('createDatabase', () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  it('commits what a transaction did, or nothing of it', async () => {
+  it('commits a transaction as a whole or not at all', async () => {
     await db.$transaction((tx) => tx.$executeRaw`UPDATE numbers SET value = 7 WHERE id = 10`);
     await errorOf(
       db.$transaction(async (tx) => {
@@ -125,14 +125,14 @@ describe('createDatabase', () => {
   });
 });
 
-describe('what an error means', () => {
-  it('a deadlock is a conflict', async () => {
+describe('classification of database errors', () => {
+  it('treats a deadlock as a conflict', async () => {
     const errors = await deadlock((tx, id) => tx.$executeRaw`UPDATE numbers SET value = 1 WHERE id = ${id}`);
 
     expect(errors.map(what)).toEqual([{ ...CONFLICT, state: '40P01' }]);
   });
 
-  it('a deadlock through the ORM is one, too', async () => {
+  it('treats a deadlock through the ORM as a conflict', async () => {
     const [one, other] = await Promise.all([
       db.plan.create({ data: { name: 'a' } }),
       db.plan.create({ data: { name: 'b' } }),
@@ -145,7 +145,7 @@ describe('what an error means', () => {
     expect(errors.map(what)).toEqual([{ ...CONFLICT, state: '40P01' }]);
   });
 
-  it('a failed serialization is a conflict', async () => {
+  it('treats a serialization failure as a conflict', async () => {
     const error = await errorOf(
       db.$transaction(
         async (tx) => {
@@ -160,7 +160,7 @@ describe('what an error means', () => {
     expect(what(error)).toEqual({ ...CONFLICT, state: '40001' });
   });
 
-  it('a serialization that fails at COMMIT is a conflict', async () => {
+  it('treats a serialization failure at COMMIT as a conflict', async () => {
     await admin.query('CREATE TABLE IF NOT EXISTS skew (id int PRIMARY KEY, value int)');
     await admin.query('INSERT INTO skew VALUES (1, 0), (2, 0)');
     const gate = meeting(2);
@@ -179,7 +179,7 @@ describe('what an error means', () => {
     expect(errors.map(what)).toEqual([{ ...CONFLICT, state: '40001' }]);
   });
 
-  it('a lock that is not given in time is an outage', async () => {
+  it('treats a lock timeout as an outage', async () => {
     const error = await db.$transaction(async (holder) => {
       await lockNumber(holder, 4);
       return errorOf(
@@ -193,7 +193,7 @@ describe('what an error means', () => {
     expect(what(error)).toEqual({ ...OUTAGE, state: '55P03' });
   });
 
-  it('a statement that takes too long is an outage', async () => {
+  it('treats a statement timeout as an outage', async () => {
     const error = await errorOf(
       db.$transaction(async (tx) => {
         await tx.$executeRaw`SET LOCAL statement_timeout = 50`;
@@ -204,14 +204,14 @@ describe('what an error means', () => {
     expect(what(error)).toEqual({ ...OUTAGE, state: '57014' });
   });
 
-  it('a backend that is ended under a statement is an outage', async () => {
+  it('treats a backend terminated during a statement as an outage', async () => {
     const outside = errorOf(db.$queryRaw`SELECT pg_sleep(3)::text AS ended`);
     await endStatement('%AS ended%');
 
     expect(what(await outside)).toMatchObject(OUTAGE);
   });
 
-  it('a backend that is ended under a transaction is an outage', async () => {
+  it('treats a backend terminated during a transaction as an outage', async () => {
     const inStatement = errorOf(
       db.$transaction(async (tx) => {
         await tx.$executeRaw`UPDATE numbers SET value = 99 WHERE id = 5`;
@@ -232,7 +232,7 @@ describe('what an error means', () => {
     expect(await db.$queryRaw`SELECT value FROM numbers WHERE id = 5`).toEqual([{ value: 0 }]);
   });
 
-  it('a backend that is ended before or during COMMIT is an outage', async () => {
+  it('treats a backend terminated before or during COMMIT as an outage', async () => {
     const before = await errorOf(
       db.$transaction(async (tx) => {
         await tx.$executeRaw`UPDATE numbers SET value = 99 WHERE id = 5`;
@@ -250,11 +250,11 @@ describe('what an error means', () => {
     const during = errorOf(db.$transaction((tx) => tx.$executeRaw`INSERT INTO slow VALUES (1)`));
     await endStatement('COMMIT%');
     expect(what(await during)).toMatchObject(OUTAGE);
-    // The pool may not know yet that the connection is dead.
+    // The pool may not have noticed yet that the connection is dead.
     expect(await withRetry(() => db.$queryRaw`SELECT * FROM slow`)).toEqual([]);
   });
 
-  it('a transaction that idles or lasts for too long is an outage', async () => {
+  it('treats a transaction that idles or lasts too long as an outage', async () => {
     const idle = await errorOf(
       db.$transaction(async (tx) => {
         await tx.$executeRaw`SET LOCAL idle_in_transaction_session_timeout = 50`;
@@ -267,7 +267,7 @@ describe('what an error means', () => {
     const blocked = await errorOf(
       db.$transaction(async (tx) => {
         await tx.$executeRaw`SET LOCAL idle_in_transaction_session_timeout = 50`;
-        // The statement goes out before anybody has read that the transaction is over.
+        // The statement is sent before the end of the transaction has been read.
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
         await lockNumber(tx, 6);
       }),
@@ -286,7 +286,7 @@ describe('what an error means', () => {
     expect(what(long)).toEqual({ ...OUTAGE, state: undefined });
   });
 
-  it('no free connection in time is an outage, for transactions and plain queries', async () => {
+  it('treats an exhausted pool as an outage, for transactions and plain queries', async () => {
     const small = createDatabase({ url: server.url, log, poolSize: 1 });
     const errors = await small.$transaction(async () =>
       Promise.all([
@@ -302,30 +302,30 @@ describe('what an error means', () => {
     ]);
   });
 
-  it('too many connections are an outage', async () => {
+  it('treats too many connections as an outage', async () => {
     const { rows } = await admin.query('SELECT current_user AS name, current_database() AS database');
     await admin.query(`ALTER DATABASE ${rows[0].database} CONNECTION LIMIT 0`);
-    await admin.query(`CREATE ROLE crowd LOGIN PASSWORD 'crowd'`);
+    await admin.query(`CREATE ROLE limited LOGIN PASSWORD 'limited'`);
     const url = new URL(server.url);
-    url.username = 'crowd';
-    url.password = 'crowd';
-    const crowd = createDatabase({ url: url.href, log });
+    url.username = 'limited';
+    url.password = 'limited';
+    const limited = createDatabase({ url: url.href, log });
     try {
       const errors = [
-        await errorOf(crowd.$queryRaw`SELECT 1`),
-        await errorOf(crowd.plan.findFirst()),
-        await errorOf(crowd.$transaction((tx) => tx.plan.findFirst())),
+        await errorOf(limited.$queryRaw`SELECT 1`),
+        await errorOf(limited.plan.findFirst()),
+        await errorOf(limited.$transaction((tx) => tx.plan.findFirst())),
       ];
 
       expect(errors.map(what)).toEqual(errors.map(() => ({ ...OUTAGE, state: '53300' })));
     } finally {
-      await crowd.$disconnect();
+      await limited.$disconnect();
       await admin.query(`ALTER DATABASE ${rows[0].database} CONNECTION LIMIT -1`);
-      await admin.query('DROP ROLE crowd');
+      await admin.query('DROP ROLE limited');
     }
   });
 
-  it('a server that is not there is an outage', async () => {
+  it('treats an unreachable server as an outage', async () => {
     const nowhere = createDatabase({ url: 'postgresql://nobody:none@127.0.0.1:1/nothing', log });
     const errors = [
       await errorOf(nowhere.$queryRaw`SELECT 1`),
@@ -337,7 +337,7 @@ describe('what an error means', () => {
     expect(errors.map(what)).toEqual(errors.map(() => ({ ...OUTAGE, state: undefined })));
   });
 
-  it('a socket that is not there is an outage', async () => {
+  it('treats a missing socket as an outage', async () => {
     const nowhere = createDatabase({ url: 'postgresql://nobody@/nothing?host=/tmp/no such folder', log });
     const errors = [
       await errorOf(nowhere.$queryRaw`SELECT 1`),
@@ -348,7 +348,7 @@ describe('what an error means', () => {
     expect(errors.map(what)).toEqual(errors.map(() => ({ ...OUTAGE, state: undefined })));
   });
 
-  it('errors of the driver itself mean the same', async () => {
+  it('classifies errors of the driver in the same way', async () => {
     const errors = [
       await errorOf(admin.query('INSERT INTO numbers VALUES (1, 1)')),
       await errorOf(admin.query('SET statement_timeout = 50; SELECT pg_sleep(2)')),
@@ -363,7 +363,7 @@ describe('what an error means', () => {
     ]);
   });
 
-  it('a frozen server is an outage, after 6 s at most', async () => {
+  it('treats a frozen server as an outage within 6 s', async () => {
     const frozen = createDatabase({ url: server.url, log, poolSize: 1 });
     const pid = await frozen.$transaction(backendOf);
     kill(pid, 'SIGSTOP');
@@ -380,7 +380,7 @@ describe('what an error means', () => {
     await frozen.$disconnect();
   });
 
-  it('a violated unique index is a mistake, and has a name, through the ORM and raw SQL', async () => {
+  it('names a violated unique index, which is no outage, through the ORM and raw SQL', async () => {
     await db.user.create({ data: { identities: { create: { type: 'DEVICE', value: 'the same name' } } } });
     const errors = [
       await errorOf(
@@ -402,7 +402,7 @@ describe('what an error means', () => {
     );
   });
 
-  it('a violated check is a mistake, and has a name, through the ORM and raw SQL', async () => {
+  it('names a violated check constraint, which is no outage, through the ORM and raw SQL', async () => {
     const { id } = await db.plan.create({ data: { name: 'plan' } });
     const errors = [
       await errorOf(db.plan.update({ where: { id }, data: { quota: -1 } })),
@@ -414,13 +414,13 @@ describe('what an error means', () => {
     );
   });
 
-  it('a violated foreign key is a mistake, and has a name, through the ORM and raw SQL', async () => {
-    const nobody = '00000000-0000-7000-8000-000000000000';
+  it('names a violated foreign key, which is no outage, through the ORM and raw SQL', async () => {
+    const missingId = '00000000-0000-7000-8000-000000000000';
     const errors = [
-      await errorOf(db.identity.create({ data: { userId: nobody, type: 'DEVICE', value: 'of nobody' } })),
+      await errorOf(db.identity.create({ data: { userId: missingId, type: 'DEVICE', value: 'of no user' } })),
       await errorOf(
         db.$executeRaw`INSERT INTO identities (id, user_id, type, value)
-          VALUES (gen_random_uuid(), ${nobody}::uuid, 'DEVICE', 'of nobody')`,
+          VALUES (gen_random_uuid(), ${missingId}::uuid, 'DEVICE', 'of no user')`,
       ),
     ];
 
@@ -429,7 +429,7 @@ describe('what an error means', () => {
     );
   });
 
-  it('anything else is a mistake', async () => {
+  it('treats other errors neither as an outage nor as a conflict', async () => {
     const errors = [
       await errorOf(db.$queryRaw`SELECT nonsense`),
       await errorOf(db.plan.findUniqueOrThrow({ where: { id: '00000000-0000-7000-8000-000000000000' } })),
@@ -445,7 +445,7 @@ describe('what an error means', () => {
     expect(errors.slice(0, 4).map(sqlState)).toEqual(['42703', undefined, '22P02', '22012']);
   });
 
-  it('an error that contains itself is a mistake', () => {
+  it('handles an error whose cause is itself', () => {
     const error: { cause?: unknown } = new Error('round');
     error.cause = { errors: [error] };
 
@@ -454,7 +454,7 @@ describe('what an error means', () => {
 });
 
 describe('withRetry', () => {
-  it('does a transaction again whose connection broke, and it happens once', async () => {
+  it('retries a transaction whose connection broke, and applies it once', async () => {
     const attempts = vi.fn(async (attempt: number) =>
       db.$transaction(async (tx) => {
         await tx.$executeRaw`UPDATE numbers SET value = value + 1 WHERE id = 8`;
@@ -467,7 +467,7 @@ describe('withRetry', () => {
     expect(await db.$queryRaw`SELECT value FROM numbers WHERE id = 8`).toEqual([{ value: 1 }]);
   });
 
-  it("lets everyone of twenty get through who are in each other's way", async () => {
+  it('completes twenty transactions that conflict with each other', async () => {
     const increment = () =>
       withRetry(() =>
         db.$transaction(
@@ -484,7 +484,7 @@ describe('withRetry', () => {
     expect(await db.$queryRaw`SELECT value FROM numbers WHERE id = 9`).toEqual([{ value: 20 }]);
   });
 
-  it('throws a mistake at once', async () => {
+  it('throws other errors immediately', async () => {
     const work = vi.fn(async () => db.$queryRaw`SELECT nonsense`);
 
     await expect(withRetry(work)).rejects.toThrow('nonsense');
@@ -492,7 +492,7 @@ describe('withRetry', () => {
     expect(work).toHaveBeenCalledTimes(1);
   });
 
-  it('gives up when the budget is spent, with the last error', async () => {
+  it('throws the last error once its budget is spent', async () => {
     const nowhere = createDatabase({ url: 'postgresql://nobody:none@127.0.0.1:1/nothing', log });
     const work = vi.fn(async () => nowhere.$queryRaw`SELECT 1`);
 
@@ -506,7 +506,7 @@ describe('withRetry', () => {
   });
 });
 
-/** Settles for everyone once `size` have come. */
+/** A barrier: settles for all once `size` callers have arrived. */
 function meeting(size: number): () => Promise<void> {
   let open: () => void = () => {};
   const met = new Promise<void>((resolve) => {
@@ -523,7 +523,7 @@ function rejections(outcomes: PromiseSettledResult<unknown>[]): unknown[] {
   return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
 }
 
-/** Two transactions that each change what the other has changed; gives the errors of those that lost. */
+/** Runs two transactions that change each other's rows. @returns the errors of those that failed */
 async function deadlock(change: (tx: Transaction, id: number) => Promise<unknown>): Promise<unknown[]> {
   const gate = meeting(2);
   const crossing = (first: number, second: number) =>
@@ -535,7 +535,7 @@ async function deadlock(change: (tx: Transaction, id: number) => Promise<unknown
   return rejections(await Promise.allSettled([crossing(1, 2), crossing(2, 1)]));
 }
 
-/** Ends the backend that is busy with such a statement, as soon as there is one. */
+/** Terminates the backend that runs a matching statement, as soon as there is one. */
 async function endStatement(like: string): Promise<void> {
   await vi.waitFor(
     async () => {

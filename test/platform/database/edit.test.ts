@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { checkVersion, given } from '../../../src/platform/database/edit.ts';
 
 describe('checkVersion', () => {
-  it('lets through what was made on the present version, or on none', () => {
+  it('accepts an edit of the current version, or without a version', () => {
     for (const edited of [3, null, undefined])
       expect(() => checkVersion({ version: 3 }, edited)).not.toThrow();
   });
@@ -15,7 +15,7 @@ describe('checkVersion', () => {
 });
 
 describe('given', () => {
-  it('keeps null, which clears, and drops what is absent', () => {
+  it('keeps null, which clears a field, and omits absent fields', () => {
     expect(given({ name: 'A', logo: null, note: undefined })).toStrictEqual({ name: 'A', logo: null });
   });
 });

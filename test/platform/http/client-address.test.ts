@@ -7,12 +7,12 @@ const request = (remoteAddress: string, forwarded?: string) =>
 
 describe('clientAddress', () => {
   it.for([
-    ['believes no header without proxies', 0, '203.0.113.1', '192.0.2.1'],
-    ['takes what the only proxy has seen', 1, '203.0.113.1', '203.0.113.1'],
-    ['does not take what a client has made up', 1, '6.6.6.6, 203.0.113.1', '203.0.113.1'],
+    ['ignores the header without proxies', 0, '203.0.113.1', '192.0.2.1'],
+    ['uses the address that the only proxy has seen', 1, '203.0.113.1', '203.0.113.1'],
+    ['ignores addresses that a client has forged', 1, '6.6.6.6, 203.0.113.1', '203.0.113.1'],
     ['counts two proxies from the end', 2, '6.6.6.6, 203.0.113.1, 198.51.100.1', '203.0.113.1'],
-    ['takes the first when there are fewer than it should pass', 3, '203.0.113.1', '203.0.113.1'],
-    ['takes the connection when a proxy says nothing', 1, '', '192.0.2.1'],
+    ['uses the first address if there are fewer than proxies', 3, '203.0.113.1', '203.0.113.1'],
+    ['uses the connection if a proxy sends no address', 1, '', '192.0.2.1'],
   ] as const)('%s', ([, proxies, forwarded, address]) => {
     expect(clientAddress(request('192.0.2.1', forwarded), proxies)).toBe(address);
   });
@@ -22,11 +22,11 @@ describe('clientAddress', () => {
     ['[2001:db8::7]:5678', '2001:db8::7'],
     ['unknown', '192.0.2.1'],
     ["1'; DROP TABLE users", '192.0.2.1'],
-  ])('reads %j, which a trusted proxy wrote, as %s', (forwarded, address) => {
+  ])('parses %j from a trusted proxy as %s', (forwarded, address) => {
     expect(clientAddress(request('192.0.2.1', forwarded), 1)).toBe(address);
   });
 
-  it('writes an IPv4 address one way, whichever socket it came by', () => {
+  it('normalizes IPv4-mapped addresses', () => {
     expect(clientAddress(request('::ffff:192.0.2.1'), 0)).toBe('192.0.2.1');
     expect(clientAddress(request('2001:db8::1'), 0)).toBe('2001:db8::1');
   });
@@ -40,7 +40,7 @@ describe('isFromThisMachine', () => {
     ['192.0.2.1', undefined, false],
     ['127.0.0.1', '203.0.113.1', false],
     ['::10', undefined, false],
-  ] as const)('%s, passed on for %s: %s', ([remote, forwarded, expected]) => {
+  ] as const)('returns for %s, forwarded for %s: %s', ([remote, forwarded, expected]) => {
     expect(isFromThisMachine(request(remote, forwarded))).toBe(expected);
   });
 });

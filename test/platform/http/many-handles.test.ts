@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { acceptOnManyHandles } from '../../../src/platform/http/many-handles.ts';
 
 const CLIENTS = 40;
-const log = { warn: (...told: unknown[]) => expect(told).toBe('nothing to warn of') };
+const log = { warn: (...logged: unknown[]) => expect(logged).toBe('nothing to warn of') };
 
 async function listening(answer = async (response: ServerResponse) => void response.end('here')) {
   const server = createServer((_request, response) => void answer(response)).listen(0, '127.0.0.1');
@@ -16,7 +16,11 @@ async function listening(answer = async (response: ServerResponse) => void respo
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-/** Clients that stand at the door before anybody looks: how many came in, in one turn of the event loop at most. */
+/**
+ * Connects many clients before the event loop turns.
+ *
+ * @returns most connections accepted in one turn
+ */
 async function mostInOneTurn({ server, port }: Awaited<ReturnType<typeof listening>>): Promise<number> {
   const turns: number[] = [];
   let [inThisTurn, isOver] = [0, false];
@@ -36,20 +40,20 @@ async function mostInOneTurn({ server, port }: Awaited<ReturnType<typeof listeni
   return Math.max(...turns);
 }
 
-describe('acceptCrowds', () => {
-  it('accepts many in one turn of the event loop, where a server by itself accepts one', async () => {
+describe('acceptOnManyHandles', () => {
+  it('accepts many connections per turn of the event loop, where a plain server accepts one', async () => {
     const alone = await listening();
-    const crowded = await listening();
-    await acceptOnManyHandles(crowded.server, log).then(onTestFinished);
+    const extended = await listening();
+    await acceptOnManyHandles(extended.server, log).then(onTestFinished);
 
     expect(await mostInOneTurn(alone)).toBe(1);
-    expect(await mostInOneTurn(crowded)).toBeGreaterThan(8);
+    expect(await mostInOneTurn(extended)).toBeGreaterThan(8);
   });
 
-  it('serves them all, and when it is told to stop still answers those who are inside', async () => {
-    let [inside, done] = [0, 0];
+  it('serves all connections, and answers pending requests while it stops', async () => {
+    let [pending, done] = [0, 0];
     const { server, port } = await listening(async (response) => {
-      inside += 1;
+      pending += 1;
       await sleep(200);
       response.setHeader('connection', 'close').end('here');
       done += 1;
@@ -62,12 +66,12 @@ describe('acceptCrowds', () => {
     };
 
     const asking = Array.from({ length: CLIENTS }, ask);
-    while (inside < CLIENTS) await sleep(5);
+    while (pending < CLIENTS) await sleep(5);
     const stopped = stop();
     server.close();
     await stopped;
 
-    // The server itself waits for those alone whom it has let in.
+    // server.close() alone waits only for connections that the server accepted itself.
     expect(done).toBeGreaterThan(CLIENTS / 2);
     expect(await Promise.all(asking)).toEqual(Array(CLIENTS).fill('here'));
     await expect(ask()).rejects.toThrow('ECONNREFUSED');

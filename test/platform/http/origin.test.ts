@@ -15,7 +15,7 @@ describe('isAllowedOrigin', () => {
     ['null', false],
     ['', false],
     ['not an origin', false],
-  ] as const)('%s: %s', ([origin, expected]) => {
+  ] as const)('returns for the origin %j: %s', ([origin, expected]) => {
     expect(isAllowedOrigin(origin, to('api.example'), ['https://app.example'])).toBe(expected);
   });
 });

@@ -1,15 +1,24 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { DomainError } from '../../../src/platform/errors.ts';
-import { createJobQueue, type Job, type JobQueue } from '../../../src/platform/jobs/jobs.ts';
+import {
+  createJobQueue,
+  type EmptyPayload,
+  type Job,
+  type JobQueue,
+} from '../../../src/platform/jobs/jobs.ts';
+import { inRequestScope, requestScope } from '../../../src/platform/request-scope.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
-interface Payload {
-  id: string;
-}
+const Payload = z.object({ id: z.string() });
+type Payload = z.infer<typeof Payload>;
 
-const greet: Job<Payload> = { name: 'greet', attempts: 3, backoffMs: 20 };
+const greet: Job<Payload> = { name: 'greet', payload: Payload, attempts: 3, backoffMs: 20 };
 const greetOnce: Job<Payload> = { ...greet, name: 'greet-once', key: ({ id }) => id };
+const greetRepeatedly: Job<EmptyPayload> = {
+  ...{ name: greet.name, payload: z.object({}), attempts: 3, backoffMs: 20 },
+};
 
 let logged: string[] = [];
 const log = pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) });
@@ -43,7 +52,7 @@ const settled = (jobs: JobQueue, job: Job<Payload>) =>
   );
 
 describe('process', () => {
-  it('does what was added before and after, by another process, with its payload', async () => {
+  it('runs jobs that another process added before and after, with their payloads', async () => {
     const [adder, worker] = [await join(), await join()];
     const done = vi.fn(async (_: Payload) => {});
     await adder.add(greet, { id: 'before' });
@@ -56,7 +65,7 @@ describe('process', () => {
     await settled(adder, greet);
   });
 
-  it('tries again after an error, as often as the job says, and keeps nothing', async () => {
+  it('retries after an error up to the number of attempts, and keeps no failed job', async () => {
     const jobs = await join();
     const failing = vi.fn(async () => {
       throw new Error('each time');
@@ -71,7 +80,7 @@ describe('process', () => {
     expect(await server.call('KEYS', '*greet:[0-9]*')).toEqual([]);
   });
 
-  it('never tries a refusal again', async () => {
+  it('never retries after a DomainError', async () => {
     const jobs = await join();
     const refusing = vi.fn(async () => {
       throw new DomainError('ACCOUNT_DISABLED', { message: 'no' });
@@ -85,18 +94,82 @@ describe('process', () => {
     expect(refusing).toHaveBeenCalledTimes(1);
   });
 
-  it('does as many at a time as the job says, and no job keeps another kind from being done', async () => {
+  it('runs in a request scope with the id of the request that added the job', async () => {
     const jobs = await join();
-    let underWay = 0;
+    const seen = vi.fn(async (payload: Payload) => ({ payload, scope: requestScope() }));
+    jobs.process(greet, seen);
+
+    await inRequestScope({ requestId: 'request-1', ip: '192.0.2.1', userAgent: 'test' }, async () => {
+      await jobs.add(greet, { id: 'one' });
+      await jobs.addMany(greet, [{ id: 'many' }]);
+    });
+
+    await vi.waitFor(() => expect(seen).toHaveBeenCalledTimes(2));
+    for (const { value } of seen.mock.settledResults) {
+      expect(value.payload).toEqual({ id: expect.any(String) });
+      expect(value.scope).toEqual({
+        ...{ requestId: 'request-1', ip: '', userAgent: null },
+        logFields: { job: 'greet', jobId: expect.any(String), attempt: 1 },
+      });
+    }
+  });
+
+  it('runs a job that was added without a request id, under a new one', async () => {
+    const jobs = await join();
+    await jobs.add(greet, { id: 'x' });
+    expect(await server.call('HGET', '{tessera}:greet:1', 'data')).toBe('{"id":"x"}');
+    const seen = vi.fn(async (_: Payload) => requestScope()?.requestId);
+
+    jobs.process(greet, seen);
+
+    await vi.waitFor(() => expect(seen).toHaveBeenCalledWith({ id: 'x' }));
+    expect(seen.mock.settledResults[0]?.value).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('logs each failed attempt with the job, its id, the attempt and the request id', async () => {
+    const jobs = await join();
+    jobs.process(greet, async () => {
+      throw new Error('each time');
+    });
+
+    await inRequestScope({ requestId: 'request-2', ip: '', userAgent: null }, () =>
+      jobs.add(greet, { id: 'x' }),
+    );
+
+    await settled(jobs, greet);
+    const job = { job: 'greet', jobId: '1', requestId: 'request-2', msg: 'job failed' };
+    expect(logged.map((line) => JSON.parse(line))).toEqual(
+      [1, 2, 3].map((attempt) => expect.objectContaining({ ...job, attempt })),
+    );
+  });
+
+  it('logs an invalid payload and fails the job finally, without running it', async () => {
+    const jobs = await join();
+    const done = vi.fn(async () => {});
+    jobs.process(greet, done);
+
+    await jobs.add(greet, { id: 7 } as unknown as Payload);
+
+    await vi.waitFor(() => expect(logged).toHaveLength(1), { timeout: 5_000 });
+    await settled(jobs, greet);
+    expect(logged.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ job: 'greet', attempt: 1, msg: 'job has an invalid payload' }),
+    ]);
+    expect(done).not.toHaveBeenCalled();
+  });
+
+  it('runs up to `concurrency` jobs of a kind, and does not delay other kinds', async () => {
+    const jobs = await join();
+    let active = 0;
     let most = 0;
     let end: (() => void) | undefined;
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
     jobs.process({ ...greet, concurrency: 4 }, async () => {
-      most = Math.max(most, ++underWay);
+      most = Math.max(most, ++active);
       await ended;
-      underWay--;
+      active--;
     });
     const other = vi.fn(async () => {});
     jobs.process(greetOnce, other);
@@ -104,7 +177,7 @@ describe('process', () => {
       greet,
       Array.from({ length: 10 }, (_, id) => ({ id: String(id) })),
     );
-    await vi.waitFor(() => expect(underWay).toBe(4));
+    await vi.waitFor(() => expect(active).toBe(4));
 
     await jobs.add(greetOnce, { id: 'x' });
 
@@ -117,10 +190,10 @@ describe('process', () => {
     expect(most).toBe(4);
   });
 
-  it('does a job again whose process died over it, as often as it takes', async () => {
+  it('retries a job whose process has died, even after many stalls', async () => {
     const [adder, worker] = [await join(), await join()];
     await adder.add(greet, { id: 'x' });
-    // What a dead process leaves behind: a job that is under way, without anybody holding its lock.
+    // A dead process leaves an active job behind whose lock has expired.
     await server.call('LMOVE', '{tessera}:greet:wait', '{tessera}:greet:active', 'RIGHT', 'LEFT');
     await server.call('SADD', '{tessera}:greet:stalled', '1');
     await server.call('HSET', '{tessera}:greet:1', 'stalledCounter', '50');
@@ -134,7 +207,7 @@ describe('process', () => {
 });
 
 describe('add', () => {
-  it('adds a job once per key while it waits, also from ten at the same time, and again once it is done', async () => {
+  it('deduplicates waiting jobs by key, even when added concurrently, and accepts the key again afterwards', async () => {
     const jobs = await join();
     await Promise.all(Array.from({ length: 10 }, () => jobs.add(greetOnce, { id: 'same' })));
     await jobs.add(greetOnce, { id: 'other' });
@@ -148,7 +221,7 @@ describe('add', () => {
     await vi.waitFor(() => expect(done).toHaveBeenCalledTimes(3));
   });
 
-  it('fails at once without a connection: surely not added, then or later', async () => {
+  it('fails immediately without a connection, and never adds the job', async () => {
     const jobs = await join();
     await server.kill();
     await vi.waitFor(
@@ -165,7 +238,7 @@ describe('add', () => {
     expect(await jobs.counts([greetOnce])).toMatchObject({ waiting: 1 });
   });
 
-  it('gives up after its time on a frozen Redis: it may be added later, and is', async () => {
+  it('times out on a frozen Redis with `mayHaveRun`, and the job is added later', async () => {
     const jobs = await join({ addTimeoutMs: 300 });
     await jobs.add(greet, { id: 'first' });
     server.freeze();
@@ -178,13 +251,13 @@ describe('add', () => {
     await vi.waitFor(async () => expect(await jobs.counts([greet])).toMatchObject({ waiting: 2 }));
   });
 
-  it('says so when Redis is full', async () => {
+  it('fails with RedisUnavailableError when Redis is out of memory', async () => {
     const jobs = await join();
     await jobs.add(greet, { id: 'first' });
     await server.call('CONFIG', 'SET', 'maxmemory', '1');
 
-    await expect(jobs.add(greet, { id: 'x' })).rejects.toMatchObject({ name: 'RedisAwayError' });
-    await expect(jobs.addMany(greet, [{ id: 'y' }])).rejects.toMatchObject({ name: 'RedisAwayError' });
+    await expect(jobs.add(greet, { id: 'x' })).rejects.toMatchObject({ name: 'RedisUnavailableError' });
+    await expect(jobs.addMany(greet, [{ id: 'y' }])).rejects.toMatchObject({ name: 'RedisUnavailableError' });
 
     await server.call('CONFIG', 'SET', 'maxmemory', '0');
     expect(await jobs.counts([greet])).toMatchObject({ waiting: 1 });
@@ -192,44 +265,45 @@ describe('add', () => {
 });
 
 describe('every', () => {
-  it('repeats the job, once however often and by how many it is registered', async () => {
+  it('repeats the job with one schedule, even if several processes register it repeatedly', async () => {
     const [one, other] = [await join(), await join()];
     const done = vi.fn(async () => {});
-    for (const jobs of [one, other, one]) await jobs.every(greet, { everyMs: 200 });
-    // Not the jobs: when the moment of one passes between two registrations, the next waits beside it.
+    for (const jobs of [one, other, one]) await jobs.every(greetRepeatedly, { everyMs: 200 });
+    // Counts schedules, not jobs: if a run falls between two registrations, the next one is
+    // waiting, too.
     expect(await server.call('ZCARD', '{tessera}:greet:repeat')).toBe(1);
 
-    one.process(greet, done);
+    one.process(greetRepeatedly, done);
 
     await vi.waitFor(() => expect(done.mock.calls.length).toBeGreaterThanOrEqual(3), { timeout: 20_000 });
   });
 
-  it('replaces an older schedule', async () => {
+  it('replaces the previous schedule', async () => {
     const jobs = await join();
-    await jobs.every(greet, { everyMs: 60_000 });
-    await jobs.every(greet, { cron: '0 4 * * *' });
-    await jobs.every(greet, { cron: '0 5 * * *' });
+    await jobs.every(greetRepeatedly, { everyMs: 60_000 });
+    await jobs.every(greetRepeatedly, { cron: '0 4 * * *' });
+    await jobs.every(greetRepeatedly, { cron: '0 5 * * *' });
 
-    expect(await jobs.counts([greet])).toMatchObject({ delayed: 1 });
+    expect(await jobs.counts([greetRepeatedly])).toMatchObject({ delayed: 1 });
     const [schedule] = (await server.call('ZRANGE', '{tessera}:greet:repeat', '0', '-1')) as string[];
     expect(schedule).toContain('0 5 * * *');
   });
 
-  it('comes back after Redis has lost everything, when it is registered again', async () => {
+  it('repeats again after a flush of Redis, once it is registered again', async () => {
     const jobs = await join();
-    await jobs.every(greet, { everyMs: 200 });
+    await jobs.every(greetRepeatedly, { everyMs: 200 });
     await server.call('FLUSHALL');
     const done = vi.fn(async () => {});
-    jobs.process(greet, done);
+    jobs.process(greetRepeatedly, done);
 
-    await jobs.every(greet, { everyMs: 200 });
+    await jobs.every(greetRepeatedly, { everyMs: 200 });
 
     await vi.waitFor(() => expect(done).toHaveBeenCalled(), { timeout: 15_000 });
   });
 });
 
-describe('when Redis goes away', () => {
-  it('a worker goes on by itself once it is back', async () => {
+describe('process, when Redis fails', () => {
+  it('continues by itself after a restart of Redis', async () => {
     const [adder, worker] = [await join(), await join()];
     const done = vi.fn(async (_: Payload) => {});
     worker.process(greet, done);
@@ -243,7 +317,7 @@ describe('when Redis goes away', () => {
     await vi.waitFor(() => expect(done).toHaveBeenCalledTimes(2), { timeout: 10_000 });
   });
 
-  it('a worker goes on after a freeze and a flush', async () => {
+  it('continues after a freeze and a flush of Redis', async () => {
     const [adder, worker] = [await join(), await join()];
     const done = vi.fn(async (_: Payload) => {});
     worker.process(greet, done);
@@ -259,7 +333,7 @@ describe('when Redis goes away', () => {
 });
 
 describe('close', () => {
-  it('waits for what is under way, and takes nothing more', async () => {
+  it('waits for active jobs, and takes no more', async () => {
     const jobs = await join();
     let end: (() => void) | undefined;
     const begun = vi.fn();
@@ -286,7 +360,7 @@ describe('close', () => {
     expect(await other.counts([greet])).toEqual({ waiting: 1, active: 0, delayed: 0, failed: 0 });
   });
 
-  it('takes at most 10 s, also when Redis does not answer', async () => {
+  it('takes at most 10 s, even if Redis does not respond', async () => {
     const jobs = await join();
     jobs.process(greet, async () => {});
     await jobs.add(greet, { id: 'x' });

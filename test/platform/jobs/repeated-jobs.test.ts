@@ -1,11 +1,12 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { createJobQueue, type JobQueue } from '../../../src/platform/jobs/jobs.ts';
 import { type RepeatedJob, startRepeatedJobs } from '../../../src/platform/jobs/repeated-jobs.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 const log = pino({ level: 'silent' });
-const tick: RepeatedJob = { name: 'tick', attempts: 1, backoffMs: 0, everyMs: 100 };
+const tick: RepeatedJob = { name: 'tick', payload: z.object({}), attempts: 1, backoffMs: 0, everyMs: 100 };
 
 let redis: RedisProcess;
 const stops: (() => Promise<unknown>)[] = [];
@@ -17,7 +18,7 @@ afterEach(async () => {
   await redis.remove();
 });
 
-/** One worker process, whose jobs are told to Redis again so often. */
+/** One worker process, which registers its jobs every `registerEveryMs`. */
 async function worker(work: (signal: AbortSignal) => Promise<unknown>, registerEveryMs?: number) {
   const jobs: JobQueue = await createJobQueue({ redisUrl: redis.url, log });
   const repeated = startRepeatedJobs({ jobs, log }, [[tick, work]], {
@@ -34,7 +35,7 @@ const timesMore = (ticked: { mock: { calls: unknown[] } }, more: number) => {
 };
 
 describe('startRepeatedJobs', () => {
-  it('does each job again and again, by whichever worker is left', async () => {
+  it('repeats each job in any worker that is left', async () => {
     const [first, second] = [vi.fn(async () => {}), vi.fn(async () => {})];
     await worker(first);
     await timesMore(first, 2);
@@ -47,7 +48,7 @@ describe('startRepeatedJobs', () => {
     await timesMore(second, 3);
   });
 
-  it('goes on after Redis has forgotten everything', async () => {
+  it('continues after a flush of Redis', async () => {
     const ticked = vi.fn(async () => {});
     await worker(ticked, 200);
     await timesMore(ticked, 2);
@@ -57,26 +58,26 @@ describe('startRepeatedJobs', () => {
     await timesMore(ticked, 5);
   });
 
-  it('goes on after a run that failed', async () => {
+  it('continues after a failed run', async () => {
     const ticked = vi.fn(async () => {
-      throw new Error('a fault of the test');
+      throw new Error('thrown by the test');
     });
     await worker(ticked);
 
     await timesMore(ticked, 3);
   });
 
-  it('tells the work when its process wants to stop', async () => {
-    let asked: AbortSignal | undefined;
+  it('aborts the signal of the work when the process stops', async () => {
+    let received: AbortSignal | undefined;
     const ticked = vi.fn(async (signal: AbortSignal) => {
-      asked = signal;
+      received = signal;
     });
     const { stop } = await worker(ticked);
     await timesMore(ticked, 1);
-    expect(asked?.aborted).toBe(false);
+    expect(received?.aborted).toBe(false);
 
     await stop();
 
-    expect(asked?.aborted).toBe(true);
+    expect(received?.aborted).toBe(true);
   });
 });

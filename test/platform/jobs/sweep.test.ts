@@ -13,67 +13,67 @@ beforeEach(async () => {
 });
 
 const name = 'count-down';
-const noted = () => services.db.jobRun.findUnique({ where: { name } });
+const recorded = () => services.db.jobRun.findUnique({ where: { name } });
 const rows = (count: number) => Array.from({ length: count }, (_, row) => row);
 
-describe('runInBatches', () => {
-  it('goes on while batches are full, and tells of each after its commit', async () => {
-    const batches = [SWEEP_ROWS, SWEEP_ROWS, 3, SWEEP_ROWS];
-    const told: number[] = [];
+describe('runSweep', () => {
+  it('continues while chunks are full, and calls afterCommit for each', async () => {
+    const chunks = [SWEEP_ROWS, SWEEP_ROWS, 3, SWEEP_ROWS];
+    const committed: number[] = [];
 
     const done = await runSweep(services, {
       name,
-      batch: async () => rows(batches.shift() ?? 0),
-      afterCommit: (changed) => void told.push(changed.length),
+      chunk: async () => rows(chunks.shift() ?? 0),
+      afterCommit: (changed) => void committed.push(changed.length),
     });
 
     expect(done).toBe(2 * SWEEP_ROWS + 3);
-    expect(told).toEqual([SWEEP_ROWS, SWEEP_ROWS, 3]);
-    expect(await noted()).toMatchObject({ progress: { done, finished: true } });
+    expect(committed).toEqual([SWEEP_ROWS, SWEEP_ROWS, 3]);
+    expect(await recorded()).toMatchObject({ progress: { done, finished: true } });
   });
 
-  it('writes down how far it has come with each batch, or neither', async () => {
-    let batches = 0;
+  it('records its progress in the transaction of each chunk', async () => {
+    let chunks = 0;
     const run = runSweep(services, {
       name,
-      batch: async (tx) => {
-        if (++batches === 3) throw new Error('a fault of the test');
+      chunk: async (tx) => {
+        if (++chunks === 3) throw new Error('thrown by the test');
         await tx.user.create({ data: {} });
         return rows(SWEEP_ROWS);
       },
     });
 
-    await expect(run).rejects.toThrow('a fault of the test');
+    await expect(run).rejects.toThrow('thrown by the test');
 
-    expect(await noted()).toMatchObject({ progress: { done: 2 * SWEEP_ROWS, finished: false } });
+    expect(await recorded()).toMatchObject({ progress: { done: 2 * SWEEP_ROWS, finished: false } });
     expect(await services.db.user.count()).toBe(2);
   });
 
-  it('leaves what the last run has done when it finds nothing, and writes that it has looked every ten seconds', async () => {
-    const idle = () => runSweep(services, { name, batch: async () => [] });
+  it('keeps the last progress when nothing is due, and updates lastRunAt at most every ten seconds', async () => {
+    const idle = () => runSweep(services, { name, chunk: async () => [] });
     await idle();
-    expect(await noted()).toMatchObject({ lastRunAt: expect.any(Date), progress: null });
-    await runSweep(services, { name, batch: async () => rows(3) });
-    const before = await noted();
+    expect(await recorded()).toMatchObject({ lastRunAt: expect.any(Date), progress: null });
+    await runSweep(services, { name, chunk: async () => rows(3) });
+    const before = await recorded();
 
     await idle();
-    expect(await noted()).toEqual(before);
+    expect(await recorded()).toEqual(before);
     const secondsAgo = (seconds: number) => new Date(Date.now() - seconds * 1_000);
     await services.db.jobRun.update({ where: { name }, data: { lastRunAt: secondsAgo(11) } });
     await idle();
 
-    const after = await noted();
+    const after = await recorded();
     expect(after?.progress).toEqual({ done: 3, finished: true, at: expect.any(String) });
     expect(after?.lastRunAt?.getTime()).toBeGreaterThan(secondsAgo(9).getTime());
   });
 
-  it('leaves a job alone that another run is at, and not another job', async () => {
+  it('skips a sweep that is already running, but not another one', async () => {
     let within: number[] = [];
-    const other = (of: string) => runSweep(services, { name: of, batch: async () => rows(1) });
+    const other = (of: string) => runSweep(services, { name: of, chunk: async () => rows(1) });
 
     await runSweep(services, {
       name,
-      batch: async () => {
+      chunk: async () => {
         within = [await other(name), await other('another')];
         return rows(7);
       },
@@ -83,16 +83,16 @@ describe('runInBatches', () => {
     expect(await other(name)).toBe(1);
   });
 
-  it('rests for as long as it has worked, and not at its end', async () => {
+  it('pauses after each chunk for as long as it took, but not after the last', async () => {
     const working: [from: number, to: number][] = [];
-    const batch = async () => {
+    const chunk = async () => {
       const from = performance.now();
       await services.db.$queryRaw`SELECT pg_sleep(0.05)::text`;
       working.push([from, performance.now()]);
       return rows(working.length < 3 ? SWEEP_ROWS : 0);
     };
 
-    await runSweep(services, { name, batch });
+    await runSweep(services, { name, chunk: chunk });
 
     for (const [place, [from]] of working.entries()) {
       const before = working[place - 1];
@@ -100,16 +100,16 @@ describe('runInBatches', () => {
     }
   });
 
-  it('ends with the batch under way when its process wants to stop, also while it rests', async () => {
+  it('stops after the chunk in flight when the process stops, even during a pause', async () => {
     const stopping = new AbortController();
-    let batches = 0;
+    let chunks = 0;
 
     const done = await runSweep(
       services,
       {
         name,
-        batch: async () => {
-          batches++;
+        chunk: async () => {
+          chunks++;
           return rows(SWEEP_ROWS);
         },
         afterCommit: () => void setTimeout(() => stopping.abort()),
@@ -117,8 +117,8 @@ describe('runInBatches', () => {
       stopping.signal,
     );
 
-    expect(batches).toBeLessThanOrEqual(2);
-    expect(done).toBe(batches * SWEEP_ROWS);
-    expect(await noted()).toMatchObject({ progress: { done, finished: false } });
+    expect(chunks).toBeLessThanOrEqual(2);
+    expect(done).toBe(chunks * SWEEP_ROWS);
+    expect(await recorded()).toMatchObject({ progress: { done, finished: false } });
   });
 });

@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 
 describe('createKeyRing', () => {
-  it('makes one key when ten processes start at once', async () => {
+  it('generates one key when ten processes start concurrently', async () => {
     const rings = Array.from({ length: 10 }, () => createKeyRing(services));
     const kids = await Promise.all(rings.map(async (ring) => (await ring.current()).kid));
 
@@ -25,7 +25,7 @@ describe('createKeyRing', () => {
     expect(await services.db.keyPair.count()).toBe(1);
   });
 
-  it('finds a key that another process has made since, and none that there is not', async () => {
+  it('finds a key that another process has generated since, and no unknown one', async () => {
     const [ring, other] = [createKeyRing(services), createKeyRing(services)];
     await ring.current();
     await services.db.keyPair.updateMany({ data: { status: 'PREVIOUS' } });
@@ -33,10 +33,10 @@ describe('createKeyRing', () => {
     const { kid } = await other.current();
 
     await vi.waitFor(async () => expect(await ring.find(kid)).toBeDefined(), { timeout: 3_000 });
-    expect(await ring.find('nobody')).toBeUndefined();
+    expect(await ring.find('unknown')).toBeUndefined();
   });
 
-  it('keeps the private half where the database cannot read it, and the public one for everybody', async () => {
+  it('stores private keys encrypted, and publishes public keys', async () => {
     await createKeyRing(services).current();
     const row = await services.db.keyPair.findFirstOrThrow();
     const { keys } = await readPublicKeys(services);

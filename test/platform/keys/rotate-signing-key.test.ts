@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 describe('rotateSigningKey', () => {
-  it('makes the current key the previous one, and retires the previous one', async () => {
+  it('makes the current key PREVIOUS, and the previous key RETIRED', async () => {
     const first = (await createKeyRing(services).current()).kid;
 
     const second = (await rotateSigningKey(services)).kid;
@@ -35,7 +35,7 @@ describe('rotateSigningKey', () => {
     expect(await ring.find(third)).toBeDefined();
   });
 
-  it('is done once when ten ask for it at once', async () => {
+  it('rotates once for ten concurrent calls', async () => {
     await services.db.keyPair.deleteMany();
     const before = (await createKeyRing(services).current()).kid;
     await openConnections();
@@ -47,7 +47,7 @@ describe('rotateSigningKey', () => {
     expect(await statuses()).toMatchObject({ [before]: 'PREVIOUS', [[...kids][0] ?? '']: 'CURRENT' });
   });
 
-  it('makes the first key where there is none, and ten processes that start meanwhile use it', async () => {
+  it('generates the first key, which ten processes that start concurrently use', async () => {
     await services.db.keyPair.deleteMany();
 
     const [{ kid }, ...rings] = await Promise.all([
@@ -60,9 +60,9 @@ describe('rotateSigningKey', () => {
   });
 });
 
-// Side by side: both wait for a process to read the keys again.
+// Concurrent, because both wait until a process reloads the keys.
 describe.concurrent('after rotateSigningKey', () => {
-  it('nobody signs with a key that another process may not know yet', async () => {
+  it('no process signs with a key that another may not have loaded yet', async () => {
     await services.db.keyPair.deleteMany();
     const ring = createKeyRing(services);
     const first = (await ring.current()).kid;
@@ -79,7 +79,7 @@ describe.concurrent('after rotateSigningKey', () => {
     });
   });
 
-  it('everybody believes a token of the previous key, and not of the one before, while its session goes on', async () => {
+  it('tokens of the previous key remain valid, those of the one before do not, and their session continues', async () => {
     const user = await api.newUser();
     const old = user.token ?? '';
 
@@ -104,7 +104,7 @@ describe.concurrent('after rotateSigningKey', () => {
   });
 });
 
-/** Ten, so that ten transactions really begin at once. */
+/** Opens ten connections, so that ten transactions really start concurrently. */
 const openConnections = () =>
   Promise.all(Array.from({ length: 10 }, () => services.db.$queryRaw`SELECT 1 FROM pg_sleep(0.1)`));
 
@@ -115,7 +115,7 @@ async function publishedKids() {
   return ((await answer.json()) as JSONWebKeySet).keys.map(({ kid }) => kid);
 }
 
-/** As if every key had been made seven seconds earlier. */
+/** Moves the creation of every key seven seconds back. */
 const letKeysAge = ({ db }: RunningServices) =>
   db.$executeRaw`UPDATE key_pairs SET created_at = created_at - interval '7 seconds'`;
 

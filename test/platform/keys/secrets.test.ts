@@ -8,7 +8,7 @@ const rotating = createSecrets({ secretKey: NEW, previousSecretKey: OLD });
 const after = createSecrets({ secretKey: NEW });
 
 describe('mac', () => {
-  it('gives the same 32 bytes for the same root, purpose and data, and others for any other', () => {
+  it('depends on exactly the root secret, the purpose and the data, and has 32 bytes', () => {
     const mac = before.mac('code', 'ABCD');
 
     expect(mac).toHaveLength(32);
@@ -18,20 +18,20 @@ describe('mac', () => {
     expect(after.mac('code', 'ABCD')).not.toEqual(mac);
   });
 
-  it('takes text as UTF-8', () => {
+  it('encodes text as UTF-8', () => {
     expect(before.mac('code', Buffer.from('Straße', 'utf8'))).toEqual(before.mac('code', 'Straße'));
   });
 });
 
 describe('macs', () => {
-  it('gives the current one first, then the previous one', () => {
+  it('returns the MAC of the current key first, then that of the previous key', () => {
     expect(rotating.macs('code', 'ABCD')).toEqual([after.mac('code', 'ABCD'), before.mac('code', 'ABCD')]);
     expect(after.macs('code', 'ABCD')).toHaveLength(1);
   });
 });
 
 describe('verifyMac', () => {
-  it('knows what the current and the previous key have made, and nothing else', () => {
+  it('accepts MACs of the current and the previous key only', () => {
     expect(rotating.verifyMac('code', 'ABCD', after.mac('code', 'ABCD'))).toBe(true);
     expect(rotating.verifyMac('code', 'ABCD', before.mac('code', 'ABCD'))).toBe(true);
     expect(after.verifyMac('code', 'ABCD', before.mac('code', 'ABCD'))).toBe(false);
@@ -42,13 +42,13 @@ describe('verifyMac', () => {
 });
 
 describe('encrypt', () => {
-  it('is undone by decrypt, text and bytes alike, the empty ones included', () => {
+  it('round-trips text and bytes through decrypt, including empty ones', () => {
     for (const plaintext of ['', 'ABCD-1234', 'Straße', Buffer.of(0, 255, 128)]) {
       expect(after.decrypt('code', after.encrypt('code', plaintext))).toEqual(Buffer.from(plaintext));
     }
   });
 
-  it('never gives the same bytes twice and does not show the text', () => {
+  it('never returns the same ciphertext twice, and does not contain the plaintext', () => {
     const [one, other] = [after.encrypt('code', 'ABCD'), after.encrypt('code', 'ABCD')];
 
     expect(one).not.toEqual(other);
@@ -57,7 +57,7 @@ describe('encrypt', () => {
 });
 
 describe('decrypt', () => {
-  it('opens what the previous key has sealed, until that key is gone', () => {
+  it('decrypts values of the previous key until it is removed', () => {
     const sealed = before.encrypt('code', 'ABCD');
 
     expect(rotating.decrypt('code', sealed).toString()).toBe('ABCD');
@@ -65,7 +65,7 @@ describe('decrypt', () => {
     expect(after.decrypt('code', rotating.encrypt('code', 'ABCD')).toString()).toBe('ABCD');
   });
 
-  it('refuses another purpose and another aad', () => {
+  it('rejects another purpose or another aad', () => {
     const sealed = after.encrypt('code', 'ABCD', 'row 1');
 
     expect(after.decrypt('code', sealed, 'row 1').toString()).toBe('ABCD');
@@ -74,7 +74,7 @@ describe('decrypt', () => {
     expect(() => after.decrypt('link', sealed, 'row 1')).toThrow(DecryptionError);
   });
 
-  it('refuses a flipped bit wherever it is, and any other length', () => {
+  it('rejects any flipped bit and any other length', () => {
     const sealed = after.encrypt('code', 'ABCD');
     for (let at = 0; at < sealed.length; at++) {
       const tampered = Buffer.from(sealed);
@@ -86,7 +86,7 @@ describe('decrypt', () => {
 });
 
 describe('equalSecrets', () => {
-  it('compares by content', () => {
+  it('compares contents and lengths', () => {
     expect(equalSecrets(Buffer.from('same'), Buffer.from('same'))).toBe(true);
     expect(equalSecrets(Buffer.from('same'), Buffer.from('sane'))).toBe(false);
     expect(equalSecrets(Buffer.from('same'), Buffer.from('same but longer'))).toBe(false);

@@ -26,7 +26,7 @@ async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** A prisma folder of its own, with one migration for each text. */
+/** A new prisma directory with one migration per text. */
 function prismaDirOf(...migrations: string[]): string {
   const prismaDir = mkdtempSync(join(tmpdir(), 'tessera-prisma-'));
   cleanUps.push(() => rmSync(prismaDir, { recursive: true }));
@@ -46,7 +46,7 @@ const THINGS =
   'CREATE TABLE "things" ("id" INTEGER NOT NULL, CONSTRAINT "things_pkey" PRIMARY KEY ("id"));\n';
 
 describe('migrate', () => {
-  it('brings an empty database to the schema of this release', async () => {
+  it('migrates an empty database to the current schema', async () => {
     const url = await emptyDatabase();
     const pending = await pendingMigrations(url);
     expect(pending.length).toBeGreaterThan(0);
@@ -55,14 +55,14 @@ describe('migrate', () => {
     expect(await migrate(url)).toEqual({ applied: [] });
   });
 
-  it('lets one of three callers at once apply, and the others find it done', async () => {
+  it('applies migrations once for three concurrent callers', async () => {
     const url = await emptyDatabase();
     const pending = await pendingMigrations(url);
     const results = await Promise.all([migrate(url), migrate(url), migrate(url)]);
     expect(results.map(({ applied }) => applied.length).sort()).toEqual([0, 0, pending.length]);
   });
 
-  it('leaves nothing behind that keeps the process from ending', async () => {
+  it('leaves nothing behind that keeps the process alive', async () => {
     const url = await emptyDatabase();
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
@@ -70,7 +70,7 @@ describe('migrate', () => {
     expect(timers()).toBeLessThanOrEqual(before);
   });
 
-  it('waits for another that is migrating', async () => {
+  it('waits for another process that is migrating', async () => {
     const url = await emptyDatabase();
     const other = await connect(url);
     await other.query('SELECT pg_advisory_lock(7270836)');
@@ -85,7 +85,7 @@ describe('migrate', () => {
     expect(await migrating).toEqual({ applied: ['1_step'] });
   });
 
-  it('takes what another is in the middle of for no failure', async () => {
+  it('does not take a migration that another process is applying for a failed one', async () => {
     const url = await emptyDatabase();
     const prismaDir = prismaDirOf(`SELECT pg_sleep(1);\n${THINGS}`);
     const client = await connect(url);
@@ -102,7 +102,7 @@ describe('migrate', () => {
     expect(await first).toEqual({ applied: ['1_step'] });
   });
 
-  it('sends a migration whole: functions keep their semicolons, and a failure leaves nothing of it', async () => {
+  it('runs a migration as one transaction, and keeps semicolons inside functions', async () => {
     const url = await emptyDatabase();
     const withFunction = `${THINGS}CREATE FUNCTION twice(n int) RETURNS int LANGUAGE plpgsql AS $$
       BEGIN n := n * 2; RETURN n; END $$;\n`;
@@ -115,7 +115,7 @@ describe('migrate', () => {
     expect((await client.query("SELECT to_regclass('half') AS half")).rows).toEqual([{ half: null }]);
   });
 
-  it('names a migration that failed, and says what to do', async () => {
+  it('names a failed migration, with instructions', async () => {
     const url = await emptyDatabase();
     const prismaDir = prismaDirOf('SELECT 1 / 0;\n');
     await expect(migrate(url, { prismaDir })).rejects.toThrow('division by zero');
@@ -124,7 +124,7 @@ describe('migrate', () => {
     );
   });
 
-  it('names a migration that was edited after it had been applied', async () => {
+  it('names a migration that was edited after it was applied', async () => {
     const url = await emptyDatabase();
     const prismaDir = prismaDirOf(THINGS);
     await migrate(url, { prismaDir });
@@ -133,7 +133,7 @@ describe('migrate', () => {
     await expect(pendingMigrations(url, { prismaDir })).rejects.toThrow(/Edited after .*: 1_step\./);
   });
 
-  it('takes a file with the line ends of Windows for the same', async () => {
+  it('ignores Windows line endings in migration files', async () => {
     const url = await emptyDatabase();
     const prismaDir = prismaDirOf(THINGS);
     await migrate(url, { prismaDir });
@@ -141,7 +141,7 @@ describe('migrate', () => {
     expect(await pendingMigrations(url, { prismaDir })).toEqual([]);
   });
 
-  it('says that a server cannot be reached, or refuses us, without the password', async () => {
+  it('reports an unreachable server or rejected user, without the password', async () => {
     const { url, drop } = await createTestDatabase();
     cleanUps.push(drop);
     const wrong = new URL(url);
@@ -156,7 +156,7 @@ describe('migrate', () => {
     );
   });
 
-  it('gives up on a server that says nothing', async () => {
+  it('gives up on a server that does not respond', async () => {
     const mute = createServer(() => {});
     await new Promise<void>((resolve) => void mute.listen(0, '127.0.0.1', resolve));
     cleanUps.push(() => mute.close());
@@ -170,11 +170,11 @@ describe('migrate', () => {
 });
 
 describe('drift', () => {
-  it('finds none between our migrations and our schema', async () => {
+  it('finds none between the migrations and the schema of this package', async () => {
     expect(await drift(await emptyDatabase())).toBe('');
   });
 
-  it('gives the SQL that is missing in the migrations, and leaves no shadow database behind', async () => {
+  it('returns the SQL that the migrations lack, and drops its shadow database', async () => {
     const url = await emptyDatabase();
     const prismaDir = prismaDirOf(THINGS);
     expect(await drift(url, { prismaDir })).toBe('');

@@ -26,7 +26,7 @@ function numbers(
 const ids = ({ nodes }: { nodes: { id: string }[] }) => nodes.map((node) => Number(node.id.slice(-4)));
 
 describe('paginate', () => {
-  it('goes on after the last entry, and back before the first', async () => {
+  it('pages forward after the last entry, and back before the first', async () => {
     const first = await paginate({ secrets }, { first: 2 }, numbers(5));
     const second = await paginate({ secrets }, { first: 2, after: first.pageInfo.endCursor }, numbers(5));
     const back = await paginate({ secrets }, { last: 2, before: second.pageInfo.startCursor }, numbers(5));
@@ -41,14 +41,14 @@ describe('paginate', () => {
     expect(back.pageInfo).toMatchObject({ hasNextPage: true, hasPreviousPage: false });
   });
 
-  it('knows that a page that ends with the list is the last', async () => {
+  it('reports no next page if the page ends with the list', async () => {
     const page = await paginate({ secrets }, { first: 5 }, numbers(5));
 
     expect(ids(page)).toEqual([5, 4, 3, 2, 1]);
     expect(page.pageInfo.hasNextPage).toBe(false);
   });
 
-  it('has no cursors on an empty page', async () => {
+  it('returns null cursors for an empty page', async () => {
     const { nodes, pageInfo } = await paginate({ secrets }, {}, numbers(0));
 
     expect(nodes).toEqual([]);
@@ -60,7 +60,7 @@ describe('paginate', () => {
     });
   });
 
-  it('counts only when somebody looks', async () => {
+  it('computes totalCount only when it is read', async () => {
     const list = numbers(3);
     const page = await paginate({ secrets }, {}, list);
 
@@ -68,7 +68,7 @@ describe('paginate', () => {
     expect(await page.totalCount).toBe(3);
   });
 
-  it('refuses a cursor with one bit changed', async () => {
+  it('rejects a cursor with any bit changed', async () => {
     const { pageInfo } = await paginate({ secrets }, {}, numbers(3));
     const bytes = Buffer.from(pageInfo.endCursor ?? '', 'base64url');
     for (let at = 0; at < bytes.length; at++) {
@@ -88,7 +88,7 @@ describe('checkPage', () => {
     [{ first: 1 }, 1, false],
     [{ first: 100, last: null }, 100, false],
     [{ last: 7 }, 7, true],
-  ] as const)('%o is a page of %i', ([page, size, backward]) => {
+  ] as const)('accepts %o as a page of %i', ([page, size, backward]) => {
     expect(checkPage(page)).toEqual({ size, backward });
   });
 
@@ -99,7 +99,7 @@ describe('checkPage', () => {
     [{ last: 0 }, 'last'],
     [{ last: 101 }, 'last'],
     [{ first: 1, last: 1 }, 'last'],
-  ] as const)('%o is refused by the name of %s', ([page, field]) => {
+  ] as const)('rejects %o naming %s', ([page, field]) => {
     expect(() => checkPage(page)).toThrow(
       expect.objectContaining({ code: 'BAD_USER_INPUT', details: { field } }),
     );

@@ -16,7 +16,7 @@ beforeAll(async () => {
   services = await createTestServices();
   const { id: userId } = await buildUser(services.db);
   devices = [];
-  // Alike, different, and never seen, in no order.
+  // Equal, different and null values in random order.
   for (const days of [3, null, 1, 2, 2, null, 3, 1, 1, null, 2]) {
     const lastSeenAt = days === null ? null : new Date(Math.trunc(inDays(-days).getTime() / 60_000) * 60_000);
     devices.push(await buildDevice(services.db, { userId, lastSeenAt }));
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => services.close());
 
-/** What the list must be, by other means than the database's. */
+/** The expected order, computed without the database. */
 function expected(way: Way): string[] {
   const sign = way.endsWith('ASC') ? 1 : -1;
   const byId = (one: Device, other: Device) => sign * (one.id < other.id ? -1 : 1);
@@ -40,9 +40,9 @@ const list = (orderBy: Way, page: Parameters<typeof listDevices>[1]['page'], sec
   listDevices({ db: services.db, secrets }, { filter: {}, orderBy, page });
 const idsOf = ({ nodes }: { nodes: { id: string }[] }) => nodes.map(({ id }) => id);
 
-describe('a sorted list', () => {
+describe('paginate on a sort column', () => {
   it.for(WAYS.flatMap((way) => [1, 2, 3, 5, 11].map((size) => ({ way, size }))))(
-    'by $way comes $size at a time, forwards and backwards, each once',
+    'returns each entry once by $way in pages of $size, forwards and backwards',
     async ({ way, size }) => {
       const forwards: string[] = [];
       const backwards: string[] = [];
@@ -62,7 +62,7 @@ describe('a sorted list', () => {
     },
   );
 
-  it.for(WAYS)('by %s gives what lies between any two of its entries', async (way) => {
+  it.for(WAYS)('returns the entries between any two cursors by %s', async (way) => {
     const { edges } = await list(way, { first: 100 });
     const all = expected(way);
     for (const [from, after] of edges.entries()) {
@@ -77,8 +77,8 @@ describe('a sorted list', () => {
   });
 });
 
-describe('a cursor', () => {
-  it.for(WAYS)('of %s goes on under the previous key while keys change, and no longer', async (way) => {
+describe('a cursor while SECRET_KEY is rotated', () => {
+  it.for(WAYS)('remains valid for %s until the previous key is removed', async (way) => {
     const [before, now] = [
       'the key of before, thirty-two characters',
       'the key of now, also with thirty-two c.',

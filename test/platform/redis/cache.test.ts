@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 describe('createCache', () => {
-  it('gives back what was put in, for as long as it was told', async () => {
+  it('returns a stored value until its TTL expires', async () => {
     expect(await cache.set('key', { list: [1, null, 'text'] }, 60)).toBe(true);
 
     expect(await cache.get('key')).toEqual({ list: [1, null, 'text'] });
@@ -30,7 +30,7 @@ describe('createCache', () => {
     expect(await redis.ttl('key')).toBeLessThanOrEqual(60);
   });
 
-  it('has nothing under a key that was never set or is deleted', async () => {
+  it('returns nothing for a missing or deleted key', async () => {
     await cache.set('one', 1, 60);
     await cache.set('two', 2, 60);
 
@@ -41,7 +41,7 @@ describe('createCache', () => {
     expect(await cache.delete()).toBe(true);
   });
 
-  it('has nothing where something stands that it did not write', async () => {
+  it('returns nothing for foreign values', async () => {
     await redis.set('text', 'not JSON');
     await redis.lpush('list', 'x');
 
@@ -49,12 +49,12 @@ describe('createCache', () => {
     expect(await cache.get('list')).toBeUndefined();
   });
 
-  it('throws nothing while Redis is away, and tells that it did not do it', async () => {
+  it('does not throw while Redis is unavailable, and returns false for changes', async () => {
     await server.kill();
 
     expect(await cache.get('key')).toBeUndefined();
     expect(await cache.set('key', 1, 60)).toBe(false);
     expect(await cache.delete('key')).toBe(false);
-    expect(logged.filter((line) => line.includes('A cache did not')).length).toBe(3);
+    expect(logged.filter((line) => /failed to (read from|write to) the cache/.test(line)).length).toBe(3);
   });
 });

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { withLock } from '../../../src/platform/redis/lock.ts';
-import { createRedis, type Redis, RedisAwayError } from '../../../src/platform/redis/redis.ts';
+import { createRedis, type Redis, RedisUnavailableError } from '../../../src/platform/redis/redis.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
 class Held extends Error {}
@@ -21,7 +21,7 @@ afterEach(async () => {
   await server.remove();
 });
 
-/** Work that is under way until it is told to end. */
+/** Work that the test ends. */
 function openEnded() {
   let end: (result: string) => void = () => {};
   const ended = new Promise<string>((resolve) => {
@@ -32,7 +32,7 @@ function openEnded() {
 }
 
 describe('withLock', () => {
-  it('lets exactly one of ten racing callers have it', async () => {
+  it('admits exactly one of ten racing callers', async () => {
     const { work, end } = openEnded();
 
     const callers = Array.from({ length: 10 }, () => withLock(redis, 'race', lock, work));
@@ -47,7 +47,7 @@ describe('withLock', () => {
     expect(work).toHaveBeenCalledTimes(1);
   });
 
-  it('gives it back when the work is done, and when it throws', async () => {
+  it('releases the lock after the work, even if it throws', async () => {
     await withLock(redis, 'key', lock, async () => 1);
     await expect(
       withLock(redis, 'key', lock, async () => {
@@ -59,7 +59,7 @@ describe('withLock', () => {
     expect(await redis.exists('key')).toBe(0);
   });
 
-  it('ends by itself after its time, and its owner of then does not take it from the next', async () => {
+  it('expires after its TTL, and its former owner does not release the next one', async () => {
     const late = openEnded();
     const next = openEnded();
     const first = withLock(redis, 'key', { ...lock, ttlMs: 50 }, late.work);
@@ -76,27 +76,27 @@ describe('withLock', () => {
     expect(await second).toBe('second');
   });
 
-  it('keeps it no longer than 10 s unless told', async () => {
+  it('expires after 10 s by default', async () => {
     await withLock(redis, 'key', lock, async () => {
       expect(await redis.pttl('key')).toBeGreaterThan(9_000);
       expect(await redis.pttl('key')).toBeLessThanOrEqual(10_000);
     });
   });
 
-  it('does not begin while Redis is away', async () => {
+  it('does not start the work while Redis is unavailable', async () => {
     await server.kill();
     const work = vi.fn();
 
-    await expect(withLock(redis, 'key', lock, work)).rejects.toThrow(RedisAwayError);
+    await expect(withLock(redis, 'key', lock, work)).rejects.toThrow(RedisUnavailableError);
 
     expect(work).not.toHaveBeenCalled();
   });
 
-  it('does not begin without an answer, and gives back what Redis gave without saying so', async () => {
+  it('does not start the work without a reply, and releases a lock that was set nevertheless', async () => {
     const work = vi.fn();
     server.freeze();
 
-    await expect(withLock(redis, 'key', lock, work)).rejects.toThrow(RedisAwayError);
+    await expect(withLock(redis, 'key', lock, work)).rejects.toThrow(RedisUnavailableError);
 
     server.thaw();
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000 });
@@ -104,13 +104,13 @@ describe('withLock', () => {
     expect(work).not.toHaveBeenCalled();
   });
 
-  it('returns the result although it could not be given back, and says so in the log', async () => {
+  it('returns the result even if the release fails, which it logs', async () => {
     const result = await withLock(redis, 'key', lock, async () => {
       await server.kill();
       return 'done';
     });
 
     expect(result).toBe('done');
-    expect(logged.join()).toContain('A lock was not given back');
+    expect(logged.join()).toContain('failed to release a lock');
   });
 });

@@ -19,7 +19,7 @@ afterEach(async () => {
   await server.remove();
 });
 
-/** How many of the calls were allowed; the others must have been refused. */
+/** Number of allowed calls. All others must have been rejected. */
 async function allowed(times: number, call: () => Promise<unknown>): Promise<number> {
   const outcomes = await Promise.allSettled(Array.from({ length: times }, call));
   for (const outcome of outcomes) {
@@ -29,7 +29,7 @@ async function allowed(times: number, call: () => Promise<unknown>): Promise<num
 }
 
 describe('consume', () => {
-  it('allows exactly its points of ten racing events, and tells when to come again', async () => {
+  it('allows exactly `points` of ten racing events, and returns when to retry', async () => {
     const limits = createRateLimits({ redis, enabled: true });
 
     expect(await allowed(10, () => limits.consume(guesses, 'user'))).toBe(4);
@@ -44,7 +44,7 @@ describe('consume', () => {
     expect(retryAfterSeconds).toBeLessThanOrEqual(60);
   });
 
-  it('counts each key and each name for itself', async () => {
+  it('counts each key and each name separately', async () => {
     const limits = createRateLimits({ redis, enabled: true });
     await allowed(5, () => limits.consume(guesses, 'user'));
 
@@ -52,7 +52,7 @@ describe('consume', () => {
     await expect(limits.consume({ ...guesses, name: 'logins' }, 'user')).resolves.toBeUndefined();
   });
 
-  it('counts what other processes have counted', async () => {
+  it('shares counters with other processes', async () => {
     await allowed(4, () => createRateLimits({ redis, enabled: true }).consume(guesses, 'user'));
 
     await expect(createRateLimits({ redis, enabled: true }).consume(guesses, 'user')).rejects.toMatchObject(
@@ -60,22 +60,22 @@ describe('consume', () => {
     );
   });
 
-  it('allows again when the window is over', async () => {
+  it('allows events again after the window', async () => {
     const limits = createRateLimits({ redis, enabled: true });
     const short = { ...guesses, durationSeconds: 1 };
     await allowed(5, () => limits.consume(short, 'user'));
 
-    await vi.waitFor(() => limits.ensure(short, 'user'), { timeout: 3_000, interval: 50 });
+    await vi.waitFor(() => limits.remaining(short, 'user'), { timeout: 3_000, interval: 50 });
     await expect(limits.consume(short, 'user')).resolves.toBeUndefined();
   });
 
-  it('allows half while Redis is away, never everything, and counts in Redis again when it is back', async () => {
+  it('allows half while Redis is unavailable, and counts in Redis again afterwards', async () => {
     const limits = createRateLimits({ redis, enabled: true });
     await limits.consume(guesses, 'user');
     server.freeze();
 
     expect(await allowed(10, () => limits.consume(guesses, 'user'))).toBe(2);
-    await expect(limits.ensure(guesses, 'user')).rejects.toMatchObject(RATE_LIMITED);
+    await expect(limits.remaining(guesses, 'user')).rejects.toMatchObject(RATE_LIMITED);
 
     server.thaw();
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000 });
@@ -83,16 +83,16 @@ describe('consume', () => {
   });
 });
 
-describe('ensure', () => {
-  it('counts nothing, and refuses once all points are used', async () => {
+describe('remaining', () => {
+  it('counts nothing, and rejects once all points are used', async () => {
     const limits = createRateLimits({ redis, enabled: true });
 
-    expect(await allowed(20, () => limits.ensure(guesses, 'user'))).toBe(20);
+    expect(await allowed(20, () => limits.remaining(guesses, 'user'))).toBe(20);
     await allowed(3, () => limits.consume(guesses, 'user'));
-    await expect(limits.ensure(guesses, 'user')).resolves.toBe(1);
+    await expect(limits.remaining(guesses, 'user')).resolves.toBe(1);
     await limits.consume(guesses, 'user');
 
-    await expect(limits.ensure(guesses, 'user')).rejects.toMatchObject({
+    await expect(limits.remaining(guesses, 'user')).rejects.toMatchObject({
       code: 'RATE_LIMITED',
       details: { retryAfterSeconds: expect.any(Number) },
     });
@@ -100,22 +100,22 @@ describe('ensure', () => {
 });
 
 describe('penalty', () => {
-  it('counts without refusing, so that the next one is refused', async () => {
+  it('counts without rejecting, so that the next event is rejected', async () => {
     const limits = createRateLimits({ redis, enabled: true });
 
     expect(await allowed(4, () => limits.penalty(guesses, 'user'))).toBe(4);
 
-    await expect(limits.ensure(guesses, 'user')).rejects.toMatchObject(RATE_LIMITED);
+    await expect(limits.remaining(guesses, 'user')).rejects.toMatchObject(RATE_LIMITED);
     await expect(limits.penalty(guesses, 'user')).resolves.toBeUndefined();
   });
 });
 
 describe('createRateLimits', () => {
-  it('refuses nothing when it is off', async () => {
+  it('rejects nothing if disabled', async () => {
     const limits = createRateLimits({ redis, enabled: false });
 
     expect(await allowed(20, () => limits.consume(guesses, 'user'))).toBe(20);
-    expect(await allowed(1, () => limits.ensure(guesses, 'user'))).toBe(1);
+    expect(await allowed(1, () => limits.remaining(guesses, 'user'))).toBe(1);
     expect(await redis.dbsize()).toBe(0);
   });
 });

@@ -6,9 +6,9 @@ import {
   checkRedis,
   createBlockingRedis,
   createRedis,
-  isRedisAway,
+  isRedisUnavailable,
   type Redis,
-  RedisAwayError,
+  RedisUnavailableError,
 } from '../../../src/platform/redis/redis.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
@@ -31,7 +31,7 @@ async function connect(url = server.url): Promise<Redis> {
   return redis;
 }
 
-/** What became of it, and after how many milliseconds. */
+/** Outcome of the command, and its duration in milliseconds. */
 async function timed(action: () => Promise<unknown>): Promise<{ outcome: unknown; ms: number }> {
   const startedAt = performance.now();
   const outcome = await action().catch((error: unknown) => error);
@@ -39,14 +39,14 @@ async function timed(action: () => Promise<unknown>): Promise<{ outcome: unknown
 }
 
 describe('createRedis', () => {
-  it('is connected when it returns', async () => {
+  it('returns a connected client', async () => {
     const redis = await connect();
 
     expect(await redis.set('greeting', 'hello')).toBe('OK');
     expect(await redis.get('greeting')).toBe('hello');
   });
 
-  it('returns after 2 s without a connection, refuses at once, and works when Redis comes', async () => {
+  it('returns after 2 s without a connection, fails fast, and works once Redis is available', async () => {
     await server.kill();
     const { outcome, ms } = await timed(() => connect());
     const redis = outcome as Redis;
@@ -54,24 +54,24 @@ describe('createRedis', () => {
     expect(ms).toBeGreaterThan(1_900);
     expect(ms).toBeLessThan(3_500);
     const refused = await timed(() => redis.get('greeting'));
-    expect(refused.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
+    expect(refused.outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: false });
     expect(refused.ms).toBeLessThan(400);
 
     await server.start();
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000, interval: 20 });
   });
 
-  it('passes on what Redis says about a wrong command', async () => {
+  it('throws the errors of Redis for invalid commands', async () => {
     const redis = await connect();
     await redis.set('text', 'a');
 
     const error = await redis.lpush('text', 'b').catch((wrong: unknown) => wrong);
 
     expect(error).toMatchObject({ message: expect.stringContaining('WRONGTYPE'), command: 'lpush' });
-    expect(isRedisAway(error)).toBe(false);
+    expect(isRedisUnavailable(error)).toBe(false);
   });
 
-  it('shows no arguments in its errors, for they are logged', async () => {
+  it('does not expose arguments in errors, because errors are logged', async () => {
     const redis = await connect();
     await redis.set('text', 'a');
 
@@ -81,23 +81,23 @@ describe('createRedis', () => {
       .catch((error) => error);
     const together = await redis.multi().lpush('text', 'SECRET').exec();
 
-    expect(away).toBeInstanceOf(RedisAwayError);
+    expect(away).toBeInstanceOf(RedisUnavailableError);
     expect(inspect([wrong, away, together], { depth: 10, showHidden: true })).not.toContain('SECRET');
   });
 
-  it('waits 500 ms for a frozen Redis, then refuses at once until it answers again', async () => {
+  it('waits 500 ms for a frozen Redis, then fails fast until it responds again', async () => {
     const redis = await connect();
     server.freeze();
 
     const first = await timed(() => redis.get('greeting'));
-    expect(first.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: true });
+    expect(first.outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: true });
     expect(first.ms).toBeGreaterThan(450);
     expect(first.ms).toBeLessThan(1_500);
-    // Longer than the pause before the probe, and a probe without an answer.
+    // Longer than the delay of the probe plus the timeout of one probe.
     const until = performance.now() + 2_500;
     while (performance.now() < until) {
       const next = await timed(() => redis.get('greeting'));
-      expect(next.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
+      expect(next.outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: false });
       expect(next.ms).toBeLessThan(400);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -109,7 +109,7 @@ describe('createRedis', () => {
     });
   });
 
-  it('refuses a whole transaction and a script while Redis is frozen', async () => {
+  it('rejects a transaction and a script while Redis is frozen', async () => {
     const redis = await connect();
     server.freeze();
     await redis.get('greeting').catch(() => {});
@@ -117,32 +117,32 @@ describe('createRedis', () => {
     const transaction = await timed(() => redis.multi().incr('a').pttl('a').exec());
     const script = await timed(() => redis.eval('return 1', 0));
 
-    expect(isRedisAway(transaction.outcome)).toBe(true);
+    expect(isRedisUnavailable(transaction.outcome)).toBe(true);
     expect(transaction.ms).toBeLessThan(400);
-    expect(script.outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
+    expect(script.outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: false });
   });
 
-  it('refuses what was under way when the connection breaks, at once, and never sends it again', async () => {
+  it('fails pending commands immediately when the connection breaks, and never resends them', async () => {
     const redis = await connect();
     server.freeze();
-    const underWay = timed(() => redis.incr('count'));
+    const pending = timed(() => redis.incr('count'));
     await server.kill();
     await server.start();
 
-    const { outcome, ms } = await underWay;
+    const { outcome, ms } = await pending;
 
-    expect(outcome).toMatchObject({ name: 'RedisAwayError', mayHaveRun: true });
+    expect(outcome).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: true });
     expect(ms).toBeLessThan(450);
-    // What is sent again goes out before the first new command.
+    // A resent command would be sent before the first new one.
     await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), { timeout: 3_000, interval: 5 });
     expect(await redis.get('count')).toBeNull();
   });
 
-  it('is there again soon after Redis was killed and restarted', async () => {
+  it('reconnects soon after a restart of Redis', async () => {
     const redis = await connect();
     await server.kill();
     const away = await timed(() => redis.get('greeting'));
-    expect(away.outcome).toBeInstanceOf(RedisAwayError);
+    expect(away.outcome).toBeInstanceOf(RedisUnavailableError);
     expect(away.ms).toBeLessThan(400);
 
     await server.start();
@@ -153,7 +153,7 @@ describe('createRedis', () => {
     expect(back.ms).toBeLessThan(1_500);
   });
 
-  it('counts a Redis without memory as away for writing, and still reads', async () => {
+  it('treats a Redis that is out of memory as unavailable for writes, but still reads', async () => {
     const redis = await connect();
     await redis.set('greeting', 'hello');
     await server.call('CONFIG', 'SET', 'maxmemory', '1');
@@ -165,17 +165,17 @@ describe('createRedis', () => {
         .exec()
         .catch((full: unknown) => full);
 
-      expect(error).toMatchObject({ name: 'RedisAwayError', mayHaveRun: false });
-      expect(isRedisAway(inTransaction)).toBe(true);
+      expect(error).toMatchObject({ name: 'RedisUnavailableError', mayHaveRun: false });
+      expect(isRedisUnavailable(inTransaction)).toBe(true);
       expect(await redis.get('greeting')).toBe('hello');
     } finally {
       await server.call('CONFIG', 'SET', 'maxmemory', '0');
     }
   });
 
-  it('notices a connection that is dead without saying so', async () => {
+  it('detects a dead connection', async () => {
     const sockets = new Set<{ destroy(): void }>();
-    // Answers until it is told not to, like a network that swallows everything, a farewell included.
+    // Responds until the test turns it off, then drops everything like a broken network, even FIN.
     let silent = false;
     const blackHole = createServer({ allowHalfOpen: true }, (client) => {
       sockets.add(client);
@@ -202,7 +202,7 @@ describe('createRedis', () => {
 });
 
 describe('createBlockingRedis', () => {
-  it('keeps a command until Redis comes', async () => {
+  it('queues commands until Redis is available', async () => {
     await server.kill();
     const redis = createBlockingRedis({ url: server.url, log });
     opened.push(redis);
@@ -215,11 +215,11 @@ describe('createBlockingRedis', () => {
 });
 
 describe('checkRedis', () => {
-  it('accepts a Redis that evicts nothing', async () => {
+  it('accepts a Redis that does not evict keys', async () => {
     await expect(checkRedis(await connect(), log)).resolves.toBeUndefined();
   });
 
-  it('refuses a Redis that would evict keys, and says what to do', async () => {
+  it('rejects a Redis that would evict keys, with instructions', async () => {
     const redis = await connect();
     await server.call('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
     try {
@@ -229,7 +229,7 @@ describe('checkRedis', () => {
     }
   });
 
-  it('warns when it may not look', async () => {
+  it('logs a warning if it may not read the configuration', async () => {
     await server.call('ACL', 'SETUSER', 'plain', 'on', 'nopass', '~*', '+@all', '-config');
     const redis = await connect();
     await redis.auth('plain', 'x');
@@ -240,10 +240,10 @@ describe('checkRedis', () => {
     expect(lines.join()).toContain('noeviction');
   });
 
-  it('throws when Redis is away', async () => {
+  it('throws while Redis is unavailable', async () => {
     const redis = await connect();
     await server.kill();
 
-    await expect(checkRedis(redis, log)).rejects.toThrow(RedisAwayError);
+    await expect(checkRedis(redis, log)).rejects.toThrow(RedisUnavailableError);
   });
 });

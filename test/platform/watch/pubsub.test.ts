@@ -20,7 +20,7 @@ describe('createPubSub', () => {
   });
   afterAll(() => redis.remove());
 
-  /** One process of the deployment, with all that wakes it. */
+  /** One process of the deployment, with the wake-ups that it has received. */
   function join(channel?: string) {
     const log = pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) });
     const pubSub = createPubSub({ url: redis.url, log, ...(channel ? { channel } : {}) });
@@ -36,8 +36,8 @@ describe('createPubSub', () => {
   type Process = ReturnType<typeof join>;
   const listening = (process: Process) =>
     vi.waitFor(() => expect(process.reconnects).toBeGreaterThan(0), 5_000);
-  /** Once this has arrived, everything published before it has, too. */
-  const hear = async (listener: Process, publisher: Process, mark: string) => {
+  /** Waits for a mark, after which everything that was published before it has arrived. */
+  const receive = async (listener: Process, publisher: Process, mark: string) => {
     await vi.waitFor(() => {
       publisher.pubSub.publish('mark', [mark]);
       expect(listener.wakes).toContainEqual(['mark', [mark]]);
@@ -47,69 +47,69 @@ describe('createPubSub', () => {
   const both = async (channel?: string) => {
     const [one, other] = [join(channel), join(channel)];
     await Promise.all([listening(one), listening(other)]);
-    await hear(one, other, 'start');
-    await hear(other, one, 'start');
+    await receive(one, other, 'start');
+    await receive(other, one, 'start');
     return [one, other] as const;
   };
 
-  it('wakes another process with all ids at once, each of them once', async () => {
+  it('wakes another process once with all ids, without duplicates', async () => {
     const [one, other] = await both();
 
     one.pubSub.publish('order-changed', ['a', 'b', 'a']);
 
-    await hear(other, one, 'end');
+    await receive(other, one, 'end');
     expect(wakesButMarks(other)).toEqual([['order-changed', ['a', 'b']]]);
   });
 
-  it('wakes its own process before it returns, and only once', async () => {
+  it('wakes its own process synchronously, and only once', async () => {
     const [one, other] = await both();
 
     one.pubSub.publish('order-changed', ['a']);
 
     expect(wakesButMarks(one)).toEqual([['order-changed', ['a']]]);
-    await hear(other, one, 'there');
-    await hear(one, other, 'and back');
+    await receive(other, one, 'there');
+    await receive(one, other, 'and back');
     expect(wakesButMarks(one)).toEqual([['order-changed', ['a']]]);
   });
 
-  it('says many ids in messages of at most 1,000, and nothing for none', async () => {
+  it('splits ids into messages of at most 1,000, and sends none without ids', async () => {
     const [one, other] = await both();
     const ids = Array.from({ length: 2_500 }, (_, index) => `id-${index}`);
 
     one.pubSub.publish('order-changed', []);
     one.pubSub.publish('order-changed', ids);
 
-    await hear(other, one, 'end');
+    await receive(other, one, 'end');
     expect(wakesButMarks(other).map(([, some]) => some.length)).toEqual([1_000, 1_000, 500]);
     expect(wakesButMarks(other).flatMap(([, some]) => some)).toEqual(ids);
     expect(wakesButMarks(one)).toHaveLength(1);
   });
 
-  it('keeps deployments with different channels apart', async () => {
+  it('separates deployments that use different channels', async () => {
     const [one, other] = await both();
     const [stranger] = await both('another');
 
     stranger.pubSub.publish('order-changed', ['a']);
     one.pubSub.publish('order-changed', ['b']);
 
-    await hear(other, one, 'end');
+    await receive(other, one, 'end');
     expect(wakesButMarks(other)).toEqual([['order-changed', ['b']]]);
     expect(wakesButMarks(stranger)).toEqual([['order-changed', ['a']]]);
   });
 
-  it('ignores what others say on its channel', async () => {
+  it('ignores and logs foreign messages on its channel', async () => {
     const [one, other] = await both('shared');
 
     for (const text of ['no json', '{"topic":"order-changed"}', '[]', '{"from":"x","topic":"t","ids":[1]}']) {
       await redis.call('PUBLISH', 'shared', text);
     }
 
-    await hear(other, one, 'end');
+    await receive(other, one, 'end');
     expect(wakesButMarks(other)).toEqual([]);
-    expect(logged.join()).toContain('not ours');
+    expect(logged.join()).toContain('ignored an invalid pub/sub message');
   });
 
-  it('wakes its own process while Redis is away, and says so in one line', async () => {
+  it('wakes its own process while Redis is unavailable, and logs one line per outage', async () => {
     const [one] = await both();
     expect(logged).toEqual([]);
     await redis.kill();
@@ -117,12 +117,12 @@ describe('createPubSub', () => {
     for (let index = 0; index < 100; index += 1) one.pubSub.publish('order-changed', [`${index}`]);
 
     expect(wakesButMarks(one)).toHaveLength(100);
-    await vi.waitFor(() => expect(logged.join('')).toContain('publishing fails'), 5_000);
-    expect(logged.filter((line) => line.includes('publishing fails')).length).toBeLessThanOrEqual(2); // two processes
+    await vi.waitFor(() => expect(logged.join('')).toContain('"purpose":"publishing"'), 5_000);
+    expect(logged.filter((line) => line.includes('"purpose":"publishing"')).length).toBeLessThanOrEqual(2); // two processes
     await redis.start();
   });
 
-  it('comes back by itself when Redis does, and says that messages may have been missed', async () => {
+  it('reconnects by itself, and reports that messages may have been missed', async () => {
     const [one, other] = await both();
     const before = other.reconnects;
 
@@ -130,34 +130,34 @@ describe('createPubSub', () => {
     await redis.start();
 
     await vi.waitFor(() => expect(other.reconnects).toBeGreaterThan(before), 5_000);
-    await hear(other, one, 'again');
-    await hear(one, other, 'again');
+    await receive(other, one, 'again');
+    await receive(one, other, 'again');
   });
 
-  it('says so only when it really listens, and tries until it may', async () => {
+  it('reports a reconnect only once it is subscribed, and retries until Redis permits it', async () => {
     const [one, other] = await both();
     const before = other.reconnects;
 
-    await redis.call('ACL', 'SETUSER', 'default', 'resetchannels'); // Redis throws out who listens already
+    await redis.call('ACL', 'SETUSER', 'default', 'resetchannels'); // Redis disconnects existing subscribers
     await vi.waitFor(() => expect(logged.join('')).toContain('NOPERM'), 5_000);
     expect(other.reconnects).toBe(before);
     await redis.call('ACL', 'SETUSER', 'default', 'allchannels');
 
     await vi.waitFor(() => expect(other.reconnects).toBeGreaterThan(before), 5_000);
-    await hear(other, one, 'allowed');
+    await receive(other, one, 'allowed');
   });
 
-  it('connects when Redis comes later than itself', async () => {
+  it('connects to a Redis that starts later', async () => {
     await redis.kill();
     const [one, other] = [join(), join()];
 
     await redis.start();
 
     await Promise.all([listening(one), listening(other)]);
-    await hear(other, one, 'at last');
+    await receive(other, one, 'at last');
   });
 
-  it('says of each of 20 lost connections that it has been lost', async () => {
+  it('reports a reconnect for each of 20 lost connections', async () => {
     const [one, other] = await both();
 
     for (let round = 0; round < 20; round += 1) {
@@ -167,41 +167,41 @@ describe('createPubSub', () => {
       one.pubSub.publish('order-changed', [`${round}`]);
     }
 
-    await hear(other, one, 'end');
+    await receive(other, one, 'end');
     expect(wakesButMarks(other).map(([, [id]]) => id)).toEqual(
       Array.from({ length: 20 }, (_, round) => `${round}`),
     );
   });
 
-  it('neither waits for a frozen Redis nor loses it for good', async () => {
+  it('does not wait for a frozen Redis, and recovers afterwards', async () => {
     const [one, other] = await both();
     redis.freeze();
 
     const startedAt = performance.now();
     one.pubSub.publish('order-changed', ['a']);
     expect(performance.now() - startedAt).toBeLessThan(400);
-    await vi.waitFor(() => expect(logged.join('')).toContain('publishing fails'), 5_000);
+    await vi.waitFor(() => expect(logged.join('')).toContain('"purpose":"publishing"'), 5_000);
 
     redis.thaw();
-    await hear(other, one, 'thawed');
+    await receive(other, one, 'thawed');
   });
 
-  it('notices a connection that died without a word', async () => {
+  it('detects a dead connection by its heartbeat', async () => {
     const [one, other] = await both();
     const before = other.reconnects;
 
     redis.freeze();
-    await vi.waitFor(() => expect(logged.join('')).toContain('listening fails'), {
+    await vi.waitFor(() => expect(logged.join('')).toContain('"purpose":"listening"'), {
       timeout: 12_000,
       interval: 100,
     });
     redis.thaw();
 
     await vi.waitFor(() => expect(other.reconnects).toBeGreaterThan(before), 5_000);
-    await hear(other, one, 'thawed');
+    await receive(other, one, 'thawed');
   });
 
-  it('leaves no connection and no listener behind, also when Redis hangs', async () => {
+  it('close() removes all connections and listeners, even while Redis hangs', async () => {
     const [one, other] = await both();
     await one.pubSub.close();
     one.pubSub.publish('order-changed', ['a']);
@@ -217,7 +217,7 @@ describe('createPubSub', () => {
       const clients = String(await redis.call('CLIENT', 'LIST'))
         .trim()
         .split('\n');
-      expect(clients).toHaveLength(1); // the one that asks
+      expect(clients).toHaveLength(1); // the connection of this command
     });
   });
 });

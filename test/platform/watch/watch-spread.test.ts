@@ -29,7 +29,10 @@ beforeEach(() => {
 });
 afterEach(() => watcher.close());
 
-/** Streams that have read the present value, and been polled once; when each of them reads again is noted. */
+/**
+ * Opens streams, waits for their first read and first poll, and records the time of each later
+ * read.
+ */
 async function open(count: number) {
   const kind = watcher.kind({
     ...{ topic: 'user-changed', pollOn: 'plan-changed', spreadMs: SPREAD_MS },
@@ -56,8 +59,8 @@ const all = (reads: number[], count: number) =>
   vi.waitFor(() => expect(reads.length).toBe(count), { timeout: 5_000, interval: 5 });
 const length = (reads: number[]) => Math.max(...reads) - Math.min(...reads);
 
-describe('a topic of others that concerns a kind', () => {
-  it('has it polled at once, once for all that comes together', async () => {
+describe('WatchKind with pollOn', () => {
+  it('polls immediately, once for wake-ups that arrive together', async () => {
     const { reads } = await open(3);
     version += 1;
 
@@ -67,7 +70,7 @@ describe('a topic of others that concerns a kind', () => {
     expect(polls).toBe(1);
   });
 
-  it('wakes nobody for whom nothing has changed', async () => {
+  it('does not wake streams whose fingerprint is unchanged', async () => {
     const { reads } = await open(3);
 
     publish('plan-changed', ['a plan']);
@@ -77,11 +80,11 @@ describe('a topic of others that concerns a kind', () => {
   });
 });
 
-describe('a change that concerns many', () => {
+describe('WatchKind with spreadMs', () => {
   it.each<[string, () => void]>([
     ['found by a poll', () => publish('plan-changed', ['a plan'])],
     ['missed while the connection was away', () => reconnect()],
-  ])('and was %s is read over some time, by each once', async (_, tell) => {
+  ])('spreads the reads of many streams after a change %s, one read per stream', async (_, tell) => {
     const { reads } = await open(200);
     version += 1;
 
@@ -95,7 +98,7 @@ describe('a change that concerns many', () => {
     expect(busiest).toBeLessThan(100);
   });
 
-  it('is read at once by whoever is woken for himself, and not again', async () => {
+  it('reads immediately, and only once, after a wake-up of its own id', async () => {
     const { reads } = await open(200);
     version += 1;
     publish('plan-changed', ['a plan']);
@@ -109,11 +112,11 @@ describe('a change that concerns many', () => {
     await vi.waitFor(() => expect(reads.length).toBeGreaterThanOrEqual(200), { timeout: 300, interval: 5 });
     const quiet = performance.now() + SPREAD_MS;
     await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(quiet), { timeout: 5_000 });
-    // A few were woken by the poll before.
+    // The poll has woken a few before.
     expect(reads.length).toBeLessThan(300);
   });
 
-  it('leaves no timer behind when it has left', async () => {
+  it('leaves no timers behind after close()', async () => {
     const { kind, reads } = await open(200);
     version += 1;
     publish('plan-changed', ['a plan']);

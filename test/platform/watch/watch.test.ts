@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { distinct } from '../../../src/platform/watch/distinct.ts';
 import { createPubSub, type PubSub } from '../../../src/platform/watch/pubsub.ts';
+import { distinct } from '../../../src/platform/watch/stream.ts';
 import { createWatcher, type Watcher, type WatcherOptions } from '../../../src/platform/watch/watch.ts';
 import type { WatchKind } from '../../../src/platform/watch/watch-kind.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
@@ -12,7 +12,7 @@ const log = pino({ level: 'silent' });
 
 class Outage extends Error {}
 
-/** The truth that is watched: versions by id, and what was asked of it. */
+/** The watched data: versions by id, and a record of reads and polls. */
 class Rows {
   readonly versions = new Map<string, number>();
   readonly polls: string[][] = [];
@@ -51,14 +51,14 @@ class Rows {
   }
 }
 
-/** A promise and how to fulfil it. */
+/** A promise, and a function that resolves it. */
 function gate() {
   let open: () => void = () => undefined;
   const closed = new Promise<void>((resolve) => (open = resolve));
   return { closed, open };
 }
 
-/** Takes everything that comes, as a client would. */
+/** Consumes all values, like a client. */
 function collect<T>(source: AsyncIterable<T>) {
   const values: T[] = [];
   const ended = (async () => {
@@ -104,12 +104,12 @@ describe('watch', () => {
   });
   afterAll(() => redis.remove());
 
-  /** Both processes listen again, and what one says reaches the other. */
+  /** Waits until both processes are subscribed and reach each other. */
   async function connected(before: number): Promise<void> {
     await vi.waitFor(() => expect(reconnects).toBeGreaterThan(before), 5_000);
     const silence = marks;
     await vi.waitFor(() => {
-      writer.publish('mark', ['is anybody there']);
+      writer.publish('mark', ['ping']);
       expect(marks).toBeGreaterThan(silence);
     }, 5_000);
   }
@@ -129,7 +129,7 @@ describe('watch', () => {
   };
   const seen = (values: readonly number[], version: number) =>
     vi.waitFor(() => expect(values.at(-1)).toBe(version), { timeout: 5_000, interval: 5 });
-  /** Time as another kind sees it: that many polls later. */
+  /** Waits for `count` polls of another kind. */
   async function polls(count: number): Promise<void> {
     let ticks = 0;
     const clock = watcher({ pollMs: POLL_MS }).kind({
@@ -145,7 +145,7 @@ describe('watch', () => {
     await stream.return();
   }
 
-  it('gives the present value at once, then each change that is published', async () => {
+  it('emits the current value immediately, then each published change', async () => {
     rows.change('a');
     const { values } = collect(watch(orders(), 'a'));
     await seen(values, 1);
@@ -158,7 +158,7 @@ describe('watch', () => {
     expect(values).toEqual([1, 2, 3]);
   });
 
-  it('is not told of other ids and other topics', async () => {
+  it('ignores wake-ups of other ids and topics', async () => {
     rows.change('a');
     const { values } = collect(watch(orders(), 'a'));
     await seen(values, 1);
@@ -171,7 +171,7 @@ describe('watch', () => {
     expect(rows.reads).toBe(2);
   });
 
-  it('misses no change that falls into the first read', async () => {
+  it('detects a change during the first read', async () => {
     rows.change('a');
     const kind = orders();
     const before = heard;
@@ -189,7 +189,7 @@ describe('watch', () => {
     await seen(values, 2);
   });
 
-  it('answers 1,000 wake-ups during a slow read by one more read', async () => {
+  it('reads once more after 1,000 wake-ups during a slow read', async () => {
     rows.change('a');
     const { values } = collect(watch(orders(), 'a'));
     await seen(values, 1);
@@ -209,7 +209,7 @@ describe('watch', () => {
     expect(rows.reads).toBe(4);
   });
 
-  it('keeps one flag for a slow consumer, who skips what lay between', async () => {
+  it('skips intermediate values for a slow consumer', async () => {
     rows.change('a');
     const stream = watch(orders(), 'a');
     expect(await stream.next()).toEqual({ done: false, value: 1 });
@@ -222,7 +222,7 @@ describe('watch', () => {
     expect(rows.reads).toBe(2);
   });
 
-  it('lets everyone who watches an id have it: the early, the late, those who stay when others leave', async () => {
+  it('serves all streams of an id: early ones, late ones, and those that remain when others end', async () => {
     rows.change('a');
     const kind = orders();
     const [early, leaving] = [watch(kind, 'a'), watch(kind, 'a')];
@@ -245,7 +245,7 @@ describe('watch', () => {
     expect(second.values).toEqual([1, 2]);
   });
 
-  it('completes after the last value, and is gone', async () => {
+  it('completes and is removed after the last value', async () => {
     rows.change('a');
     const kind = orders();
     const { values, ended } = collect(
@@ -264,7 +264,7 @@ describe('watch', () => {
     expect(kind.size).toBe(0);
   });
 
-  it('sends nothing when woken for a value that is the same', async () => {
+  it('emits nothing for a wake-up without a change, behind distinct()', async () => {
     rows.change('a');
     const { values } = collect(distinct(watch(orders(), 'a')));
     await seen(values, 1);
@@ -280,7 +280,7 @@ describe('watch', () => {
   });
 
   describe('when pub/sub fails', () => {
-    it('sees within a poll what changed while Redis was away', async () => {
+    it('detects changes within one poll while Redis is unavailable', async () => {
       rows.change('a');
       const { values } = collect(watch(orders({ pollMs: POLL_MS }), 'a'));
       await vi.waitFor(() => expect(rows.polls.length).toBeGreaterThan(1), 5_000);
@@ -294,7 +294,7 @@ describe('watch', () => {
       await redis.start();
     });
 
-    it('sees a change between the first read and the first poll that nobody published', async () => {
+    it('detects an unpublished change between the first read and the first poll', async () => {
       rows.change('a');
       const { values } = collect(watch(orders({ pollMs: POLL_MS }), 'a'));
       await seen(values, 1);
@@ -305,7 +305,7 @@ describe('watch', () => {
       await seen(values, 2);
     });
 
-    it('reads no more than once for a change that the poll found, and sees that something is gone', async () => {
+    it('reads once for a change that the poll has found, including a deletion', async () => {
       rows.change('a');
       rows.change('b');
       const kind = orders({ pollMs: POLL_MS });
@@ -320,7 +320,7 @@ describe('watch', () => {
       expect(stays.values).toEqual([1, 1]);
     });
 
-    it('wakes all when Redis is back, without any poll', async () => {
+    it('wakes all streams after a reconnect, without a poll', async () => {
       const ids = Array.from({ length: 50 }, (_, index) => `id-${index}`);
       for (const id of ids) rows.change(id);
       const kind = orders();
@@ -335,7 +335,7 @@ describe('watch', () => {
       expect(rows.polls).toEqual([]);
     });
 
-    it('loses nothing when its connection is killed 20 times, without any poll', async () => {
+    it('misses no change when its connection is killed 20 times, without a poll', async () => {
       rows.change('a');
       const { values } = collect(watch(orders(), 'a'));
       await seen(values, 1);
@@ -348,7 +348,7 @@ describe('watch', () => {
       }
     });
 
-    it('sees within a poll what changed while Redis hung, and goes on afterwards', async () => {
+    it('detects changes within one poll while Redis hangs, and recovers afterwards', async () => {
       rows.change('a');
       const { values } = collect(watch(orders({ pollMs: POLL_MS }), 'a'));
       await vi.waitFor(() => expect(rows.polls.length).toBeGreaterThan(1), 5_000);
@@ -363,7 +363,7 @@ describe('watch', () => {
   });
 
   describe('the poll', () => {
-    it('asks once a tick for 1,000 streams, and for each id once', async () => {
+    it('queries once per interval for 1,000 streams, with each id once', async () => {
       const kind = orders({ pollMs: POLL_MS });
       for (let index = 0; index < 1_000; index += 1) {
         const id = `id-${index % 900}`;
@@ -380,7 +380,7 @@ describe('watch', () => {
       expect(new Set(rows.polls.at(-1)).size).toBe(900);
     });
 
-    it('asks for at most 5,000 ids at once', async () => {
+    it('queries at most 5,000 ids at a time', async () => {
       const kind = orders({ pollMs: POLL_MS });
       for (let index = 0; index < 12_000; index += 1) {
         rows.versions.set(`id-${index}`, 1);
@@ -393,7 +393,7 @@ describe('watch', () => {
       expect(new Set(rows.polls.slice(0, 3).flat()).size).toBe(12_000);
     });
 
-    it('never asks twice at the same time', async () => {
+    it('never runs two polls concurrently', async () => {
       rows.change('a');
       const { values } = collect(watch(orders({ pollMs: POLL_MS / 5 }), 'a'));
       await seen(values, 1);
@@ -402,14 +402,14 @@ describe('watch', () => {
       const before = rows.polls.length;
       await vi.waitFor(() => expect(rows.polls.length).toBe(before + 1), 5_000);
 
-      await polls(2); // ten of its own
+      await polls(2); // ten of its own intervals
       expect(rows.polls.length).toBe(before + 1);
 
       slow.open();
       await seen(values, rows.change('a'));
     });
 
-    it('goes on after it has failed', async () => {
+    it('continues after failures', async () => {
       rows.change('a');
       let failures = 0;
       const kind = watcher({ pollMs: POLL_MS }).kind({
@@ -417,7 +417,7 @@ describe('watch', () => {
         async fingerprints(ids) {
           if (failures >= 3) return rows.fingerprints(ids);
           failures += 1;
-          throw new Outage('the database is away');
+          throw new Outage('the database is unavailable');
         },
       });
       const { values } = collect(watch(kind, 'a'));
@@ -433,7 +433,7 @@ describe('watch', () => {
   describe('when a read fails', () => {
     const isTransient = (error: unknown) => error instanceof Outage;
 
-    it('ends with the first one, whatever it was, and open() refuses with it', async () => {
+    it('fails with the error of the first read, even a transient one, as does open()', async () => {
       const kind = orders({ isTransient });
       await expect(watch(kind, 'missing').next()).rejects.toThrow('NOT_FOUND');
       await expect(kind.open('missing', () => rows.read('missing'))).rejects.toThrow('NOT_FOUND');
@@ -441,7 +441,7 @@ describe('watch', () => {
       expect(kind.size).toBe(0);
     });
 
-    it('gives the value that open() has read, then goes on', async () => {
+    it('emits the value that open() has read, then later changes', async () => {
       rows.change('a');
       const stream = await orders().open('a', () => rows.read('a'));
       expect(rows.reads).toBe(1);
@@ -454,7 +454,7 @@ describe('watch', () => {
       expect(values).toEqual([1, 2]);
     });
 
-    it('gives the last value that open() has read, and completes', async () => {
+    it('completes after the value that open() has read, if it is the last', async () => {
       rows.change('a');
       const kind = orders();
       const { values, ended } = collect(
@@ -469,7 +469,7 @@ describe('watch', () => {
       expect(kind.size).toBe(0);
     });
 
-    it('outlives an outage: the next poll that gets through tries again, though nothing has changed since', async () => {
+    it('survives an outage: the next successful poll retries the read, even without another change', async () => {
       rows.change('a');
       let isAway = false;
       const kind = orders({ pollMs: POLL_MS, isTransient });
@@ -487,7 +487,7 @@ describe('watch', () => {
       await seen(values, version);
     });
 
-    it('ends with a refusal, also later', async () => {
+    it('fails with a non-transient error of a later read', async () => {
       rows.change('a');
       const kind = orders({ isTransient });
       const { values, ended } = collect(watch(kind, 'a'));
@@ -500,7 +500,7 @@ describe('watch', () => {
       expect(kind.size).toBe(0);
     });
 
-    it('ends when isLast itself fails', async () => {
+    it('fails when isLast throws', async () => {
       rows.change('a');
       const { ended } = collect(
         orders().watch(
@@ -515,7 +515,7 @@ describe('watch', () => {
     });
   });
 
-  it('frees everything at once when its consumers leave while they wait', async () => {
+  it('releases all resources when its consumers leave while next() is pending', async () => {
     rows.change('a');
     const [started, stopped] = [vi.spyOn(globalThis, 'setInterval'), vi.spyOn(globalThis, 'clearInterval')];
     const kind = orders({ pollMs: POLL_MS });
@@ -541,7 +541,7 @@ describe('watch', () => {
     expect(rows.reads).toBe(reads);
   });
 
-  it('neither listens nor polls for a stream that nobody has begun to read', async () => {
+  it('neither listens nor polls for a stream before its first next()', async () => {
     const kind = orders({ pollMs: POLL_MS });
     const stream = watch(kind, 'a');
     await polls(3);
@@ -550,7 +550,7 @@ describe('watch', () => {
     expect(rows.reads + rows.polls.length + kind.size).toBe(0);
   });
 
-  it('ends at once when its consumer leaves during a read that hangs', async () => {
+  it('ends immediately when its consumer leaves during a hanging read', async () => {
     rows.change('a');
     const kind = orders();
     rows.delay = new Promise(() => undefined);
@@ -564,7 +564,7 @@ describe('watch', () => {
     expect(kind.size).toBe(0);
   });
 
-  it('answers several next() at once in turn', async () => {
+  it('answers concurrent next() calls in order', async () => {
     rows.change('a');
     const stream = watch(orders(), 'a');
     const [first, second] = [stream.next(), stream.next()];
@@ -576,7 +576,7 @@ describe('watch', () => {
     expect(rows.reads).toBe(2);
   });
 
-  it('reads 16 at a time when all are woken', async () => {
+  it('runs at most 16 reads concurrently when all streams are woken', async () => {
     const kind = orders();
     const all = Array.from({ length: 100 }, (_, index) => {
       rows.change(`id-${index}`);
@@ -595,7 +595,7 @@ describe('watch', () => {
     expect(rows.mostRunning).toBe(16);
   });
 
-  it('completes all streams when it is closed, and every later one at once', async () => {
+  it('completes all streams when it closes, and later ones immediately', async () => {
     rows.change('a');
     const made = watcher({ pollMs: POLL_MS });
     const kind = made.kind({ topic: 'order-changed', fingerprints: rows.fingerprints });

@@ -6,8 +6,8 @@ import { signAccessToken } from '../../../src/modules/identity/session/access-to
 import { activateOrderJob } from '../../../src/modules/redemption/accept/activate-order.job.ts';
 import { sealCode } from '../../../src/modules/redemption/code/code-vault.ts';
 import { randomCode } from '../../../src/modules/redemption/code/redemption-code.ts';
+import { pollUntil } from '../../../src/platform/concurrency/poll-until.ts';
 import { createDatabase, type Database } from '../../../src/platform/database/database.ts';
-import { until } from '../../../src/platform/embedded/processes.ts';
 import { createKeyRing, type KeyRing } from '../../../src/platform/keys/key-ring.ts';
 import { createSecrets, type Secrets } from '../../../src/platform/keys/secrets.ts';
 import { bytes32, inDays } from '../factories.ts';
@@ -149,4 +149,4 @@ export async function keysWithoutExpiry(redisUrl: string): Promise<string[]> {
  * false.
  */
 export const becomesTrue = (condition: () => Promise<boolean>, limitMs: number): Promise<boolean> =>
-  until(() => condition().catch(() => false), limitMs);
+  pollUntil(() => condition().catch(() => false), limitMs);

@@ -3,8 +3,8 @@ import {
   createKeyRow,
   lockKeys,
   readKeyRows,
+  rotateKeys,
   TRANSPORT,
-  turnKeys,
 } from '../../../platform/keys/key-pairs.ts';
 import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
@@ -23,7 +23,7 @@ export async function rotateTransportKey(
   return services.db.$transaction(async (tx) => {
     await lockKeys(tx);
     const before = (await readKeyRows({ db: tx }, TRANSPORT)).find(({ status }) => status === 'CURRENT');
-    const after = await turnKeys(tx, row);
+    const after = await rotateKeys(tx, row);
     await recordAudit(tx, {
       action: 'rotateTransportKey',
       actorId,

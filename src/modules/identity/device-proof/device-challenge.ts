@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
+import { consumeNonce } from '../../../platform/keys/consume-nonce.ts';
 import type { Secrets } from '../../../platform/keys/secrets.ts';
-import { spendNonce } from '../../../platform/keys/spent-nonces.ts';
 import type { Services } from '../../../platform/services.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 
@@ -66,7 +66,7 @@ export async function spendChallenge(
   tx: Pick<Transaction, '$executeRaw'>,
   { nonce, nonceExpiresAt }: { nonce: string; nonceExpiresAt: Date },
 ): Promise<void> {
-  const isSpent = await spendNonce(tx, {
+  const isSpent = await consumeNonce(tx, {
     nonce: Buffer.from(nonce, 'base64url'),
     endsAt: nonceExpiresAt,
   });

@@ -1,7 +1,7 @@
 import type { Device, Prisma } from '../../../generated/prisma/client.ts';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import { literally } from '../../../platform/database/like.ts';
+import { escapeLike } from '../../../platform/database/sql-values.ts';
 import { checkId } from '../../../platform/input.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -71,7 +71,7 @@ export async function countOnlineDevices({ db }: Pick<Services, 'db'>): Promise<
 function byLabel({ shortCode, shortCodePrefix }: DeviceListFilter): Prisma.DeviceWhereInput {
   return {
     ...(shortCode && { shortCode: shortCode.trim() }),
-    ...(shortCodePrefix && { AND: { shortCode: { startsWith: literally(shortCodePrefix.trimStart()) } } }),
+    ...(shortCodePrefix && { AND: { shortCode: { startsWith: escapeLike(shortCodePrefix.trimStart()) } } }),
   };
 }
 

@@ -48,5 +48,5 @@ function limitsOf(email: string): KeyedLimit[] {
 }
 
 async function ensureAllowed(rateLimits: RateLimits, limits: readonly KeyedLimit[]): Promise<void> {
-  for (const [limit, key] of limits) await rateLimits.ensure(limit, key);
+  for (const [limit, key] of limits) await rateLimits.remaining(limit, key);
 }

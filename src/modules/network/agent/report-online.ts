@@ -28,7 +28,7 @@ const Report = z.object({
  *
  * @returns false if entries were ignored because their subscriptions cannot use the server
  * @throws PlatformError BAD_USER_INPUT; NOT_FOUND for malformed ids
- * @throws RedisAwayError
+ * @throws RedisUnavailableError
  */
 export async function reportOnline(
   services: Pick<Services, 'db' | 'redis'> & { listStates: ListStates },

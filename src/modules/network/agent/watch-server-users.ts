@@ -1,5 +1,5 @@
 import type { Services } from '../../../platform/services.ts';
-import { firstAnd } from '../../../platform/watch/first-and.ts';
+import { filterAfterFirst } from '../../../platform/watch/stream.ts';
 import type { ListedPlan } from './read-list-states.ts';
 import { readServerUsers, type UserDelta } from './read-server-users.ts';
 import { checkRevision } from './sync-step.ts';
@@ -41,7 +41,7 @@ export async function watchServerUsers(
     }
     return delta;
   });
-  return firstAnd(
+  return filterAfterFirst(
     await stream.open(),
     ({ full, upserts, removals }) => full || upserts.length + removals.length > 0,
   );

@@ -18,7 +18,7 @@ export async function limitFailedAttempts<Result>(
 ): Promise<Result> {
   const address = await countedAddress(services);
   if (address === null) return attempt();
-  await services.rateLimits.ensure(limit, address);
+  await services.rateLimits.remaining(limit, address);
   try {
     return await attempt();
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { Transaction } from '../../../platform/database/database.ts';
-import { toJson } from '../../../platform/database/rows.ts';
+import { toJson } from '../../../platform/database/sql-values.ts';
 import { lockSubscriptions } from '../../kernel/locks.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import type { TrafficEntry } from './traffic-entries.ts';

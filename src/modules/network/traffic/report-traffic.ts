@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { withRetry } from '../../../platform/concurrency/retry.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { withRetry } from '../../../platform/database/retry.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';

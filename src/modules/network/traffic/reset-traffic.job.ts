@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { RepeatedJob } from '../../../platform/jobs/repeated-jobs.ts';
 
@@ -6,6 +7,7 @@ import type { RepeatedJob } from '../../../platform/jobs/repeated-jobs.ts';
  */
 export const resetTrafficJob: RepeatedJob = {
   name: 'reset-traffic',
+  payload: z.object({}),
   attempts: 1,
   backoffMs: 0,
   everyMs: SECOND_MS,

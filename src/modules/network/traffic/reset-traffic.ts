@@ -1,6 +1,6 @@
 import type { ResetCycle, SubscriptionStatus } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import { toJson } from '../../../platform/database/rows.ts';
+import { toJson } from '../../../platform/database/sql-values.ts';
 import { runSweep, SWEEP_ROWS } from '../../../platform/jobs/sweep.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
@@ -41,7 +41,7 @@ export function resetTraffic(
       },
     );
   };
-  return runSweep({ db }, { name: resetTrafficJob.name, batch: resetDue, afterCommit }, signal);
+  return runSweep({ db }, { name: resetTrafficJob.name, chunk: resetDue, afterCommit }, signal);
 }
 
 /** Rows that are locked elsewhere are left to the next transaction, so this never waits. */

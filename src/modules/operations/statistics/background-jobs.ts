@@ -7,7 +7,7 @@ import { fillBatchJob } from '../../redemption/batch/fill-batch.job.ts';
 import { expireSubscriptionsJob } from '../../subscription/expire-subscriptions.job.ts';
 
 /** All jobs, including those that this process does not run. */
-export const backgroundJobs: readonly Job<never>[] = [
+export const backgroundJobs: readonly Pick<Job<object>, 'name'>[] = [
   activateOrderJob,
   expireSubscriptionsJob,
   fillBatchJob,

@@ -12,7 +12,7 @@ export interface QueueSnapshot extends JobCounts {
   lastRuns: JobRun[];
 }
 
-/** @throws RedisAwayError within 2 s if Redis is unavailable; counts are never estimated */
+/** @throws RedisUnavailableError within 2 s if Redis is unavailable; counts are never estimated */
 export async function readQueueStatus({ db, jobs }: Pick<Services, 'db' | 'jobs'>): Promise<QueueSnapshot> {
   const [counts, { paidOrders, oldestSeconds }, lastRuns] = await Promise.all([
     jobs.counts(backgroundJobs),

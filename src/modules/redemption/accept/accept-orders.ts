@@ -1,9 +1,9 @@
 import { uuidv7 } from 'uuidv7';
 import type { Order } from '../../../generated/prisma/client.ts';
-import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import { toJson } from '../../../platform/database/rows.ts';
+import { withRetry } from '../../../platform/database/retry.ts';
+import { toJson } from '../../../platform/database/sql-values.ts';
 import { type DomainError, PlatformError } from '../../../platform/errors.ts';
 import { randomCrockford } from '../../../platform/keys/crockford.ts';
 import { required } from '../../../platform/required.ts';

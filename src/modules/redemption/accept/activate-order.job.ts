@@ -1,9 +1,11 @@
+import { z } from 'zod';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Job } from '../../../platform/jobs/jobs.ts';
 
 /** Activates one order. If all attempts fail or the job is lost, the reconciler takes over. */
 export const activateOrderJob: Job<{ orderId: string }> = {
   name: 'activate-order',
+  payload: z.object({ orderId: z.uuid() }),
   attempts: 5,
   backoffMs: 1_000,
   key: ({ orderId }) => orderId,

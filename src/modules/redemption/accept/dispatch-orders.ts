@@ -1,8 +1,8 @@
 import type { Order } from '../../../generated/prisma/client.ts';
-import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { withRetry } from '../../../platform/database/retry.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
@@ -37,7 +37,7 @@ export async function dispatchOrders(
 /**
  * Caches and enqueues accepted orders.
  *
- * @throws RedisAwayError if some may be missing from the cache or the queue
+ * @throws RedisUnavailableError if some may be missing from the cache or the queue
  */
 export async function queueOrders(
   services: Pick<Services, 'redis' | 'jobs'>,

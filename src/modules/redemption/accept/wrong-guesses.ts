@@ -32,13 +32,17 @@ export async function limitWrongGuesses<Result>(
 ): Promise<Result> {
   const { rateLimits, guessAdmission } = services;
   const address = await countedAddress(services);
-  return guessAdmission.take(
+  return guessAdmission.run(
     `user:${userId}`,
-    () => rateLimits.ensure(PER_USER, userId),
+    () => rateLimits.remaining(PER_USER, userId),
     () =>
       address === null
         ? evaluate()
-        : guessAdmission.take(`address:${address}`, () => rateLimits.ensure(PER_ADDRESS, address), evaluate),
+        : guessAdmission.run(
+            `address:${address}`,
+            () => rateLimits.remaining(PER_ADDRESS, address),
+            evaluate,
+          ),
   );
 }
 

@@ -1,8 +1,8 @@
 import { type Order, Prisma } from '../../../generated/prisma/client.ts';
 import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
-import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import { isOutage, type Transaction } from '../../../platform/database/database.ts';
+import { withRetry } from '../../../platform/database/retry.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockOrderOwners, lockOrders, lockSubscriptionsWhere } from '../../kernel/locks.ts';

@@ -1,7 +1,7 @@
 import type { Order } from '../../../generated/prisma/client.ts';
-import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { withRetry } from '../../../platform/database/retry.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';

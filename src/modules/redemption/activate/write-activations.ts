@@ -1,5 +1,5 @@
 import type { Transaction } from '../../../platform/database/database.ts';
-import { toJson } from '../../../platform/database/rows.ts';
+import { toJson } from '../../../platform/database/sql-values.ts';
 import { lockCodes } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import type { ActivationDecisions } from './decide-activations.ts';

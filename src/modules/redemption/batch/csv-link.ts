@@ -3,8 +3,8 @@ import type { RedemptionBatch } from '../../../generated/prisma/client.ts';
 import type { Coalescer } from '../../../platform/concurrency/coalescer.ts';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { consumeNonce } from '../../../platform/keys/consume-nonce.ts';
 import { DecryptionError, type Secrets } from '../../../platform/keys/secrets.ts';
-import { spendNonce } from '../../../platform/keys/spent-nonces.ts';
 import type { RequestScope } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { Caller } from '../../kernel/caller.ts';
@@ -77,7 +77,7 @@ export async function spendCsvToken(
   if (!link) return null;
   return db.$transaction(async (tx) => {
     const nonce = createHash('sha256').update(bytes).digest();
-    if (!(await spendNonce(tx, { nonce, endsAt: link.endsAt }))) return null;
+    if (!(await consumeNonce(tx, { nonce, endsAt: link.endsAt }))) return null;
     const batch = await tx.redemptionBatch.findUnique({ where: { id: link.batchId, deletedAt: null } });
     if (!batch || !(await isActiveAdmin(tx, link.actorId))) return null;
     await recordAudit(tx, {

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Job } from '../../../platform/jobs/jobs.ts';
 
@@ -6,6 +7,7 @@ import type { Job } from '../../../platform/jobs/jobs.ts';
  */
 export const fillBatchJob: Job<{ batchId: string }> = {
   name: 'fill-batch',
+  payload: z.object({ batchId: z.uuid() }),
   attempts: 5,
   backoffMs: SECOND_MS,
   key: ({ batchId }) => batchId,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withRetry } from '../../../platform/concurrency/retry.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { withRetry } from '../../../platform/database/retry.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
 import { lockRow } from '../../kernel/locks.ts';

@@ -2,7 +2,7 @@ import { uuidv7 } from 'uuidv7';
 import type { RedemptionBatch } from '../../../generated/prisma/client.ts';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
-import { toJson } from '../../../platform/database/rows.ts';
+import { toJson } from '../../../platform/database/sql-values.ts';
 import type { SealedCode } from '../code/code-vault.ts';
 
 /** How long a process may take for the next step of a fill before another one resumes the batch. */

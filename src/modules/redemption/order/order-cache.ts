@@ -13,7 +13,7 @@ const TTL_SECONDS = 7_200;
 
 const keyOf = (orderNo: string) => `redemption_order:${orderNo}`;
 
-/** @throws RedisAwayError */
+/** @throws RedisUnavailableError */
 export async function cacheOrders(
   { redis }: Pick<Services, 'redis'>,
   orders: readonly Order[],

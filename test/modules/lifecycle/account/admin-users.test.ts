@@ -68,7 +68,7 @@ describe('users', () => {
     return users?.nodes.map(({ id }) => id);
   };
 
-  it('filters by a case-insensitive prefix of the e-mail address, and matches wildcards literally', async () => {
+  it('filters by a case-insensitive prefix of the e-mail address, and matches wildcards escapeLike', async () => {
     const { db } = api.services;
     const word = unique('u').slice(0, 10);
     const address = async (value: string) => (await buildIdentity(db, { type: 'EMAIL', value })).userId;

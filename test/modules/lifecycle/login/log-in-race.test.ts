@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
 import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
-import { until } from '../../../../src/platform/embedded/processes.ts';
+import { pollUntil } from '../../../../src/platform/concurrency/poll-until.ts';
 import { countWaiting } from '../../../support/blocked-work.ts';
 import { buildIdentity, buildUser, unique } from '../../../support/factories.ts';
 import { createTestServices, type TestServices } from '../../../support/services.ts';
@@ -32,7 +32,7 @@ describe('logIn', () => {
         () => 'logged in',
         (error: unknown) => error,
       );
-      await until(async () => (await countWaiting(db)) > 0, 4_000);
+      await pollUntil(async () => (await countWaiting(db)) > 0, 4_000);
       await tx.identity.update({
         where: { id: identity.id },
         data: { passwordHash: await hashPassword('a new one for today') },

@@ -204,7 +204,7 @@ describe('an outage of Redis', () => {
     try {
       const { ms, error } = await timed(r.redeem(userId, code));
 
-      expect(error).toMatchObject({ name: 'RedisAwayError' });
+      expect(error).toMatchObject({ name: 'RedisUnavailableError' });
       expect(ms).toBeLessThan(2_000);
       expect(await ordersOf(userId)).toEqual([]);
       expect(await r.uses(id)).toEqual({ usedCount: 0, reservedCount: 0 });

@@ -7,7 +7,7 @@ import {
   createActivations,
 } from '../../../../src/modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from '../../../../src/modules/redemption/activate/reconcile-orders.ts';
-import { withRetry } from '../../../../src/platform/concurrency/retry.ts';
+import { withRetry } from '../../../../src/platform/database/retry.ts';
 import { newCode } from '../../../support/codes.ts';
 import { buildPlan, buildSubscription, inDays } from '../../../support/factories.ts';
 import { checkInvariants } from '../../../support/invariants.ts';

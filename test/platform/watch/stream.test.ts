@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { distinct } from '../../../src/platform/watch/distinct.ts';
+import { distinct } from '../../../src/platform/watch/stream.ts';
 
 async function* from<T>(...values: T[]): AsyncGenerator<T> {
   yield* values;
@@ -11,7 +11,7 @@ async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   return values;
 }
 
-/** A source that waits for ever, and says what was done to it. */
+/** A source that never emits, and records calls. */
 function waiting() {
   const calls: string[] = [];
   let release: (result: IteratorResult<string, undefined>) => void = () => undefined;
@@ -33,11 +33,11 @@ function waiting() {
 }
 
 describe('distinct', () => {
-  it('leaves out what equals the one before it, and only that', async () => {
+  it('drops a value that equals the one before it, and no other', async () => {
     expect(await all(distinct(from('a', 'a', 'b', 'a', 'a')))).toEqual(['a', 'b', 'a']);
   });
 
-  it('compares by content: nested, dates, bigints, errors beside the data', async () => {
+  it('compares by content, including nested objects, dates, bigints and errors next to data', async () => {
     const at = (milliseconds: number) => ({ data: { order: { at: new Date(milliseconds) } } });
     const bytes = (count: bigint) => ({ data: { count } });
 
@@ -47,7 +47,7 @@ describe('distinct', () => {
     expect(await all(distinct(from<object | undefined>(undefined, undefined, {})))).toEqual([undefined, {}]);
   });
 
-  it('passes return() on while it waits, and the waiting next() completes', async () => {
+  it('forwards return() while next() is pending, which completes it', async () => {
     const { source, calls } = waiting();
     const results = distinct(source);
 
@@ -59,7 +59,7 @@ describe('distinct', () => {
     expect(calls).toEqual(['return']);
   });
 
-  it('passes throw() and the errors of the source on', async () => {
+  it('forwards throw() to the source, and errors of the source to the consumer', async () => {
     const { source, calls } = waiting();
     await expect(distinct(source).throw(new Error('stop'))).rejects.toThrow('stop');
     expect(calls).toEqual(['throw']);

@@ -1,17 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isConflict, isOutage } from '../database/database-errors.ts';
 import type { Logger } from '../logger.ts';
+import { isConflict, isOutage } from './database-errors.ts';
 
 const FIRST_DELAY_MS = 25;
 const LONGEST_DELAY_MS = 2_000;
 
 /**
- * Does the work again while the database is away or transactions get in each other's way.
+ * Retries the work after outages and conflicts of the database, with exponential backoff and full
+ * jitter. Other errors are thrown immediately. The work must be idempotent: if the connection
+ * breaks during COMMIT, it may have been committed.
  *
- * Anything else that the work throws is thrown at once. The work must be safe to run twice: when a connection
- * breaks during COMMIT, nobody knows whether it was committed.
- *
- * @param budgetMs no new attempt begins later than this after the first
+ * @param budgetMs time from the first attempt after which no further one starts
  * @throws the last error, once the budget is spent
  */
 export async function withRetry<Result>(
@@ -23,10 +22,10 @@ export async function withRetry<Result>(
     try {
       return await work(attempt);
     } catch (error) {
-      // Full jitter: those who met once do not meet again.
+      // Full jitter keeps conflicting transactions from colliding again.
       const delay = Math.random() * Math.min(FIRST_DELAY_MS * 2 ** attempt, LONGEST_DELAY_MS);
       if (!(isOutage(error) || isConflict(error)) || performance.now() + delay > deadline) throw error;
-      log?.warn({ err: error, attempt }, 'The database did not do it; trying again');
+      log?.warn({ err: error, attempt }, 'database transaction failed; retrying');
       await sleep(delay);
     }
   }

@@ -2,18 +2,18 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Knows the connections on which no request is under way. A server that is closed ends those that have had one, and
- * waits for all others: those of browsers that connect in advance, and of whoever never says a word.
+ * Tracks connections without a pending request. `server.close()` closes only those that have had a
+ * request, and waits for others, such as connections that browsers open in advance.
  *
- * @returns ends them, and from then on each that becomes quiet
+ * @returns closes idle connections, and from then on each connection that becomes idle
  */
-export function watchQuietConnections(server: Server): () => void {
+export function trackIdleConnections(server: Server): () => void {
   const requests = new Map<Socket, number>();
-  let areEnding = false;
+  let isClosing = false;
   const change = (socket: Socket, by: number) => {
     const count = (requests.get(socket) ?? 0) + by;
     if (!socket.destroyed) requests.set(socket, count);
-    if (areEnding && count === 0) socket.end();
+    if (isClosing && count === 0) socket.end();
   };
   server.on('connection', (socket: Socket) => {
     requests.set(socket, 0);
@@ -24,7 +24,7 @@ export function watchQuietConnections(server: Server): () => void {
     response.once('close', () => change(socket, -1));
   });
   return () => {
-    areEnding = true;
+    isClosing = true;
     for (const [socket, count] of requests) if (count === 0) socket.destroy();
   };
 }

@@ -1,2 +1,0 @@
-/** A text that stands for itself in LIKE: Prisma passes on what that reads as wildcards. */
-export const literally = (text: string) => text.replace(/[\\%_]/g, '\\$&');
