@@ -1,7 +1,7 @@
 import type { GraphQLSchema } from 'graphql';
 import { readRefreshToken } from '../modules/identity/session/refresh-token.ts';
 import type { Caller } from '../modules/kernel/caller.ts';
-import { type RootCall, rootCalls, type ValidOperation } from '../platform/graphql/root-calls.ts';
+import { type RootCall, rootCalls, type ValidOperation } from '../platform/graphql/requested-root-fields.ts';
 import type { Services } from '../platform/services.ts';
 import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 

@@ -13,8 +13,8 @@ import {
   validate,
 } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkRequest } from '../../src/platform/graphql/check-request.ts';
 import { validationRules } from '../../src/platform/graphql/rules.ts';
+import { checkRequest } from '../../src/platform/graphql/validate-request.ts';
 import { readTask } from '../../src/playground/tasks/task-file.ts';
 import { TASK_GROUPS } from '../../src/playground/tasks/task-groups.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';

@@ -19,14 +19,14 @@ import {
 } from 'graphql';
 import { DomainError, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { checkRequest } from './check-request.ts';
 import { markCacheable } from './conditional-get.ts';
+import { NEW_TYPE, TimelyServer } from './deadline-server.ts';
 import { LIMITS } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { PARSE_OPTIONS } from './operation.ts';
-import type { ValidOperation } from './root-calls.ts';
+import type { ValidOperation } from './requested-root-fields.ts';
 import { validationRules } from './rules.ts';
-import { NEW_TYPE, TimelyServer } from './timely-server.ts';
+import { checkRequest } from './validate-request.ts';
 
 /** What the HTTP transport needs to know beside the schema. */
 export interface ApolloSettings<Context extends BaseContext> {

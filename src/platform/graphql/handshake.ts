@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { addressKey } from '../redis/rate-limit.ts';
 import { LIMITS } from './limits.ts';
-import { createSocketPlaces, type SocketPlace } from './socket-places.ts';
+import { createSocketPlaces, type SocketPlace } from './socket-slots.ts';
 
 /** What decides whether a handshake becomes a websocket. */
 export interface HandshakeSettings {

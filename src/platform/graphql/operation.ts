@@ -9,10 +9,10 @@ import {
   specifiedRules,
   validate,
 } from 'graphql';
-import { checkRequest } from './check-request.ts';
 import { LIMITS } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { validationRules } from './rules.ts';
+import { checkRequest } from './validate-request.ts';
 
 /** How a document is parsed, by Apollo and by us. */
 export const PARSE_OPTIONS = { maxTokens: LIMITS.tokens } as const;

@@ -10,8 +10,8 @@ import { inRequestScope, type RequestScope } from '../request-scope.ts';
 import type { Channel, SealableChannel } from './channel.ts';
 import { createHandshakes, type HandshakeSettings, refuseHandshake } from './handshake.ts';
 import { LIMITS } from './limits.ts';
-import type { SocketPlace } from './socket-places.ts';
 import { asSocketRefusal, type Connect, makeProtocol, SocketRefusal } from './socket-protocol.ts';
+import type { SocketPlace } from './socket-slots.ts';
 
 /** What the websocket transport needs to know beside the schema. */
 export interface WebsocketSettings extends HandshakeSettings {

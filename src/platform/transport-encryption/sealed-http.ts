@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { refusalTime } from './delay-refusal.ts';
 import { SEALED_LIMITS, sealUnder } from './jwe.ts';
 import type { Envelope } from './open-envelope.ts';
-import { refusalTime } from './refusal-time.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 import type { TransportEncryption } from './transport-encryption.ts';
 

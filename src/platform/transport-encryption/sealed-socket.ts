@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Channel, SealableChannel } from '../graphql/channel.ts';
 import { SocketRefusal } from '../graphql/socket-protocol.ts';
+import { refusalTime } from './delay-refusal.ts';
 import { orInvalid } from './jwe.ts';
-import { refusalTime } from './refusal-time.ts';
 import { createSocketSeal, type SocketSeal } from './socket-seal.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 import type { TransportEncryption } from './transport-encryption.ts';

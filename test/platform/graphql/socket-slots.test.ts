@@ -4,7 +4,7 @@ import { GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { LIMITS } from '../../../src/platform/graphql/limits.ts';
-import { createSocketPlaces, createUserPlaces } from '../../../src/platform/graphql/socket-places.ts';
+import { createSocketPlaces, createUserPlaces } from '../../../src/platform/graphql/socket-slots.ts';
 import { serveWebsockets } from '../../../src/platform/graphql/websocket.ts';
 import { createLogger } from '../../../src/platform/logger.ts';
 
