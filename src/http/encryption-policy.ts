@@ -1,7 +1,11 @@
 import type { GraphQLSchema } from 'graphql';
 import { readRefreshToken } from '../modules/identity/session/refresh-token.ts';
 import type { Caller } from '../modules/kernel/caller.ts';
-import { type RootCall, rootCalls, type ValidOperation } from '../platform/graphql/requested-root-fields.ts';
+import {
+  type RequestedRootField,
+  requestedRootFields,
+  type ValidOperation,
+} from '../platform/graphql/requested-root-fields.ts';
 import type { Services } from '../platform/services.ts';
 import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 
@@ -15,7 +19,7 @@ const withDevice: Rule = ({ input }) => (input as { device?: unknown } | undefin
  * What speaks for a device before there is a session, or to renew one: a login says who the device is and what proves it,
  * and the tokens of a device's session are worth as much as the device.
  */
-export const DEVICE_FIELDS: Readonly<Record<string, Rule>> = {
+export const DEVICE_ROOT_FIELDS: Readonly<Record<string, Rule>> = {
   deviceChallenge: always,
   deviceLogin: always,
   pendingBinding: always,
@@ -27,26 +31,31 @@ export const DEVICE_FIELDS: Readonly<Record<string, Rule>> = {
 /** Decides what must not come in clear once the site wants devices to encrypt. */
 export interface EncryptionPolicy {
   /** @throws TransportEncryptionError for a device's session in clear where that must not be */
-  ensureMaySpeakClear: (caller: Caller) => Promise<void>;
+  ensurePlaintextSessionAllowed: (caller: Caller) => Promise<void>;
   /** @throws TransportEncryptionError for an operation in clear that is a device's, where that must not be */
-  ensureMayRunClear: (operation: ValidOperation) => Promise<void>;
+  ensurePlaintextOperationAllowed: (operation: ValidOperation) => Promise<void>;
 }
 
 /** Everything of devices, and of nobody else: logins by e-mail, agents and public queries are never asked to encrypt. */
 export function createEncryptionPolicy(
   services: Needed,
-  { schema, refusalOfClear }: Pick<TransportEncryption, 'refusalOfClear'> & { schema: GraphQLSchema },
+  {
+    schema,
+    plaintextRefusal: refusalOfClear,
+  }: Pick<TransportEncryption, 'plaintextRefusal'> & { schema: GraphQLSchema },
 ): EncryptionPolicy {
   const ensureClear = async () => {
     const refusal = await refusalOfClear();
     if (refusal) throw refusal;
   };
   return {
-    ensureMaySpeakClear: async (caller) => {
+    ensurePlaintextSessionAllowed: async (caller) => {
       if (isDevice(caller)) await ensureClear();
     },
-    ensureMayRunClear: async (operation) => {
-      const calls = rootCalls(schema, operation).filter(({ field }) => Object.hasOwn(DEVICE_FIELDS, field));
+    ensurePlaintextOperationAllowed: async (operation) => {
+      const calls = requestedRootFields(schema, operation).filter(({ field }) =>
+        Object.hasOwn(DEVICE_ROOT_FIELDS, field),
+      );
       if (await someSpeakForDevice(services, calls)) await ensureClear();
     },
   };
@@ -57,9 +66,9 @@ export function isDevice(caller: Caller): boolean {
   return caller.kind === 'user' && caller.deviceId !== null;
 }
 
-async function someSpeakForDevice(services: Needed, calls: readonly RootCall[]): Promise<boolean> {
+async function someSpeakForDevice(services: Needed, calls: readonly RequestedRootField[]): Promise<boolean> {
   const found = await Promise.all(
-    calls.map(({ field, args }) => (DEVICE_FIELDS[field] ?? always)(args(), services)),
+    calls.map(({ field, args }) => (DEVICE_ROOT_FIELDS[field] ?? always)(args(), services)),
   );
   return found.includes(true);
 }

@@ -32,7 +32,7 @@ interface HttpContext extends Context {
 export async function serveGraphqlHttp(
   app: FastifyInstance,
   settings: GraphqlSettings,
-  { encryption, deviceTraffic }: Encryption,
+  { encryption, encryptionPolicy: deviceTraffic }: Encryption,
 ): Promise<() => Promise<void>> {
   const { services, config, schema, shared, metrics } = settings;
   const apollo = createApolloServer<HttpContext>({
@@ -41,7 +41,7 @@ export async function serveGraphqlHttp(
     onError: (code) => metrics.errors.inc({ code }),
     mayIntrospect: ({ caller }) => mayIntrospect(caller, config),
     beforeRun: async (operation, context) => {
-      if (!context.isSealed) await deviceTraffic.ensureMayRunClear(operation);
+      if (!context.isSealed) await deviceTraffic.ensurePlaintextOperationAllowed(operation);
     },
   });
   await apollo.start();
@@ -82,8 +82,8 @@ export async function serveGraphqlHttp(
 /** A body has been read by then: whoever sends slowly takes nobody's place. */
 const createRequestLimit = () =>
   createSemaphore(LIMITS.requests, {
-    crowdedMs: LIMITS.requestsCrowdedMs,
-    maxWaitMs: LIMITS.requestWaitMs,
+    crowdedMs: LIMITS.requestQueueTargetMs,
+    maxWaitMs: LIMITS.requestMaxWaitMs,
     overloaded: () => new PlatformError('SERVICE_UNAVAILABLE', OVERLOADED),
   });
 
@@ -110,7 +110,7 @@ const SENDER: Parameters<FastifyInstance['addConstraintStrategy']>[0] = {
  */
 async function identify(
   { services, shared, config }: GraphqlSettings,
-  { ensureMaySpeakClear }: Encryption['deviceTraffic'],
+  { ensurePlaintextSessionAllowed: ensureMaySpeakClear }: Encryption['encryptionPolicy'],
   request: FastifyRequest,
 ): Promise<Caller> {
   try {

@@ -21,8 +21,8 @@ export async function serveGraphql(
     isRequired: createSharedRead(() => requiresEncryption(services)),
   });
   const deviceTraffic = createEncryptionPolicy(services, { schema, ...encryption });
-  const closeHttp = await serveGraphqlHttp(app, settings, { encryption, deviceTraffic });
-  const sockets = serveGraphqlSockets(app.server, settings, { encryption, deviceTraffic });
+  const closeHttp = await serveGraphqlHttp(app, settings, { encryption, encryptionPolicy: deviceTraffic });
+  const sockets = serveGraphqlSockets(app.server, settings, { encryption, encryptionPolicy: deviceTraffic });
   return async () => {
     await sockets.close();
     await shared.presence.close();

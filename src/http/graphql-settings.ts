@@ -19,7 +19,7 @@ export interface GraphqlSettings {
 /** What decides whether a message had to be encrypted. */
 export interface Encryption {
   encryption: TransportEncryption;
-  deviceTraffic: EncryptionPolicy;
+  encryptionPolicy: EncryptionPolicy;
 }
 
 /** Whether the caller may look at the schema itself. */

@@ -8,12 +8,12 @@ import { isOurServer } from '../modules/network/server/own-addresses.ts';
 import { DomainError } from '../platform/errors.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
 import { SocketRefusal, TRY_AGAIN_LATER } from '../platform/graphql/socket-protocol.ts';
-import { createUserPlaces } from '../platform/graphql/socket-slots.ts';
+import { createUserSocketSlots } from '../platform/graphql/socket-slots.ts';
 import { serveWebsockets, type WebsocketSettings } from '../platform/graphql/websocket.ts';
 import { clientAddress } from '../platform/http/client-address.ts';
 import { isAllowedOrigin, originOf } from '../platform/http/origin.ts';
 import type { Services } from '../platform/services.ts';
-import { createClearSocketWatch } from '../platform/transport-encryption/plaintext-sockets.ts';
+import { createPlaintextSocketWatch } from '../platform/transport-encryption/plaintext-sockets.ts';
 import { sealable } from '../platform/transport-encryption/sealed-socket.ts';
 import { isDevice } from './encryption-policy.ts';
 import { GRAPHQL_PATH } from './graphql-http.ts';
@@ -30,14 +30,14 @@ type Leave = () => void;
 export function serveGraphqlSockets(
   server: Server,
   { services, config, schema, shared, metrics }: GraphqlSettings,
-  { encryption, deviceTraffic }: Encryption,
+  { encryption, encryptionPolicy: deviceTraffic }: Encryption,
 ): { close: () => Promise<void> } {
-  const watchClear = createClearSocketWatch({ ...encryption, log: services.log });
+  const watchClear = createPlaintextSocketWatch({ ...encryption, log: services.log });
   const takePlace = createPlaces(config);
   const connect: WebsocketSettings['connect'] = async ({ params, scope, isSealed }, close) => {
     const caller = await admit(services, params.authorization);
     scope.hidesSchema = !mayIntrospect(caller, config);
-    if (!isSealed) await orClose(deviceTraffic.ensureMaySpeakClear(caller));
+    if (!isSealed) await orClose(deviceTraffic.ensurePlaintextSessionAllowed(caller));
     const leaves = await enter(takePlace(caller), () => holdOpen(shared, caller, close));
     const refuse = ({ code }: DomainError) => close(CloseCode.BadRequest, code);
     if (!isSealed && isDevice(caller)) leaves.push(watchClear(refuse));
@@ -84,7 +84,7 @@ async function orClose(work: Promise<void>): Promise<void> {
 /** Clients come again after 1013: a place may be taken by a connection that broke without a word, for a while. */
 function createPlaces({ RATE_LIMITS }: Pick<Config, 'RATE_LIMITS'>): (caller: Caller) => Leave {
   if (!RATE_LIMITS) return () => () => {};
-  const places = createUserPlaces(LIMITS.socketsPerUser);
+  const places = createUserSocketSlots(LIMITS.socketsPerUser);
   return (caller) => {
     const { userId, deviceId } =
       caller.kind === 'user' ? caller : { userId: agentIdOf(caller), deviceId: null };

@@ -111,7 +111,7 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
   });
   app.addHook('onRequest', async ({ id, headers }, reply) => {
     reply.header('x-request-id', id);
-    if (!IN_CLEAR.has(headers['content-encoding'])) throw compressed();
+    if (!UNCOMPRESSED.has(headers['content-encoding'])) throw compressed();
   });
   app.addHook('onSend', async (_request, reply) => {
     // A connection that is kept for a next request would be waited for.
@@ -121,7 +121,7 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
 }
 
 /** A small body that becomes a large one is nothing that a client of ours needs. */
-const IN_CLEAR = new Set([undefined, '', 'identity']);
+const UNCOMPRESSED = new Set([undefined, '', 'identity']);
 
 const compressed = () => Object.assign(new Error('The body must not be compressed.'), { statusCode: 415 });
 

@@ -14,7 +14,7 @@ import {
 } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { validationRules } from '../../src/platform/graphql/rules.ts';
-import { checkRequest } from '../../src/platform/graphql/validate-request.ts';
+import { validateRequest } from '../../src/platform/graphql/validate-request.ts';
 import { readTask } from '../../src/playground/tasks/task-file.ts';
 import { TASK_GROUPS } from '../../src/playground/tasks/task-groups.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
@@ -47,7 +47,7 @@ function faults(document: DocumentNode, variables: string): readonly GraphQLErro
   if (invalid.length > 0) return invalid;
   const given = variables ? JSON.parse(variables) : {};
   const { errors } = getVariableValues(schema, operationOf(document).variableDefinitions ?? [], given);
-  const refused = checkRequest(schema, document, { query: '', variables: given });
+  const refused = validateRequest(schema, document, { query: '', variables: given });
   return [...(errors ?? []), ...(refused ? [refused] : [])];
 }
 

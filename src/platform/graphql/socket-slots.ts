@@ -1,91 +1,96 @@
-/** How many sockets there may be at once in this process. */
+/** Limits on websockets that are open at the same time in this process. */
 export interface SocketLimits {
-  all: number;
-  /** From one address (/64). */
+  perProcess: number;
+  /** Per client address, or per /64 network for IPv6. */
   perAddress: number;
-  /** From one address, of those that have not said yet who they are. */
-  strangersPerAddress: number;
+  /** Per client address, counting only sockets that have not authenticated yet. */
+  unauthenticatedPerAddress: number;
 }
 
-/** A socket that may be there, until it leaves. */
-export interface SocketPlace {
-  /** It has said who it is. */
-  letIn(): void;
-  leave(): void;
+/** A slot that one open socket occupies until it is released. */
+export interface SocketSlot {
+  /** Call when the client has authenticated: frees its share of `unauthenticatedPerAddress`. */
+  authenticated(): void;
+  /** Idempotent. */
+  release(): void;
 }
 
-/** FULL: the process has as many as it can. CROWDED: the address has as many as it may. */
-export type NoPlace = 'FULL' | 'CROWDED';
+/** The limit that leaves no slot: the one of the process or the one of the address. */
+export type SlotDenial = 'PROCESS_FULL' | 'ADDRESS_FULL';
 
-/** Counts the sockets of this process. */
-export interface SocketPlaces {
-  /** @param address null for one whose sockets are not counted: many share it */
-  take(address: string | null): SocketPlace | NoPlace;
+/** Counts the open sockets of this process. */
+export interface SocketSlots {
+  /** @param address null for a shared address, whose sockets count toward `perProcess` only */
+  take(address: string | null): SocketSlot | SlotDenial;
 }
 
-export function createSocketPlaces(limits: SocketLimits): SocketPlaces {
-  const ofAddress = new Tally();
-  const strangers = new Tally();
-  let all = 0;
+export function createSocketSlots(limits: SocketLimits): SocketSlots {
+  const byAddress = new Tally();
+  const unauthenticated = new Tally();
+  let open = 0;
   return {
     take: (address) => {
-      if (all >= limits.all) return 'FULL';
-      if (address !== null && isCrowded(address)) return 'CROWDED';
-      all += 1;
-      const leaveAddress = ofAddress.enter(address);
-      const letIn = strangers.enter(address);
+      if (open >= limits.perProcess) return 'PROCESS_FULL';
+      if (address !== null && isAddressFull(address)) return 'ADDRESS_FULL';
+      open += 1;
+      const releaseAddress = byAddress.add(address);
+      const authenticated = unauthenticated.add(address);
       return {
-        letIn,
-        leave: once(() => {
-          all -= 1;
-          letIn();
-          leaveAddress();
+        authenticated,
+        release: once(() => {
+          open -= 1;
+          authenticated();
+          releaseAddress();
         }),
       };
     },
   };
 
-  function isCrowded(address: string): boolean {
-    return ofAddress.of(address) >= limits.perAddress || strangers.of(address) >= limits.strangersPerAddress;
+  function isAddressFull(address: string): boolean {
+    return (
+      byAddress.count(address) >= limits.perAddress ||
+      unauthenticated.count(address) >= limits.unauthenticatedPerAddress
+    );
   }
 }
 
 /**
- * Counts the sockets of users. Each device may have one, however many devices there are; beyond that a user has so
- * many.
+ * Counts the open sockets of users. The first socket of a device is always allowed, so an account
+ * with many devices can have more than `limit` in total; every further socket needs the user to be
+ * below `limit`.
  */
-export function createUserPlaces(limit: number): {
-  /** @returns how to give the place back; undefined when there is none */
+export function createUserSocketSlots(limit: number): {
+  /** @returns a function that releases the slot; undefined when the user has none left */
   take(owner: { userId: string; deviceId: string | null }): (() => void) | undefined;
 } {
-  const ofUser = new Tally();
-  const ofDevice = new Tally();
+  const byUser = new Tally();
+  const byDevice = new Tally();
   return {
     take: ({ userId, deviceId }) => {
-      const isFirstOfDevice = deviceId !== null && ofDevice.of(deviceId) === 0;
-      if (ofUser.of(userId) >= limit && !isFirstOfDevice) return undefined;
-      const leaves = [ofUser.enter(userId), ofDevice.enter(deviceId)];
+      const isFirstOfDevice = deviceId !== null && byDevice.count(deviceId) === 0;
+      if (byUser.count(userId) >= limit && !isFirstOfDevice) return undefined;
+      const releases = [byUser.add(userId), byDevice.add(deviceId)];
       return () => {
-        for (const leave of leaves) leave();
+        for (const release of releases) release();
       };
     },
   };
 }
 
-/** How many of each key there are; keys that have none are forgotten. */
+/** Counts by key. Keys whose count drops to zero are deleted, so memory is bounded by open sockets. */
 class Tally {
   readonly #counts = new Map<string, number>();
 
-  of(key: string): number {
+  count(key: string): number {
     return this.#counts.get(key) ?? 0;
   }
 
-  /** @returns takes it back, once */
-  enter(key: string | null): () => void {
+  /** @returns an idempotent function that subtracts what this call added; null keys are not counted */
+  add(key: string | null): () => void {
     if (key === null) return () => {};
-    this.#counts.set(key, this.of(key) + 1);
+    this.#counts.set(key, this.count(key) + 1);
     return once(() => {
-      const left = this.of(key) - 1;
+      const left = this.count(key) - 1;
       if (left > 0) this.#counts.set(key, left);
       else this.#counts.delete(key);
     });

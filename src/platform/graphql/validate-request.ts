@@ -4,11 +4,11 @@ import { LIMITS, tooComplex } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
 
 /**
- * What must be known of the variables, and so cannot be a validation rule: the same on every transport.
+ * Checks that depend on the variables, and so cannot be validation rules.
  *
- * @returns why the operation is not run, else undefined
+ * @returns the error that refuses the operation, else undefined
  */
-export function checkRequest(
+export function validateRequest(
   schema: GraphQLSchema,
   document: DocumentNode,
   request: OperationRequest,
@@ -20,46 +20,43 @@ export function checkRequest(
   );
 }
 
-/** Looks no deeper than is allowed, so what is nested too deep cannot exhaust the stack here or further on. */
+/** Stops at the depth limit, so that deeply nested variables cannot exhaust the stack. */
 function checkVariable(value: unknown, path: readonly string[]): GraphQLError | undefined {
   if (path.length > LIMITS.variableDepth) {
-    return tooComplex(`Variables may be nested ${LIMITS.variableDepth} levels deep at most.`);
+    return tooComplex(`Variables can be nested at most ${LIMITS.variableDepth} levels deep.`);
   }
-  if (typeof value === 'string' && !isFit(value)) return unfit(`Variable "$${path.join('.')}"`);
+  if (typeof value === 'string' && !isStorable(value)) return unstorable(`Variable "$${path.join('.')}"`);
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [key, child] of Object.entries(value)) {
-    if (!isFit(key)) return unfit(`A key in variable "$${path.join('.')}"`);
-    const fault = checkVariable(child, [...path, key]);
-    if (fault) return fault;
+    if (!isStorable(key)) return unstorable(`A key in variable "$${path.join('.')}"`);
+    const error = checkVariable(child, [...path, key]);
+    if (error) return error;
   }
   return undefined;
 }
 
 function checkLiterals(document: DocumentNode): GraphQLError | undefined {
-  let fault: GraphQLError | undefined;
+  let error: GraphQLError | undefined;
   visit(document, {
     [Kind.STRING]({ value }) {
-      if (!isFit(value)) fault ??= unfit('A string in the document');
+      if (!isStorable(value)) error ??= unstorable('A string in the document');
     },
   });
-  return fault;
+  return error;
 }
 
-const HALF_A_PAIR = /[\uD800-\uDFFF]/u;
+const LONE_SURROGATE = /[\uD800-\uDFFF]/u;
 
 /**
- * PostgreSQL keeps neither U+0000 nor half a surrogate pair in a text, and fails when it meets them: nobody
- * means them, so they are refused wherever they come from, in keys of free-form JSON as well.
+ * PostgreSQL rejects text with U+0000 or lone surrogates. Checking all input here, including the keys
+ * of free-form JSON, turns what would be a database error into a client error.
  */
-function isFit(text: string): boolean {
-  return !text.includes('\0') && !HALF_A_PAIR.test(text);
+function isStorable(text: string): boolean {
+  return !text.includes('\0') && !LONE_SURROGATE.test(text);
 }
 
-function unfit(what: string): GraphQLError {
-  return new GraphQLError(
-    `${what} has a character that no text may have: U+0000, or half a surrogate pair.`,
-    {
-      extensions: { code: 'BAD_USER_INPUT' },
-    },
-  );
+function unstorable(subject: string): GraphQLError {
+  return new GraphQLError(`${subject} contains an invalid character: U+0000 or a lone surrogate.`, {
+    extensions: { code: 'BAD_USER_INPUT' },
+  });
 }

@@ -2,6 +2,6 @@
 const REFUSED_AFTER_MS = 10;
 
 /** Waits until a refusal may be told. @param elapsedMs since the message came */
-export function refusalTime(elapsedMs: number): Promise<void> {
+export function delayRefusal(elapsedMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, REFUSED_AFTER_MS - elapsedMs)));
 }

@@ -13,8 +13,8 @@ type OnRefusal = (refusal: DomainError) => void;
  *
  * @returns watches one socket; what that returns stops watching it
  */
-export function createClearSocketWatch(
-  { refusalOfClear, log }: Pick<TransportEncryption, 'refusalOfClear'> & { log: Pick<Logger, 'warn'> },
+export function createPlaintextSocketWatch(
+  { plaintextRefusal: refusalOfClear, log }: Pick<TransportEncryption, 'plaintextRefusal'> & { log: Pick<Logger, 'warn'> },
   { pollMs = POLL_MS }: { pollMs?: number } = {},
 ): (onRefusal: OnRefusal) => () => void {
   const watched = new Set<OnRefusal>();

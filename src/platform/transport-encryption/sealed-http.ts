@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { refusalTime } from './delay-refusal.ts';
+import { delayRefusal } from './delay-refusal.ts';
 import { SEALED_LIMITS, sealUnder } from './jwe.ts';
 import type { Envelope } from './open-envelope.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
@@ -42,7 +42,7 @@ export function acceptSealedRequests(
   });
   routes.setErrorHandler(async (error, request, reply) => {
     if (!isUnopened(request)) throw error;
-    await refusalTime(reply.elapsedTime);
+    await delayRefusal(reply.elapsedTime);
     throw isTooLarge(error) ? new TransportEncryptionError('INVALID_CIPHERTEXT') : error;
   });
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Channel, SealableChannel } from '../graphql/channel.ts';
 import { SocketRefusal } from '../graphql/socket-protocol.ts';
-import { refusalTime } from './delay-refusal.ts';
+import { delayRefusal } from './delay-refusal.ts';
 import { orInvalid } from './jwe.ts';
 import { createSocketSeal, type SocketSeal } from './socket-seal.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
@@ -75,7 +75,7 @@ class SealedOnDemand implements SealableChannel {
       // Nothing that follows is looked at.
       this.#read = () => Promise.reject(error);
       if (!(error instanceof TransportEncryptionError)) throw error;
-      await refusalTime(performance.now() - since);
+      await delayRefusal(performance.now() - since);
       throw new SocketRefusal(BAD_REQUEST, error.code);
     }
   }

@@ -11,7 +11,7 @@ export interface TransportEncryption {
   /** @throws TransportEncryptionError INVALID_CIPHERTEXT; SECRET_IS_EMPTY when it is required and there is no key */
   open: (jwe: string) => Promise<Envelope>;
   /** What to refuse a device with that speaks in clear; undefined where it may. */
-  refusalOfClear: () => Promise<DomainError | undefined>;
+  plaintextRefusal: () => Promise<DomainError | undefined>;
 }
 
 interface EncryptionServices extends KeyServices {
@@ -37,7 +37,7 @@ export function createTransportEncryption(
         if (keys.isEmpty && (await isRequired())) throw new TransportEncryptionError('SECRET_IS_EMPTY');
         return keys;
       }),
-    refusalOfClear: async () => {
+    plaintextRefusal: async () => {
       if (!(await isRequired())) return undefined;
       const { isEmpty } = await readKeys();
       return new TransportEncryptionError(isEmpty ? 'SECRET_IS_EMPTY' : 'INVALID_CIPHERTEXT');

@@ -93,7 +93,7 @@ describe('more requests than can be worked on', () => {
 
   it('whose bodies have not arrived take nobody’s place', async () => {
     const slow = await Promise.all(Array.from({ length: LIMITS.requests + LINE }, startSlowly));
-    await sleep(LIMITS.requestsCrowdedMs);
+    await sleep(LIMITS.requestQueueTargetMs);
 
     const answer = await ask();
 

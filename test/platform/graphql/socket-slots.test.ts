@@ -4,7 +4,7 @@ import { GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { LIMITS } from '../../../src/platform/graphql/limits.ts';
-import { createSocketPlaces, createUserPlaces } from '../../../src/platform/graphql/socket-slots.ts';
+import { createSocketSlots, createUserSocketSlots } from '../../../src/platform/graphql/socket-slots.ts';
 import { serveWebsockets } from '../../../src/platform/graphql/websocket.ts';
 import { createLogger } from '../../../src/platform/logger.ts';
 
@@ -76,7 +76,7 @@ async function init(socket: WebSocket): Promise<void> {
 describe('sockets of one address that have not said who they are', () => {
   it('are twenty at most; those that have said it make room, and so do those that go', async () => {
     const first = await openMany(25, '192.0.2.1');
-    expect(first.open).toHaveLength(LIMITS.strangersPerAddress);
+    expect(first.open).toHaveLength(LIMITS.unauthenticatedPerAddress);
     expect(new Set(first.refused)).toEqual(new Set([429]));
 
     await Promise.all(first.open.slice(0, 3).map(init));
@@ -124,32 +124,32 @@ describe('a socket that sends without end', () => {
 });
 
 describe('createSocketPlaces', () => {
-  const limits = { all: 5, perAddress: 3, strangersPerAddress: 2 };
+  const limits = { perProcess: 5, perAddress: 3, unauthenticatedPerAddress: 2 };
 
   it('has so many for all, and so many for an address', () => {
-    const places = createSocketPlaces(limits);
+    const places = createSocketSlots(limits);
     const [one, two] = [places.take('a'), places.take('a')];
-    expect(places.take('a')).toBe('CROWDED');
+    expect(places.take('a')).toBe('ADDRESS_FULL');
     if (typeof one === 'string' || typeof two === 'string') throw new Error('no place');
 
-    one.letIn();
-    two.letIn();
+    one.authenticated();
+    two.authenticated();
     expect(places.take('a')).toBeTypeOf('object');
-    expect(places.take('a')).toBe('CROWDED');
+    expect(places.take('a')).toBe('ADDRESS_FULL');
     places.take(null);
     places.take(null);
-    expect([places.take('b'), places.take(null)]).toEqual(['FULL', 'FULL']);
+    expect([places.take('b'), places.take(null)]).toEqual(['PROCESS_FULL', 'PROCESS_FULL']);
 
-    one.leave();
-    one.leave();
+    one.release();
+    one.release();
     expect(places.take('b')).toBeTypeOf('object');
-    expect(places.take('b')).toBe('FULL');
+    expect(places.take('b')).toBe('PROCESS_FULL');
   });
 });
 
 describe('createUserPlaces', () => {
   it('has so many for a user, and one for each further device', () => {
-    const places = createUserPlaces(3);
+    const places = createUserSocketSlots(3);
     const take = (deviceId: string | null) => places.take({ userId: 'u', deviceId });
 
     const leaves = [take('d1'), take('d1'), take('d1')];
