@@ -112,7 +112,9 @@ function operationChecks<Context extends BaseContext>({
   };
 }
 
-/** Refuses subscriptions, which need a websocket, and introspection for callers who may not use it. */
+/**
+ * Refuses subscriptions, which need a websocket, and introspection for callers who may not use it.
+ */
 function refusalOfKind(
   document: DocumentNode,
   operation: OperationDefinitionNode | undefined,
@@ -158,8 +160,8 @@ const REFUSED_BEFORE_EXECUTION = new Set<unknown>([
 
 /**
  * Follows the GraphQL-over-HTTP specification: clients that accept only `application/json` get 200
- * for every well-formed request, even if it fails before execution. Also adds `Retry-After` where an
- * error says how long to wait.
+ * for every well-formed request, even if it fails before execution. Also adds `Retry-After` where
+ * an error says how long to wait.
  */
 function httpConventions<Context extends BaseContext>(): ApolloServerPlugin<Context> {
   return {

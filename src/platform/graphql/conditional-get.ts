@@ -17,7 +17,10 @@ export function markCacheable<Context extends BaseContext>(): ApolloServerPlugin
   };
 }
 
-/** Adds a weak `ETag` to cacheable responses, and responds with 304 if the client has the current one. */
+/**
+ * Adds a weak `ETag` to cacheable responses, and responds with 304 if the client has the current
+ * one.
+ */
 export async function answerConditionally(
   request: FastifyRequest,
   reply: FastifyReply,

@@ -47,8 +47,8 @@ function pageSize(requested: unknown): number {
 /**
  * Estimates how many objects an operation could return.
  *
- * @returns an error if the estimate exceeds `LIMITS.cost`, or if invalid variables or arguments make
- *   it impossible; else undefined
+ * @returns an error if the estimate exceeds `LIMITS.cost`, or if invalid variables or arguments
+ *   make it impossible; else undefined
  */
 export function checkCost(
   schema: GraphQLSchema,

@@ -9,7 +9,9 @@ import {
 } from 'graphql';
 import { RULE_CODE } from './mask-error.ts';
 
-/** Limits of operations and connections, on both transports. docs/limits.md lists them for clients. */
+/**
+ * Limits of operations and connections, on both transports. docs/limits.md lists them for clients.
+ */
 export const LIMITS = {
   /** Lexical tokens in the document. Parsing stops at this number. */
   tokens: 1_000,

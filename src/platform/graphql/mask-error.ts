@@ -16,8 +16,8 @@ export interface ErrorExtensions extends ErrorDetails {
 export const RULE_CODE = 'reason';
 
 /**
- * Converts any thrown value to an error that is safe to send to a client. Refusals pass through, and
- * errors in the request keep their location. Outages become SERVICE_UNAVAILABLE and bugs
+ * Converts any thrown value to an error that is safe to send to a client. Refusals pass through,
+ * and errors in the request keep their location. Outages become SERVICE_UNAVAILABLE and bugs
  * INTERNAL_SERVER_ERROR; both are logged with the request id.
  */
 export function maskError(
@@ -52,7 +52,10 @@ function toRefusal(error: unknown, log: Logger): DomainError {
   return new PlatformError('INTERNAL_SERVER_ERROR');
 }
 
-/** Transports wrap execution errors in an error without a `path`; use the outermost layer that has one. */
+/**
+ * Transports wrap execution errors in an error without a `path`; use the outermost layer that has
+ * one.
+ */
 function findLocated(error: unknown): unknown {
   let layer = error;
   while (layer instanceof GraphQLError) {

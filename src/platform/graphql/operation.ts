@@ -20,7 +20,8 @@ export const PARSE_OPTIONS = { maxTokens: LIMITS.tokens } as const;
 const refused = (message: string, code: string) => [new GraphQLError(message, { extensions: { code } })];
 
 /**
- * Validates a subscription with the parse options, rules and cost limit that Apollo applies over HTTP.
+ * Validates a subscription with the parse options, rules and cost limit that Apollo applies over
+ * HTTP.
  *
  * @returns the arguments for graphql-js, or the errors that refuse the subscription
  */

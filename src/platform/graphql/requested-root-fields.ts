@@ -27,7 +27,10 @@ export interface RequestedRootField {
   args: () => Record<string, unknown>;
 }
 
-/** Lists the root fields of an operation, including those in fragments or under `@skip` or `@include`. */
+/**
+ * Lists the root fields of an operation, including those in fragments or under `@skip` or
+ * `@include`.
+ */
 export function requestedRootFields(schema: GraphQLSchema, valid: ValidOperation): RequestedRootField[] {
   const { document, operation } = valid;
   return rootNodes(operation.selectionSet, fragmentsOf(document)).map((node) => ({

@@ -18,7 +18,9 @@ export const validationRules: readonly ValidationRule[] = [
   unconditionalSubscriptionRule,
 ];
 
-/** Rejects `@skip` and `@include` on root fields: graphql-js throws for a subscription without one. */
+/**
+ * Rejects `@skip` and `@include` on root fields: graphql-js throws for a subscription without one.
+ */
 function unconditionalSubscriptionRule(context: ValidationContext) {
   return {
     OperationDefinition({ operation, selectionSet }: OperationDefinitionNode) {

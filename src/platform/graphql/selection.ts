@@ -13,7 +13,10 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
-/** A requested field. A field that is selected several times, with different aliases, appears each time. */
+/**
+ * A requested field. A field that is selected several times, with different aliases, appears each
+ * time.
+ */
 export interface SelectedField {
   name: string;
   args: Record<string, unknown>;
@@ -21,7 +24,9 @@ export interface SelectedField {
   fields: () => SelectedField[];
 }
 
-/** Lists the sub-selections of the field that is being resolved, following fragments and `@skip`. */
+/**
+ * Lists the sub-selections of the field that is being resolved, following fragments and `@skip`.
+ */
 export function selectionOf(info: GraphQLResolveInfo): SelectedField[] {
   const type = getNamedType(info.returnType);
   if (!isObjectType(type)) return [];

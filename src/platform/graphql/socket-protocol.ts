@@ -107,7 +107,10 @@ function maskFor({ subscriptions, scope }: Extra, id: string, error: unknown, lo
   return inRequestScope(subscriptions.get(id) ?? scope, () => maskError(error, log));
 }
 
-/** Closes the socket on failure. graphql-ws clients reconnect after 4403 and 1013, but not after 4401. */
+/**
+ * Closes the socket on failure. graphql-ws clients reconnect after 4403 and 1013, but not after
+ * 4401.
+ */
 async function authenticate(ctx: SocketContext, connect: Connect, log: Logger): Promise<boolean> {
   const { extra, connectionParams } = ctx;
   try {

@@ -77,7 +77,9 @@ export function createUserSocketSlots(limit: number): {
   };
 }
 
-/** Counts by key. Keys whose count drops to zero are deleted, so memory is bounded by open sockets. */
+/**
+ * Counts by key. Keys whose count drops to zero are deleted, so memory is bounded by open sockets.
+ */
 class Tally {
   readonly #counts = new Map<string, number>();
 
@@ -85,7 +87,9 @@ class Tally {
     return this.#counts.get(key) ?? 0;
   }
 
-  /** @returns an idempotent function that subtracts what this call added; null keys are not counted */
+  /**
+   * @returns an idempotent function that subtracts what this call added; null keys are not counted
+   */
   add(key: string | null): () => void {
     if (key === null) return () => {};
     this.#counts.set(key, this.count(key) + 1);

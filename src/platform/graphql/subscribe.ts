@@ -73,7 +73,9 @@ function scoped(results: Results, scope: RequestScope): Results {
   return self;
 }
 
-/** Subscription root fields are non-null, so `data: null` means that the root field itself failed. */
+/**
+ * Subscription root fields are non-null, so `data: null` means that the root field itself failed.
+ */
 async function nextOf(results: Results): Promise<IteratorResult<ExecutionResult, void>> {
   const step = await results.next();
   if (step.done || step.value.data != null || !step.value.errors?.[0]) return step;

@@ -48,8 +48,8 @@ function checkLiterals(document: DocumentNode): GraphQLError | undefined {
 const LONE_SURROGATE = /[\uD800-\uDFFF]/u;
 
 /**
- * PostgreSQL rejects text with U+0000 or lone surrogates. Checking all input here, including the keys
- * of free-form JSON, turns what would be a database error into a client error.
+ * PostgreSQL rejects text with U+0000 or lone surrogates. Checking all input here, including the
+ * keys of free-form JSON, turns what would be a database error into a client error.
  */
 function isStorable(text: string): boolean {
   return !text.includes('\0') && !LONE_SURROGATE.test(text);

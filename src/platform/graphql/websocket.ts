@@ -10,10 +10,10 @@ import { inRequestScope, type RequestScope } from '../request-scope.ts';
 import type { Channel, SealableChannel } from './channel.ts';
 import { createHandshakes, type HandshakeSettings, refuseHandshake } from './handshake.ts';
 import { LIMITS } from './limits.ts';
-import { asSocketRefusal, type Connect, makeProtocol, SocketRefusal } from './socket-protocol.ts';
+import { asSocketRefusal, type Connect, createProtocol, SocketRefusal } from './socket-protocol.ts';
 import type { SocketSlot } from './socket-slots.ts';
 
-/** What the websocket transport needs to know beside the schema. */
+/** Settings of the websocket transport. */
 export interface WebsocketSettings extends HandshakeSettings {
   schema: GraphQLSchema;
   log: Logger;
@@ -35,7 +35,8 @@ const CLOSE_TIMEOUT_MS = 5_000;
 /**
  * Serves the `graphql-transport-ws` protocol on the path of the HTTP endpoint.
  *
- * @returns `close`, which closes all sockets with 1001, so that clients reconnect to another instance
+ * @returns `close`, which closes all sockets with 1001, so that clients reconnect to another
+ *   instance
  */
 export function serveWebsockets(server: Server, settings: WebsocketSettings): { close: () => Promise<void> } {
   const options = {
