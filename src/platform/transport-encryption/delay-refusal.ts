@@ -1,7 +1,7 @@
-/** Refusals take the same time, whatever they are for. */
+/** Response time of every refusal, so that timing does not reveal which check failed. */
 const REFUSED_AFTER_MS = 10;
 
-/** Waits until a refusal may be told. @param elapsedMs since the message came */
+/** @param elapsedMs time since the message was received */
 export function delayRefusal(elapsedMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, REFUSED_AFTER_MS - elapsedMs)));
 }
