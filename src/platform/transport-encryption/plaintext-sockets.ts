@@ -14,10 +14,7 @@ type OnRefusal = (refusal: DomainError) => void;
  * @returns a function that registers a socket; its return value unregisters the socket
  */
 export function createPlaintextSocketWatch(
-  {
-    plaintextRefusal: refusalOfClear,
-    log,
-  }: Pick<TransportEncryption, 'plaintextRefusal'> & { log: Pick<Logger, 'warn'> },
+  { plaintextRefusal, log }: Pick<TransportEncryption, 'plaintextRefusal'> & { log: Pick<Logger, 'warn'> },
   { pollMs = POLL_MS }: { pollMs?: number } = {},
 ): (onRefusal: OnRefusal) => () => void {
   const watched = new Set<OnRefusal>();
@@ -29,7 +26,7 @@ export function createPlaintextSocketWatch(
     timer = undefined;
   };
   const poll = async () => {
-    const refusal = await refusalOfClear();
+    const refusal = await plaintextRefusal();
     if (!refusal) return;
     for (const onRefusal of watched) {
       stop(onRefusal);
