@@ -16,9 +16,9 @@ import { repeat } from './platform/concurrency/repeat.ts';
 import { startRepeatedJobs } from './platform/jobs/repeated-jobs.ts';
 import type { Services } from './platform/services.ts';
 
-/** Background work that goes on until it is stopped. */
+/** The running background jobs of this process. */
 export interface RunningWorker {
-  /** Takes up nothing new, and finishes what is under way. */
+  /** Starts no new jobs, and waits for those in flight. */
   stop: () => Promise<void>;
 }
 
@@ -26,7 +26,7 @@ const RECONCILE_EVERY_MS = 1_000;
 const END_STAYS_EVERY_MS = 5_000;
 const REFILL_EVERY_MS = 5_000;
 
-/** Does every background job there is, one line for each. */
+/** Starts all background jobs. */
 export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: number }): RunningWorker {
   const services = {
     ...shared,

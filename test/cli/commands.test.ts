@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endingOf, readCommand } from '../../src/cli/run.ts';
+import { exitStatusOf, readCommand } from '../../src/cli/run.ts';
 import { readConfig } from '../../src/config.ts';
 import { logIn } from '../../src/modules/lifecycle/login/log-in.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
@@ -37,14 +37,14 @@ async function tessera(
     else await asked.command.run(tools, asked.values);
     return { code: 0, shown, said };
   } catch (error) {
-    const { code, message } = endingOf(error);
+    const { code, message } = exitStatusOf(error);
     return { code, shown, said: [message] };
   }
 }
 
 describe('tessera', () => {
   it.for([
-    ['', /^Usage: .*\n\n {2}admin create {2}makes/],
+    ['', /^Usage: .*\n\n {2}admin create {2}creates/],
     ['--help', /codes create/],
     ['codes create --help', /--max-uses/],
     ['keys rotate -h', /^npm run tessera -- keys rotate/],
@@ -55,12 +55,12 @@ describe('tessera', () => {
   it.for([
     ['admin', /There is no command "admin"/],
     ['admin promote', /There is no command "admin promote"/],
-    ['admin create', /--email is needed/],
+    ['admin create', /--email is required/],
     ['admin create --email a@b.c --password secret', /'--password'[\s\S]*--password-stdin/],
     ['admin create --email a@b.c extra', /'extra'/],
-    ['admin reset --email a@b.c --password-stdin', /nothing came/],
-    ['codes create --plan Basic', /--unit is needed/],
-    ['codes create --unit DAY', /--plan is needed/],
+    ['admin reset --email a@b.c --password-stdin', /standard input is empty/],
+    ['codes create --plan Basic', /--unit is required/],
+    ['codes create --unit DAY', /--plan is required/],
     ['codes create --plan Basic --unit DAY --count many', /--count must be a whole number/],
     ['codes create --plan Basic --unit DAY --max-uses -1', /--max-uses/],
     ['codes create --plan Basic --unit DAY --expires-at soon', /--expires-at must be/],
@@ -142,7 +142,7 @@ describe('keys rotate', () => {
     const again = await tessera('keys rotate');
 
     const kid = /^Signing key (\S+): /.exec(first.shown.join())?.[1];
-    expect(again.shown.join()).toContain(`${kid} was made moments ago`);
+    expect(again.shown.join()).toContain(`${kid} was created a few seconds ago`);
     expect(await services.db.auditEntry.findMany({ where: { action: 'rotateSigningKeys' } })).toMatchObject([
       { actorId: null, after: { kid } },
     ]);
@@ -152,7 +152,7 @@ describe('keys rotate', () => {
     const { shown } = await tessera('keys rotate --transport');
 
     const { kid } = await services.db.keyPair.findFirstOrThrow({ where: { purpose: 'TRANSPORT' } });
-    expect(shown).toEqual([`Transport key ${kid}: good at once.`]);
+    expect(shown).toEqual([`Transport key ${kid}: valid immediately.`]);
     expect(await services.db.auditEntry.findMany({ where: { action: 'rotateTransportKey' } })).toMatchObject([
       { actorId: null, after: { kid } },
     ]);

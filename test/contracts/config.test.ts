@@ -43,10 +43,10 @@ describe('readConfig', () => {
     ).toEqual(expect.arrayContaining(['SECRET_KEY', 'TRUST_PROXY', 'RATE_LIMITS']));
   });
 
-  it('refuses a key in production that looks like an example', () => {
+  it('refuses a key in production that looks like a placeholder', () => {
     const env = { NODE_ENV: 'production', TRUST_PROXY: '0', SECRET_KEY: 'a'.repeat(40) };
 
-    expect(problemsOf(env)).toContain('SECRET_KEY: looks like an example');
+    expect(problemsOf(env)).toContain('SECRET_KEY: looks like a placeholder');
   });
 
   it.each([
@@ -61,7 +61,7 @@ describe('readConfig', () => {
   ])('refuses in production, as %s: %s', (name, value) => {
     const env = { NODE_ENV: 'production', TRUST_PROXY: '0', SECRET_KEY, [name]: value };
 
-    expect(problemsOf(env)).toEqual([`${name}: looks like an example`]);
+    expect(problemsOf(env)).toEqual([`${name}: looks like a placeholder`]);
     expect(problemsOf({ [name]: value })).toEqual([]);
   });
 

@@ -49,7 +49,7 @@ async function tessera(
 }
 
 const passwordIn = (shown: string) =>
-  /^Admin: \S+, password (\S+) \(shown this once\)$/m.exec(shown)?.[1] ?? '';
+  /^Admin: \S+, password (\S+) \(shown only once\)$/m.exec(shown)?.[1] ?? '';
 
 async function logIn(email: string, password: string): Promise<Client & { code: string | undefined }> {
   const client = createClient(service.url);

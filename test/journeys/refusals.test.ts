@@ -60,7 +60,7 @@ describe('an environment that is not usable', () => {
     const { ending, output } = await attempt(env);
 
     expect(ending).toEqual(refused);
-    expect(output).toContain('Tessera could not start.\nThe configuration is not usable:\n');
+    expect(output).toContain('Tessera could not start.\nThe configuration is invalid:\n');
     const named = [...output.matchAll(/^ {2}- ([A-Z_]+): \S/gm)].map(([, name]) => name);
     expect(named.sort()).toEqual(['DATABASE_URL', 'PORT', 'REDIS_URL', 'ROLE', 'SECRET_KEY']);
     expect(output).not.toMatch(/^\s+at /m);
@@ -71,7 +71,7 @@ describe('an environment that is not usable', () => {
     const { ending, output } = await attempt({ NODE_ENV: 'production', SECRET_KEY: '', RATE_LIMITS: 'off' });
 
     expect(ending).toEqual(refused);
-    const named = [...output.matchAll(/^ {2}- ([A-Z_]+): must|^ {2}- (RATE_LIMITS): may not/gm)];
+    const named = [...output.matchAll(/^ {2}- ([A-Z_]+): must be|^ {2}- (RATE_LIMITS): must not/gm)];
     expect(named.map(([, one, other]) => one ?? other)).toEqual(['SECRET_KEY', 'TRUST_PROXY', 'RATE_LIMITS']);
   });
 });
@@ -111,7 +111,7 @@ describe('servers that are of no use', () => {
     );
     expectRefusal(
       await attempt({ REDIS_URL: atRedis(1) }),
-      /^REDIS_URL: Redis at 127\.0\.0\.1:1 cannot be reached, or refuses us\.$/,
+      /^REDIS_URL: Redis at 127\.0\.0\.1:1 cannot be reached, or refuses the connection\.$/,
     );
   });
 
@@ -123,7 +123,10 @@ describe('servers that are of no use', () => {
     ]);
 
     expectRefusal(postgres, /^DATABASE_URL: PostgreSQL at 127\.0\.0\.1:\d+ cannot be reached: /);
-    expectRefusal(redis, /^REDIS_URL: Redis at 127\.0\.0\.1:\d+ cannot be reached, or refuses us\.$/);
+    expectRefusal(
+      redis,
+      /^REDIS_URL: Redis at 127\.0\.0\.1:\d+ cannot be reached, or refuses the connection\.$/,
+    );
   });
 
   it('PostgreSQL without the database: says which', async () => {
