@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => services.close());
 
-/** Does what was typed on the services of the test, and tells what the shell would see. */
+/** Runs a command line on the services of the test. */
 async function tessera(
   line: string,
   { input = '', env = {} }: { input?: string; env?: Record<string, string> } = {},
@@ -32,9 +32,9 @@ async function tessera(
     readInput: async () => input,
   };
   try {
-    const asked = readCommand(line === '' ? [] : line.split(' '));
-    if ('help' in asked) tools.show(asked.help);
-    else await asked.command.run(tools, asked.values);
+    const parsed = readCommand(line === '' ? [] : line.split(' '));
+    if ('help' in parsed) tools.show(parsed.help);
+    else await parsed.command.run(tools, parsed.values);
     return { code: 0, shown, said };
   } catch (error) {
     const { code, message } = exitStatusOf(error);
@@ -48,7 +48,7 @@ describe('tessera', () => {
     ['--help', /codes create/],
     ['codes create --help', /--max-uses/],
     ['keys rotate -h', /^npm run tessera -- keys rotate/],
-  ] as const)('"%s" tells how it is used', async ([line, pattern]) => {
+  ] as const)('shows help for "%s"', async ([line, pattern]) => {
     expect(await tessera(line)).toEqual({ code: 0, shown: [expect.stringMatching(pattern)], said: [] });
   });
 
@@ -64,7 +64,7 @@ describe('tessera', () => {
     ['codes create --plan Basic --unit DAY --count many', /--count must be a whole number/],
     ['codes create --plan Basic --unit DAY --max-uses -1', /--max-uses/],
     ['codes create --plan Basic --unit DAY --expires-at soon', /--expires-at must be/],
-  ] as const)('"%s" is no command', async ([line, pattern]) => {
+  ] as const)('exits with 2 and an explanation for "%s"', async ([line, pattern]) => {
     expect(await tessera(line)).toEqual({ code: 2, shown: [], said: [expect.stringMatching(pattern)] });
   });
 
@@ -76,14 +76,14 @@ describe('tessera', () => {
     ['codes create --plan Twice --unit DAY', /^BAD_USER_INPUT: Several plans are called Twice/],
     ['codes create --plan Basic --unit WEEK', /^BAD_USER_INPUT: input\.unitTime/],
     ['codes create --plan Basic --unit DAY --count 0', /^BAD_USER_INPUT: input\.count/],
-  ] as const)('"%s" cannot be done', async ([line, pattern]) => {
+  ] as const)('exits with 1 and changes nothing for "%s"', async ([line, pattern]) => {
     const before = await services.db.auditEntry.count();
 
     expect(await tessera(line)).toEqual({ code: 1, shown: [], said: [expect.stringMatching(pattern)] });
     expect(await services.db.auditEntry.count()).toBe(before);
   });
 
-  it('takes no password that is too short, wherever it comes from', async () => {
+  it('rejects a short password from standard input', async () => {
     const short = { code: 1, shown: [], said: [expect.stringMatching(/^BAD_USER_INPUT: password/)] };
 
     expect(await tessera('admin create --email b@b.c --password-stdin', { input: 'short' })).toEqual(short);
@@ -91,7 +91,7 @@ describe('tessera', () => {
 });
 
 describe('admin reset', () => {
-  it('lets in an admin who was disabled, and ends what sessions there are, audited', async () => {
+  it('enables a disabled admin, revokes all sessions, and writes an audit entry', async () => {
     const { db } = services;
     const { id: userId } = await buildUser(db, { role: 'ADMIN', enabled: false });
     await buildIdentity(db, { userId, type: 'EMAIL', value: 'locked@example.test' });
@@ -116,7 +116,7 @@ describe('admin reset', () => {
 });
 
 describe('codes create', () => {
-  it('writes more codes than are read at once, each once, by the id of the plan too', async () => {
+  it('prints each code once, even beyond one page of reads, and accepts the id of a plan', async () => {
     const plan = await buildPlan(services.db, { name: 'Basic 2' });
 
     const { shown, said } = await tessera(
@@ -136,7 +136,7 @@ describe('codes create', () => {
 });
 
 describe('keys rotate', () => {
-  it('makes one key for calls that follow each other, audited once', async () => {
+  it('creates one key for successive calls, with one audit entry', async () => {
     await services.signingKeys.current();
     const first = await tessera('keys rotate');
     const again = await tessera('keys rotate');
@@ -148,7 +148,7 @@ describe('keys rotate', () => {
     ]);
   });
 
-  it('makes a transport key when that is asked for, audited', async () => {
+  it('creates a transport key with --transport, with an audit entry', async () => {
     const { shown } = await tessera('keys rotate --transport');
 
     const { kid } = await services.db.keyPair.findFirstOrThrow({ where: { purpose: 'TRANSPORT' } });

@@ -14,7 +14,7 @@ import { fill, operationOf } from '../support/operation-of.ts';
 import { REACHED_BY_AGENTS, REACHED_BY_USERS, READ_BY_ADMINS } from '../support/reach.ts';
 import { createSealedClient, newTransportKey } from '../support/sealed-client.ts';
 import { typesBehind } from '../support/ways.ts';
-import { ASKERS, type Asker, type Outcome, PERMISSIONS, type Permission } from './permissions.ts';
+import { CALLERS, type Caller, type Outcome, PERMISSIONS, type Permission } from './permissions.ts';
 
 const contract = buildSchema(readFileSync(new URL('contract.graphql', import.meta.url), 'utf8'));
 const schema = await createSchema();
@@ -36,7 +36,7 @@ describe('the table of permissions', () => {
 
   it('has no row that would be asked wrongly once its field is there', () => {
     const unknown = Object.entries(PERMISSIONS).filter(([name]) => !built.includes(name));
-    const faults = unknown.flatMap(([name, { ask }]) =>
+    const faults = unknown.flatMap(([name, { selection: ask }]) =>
       validate(contract, parse(operationOf(name, fill(ask, {})))).map(({ message }) => `${name}: ${message}`),
     );
 
@@ -61,7 +61,7 @@ describe('a root field', () => {
   });
 
   it.for(hidingRows())('%s does not tell what is foreign from what is not there', async (name) => {
-    const { ask, given } = PERMISSIONS[name] as Permission;
+    const { selection: ask, given } = PERMISSIONS[name] as Permission;
     const world = await createWorld(given);
     const stranger = await world.as('other');
     const missing = Object.fromEntries(Object.keys(world.things).map((key) => [key, randomUUID()]));
@@ -143,32 +143,32 @@ function hidingRows(): string[] {
 
 interface World {
   things: Record<string, string>;
-  as: (asker: Asker) => Promise<Client>;
+  as: (caller: Caller) => Promise<Client>;
 }
 
 async function createWorld(given: Permission['given']): Promise<World> {
   const { db } = api.services;
   const user = await api.newUser();
-  const people = new Map<Asker, Client>([
+  const people = new Map<Caller, Client>([
     ['anonymous', api.anonymous],
     ['user', user],
   ]);
   return {
     things: (await given?.(db, user.userId)) ?? {},
-    as: async (asker) => {
-      const person = people.get(asker) ?? (await newcomer(asker));
-      people.set(asker, person);
+    as: async (caller) => {
+      const person = people.get(caller) ?? (await newcomer(caller));
+      people.set(caller, person);
       return person;
     },
   };
 }
 
-async function newcomer(asker: Asker): Promise<Client> {
-  if (asker === 'agent') return api.newAgent();
+async function newcomer(caller: Caller): Promise<Client> {
+  if (caller === 'agent') return api.newAgent();
   const person: TestUser = await api.newUser();
   const where = { id: person.userId };
-  if (asker === 'admin') await api.services.db.user.update({ where, data: { role: 'ADMIN' } });
-  if (asker === 'disabled') await api.services.db.user.update({ where, data: { enabled: false } });
+  if (caller === 'admin') await api.services.db.user.update({ where, data: { role: 'ADMIN' } });
+  if (caller === 'disabled') await api.services.db.user.update({ where, data: { enabled: false } });
   return person;
 }
 
@@ -179,15 +179,15 @@ async function newcomer(asker: Asker): Promise<Client> {
  */
 async function outcomes(
   name: string,
-  { ask, given, expected }: Permission,
+  { selection: ask, given, expected }: Permission,
   through: (client: Client) => Client = (client) => client,
 ): Promise<Record<string, Outcome>> {
   const found: Record<string, Outcome> = {};
   let world = await createWorld(given);
-  for (const asker of ASKERS) {
-    const client = through(await world.as(asker));
-    found[asker] = await outcomeUnchanged(client, name, fill(ask, world.things));
-    if (name.startsWith('Mutation') && expected[asker] === 'ok') world = await createWorld(given);
+  for (const caller of CALLERS) {
+    const client = through(await world.as(caller));
+    found[caller] = await outcomeUnchanged(client, name, fill(ask, world.things));
+    if (name.startsWith('Mutation') && expected[caller] === 'ok') world = await createWorld(given);
   }
   return found;
 }

@@ -9,10 +9,10 @@ const rows = page
   .filter((line) => line.startsWith('| '))
   .map((line) => line.split('|').map((cell) => cell.trim()));
 const numberIn = (text = '') => Number(text.replaceAll(',', ''));
-/** Digits grouped in threes, as the page writes them. */
+/** Formats a number with thousands separators, as on the page. */
 const grouped = (number: number) => number.toLocaleString('en-US');
 
-/** Each `Limit` in the sources, by its name. */
+/** Finds the rate limits in the sources, by name. */
 function limitsInSources(): Map<string, { points: number; seconds: number }> {
   const files = readdirSync('src/modules', { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.ts'),
@@ -29,7 +29,7 @@ function limitsInSources(): Map<string, { points: number; seconds: number }> {
 }
 
 describe('docs/limits.md', () => {
-  it('has every limit of attempts, as it is in the sources, and no other', () => {
+  it('documents exactly the rate limits in the sources, with their values', () => {
     const documented = rows.flatMap(([, , name = '', points, seconds]) => {
       const [, limit] = /^`([a-z-]+)`$/.exec(name) ?? [];
       return limit && /^\d/.test(seconds ?? '')
@@ -41,14 +41,14 @@ describe('docs/limits.md', () => {
     expect(documented.length).toBeGreaterThanOrEqual(11);
   });
 
-  it('has every limit of operations and sockets', () => {
+  it('documents every limit of operations and sockets', () => {
     const { socketMessages, ...numbers } = LIMITS;
     for (const [name, value] of Object.entries(numbers))
       expect(page).toMatch(new RegExp(`^\\| \`${name}\` \\| ${grouped(value)} \\|`, 'm'));
     expect(page).toContain(`| ${socketMessages.burst} at once, ${socketMessages.perSecond} a second |`);
   });
 
-  it('has the budgets of operations', () => {
+  it('documents the operation budgets', () => {
     for (const [name, { burst, perSecond }] of Object.entries(OPERATION_RATES))
       expect(page).toMatch(
         new RegExp(`^\\| .*\`${name}\`.* \\| ${grouped(burst)} \\| ${perSecond} \\|$`, 'm'),

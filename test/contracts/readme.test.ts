@@ -5,8 +5,8 @@ import { type Config, readConfig } from '../../src/config.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 
-/** The variables of the table, each with its default; undefined where it is told in words. */
-const told = new Map(
+/** The variables in the table, with their defaults; undefined if a default is described in words. */
+const documented = new Map(
   [...readme.matchAll(/^\| `([A-Z_]+)` \| (.*?) ?\| .+ \|$/gm)].map(([, name = '', fallback = '']) => [
     name,
     /^`(.+?)`/.exec(fallback)?.[1],
@@ -20,24 +20,24 @@ function readVariables(): string[] {
   return [...body.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name = '']) => name);
 }
 
-/** As people write it; undefined when there is nothing. */
-function written(value: unknown): string | undefined {
+/** Formats a value as in the table; undefined if it is unset. */
+function formatted(value: unknown): string | undefined {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   return value === resolve('./data') ? './data' : String(value);
 }
 
 describe('README.md', () => {
-  it('tells every variable that is read, and no other', () => {
-    expect([...told.keys()].sort()).toEqual(readVariables().sort());
-    expect(told.size).toBeGreaterThan(20);
+  it('documents exactly the environment variables that are read', () => {
+    expect([...documented.keys()].sort()).toEqual(readVariables().sort());
+    expect(documented.size).toBeGreaterThan(20);
   });
 
-  it.each([...told])('tells the default of %s', (name, fallback) => {
-    expect(fallback).toBe(written(readConfig({})[name as keyof Config]));
+  it.each([...documented])('documents the default of %s', (name, fallback) => {
+    expect(fallback).toBe(formatted(readConfig({})[name as keyof Config]));
   });
 
-  it('points to nothing that is not there', () => {
+  it('links to existing files only', () => {
     const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, path = '']) => path);
 
     expect(links.length).toBeGreaterThan(2);

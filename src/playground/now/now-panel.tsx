@@ -41,7 +41,9 @@ function Live() {
         <MetricCard key={metric.title} metric={metric} latest={latest} samples={samples} />
       ))}
       <PlanBars redemptions={latest.redemptionsToday} />
-      <p className="hint">Last update: {new Date(latest.at).toLocaleTimeString([], { hour12: false })}.</p>
+      <p className="hint">
+        Last update: {new Date(latest.at).toLocaleTimeString([], { hour12: false })} (server time)
+      </p>
     </>
   );
 }
