@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from '../../src/platform/database/database.ts';
 import * as build from '../support/factories.ts';
 
-/** Kinds of callers. `user` owns the requested object; `disabled` has a token of a disabled account. */
+/**
+ * Kinds of callers. `user` owns the requested object; `disabled` has a token of a disabled account.
+ */
 export const CALLERS = ['anonymous', 'user', 'other', 'disabled', 'admin', 'agent'] as const;
 export type Caller = (typeof CALLERS)[number];
 

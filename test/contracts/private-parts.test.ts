@@ -41,7 +41,9 @@ const ofUsers = reachable(
     .map((field) => getNamedType(field.type)),
 );
 
-/** Builds a selection of all fields of a type, including every member of unions, down to `depth`. */
+/**
+ * Builds a selection of all fields of a type, including every member of unions, down to `depth`.
+ */
 function everythingOf(type: GraphQLNamedType, depth: number): string {
   if (isUnionType(type))
     return `{ __typename ${type

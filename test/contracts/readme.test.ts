@@ -5,7 +5,9 @@ import { type Config, readConfig } from '../../src/config.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 
-/** The variables in the table, with their defaults; undefined if a default is described in words. */
+/**
+ * The variables in the table, with their defaults; undefined if a default is described in words.
+ */
 const documented = new Map(
   [...readme.matchAll(/^\| `([A-Z_]+)` \| (.*?) ?\| .+ \|$/gm)].map(([, name = '', fallback = '']) => [
     name,

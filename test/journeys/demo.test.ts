@@ -12,7 +12,7 @@ import { createTestServices, TEST_SECRET_KEY } from '../support/services.ts';
 const READY_LINE = /^Tessera is ready\. .*, a code to redeem: ((?:[0-9A-Z]{4}-){3}[0-9A-Z]{4})$/m;
 const ADMIN_LINE = /^Admin: \S+, password (\S+) /m;
 
-/** A program that has ended. */
+/** The result of a program. */
 interface Run {
   code: number;
   output: string;
@@ -28,12 +28,12 @@ function run(program: string, args: string[], env: Record<string, string> = {}):
   });
 }
 
-/** `npm run demo`, without what npm adds. */
+/** Runs what `npm run demo` runs, without npm's own output. */
 const runDemo = (env: Record<string, string>, ...args: string[]) =>
   run(process.execPath, ['scripts/demo.mjs', ...args], env);
 
-/** What the README tells people to type, one block after the other. */
-function typedByHand(url: string, password: string): string {
+/** Returns the shell script that consists of the code blocks in the README. */
+function shellWalk(url: string, password: string): string {
   const [, story = ''] = /^## A first redemption$(.*?)^## /ms.exec(readFileSync('README.md', 'utf8')) ?? [];
   return [...story.matchAll(/^```sh\n(.*?)^```$/gms)]
     .map(([, block = '']) => block)
@@ -61,7 +61,7 @@ describe('a first redemption', () => {
   });
   afterAll(() => scratch.remove());
 
-  it('is played by npm run demo with the code that a first start shows, as often as one likes, each time with a new device', async () => {
+  it('is run by npm run demo with the code that the first start shows, repeatedly with new devices', async () => {
     const env = { TESSERA_URL: server.url };
     const [first, second] = [await runDemo(env, '--code', code), await runDemo(env, '--code', code)];
 
@@ -78,7 +78,7 @@ describe('a first redemption', () => {
     expect(second.code, second.output).toBe(0);
   });
 
-  it('is played with a code of its own when it is told how to be the admin', async () => {
+  it('is run by npm run demo with a new code if it has the admin password', async () => {
     const { code, output } = await runDemo({ TESSERA_URL: server.url, ADMIN_PASSWORD: password });
 
     expect(code, output).toBe(0);
@@ -88,19 +88,19 @@ describe('a first redemption', () => {
 
   it.each([
     {
-      what: 'a code that is none',
+      what: 'an unknown code',
       args: ['--code', 'AAAA-BBBB-CCCC-DDDD'],
       says: /The server refuses: .+ \(CODE_NOT_FOUND\)$/m,
     },
     { what: 'neither a code nor a password', args: [], says: /^A code to redeem is needed\./m },
-    { what: 'a word it does not know', args: ['--cod', 'X'], says: /^Usage: npm run demo/m },
+    { what: 'an unknown option', args: ['--cod', 'X'], says: /^Usage: npm run demo/m },
     {
-      what: 'an address where nobody answers',
+      what: 'an unreachable address',
       args: ['--code', 'AAAA-BBBB-CCCC-DDDD'],
       env: { TESSERA_URL: 'http://127.0.0.1:1' },
       says: /^No Tessera answers at http:\/\/127\.0\.0\.1:1 /m,
     },
-  ])('that fails ends with 1 and a sentence: $what', async ({ args, env, says }) => {
+  ])('makes npm run demo exit with 1 and an explanation for $what', async ({ args, env, says }) => {
     const { code, output } = await runDemo({ TESSERA_URL: server.url, ...env }, ...args);
 
     expect(code).toBe(1);
@@ -108,8 +108,8 @@ describe('a first redemption', () => {
     expect(output).not.toMatch(/^\s+at /m);
   });
 
-  it.skipIf(!hasTools)('can be done by hand, word by word as the README tells it', async () => {
-    const { code, output } = await run('bash', ['-c', typedByHand(server.url, password)]);
+  it.skipIf(!hasTools)('works with the commands of the README', async () => {
+    const { code, output } = await run('bash', ['-c', shellWalk(server.url, password)]);
 
     expect(code, output).toBe(0);
     expect(output.match(/"errors"/g)).toHaveLength(1);
@@ -119,7 +119,7 @@ describe('a first redemption', () => {
   });
 });
 
-describe('the demo data', () => {
+describe('demo data', () => {
   let services: RunningServices;
 
   beforeAll(async () => {
@@ -139,7 +139,7 @@ describe('the demo data', () => {
     return Object.fromEntries(counts);
   };
 
-  it('is there once, also when five processes start at once', async () => {
+  it('is created once, even if five processes start concurrently', async () => {
     await Promise.all(Array.from({ length: 5 }, () => seedDemo(services)));
 
     expect(await countAll()).toEqual({
@@ -149,7 +149,7 @@ describe('the demo data', () => {
     expect(new Set(nodes.map(({ protocol }) => protocol)).size).toBe(5);
   });
 
-  it('leaves alone what has been changed since, and shows no code again', async () => {
+  it('does not overwrite later changes, and shows no code again', async () => {
     const { db } = services;
     await seedDemo(services);
     const plan = await db.plan.findFirstOrThrow({ where: { name: 'Unlimited' } });
@@ -166,7 +166,7 @@ describe('the demo data', () => {
     expect((await db.plan.findUniqueOrThrow({ where: { id: plan.id } })).name).toBe('Boundless');
   });
 
-  it('is made in production only when it is asked for', () => {
+  it('is created in production only with SEED=demo', () => {
     const production = { NODE_ENV: 'production', SECRET_KEY: TEST_SECRET_KEY, TRUST_PROXY: '0' };
 
     expect(readConfig(production).SEED).toBe('none');

@@ -8,7 +8,7 @@ import { tallyAnswers, type Wish } from './load.ts';
 
 /** What no log may contain, whatever has died. */
 const UNCAUGHT =
-  /the process cannot go on|unhandledRejection|uncaughtException|already a transaction in progress/;
+  /uncaught error|unhandledRejection|uncaughtException|already a transaction in progress/;
 
 /**
  * Waits until everything accepted has come to its end, then holds what customers were told against what the database
