@@ -42,7 +42,7 @@ async function tessera(
   }
 }
 
-describe('tessera', () => {
+describe('the CLI', () => {
   it.for([
     ['', /^Usage: .*\n\n {2}admin create {2}creates/],
     ['--help', /codes create/],

@@ -637,12 +637,12 @@ describe('an error raised by a trigger', () => {
   });
 });
 
-describe('the status of an order', () => {
+describe('an order row', () => {
   const STATUSES: OrderStatus[] = ['PAID', 'FINISHED', 'CLOSED', 'FAILED'];
   const LEGAL = ['PAID FINISHED', 'PAID FAILED', 'PAID CLOSED', 'FAILED PAID'];
   const pairs = STATUSES.flatMap((from) => STATUSES.filter((to) => to !== from).map((to) => ({ from, to })));
 
-  it.each(pairs)('changes from $from to $to only if the transition is legal', async ({ from, to }) => {
+  it.each(pairs)('changes its status from $from to $to only if the transition is legal', async ({ from, to }) => {
     const order = await build.buildOrder(db, { status: from });
     const statement = `UPDATE orders SET status = '${to}',
       failure_code = ${to === 'FAILED' ? `'QUOTA_EXCEEDED'` : 'NULL'},
@@ -655,7 +655,7 @@ describe('the status of an order', () => {
     expect(await undone(() => refusal(statement))).toEqual(expected);
   });
 
-  it('does not prevent moving the order to another owner; its redeemer stays', async () => {
+  it('can move to another owner, while its redeemer stays', async () => {
     const order = await build.buildOrder(db, { status: 'FINISHED' });
     const heir = await build.buildUser(db);
     const moved = await db.order.update({ where: { id: order.id }, data: { userId: heir.id } });

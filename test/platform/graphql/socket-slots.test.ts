@@ -123,7 +123,7 @@ describe('a misbehaving socket', () => {
   });
 });
 
-describe('createSocketPlaces', () => {
+describe('createSocketSlots', () => {
   const limits = { perProcess: 5, perAddress: 3, unauthenticatedPerAddress: 2 };
 
   it('limits sockets per process, per address, and before authentication', () => {
@@ -147,7 +147,7 @@ describe('createSocketPlaces', () => {
   });
 });
 
-describe('createUserPlaces', () => {
+describe('createUserSocketSlots', () => {
   it('limits sockets per user, but allows the first socket of each device', () => {
     const slots = createUserSocketSlots(3);
     const take = (deviceId: string | null) => slots.take({ userId: 'u', deviceId });
