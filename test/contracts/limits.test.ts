@@ -17,7 +17,7 @@ function limitsInSources(): Map<string, { points: number; seconds: number }> {
   const files = readdirSync('src/modules', { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.ts'),
   );
-  const pattern = /: Limit = \{ name: '([a-z-]+)', points: ([\d_]+), durationSeconds: ([\d_]+) \}/g;
+  const pattern = /: RateLimit = \{ name: '([a-z-]+)', points: ([\d_]+), durationSeconds: ([\d_]+) \}/g;
   const number = (text = '') => Number(text.replaceAll('_', ''));
   const found = files.flatMap((file) => [...readFileSync(`src/modules/${file}`, 'utf8').matchAll(pattern)]);
   return new Map(

@@ -93,7 +93,7 @@ describe('prepareSubscription', () => {
 
     expect(prepareSubscription(schema, { query, variables: { n: 20 } }, {})).toHaveProperty('document');
     expect(prepareSubscription(schema, { query, variables: { n: 100 } }, {})).toMatchObject([
-      { message: expect.stringContaining('at most 2000') },
+      { message: expect.stringContaining('the limit is 2000') },
     ]);
   });
 });
