@@ -14,7 +14,7 @@ const OPERATOR_ERRORS = [ConfigError, EmbeddedError, MigrationError, RedisPolicy
 export function explain(error: unknown): string {
   if (OPERATOR_ERRORS.some((kind) => error instanceof kind)) return (error as Error).message;
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return `${error.message.replace(/^listen EADDRINUSE: /, '')}. The port is in use: set PORT to a free one.`;
+    return `${error.message.replace(/^listen EADDRINUSE: /, '')}. Set PORT to a free port.`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

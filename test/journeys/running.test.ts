@@ -84,8 +84,8 @@ describe('a second start', () => {
     const second = spawnProcess({ directory: other.path, env });
     try {
       expect(await second.exited).toEqual({ code: 1, signal: null });
-      expect(second.output()).toContain(`address already in use 127.0.0.1:${port}. Another program uses`);
-      expect(second.output()).toContain('set PORT to a free one');
+      expect(second.output()).toContain(`address already in use 127.0.0.1:${port}.`);
+      expect(second.output()).toContain('Set PORT to a free port');
       expect(second.output()).not.toMatch(/^\s+at /m);
       expect(other.living()).toEqual([]);
     } finally {
