@@ -642,18 +642,21 @@ describe('an order row', () => {
   const LEGAL = ['PAID FINISHED', 'PAID FAILED', 'PAID CLOSED', 'FAILED PAID'];
   const pairs = STATUSES.flatMap((from) => STATUSES.filter((to) => to !== from).map((to) => ({ from, to })));
 
-  it.each(pairs)('changes its status from $from to $to only if the transition is legal', async ({ from, to }) => {
-    const order = await build.buildOrder(db, { status: from });
-    const statement = `UPDATE orders SET status = '${to}',
+  it.each(pairs)(
+    'changes its status from $from to $to only if the transition is legal',
+    async ({ from, to }) => {
+      const order = await build.buildOrder(db, { status: from });
+      const statement = `UPDATE orders SET status = '${to}',
       failure_code = ${to === 'FAILED' ? `'QUOTA_EXCEEDED'` : 'NULL'},
       subscription_id = ${to === 'FINISHED' ? `'${base.subscription.id}'` : 'NULL'},
       finished_at = ${to === 'PAID' ? 'NULL' : 'now()'},
       next_attempt_at = ${to === 'PAID' ? 'now()' : 'NULL'} WHERE id = '${order.id}'`;
-    const expected = LEGAL.includes(`${from} ${to}`)
-      ? undefined
-      : { constraint: 'orders_status_transition', code: CHECK };
-    expect(await undone(() => refusal(statement))).toEqual(expected);
-  });
+      const expected = LEGAL.includes(`${from} ${to}`)
+        ? undefined
+        : { constraint: 'orders_status_transition', code: CHECK };
+      expect(await undone(() => refusal(statement))).toEqual(expected);
+    },
+  );
 
   it('can move to another owner, while its redeemer stays', async () => {
     const order = await build.buildOrder(db, { status: 'FINISHED' });

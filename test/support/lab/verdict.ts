@@ -7,8 +7,7 @@ import { comesTrue, type Lab } from './lab.ts';
 import { tallyAnswers, type Wish } from './load.ts';
 
 /** What no log may contain, whatever has died. */
-const UNCAUGHT =
-  /uncaught error|unhandledRejection|uncaughtException|already a transaction in progress/;
+const UNCAUGHT = /uncaught error|unhandledRejection|uncaughtException|already a transaction in progress/;
 
 /**
  * Waits until everything accepted has come to its end, then holds what customers were told against what the database
