@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers';
-import { endingOf, runCommand } from './cli/run.ts';
+import { exitStatusOf, runCommand } from './cli/run.ts';
 
 try {
   await runCommand(process.argv.slice(2), {
@@ -8,7 +8,7 @@ try {
     readInput: async () => (await text(process.stdin)).replace(/\r?\n$/, ''),
   });
 } catch (error) {
-  const { code, message } = endingOf(error);
+  const { code, message } = exitStatusOf(error);
   process.stderr.write(`${message}\n`);
   process.exitCode = code;
 }

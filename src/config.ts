@@ -9,29 +9,51 @@ const isRedisAddress = (text: string) =>
   text.startsWith('/') || (/^rediss?:\/\//.test(text) && URL.canParse(text));
 
 const Environment = z.object({
+  /** `production` requires the settings that customers depend on, and forbids those for tests. */
   NODE_ENV: z.string().optional(),
+  /** PostgreSQL 14 or later. If unset, a private server is started in DATA_DIR. */
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  /** A URL or the path of a Unix socket. If unset, a private server is started in DATA_DIR. */
   REDIS_URL: z
     .string()
-    .refine(isRedisAddress, 'must be a redis:// or rediss:// URL, or the path of a unix socket')
+    .refine(isRedisAddress, 'must be a redis:// or rediss:// URL, or the path of a Unix socket')
     .optional(),
+  /** Directory of the private servers and of the generated SECRET_KEY. */
   DATA_DIR: z.string().default('./data'),
+  /** Address to listen on. */
   HOST: z.string().default('127.0.0.1'),
+  /** Port to listen on; 0 selects a free one. */
   PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
+  /** `api` serves clients, `worker` runs background jobs, `all` does both. */
   ROLE: z.enum(['all', 'api', 'worker']).default('all'),
+  /** Secret from which all keys are derived. If unset, one is generated and stored in DATA_DIR. */
   SECRET_KEY: z.string().min(32, 'must have at least 32 characters').optional(),
+  /** The SECRET_KEY before a rotation, so that data encrypted with it stays readable. */
   SECRET_KEY_PREVIOUS: z.string().min(32, 'must have at least 32 characters').optional(),
+  /** `off` disables all rate limits, for load tests. */
   RATE_LIMITS: onOff.default(true),
+  /** Maximum number of redemptions or activations per transaction. */
   BATCH_SIZE: z.coerce.number().int().min(1).max(1_000).default(128),
+  /**
+   * `off` disables the Redis lock around redemptions, to test that PostgreSQL alone prevents races.
+   */
   REDEMPTION_LOCK: onOff.default(true),
+  /** Places at which the process crashes, for fault tests. */
   CRASH_POINTS: z.string().optional(),
+  /** E-mail address of the first admin, who is created if there is no admin. */
   ADMIN_EMAIL: z
     .string()
     .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
     .default('admin@tessera.local'),
+  /**
+   * Password of the first admin, and of admins created from a shell. If unset, one is generated.
+   */
   ADMIN_PASSWORD: z.string().min(8, 'must have at least 8 characters').optional(),
+  /** `demo` creates example plans, codes, servers, nodes and ads. */
   SEED: z.enum(['demo', 'none']).optional(),
+  /** Number of trusted proxies in front, whose `X-Forwarded-For` gives the client's address. */
   TRUST_PROXY: z.coerce.number().int().min(0).max(10).optional(),
+  /** Comma-separated origins, besides our own, whose pages may use the API. */
   ALLOWED_ORIGINS: z
     .string()
     .default('')
@@ -41,39 +63,46 @@ const Environment = z.object({
         .map((origin) => origin.trim())
         .filter(Boolean),
     ),
+  /** Least severe level to log. */
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /**
+   * Whether callers other than admins may introspect the schema. Defaults to `off` in production.
+   */
   INTROSPECTION: onOff.optional(),
+  /**
+   * The redis-server or valkey-server program for the private Redis. If unset, one is searched for.
+   */
   REDIS_SERVER_BIN: z.string().optional(),
+  /** Bearer token for reading `/metrics` from another machine. */
   METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  /** How long a process keeps serving, with `/readyz` at 503, before it shuts down. */
   SHUTDOWN_DELAY_MS: z.coerce.number().int().min(0).max(10_000).default(0),
 });
 
 type Environment = z.infer<typeof Environment>;
 
-/** How this process was told to run. */
+/** The validated configuration of this process. */
 export interface Config extends Omit<Environment, 'TRUST_PROXY' | 'INTROSPECTION' | 'SEED'> {
-  /** NODE_ENV is `production`. */
+  /** Whether NODE_ENV is `production`. */
   production: boolean;
-  /** How many proxies in front are trusted to say the client's address. */
   TRUST_PROXY: number;
-  /** Whether people who are no admins may introspect the schema. */
   INTROSPECTION: boolean;
-  /** Undefined: `demo` on a fresh embedded start, else `none`. */
+  /** If undefined, demo data is created in a new embedded database only. */
   SEED: 'demo' | 'none' | undefined;
 }
 
-/** The environment is not usable; the message names every variable at fault, one to a line. */
+/** The environment is invalid. The message lists every invalid variable, one per line. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
-    super(`The configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    super(`The configuration is invalid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
     this.name = 'ConfigError';
   }
 }
 
 /**
- * Reads the environment and checks it whole.
+ * Reads and validates the environment.
  *
- * @throws ConfigError naming everything that is wrong or missing, all of it at once
+ * @throws ConfigError listing all problems, not only the first
  */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const parsed = Environment.safeParse(emptyIsUnset(env));
@@ -93,23 +122,26 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   };
 }
 
-/** What may be left out while trying things, and must be said where customers depend on it. */
+/**
+ * Lists settings that are optional for trying the service out, but required or forbidden in
+ * production.
+ */
 function productionProblems(env: Environment): string[] {
   const problems: string[] = [];
-  if (!env.SECRET_KEY) problems.push('SECRET_KEY: must be given in production (openssl rand -base64 48)');
+  if (!env.SECRET_KEY) problems.push('SECRET_KEY: must be set in production (openssl rand -base64 48)');
   for (const [name, characters] of SECRETS) {
-    if (isExample(env[name] ?? null, characters)) problems.push(`${name}: looks like an example`);
+    if (isExample(env[name] ?? null, characters)) problems.push(`${name}: looks like a placeholder`);
   }
   if (env.TRUST_PROXY === undefined) {
-    problems.push('TRUST_PROXY: must be given in production: how many proxies stand in front (0 for none)');
+    problems.push('TRUST_PROXY: must be set in production to the number of proxies in front (0 for none)');
   }
-  if (!env.RATE_LIMITS) problems.push('RATE_LIMITS: may not be off in production');
-  if (!env.REDEMPTION_LOCK) problems.push('REDEMPTION_LOCK: may not be off in production');
-  if (env.CRASH_POINTS) problems.push('CRASH_POINTS: is for tests, and may not be set in production');
+  if (!env.RATE_LIMITS) problems.push('RATE_LIMITS: must not be off in production');
+  if (!env.REDEMPTION_LOCK) problems.push('REDEMPTION_LOCK: must not be off in production');
+  if (env.CRASH_POINTS) problems.push('CRASH_POINTS: must not be set in production');
   return problems;
 }
 
-/** Each with how many different characters it must have. */
+/** The secrets, each with the minimum number of distinct characters. */
 const SECRETS = [
   ['SECRET_KEY', 12],
   ['SECRET_KEY_PREVIOUS', 12],
@@ -120,6 +152,6 @@ const SECRETS = [
 const EXAMPLES =
   /change.?(me|it)|example|placeholder|replace.?(me|this)|your.?(secret|key|password|token)|insecure|passw(or)?d|^(admin|secret|tessera|qwert|letmein|12345)/i;
 
-/** Words that stand in instructions, and what has hardly any different characters. */
+/** Detects placeholders copied from instructions, and secrets with too few distinct characters. */
 const isExample = (secret: string | null, characters: number) =>
   secret !== null && (EXAMPLES.test(secret) || new Set(secret).size < characters);

@@ -1,7 +1,13 @@
+import type { Config } from './config.ts';
+import type { Embedded, EmbeddedOptions } from './platform/embedded/embedded.ts';
+import type { Logger } from './platform/logger.ts';
 import { isRedisUnavailable } from './platform/redis/redis.ts';
+import { required } from './platform/required.ts';
 import { createServices, type RunningServices, type ServiceSettings } from './platform/services.ts';
 
-/** A server that we were told to use is of no use; the message says which and why, without a password. */
+/**
+ * A configured server cannot be used. The message names it and the reason, without its password.
+ */
 export class LaunchError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -10,9 +16,37 @@ export class LaunchError extends Error {
 }
 
 /**
- * Connects everything that verbs need.
+ * Selects the embedded servers to start: those that the environment does not configure.
  *
- * @throws LaunchError when Redis is of no use
+ * @returns undefined if nothing in DATA_DIR is needed, so that it is not even created
+ */
+export function embeddedOptions(config: Config, log: (line: string) => void): EmbeddedOptions | undefined {
+  const needPostgres = config.DATABASE_URL === undefined;
+  const needRedis = config.REDIS_URL === undefined;
+  if (!needPostgres && !needRedis && config.SECRET_KEY !== undefined) return undefined;
+  return { dataDir: config.DATA_DIR, needPostgres, needRedis, log, redisServer: config.REDIS_SERVER_BIN };
+}
+
+/** Takes each setting from the environment, or from the embedded servers if it is not set there. */
+export function serviceSettings(
+  config: Config,
+  embedded: Embedded | undefined,
+  log: Logger,
+): ServiceSettings {
+  return {
+    databaseUrl: required(config.DATABASE_URL ?? embedded?.databaseUrl, 'URL of PostgreSQL'),
+    redisUrl: required(config.REDIS_URL ?? embedded?.redisUrl, 'URL of Redis'),
+    secretKey: required(config.SECRET_KEY ?? embedded?.secretKey, 'secret key'),
+    previousSecretKey: config.SECRET_KEY_PREVIOUS,
+    rateLimits: config.RATE_LIMITS,
+    log,
+  };
+}
+
+/**
+ * Connects to the servers and creates the services.
+ *
+ * @throws LaunchError if Redis cannot be used
  */
 export async function connect(settings: ServiceSettings): Promise<RunningServices> {
   try {
@@ -21,6 +55,8 @@ export async function connect(settings: ServiceSettings): Promise<RunningService
     if (!isRedisUnavailable(cause)) throw cause;
     const { redisUrl } = settings;
     const where = redisUrl.startsWith('/') ? redisUrl : new URL(redisUrl).host;
-    throw new LaunchError(`REDIS_URL: Redis at ${where} cannot be reached, or refuses us.`, { cause });
+    throw new LaunchError(`REDIS_URL: Redis at ${where} cannot be reached, or refuses the connection.`, {
+      cause,
+    });
   }
 }

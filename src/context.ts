@@ -33,13 +33,13 @@ import type { Services } from './platform/services.ts';
 import type { EndWatch } from './platform/watch/end-watch.ts';
 import type { WatchKind } from './platform/watch/watch-kind.ts';
 
-/** What a process has once, and all of its requests share. */
+/** State that all requests of a process share. */
 export interface Shared extends OrderCoalescers, UserLists, BatchReads, AccessTokenVerifier, SessionReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
   watchedBatches: WatchKind;
   watchedStatistics: WatchKind;
-  /** The present statistics, read once for all who ask at the same time. */
+  /** Reads the current statistics. Concurrent calls share one read. */
   statistics: () => Promise<StatisticsSnapshot>;
   sessionWatch: EndWatch;
   presence: Presence;
@@ -54,7 +54,7 @@ export interface Shared extends OrderCoalescers, UserLists, BatchReads, AccessTo
   redemptionLock: boolean;
 }
 
-/** What a resolver gets: the services, and who is asking. */
+/** The context of resolvers: the services, shared state, and the caller. */
 export interface Context extends Services, Shared {
   caller: Caller;
   request: RequestScope;
@@ -62,7 +62,7 @@ export interface Context extends Services, Shared {
 
 type ProcessSettings = Pick<Config, 'BATCH_SIZE' | 'REDEMPTION_LOCK'> & Partial<Pick<Config, 'RATE_LIMITS'>>;
 
-/** Made once for a process. */
+/** Call once per process. */
 export function createShared(
   services: Services,
   { BATCH_SIZE, REDEMPTION_LOCK, RATE_LIMITS = true }: ProcessSettings,

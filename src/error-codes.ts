@@ -6,7 +6,7 @@ import { RedemptionError } from './modules/kernel/redemption.errors.ts';
 import { PlatformError } from './platform/errors.ts';
 import { TransportEncryptionError } from './platform/transport-encryption/transport-encryption.errors.ts';
 
-/** Every refusal the service gives, by code. */
+/** All refusals of the API, by code. */
 export const REFUSALS = {
   ...PlatformError.table,
   ...AuthError.table,
@@ -16,17 +16,16 @@ export const REFUSALS = {
   ...TransportEncryptionError.table,
 };
 
-/** Each code by its own name. */
 export type ErrorCodeName = keyof typeof REFUSALS;
 
-/** The enum of the schema: clients get the codes from it. */
+/** The `ErrorCode` enum of the schema, from which client code can be generated. */
 export const ErrorCode = Object.fromEntries(Object.keys(REFUSALS).map((code) => [code, code])) as {
   [Code in ErrorCodeName]: Code;
 };
 
 registerEnumType(ErrorCode, {
   name: 'ErrorCode',
-  description: 'The values of `extensions.code`. Clients switch on the code; the message is for people.',
+  description: 'Values of `extensions.code`. Handle errors by code: messages are for people and may change.',
   valuesConfig: Object.fromEntries(
     Object.entries(REFUSALS).map(([code, { message }]) => [code, { description: message }]),
   ),

@@ -4,14 +4,17 @@ import { EmbeddedError } from './platform/embedded/embedded-error.ts';
 import { MigrationError } from './platform/migrations/migration-connection.ts';
 import { RedisPolicyError } from './platform/redis/redis.ts';
 
-/** Their messages say what is in the way; a stack would only hide it. */
-const FOR_PEOPLE = [ConfigError, EmbeddedError, MigrationError, RedisPolicyError, LaunchError] as const;
+/** Errors whose message is complete without a stack trace. */
+const OPERATOR_ERRORS = [ConfigError, EmbeddedError, MigrationError, RedisPolicyError, LaunchError] as const;
 
-/** Why a program of ours has to end, for the person at the terminal. */
+/**
+ * Describes to the operator why the program has failed. Includes a stack trace for unexpected
+ * errors.
+ */
 export function explain(error: unknown): string {
-  if (FOR_PEOPLE.some((kind) => error instanceof kind)) return (error as Error).message;
+  if (OPERATOR_ERRORS.some((kind) => error instanceof kind)) return (error as Error).message;
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return `${error.message.replace(/^listen EADDRINUSE: /, '')}. Another program uses this port: set PORT to a free one.`;
+    return `${error.message.replace(/^listen EADDRINUSE: /, '')}. Set PORT to a free port.`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

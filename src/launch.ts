@@ -1,6 +1,6 @@
 import { seedDemo } from '../prisma/seed.ts';
 import type { Config } from './config.ts';
-import { connect } from './connect.ts';
+import { connect, embeddedOptions, serviceSettings } from './connect.ts';
 import { createShared } from './context.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
@@ -16,20 +16,21 @@ import { startWorker } from './worker.ts';
 interface LaunchSettings {
   config: Config;
   log: Logger;
-  /** Shows a line to the person at the terminal. */
+  /** Prints a line for the operator. */
   say: (line: string) => void;
 }
 
-/** A process that serves. */
+/** A running process. */
 export interface Launched {
-  /** Stops everything in the order in which it needs each other. */
+  /** Stops everything gracefully, in reverse order of the start. */
   stop: () => Promise<void>;
 }
 
 /**
- * Brings up what the process needs for its role, one after the other, and tells when it is ready.
+ * Starts everything that the role of the process needs, and prints a line when it is ready. If a
+ * step fails, stops what was started before it.
  *
- * @throws EmbeddedError, MigrationError, LaunchError or EADDRINUSE; what was started until then is stopped
+ * @throws EmbeddedError, MigrationError, LaunchError or EADDRINUSE
  */
 export async function launch(settings: LaunchSettings): Promise<Launched> {
   const stops: (() => Promise<void>)[] = [];
@@ -37,7 +38,7 @@ export async function launch(settings: LaunchSettings): Promise<Launched> {
     for (const next of stops.splice(0).reverse()) await next();
   };
   try {
-    await bringUp(settings, (next) => stops.push(next));
+    await start(settings, (next) => stops.push(next));
   } catch (error) {
     await stop();
     throw error;
@@ -45,23 +46,16 @@ export async function launch(settings: LaunchSettings): Promise<Launched> {
   return { stop };
 }
 
-async function bringUp(settings: LaunchSettings, onStop: (stop: () => Promise<void>) => void): Promise<void> {
+async function start(settings: LaunchSettings, onStop: (stop: () => Promise<void>) => void): Promise<void> {
   const { config, log, say } = settings;
   if (config.CRASH_POINTS) armCrashPoints(config.CRASH_POINTS);
-  const embedded = await startServers(settings);
+  const embedded = await startEmbeddedServers(settings);
   if (embedded) onStop(embedded.stop);
-  const databaseUrl = config.DATABASE_URL ?? embedded?.databaseUrl ?? '';
-  const { applied } = await migrate(databaseUrl);
+  const connection = serviceSettings(config, embedded, log);
+  const { applied } = await migrate(connection.databaseUrl);
   if (applied.length > 0) say(`Database: ${applied.length} migrations applied.`);
 
-  const services = await connect({
-    databaseUrl,
-    redisUrl: config.REDIS_URL ?? embedded?.redisUrl ?? '',
-    secretKey: config.SECRET_KEY ?? embedded?.secretKey ?? '',
-    previousSecretKey: config.SECRET_KEY_PREVIOUS,
-    rateLimits: config.RATE_LIMITS,
-    log,
-  });
+  const services = await connect(connection);
   onStop(services.close);
   await reassignRevisions(services);
   const demoCode = await prepareData(settings, services, embedded?.fresh ?? false);
@@ -76,23 +70,20 @@ async function bringUp(settings: LaunchSettings, onStop: (stop: () => Promise<vo
   announce(settings, server, demoCode);
 }
 
-/** DATA_DIR is only touched when something in it is needed. */
-async function startServers({ config, say }: LaunchSettings): Promise<Embedded | undefined> {
-  const needPostgres = config.DATABASE_URL === undefined;
-  const needRedis = config.REDIS_URL === undefined;
-  if (!needPostgres && !needRedis && config.SECRET_KEY !== undefined) return undefined;
-  const started = [needPostgres && 'PostgreSQL', needRedis && 'Redis'].filter(Boolean).join(' and ');
-  if (started) say(`Starting a private ${started} in ${config.DATA_DIR} …`);
-  return startEmbedded({
-    dataDir: config.DATA_DIR,
-    needPostgres,
-    needRedis,
-    log: say,
-    redisServer: config.REDIS_SERVER_BIN,
-  });
+async function startEmbeddedServers({ config, say }: LaunchSettings): Promise<Embedded | undefined> {
+  const options = embeddedOptions(config, say);
+  if (!options) return undefined;
+  const { needPostgres, needRedis } = options;
+  const servers = [needPostgres && 'PostgreSQL', needRedis && 'Redis'].filter(Boolean).join(' and ');
+  if (servers) say(`Starting a private ${servers} in ${config.DATA_DIR} …`);
+  return startEmbedded(options);
 }
 
-/** The first admin, and the demo data where they are wanted. Gives a code to redeem when one was made. */
+/**
+ * Creates the first admin, and the demo data if they are configured.
+ *
+ * @returns a redeemable demo code; null if none was created
+ */
 async function prepareData(
   { config, say }: LaunchSettings,
   services: RunningServices,
@@ -101,7 +92,7 @@ async function prepareData(
   const admin = await ensureAdmin(services, { email: config.ADMIN_EMAIL, password: config.ADMIN_PASSWORD });
   if (admin?.generatedPassword) {
     say(
-      `Admin: ${admin.email}, password ${admin.generatedPassword} (shown this once; ADMIN_PASSWORD sets another)`,
+      `Admin: ${admin.email}, password ${admin.generatedPassword} (shown only once; ADMIN_PASSWORD sets your own)`,
     );
   }
   if ((config.SEED ?? (isFresh ? 'demo' : 'none')) !== 'demo') return null;

@@ -4,40 +4,44 @@ import { explain } from './explain.ts';
 import { type Launched, launch } from './launch.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 
-/** The whole of a shutdown; after it the process ends, whatever still hangs. */
+/** Time limit of a shutdown. After it, the process exits even if something still runs. */
 const SHUTDOWN_MS = 14_000;
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] satisfies NodeJS.Signals[];
 
-/** One line for the person at the terminal. */
+/** Prints a line for the operator. */
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
 async function run(config: Config): Promise<void> {
   const log = createLogger(config.LOG_LEVEL);
-  // Begins only once we listen for signals: from then on nothing that it starts can be left behind.
+  // Launches after the signal handlers are installed, so that a signal cannot leave children
+  // behind.
   const launched = Promise.resolve().then(() => launch({ config, log, say }));
-  endInOrder(launched, log);
+  shutDownGracefully(launched, log);
   await launched;
 }
 
-/** A signal that comes during the start waits for its end, then stops everything; so does an error that nobody has caught. */
-function endInOrder(launched: Promise<Launched>, log: Logger): void {
-  let asked: NodeJS.Signals | undefined;
-  const onTimeout = () => log.error('not everything could be stopped in time');
+/**
+ * Stops everything on a signal or an uncaught error. If the process is still starting, waits for
+ * the launch to complete first.
+ */
+function shutDownGracefully(launched: Promise<Launched>, log: Logger): void {
+  let received: NodeJS.Signals | undefined;
+  const onTimeout = () => log.error('shutdown timed out');
   const settings = { delay: SHUTDOWN_MS, logger: false, skip: SIGNALS, onTimeout } as const;
   const { close } = closeWithGrace(settings, async ({ err }) => {
-    if (err) log.fatal({ err }, 'the process cannot go on');
-    else say(`Stopping (${asked ?? 'asked to'}) …`);
+    if (err) log.fatal({ err }, 'uncaught error');
+    else say(`Stopping (${received ?? 'requested'}) …`);
     await (await launched).stop();
     if (!err) say('Stopped.');
   });
   for (const signal of SIGNALS) {
     process.on(signal, () => {
-      // Ctrl-C comes twice, from the terminal and from npm: the second one must not cut the first one short.
-      if (asked) return;
-      asked = signal;
+      // Ctrl-C under npm delivers SIGINT twice; the second one must not abort the shutdown.
+      if (received) return;
+      received = signal;
       void close();
     });
   }

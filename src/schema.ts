@@ -88,7 +88,7 @@ const resolvers: NonEmptyArray<Function> = [
   UserResolver,
 ];
 
-/** type-graphql insists on one; every subscription of ours says itself what it yields. */
+/** Required by type-graphql, but unused: every subscription has a `subscribe` function. */
 const NO_PUBSUB: PubSub = {
   publish: () => {},
   subscribe: (topic) => {
@@ -96,17 +96,18 @@ const NO_PUBSUB: PubSub = {
   },
 };
 
-/** type-graphql has no place for these. */
+/** Set on the built schema, because type-graphql cannot describe the root types. */
 const ROOT_DESCRIPTIONS = {
-  Query: 'What can be read. Each field is nullable: an error nulls its own field and nothing beside it.',
-  Mutation: 'What can be done; one thing in an operation.',
-  Subscription: 'What can be watched, over a websocket: the first message is the present, then each change.',
+  Query: 'Reads data. Root fields are nullable: an error nulls its own field and no other.',
+  Mutation: 'Changes data. An operation can have one root field only.',
+  Subscription:
+    'Watches data over a websocket. The first message is the current state, then one follows each change.',
 };
 
 /**
- * The public API. Input is checked by the verbs, with zod.
+ * Builds the public API. Verbs validate their input with zod, so type-graphql does not.
  *
- * @throws Error naming each root field that nobody has given a policy
+ * @throws Error naming each root field without an access policy
  */
 export async function createSchema(): Promise<GraphQLSchema> {
   const schema = await buildSchema({
@@ -126,7 +127,7 @@ export async function createSchema(): Promise<GraphQLSchema> {
   return schema;
 }
 
-/** The API as `schema.graphql` has it: sorted, so that a difference is a change. */
+/** Prints the content of `schema.graphql`. Sorted, so that its diffs show actual changes only. */
 export function printedSchema(schema: GraphQLSchema): string {
   return `${printSchema(lexicographicSortSchema(schema))}\n`;
 }

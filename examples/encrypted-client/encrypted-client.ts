@@ -1,39 +1,42 @@
 import { openUnder, sealRequest } from './seal.ts';
 import type { TransportKey } from './transport-key.ts';
 
-/** What GraphQL over HTTP takes. */
+/** A GraphQL-over-HTTP request. */
 export interface GraphqlRequest {
   query: string;
   variables?: Record<string, unknown>;
   operationName?: string;
 }
 
-/** What GraphQL over HTTP answers. */
-export interface GraphqlAnswer<Data> {
+/** A GraphQL-over-HTTP response. */
+export interface GraphqlResponse<Data> {
   data?: Data | null;
   errors?: { message: string; extensions: Record<string, unknown> & { code: string } }[];
 }
 
-/** Sends requests that only the server can read, and believes only answers that are encrypted, too. */
+/** Encrypts requests, and accepts only encrypted responses. */
 export interface EncryptedClient {
-  send<Data>(request: GraphqlRequest, accessToken?: string): Promise<GraphqlAnswer<Data>>;
+  send<Data>(request: GraphqlRequest, accessToken?: string): Promise<GraphqlResponse<Data>>;
 }
 
-/** The server, or somebody in between, has answered in clear: nothing of it can be believed but that it did not work. */
-export class AnsweredInClear extends Error {
+/**
+ * The response was not encrypted. It may come from a proxy, so it proves nothing except that the
+ * request failed.
+ */
+export class PlaintextResponseError extends Error {
   constructor(
     readonly status: number,
-    /** What it says of itself; `INVALID_CIPHERTEXT` calls for new keys and a look at the clock. */
+    /** The error code. For `INVALID_CIPHERTEXT`, fetch new keys and check the device's clock. */
     readonly code: string,
   ) {
-    super(`answered in clear: ${status} ${code}`);
-    this.name = 'AnsweredInClear';
+    super(`plaintext response: ${status} ${code}`);
+    this.name = 'PlaintextResponseError';
   }
 }
 
 /**
  * @param url of the server, without a path
- * @param fetchKey asked before the first request, and once more when the server does not take the key any longer
+ * @param fetchKey called before the first request, and again when the server rejects the key
  */
 export function createEncryptedClient({
   url,
@@ -46,15 +49,15 @@ export function createEncryptedClient({
   const sendOnce = async <Data>(request: GraphqlRequest, accessToken: string | undefined) => {
     key ??= fetchKey();
     const { jwe, replyKey, id } = await sealRequest(await key, request, accessToken);
-    return JSON.parse(await openUnder(replyKey, { jti: id }, await post(url, jwe))) as GraphqlAnswer<Data>;
+    return JSON.parse(await openUnder(replyKey, { jti: id }, await post(url, jwe))) as GraphqlResponse<Data>;
   };
   return {
     async send<Data>(request: GraphqlRequest, accessToken?: string) {
       try {
         return await sendOnce<Data>(request, accessToken);
       } catch (error) {
-        if (!(error instanceof AnsweredInClear) || error.code !== 'INVALID_CIPHERTEXT') throw error;
-        // Never in clear instead: whoever wants that need only spoil a message.
+        if (!(error instanceof PlaintextResponseError) || error.code !== 'INVALID_CIPHERTEXT') throw error;
+        // Never falls back to plaintext: an attacker could force that by corrupting a message.
         key = undefined;
         return sendOnce<Data>(request, accessToken);
       }
@@ -70,12 +73,12 @@ async function post(url: string, jwe: string): Promise<string> {
   });
   const text = await response.text();
   if (response.headers.get('content-type')?.startsWith('application/jose')) return text;
-  throw new AnsweredInClear(response.status, codeIn(text));
+  throw new PlaintextResponseError(response.status, codeIn(text));
 }
 
 function codeIn(text: string): string {
   try {
-    const { errors } = JSON.parse(text) as GraphqlAnswer<never>;
+    const { errors } = JSON.parse(text) as GraphqlResponse<never>;
     return errors?.[0]?.extensions.code ?? '';
   } catch {
     return '';

@@ -1,7 +1,7 @@
 import { CompactEncrypt, compactDecrypt, type JWEHeaderParameters } from 'jose';
 import type { TransportKey } from './transport-key.ts';
 
-/** A message on its way, and what its answer will be opened with. */
+/** An encrypted request, with the key and the id that its response must use. */
 export interface SealedRequest {
   jwe: string;
   replyKey: Uint8Array;
@@ -9,9 +9,9 @@ export interface SealedRequest {
 }
 
 /**
- * Encrypts a request to the server. Each has a key of its own for the answer, and an id that is good once.
+ * Encrypts a request to the server, with a new reply key and message id.
  *
- * @param contents a GraphQL request, or nothing when a websocket begins
+ * @param contents a GraphQL request; empty for the `connection_init` of a websocket
  */
 export async function sealRequest(
   { kid, key }: TransportKey,
@@ -32,7 +32,7 @@ export async function sealRequest(
   return { jwe, replyKey, id };
 }
 
-/** Encrypts under a key that both sides have. */
+/** Encrypts with a shared key. */
 export function sealUnder(key: Uint8Array, header: object, text: string): Promise<string> {
   return new CompactEncrypt(new TextEncoder().encode(text))
     .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', ...header })
@@ -40,10 +40,10 @@ export function sealUnder(key: Uint8Array, header: object, text: string): Promis
 }
 
 /**
- * Opens what was encrypted under a key that both sides have.
+ * Decrypts a message that was encrypted with a shared key.
  *
- * @param expected what its header must say: the id of the request that it answers, or its place in a connection
- * @throws Error for anything else than that one message
+ * @param expected required header values: the id of the request, or direction and counter
+ * @throws Error if the message is invalid or has other header values
  */
 export async function openUnder(
   key: Uint8Array,
@@ -57,7 +57,7 @@ export async function openUnder(
   });
   const header: JWEHeaderParameters & Record<string, unknown> = protectedHeader;
   for (const [name, value] of Object.entries(expected)) {
-    if (header[name] !== value) throw new Error(`not the message that was expected: ${name}`);
+    if (header[name] !== value) throw new Error(`unexpected message: wrong ${name}`);
   }
   return new TextDecoder().decode(plaintext);
 }

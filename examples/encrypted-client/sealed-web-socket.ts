@@ -1,7 +1,7 @@
 import { openUnder, sealRequest, sealUnder } from './seal.ts';
 import type { TransportKey } from './transport-key.ts';
 
-/** The part of a WebSocket that graphql-ws uses: that of a browser, or of the package `ws`. */
+/** The part of a WebSocket that graphql-ws uses. Browsers and the package `ws` implement it. */
 interface Socket {
   readonly readyState: number;
   onopen: ((event: never) => void) | null;
@@ -50,21 +50,24 @@ class SealedWebSocket {
   }
   set onmessage(listener: Listener) {
     this.#socket.onmessage = ({ data }: { data: unknown }) => {
-      this.#receiving = this.#inTurn(this.#receiving, async () =>
+      this.#receiving = this.#inOrder(this.#receiving, async () =>
         listener?.({ data: await this.#open(String(data)) }),
       );
     };
   }
 
   send(message: string) {
-    this.#sending = this.#inTurn(this.#sending, async () => this.#socket.send(await this.#seal(message)));
+    this.#sending = this.#inOrder(this.#sending, async () => this.#socket.send(await this.#seal(message)));
   }
 
   close(code?: number, reason?: string) {
     void this.#sending.then(() => this.#socket.close(code, reason));
   }
 
-  /** The first message, `connection_init`, goes to the transport key and brings the key for all others. */
+  /**
+   * Encrypts `connection_init` to the transport key, and all further messages with the reply key
+   * that it contains.
+   */
   async #seal(message: string): Promise<string> {
     if (this.#replyKey) {
       return sealUnder(this.#replyKey, { direction: 'client', counter: this.#sent++ }, message);
@@ -77,22 +80,26 @@ class SealedWebSocket {
   }
 
   async #open(jwe: string): Promise<string> {
-    if (!this.#replyKey) throw new Error('the server speaks first');
+    if (!this.#replyKey) throw new Error('received a message before connection_init was sent');
     return openUnder(this.#replyKey, { direction: 'server', counter: this.#received++ }, jwe);
   }
 
-  /** What cannot be opened was not sent by the server, and nothing that follows can be trusted. */
-  #inTurn(before: Promise<unknown>, work: () => Promise<void>): Promise<unknown> {
+  /**
+   * Runs work sequentially. Closes the socket on an error, after which no message can be trusted.
+   */
+  #inOrder(before: Promise<unknown>, work: () => Promise<void>): Promise<unknown> {
     return before.then(work).catch(() => this.#socket.close(BAD_RESPONSE, 'BAD_RESPONSE'));
   }
 }
 
 /**
- * A WebSocket class for graphql-ws that encrypts all that goes through it; the client itself stays as it is:
+ * Creates a WebSocket class that encrypts all messages, for use with an unmodified graphql-ws
+ * client:
  *
- *     createClient({ url, webSocketImpl: sealedWebSocket(WebSocket, fetchKey), connectionParams: { authorization } })
+ *     const webSocketImpl = sealedWebSocket(WebSocket, fetchKey);
+ *     createClient({ url, webSocketImpl, connectionParams: { authorization } })
  *
- * @param fetchKey asked once for each connection
+ * @param fetchKey called once per connection
  */
 export function sealedWebSocket(Base: SocketClass, fetchKey: () => Promise<TransportKey>) {
   return class extends SealedWebSocket {

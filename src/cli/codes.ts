@@ -3,13 +3,13 @@ import { createRedemptionCodes } from '../modules/redemption/batch/create-redemp
 import { openCode } from '../modules/redemption/code/code-vault.ts';
 import { readBatchCodes } from '../modules/redemption/code/read-batch-codes.ts';
 import { displayCode } from '../modules/redemption/code/redemption-code.ts';
-import { type Command, needed, UsageError, type Values, wholeNumber } from './command.ts';
+import { type Command, requiredOption, UsageError, type Values, wholeNumber } from './command.ts';
 
 type NewBatch = Parameters<typeof createRedemptionCodes>[1]['input'];
 
 export const codesCreate: Command = {
   name: 'codes create',
-  summary: 'makes a batch of redemption codes, and writes them one to a line',
+  summary: 'creates a batch of redemption codes and prints them, one per line',
   options: {
     plan: { type: 'string' },
     unit: { type: 'string' },
@@ -20,19 +20,24 @@ export const codesCreate: Command = {
     label: { type: 'string' },
     note: { type: 'string' },
   },
-  help: `  --plan <id or name>   the plan that the codes grant
-  --unit <unit>         DAY, MONTH, QUARTER, HALF_YEAR or YEAR
-  --quantity <n>        how many units each code grants; 1 when not given
-  --count <n>           how many codes; 1 when not given
-  --max-uses <n>        how many users may redeem each code, or "unlimited"; 1 when not given
-  --expires-at <time>   until when they redeem, as 2026-12-31T23:00:00Z; for ever when not given
-  --label <text>        what the batch is called
-  --note <text>         a note`,
+  help: `  --plan <id or name>   plan that the codes grant
+  --unit <unit>         unit of time: DAY, MONTH, QUARTER, HALF_YEAR or YEAR
+  --quantity <n>        units of time that each code grants (default: 1)
+  --count <n>           number of codes (default: 1)
+  --max-uses <n>        number of users who can redeem each code, or "unlimited" (default: 1)
+  --expires-at <time>   time at which the codes expire, as 2026-12-31T23:00:00Z (default: never)
+  --label <text>        name of the batch
+  --note <text>         note for other admins`,
   run: async ({ services, show, say }, values) => {
-    const input = { ...readBatch(values), planId: (await findPlan(services, needed(values, 'plan'))).id };
+    const input = {
+      ...readBatch(values),
+      planId: (await findPlan(services, requiredOption(values, 'plan'))).id,
+    };
     const batch = await createRedemptionCodes(services, { actorId: null, input });
     if (batch.created < batch.count) {
-      say(`Batch ${batch.id}: a worker makes its ${batch.count} codes. They are in redemptionCodes then.`);
+      say(
+        `Batch ${batch.id}: a worker is creating ${batch.count} codes. Read them from redemptionCodes when it is ready.`,
+      );
       return;
     }
     say(`Batch ${batch.id}: ${batch.count} codes.`);
@@ -44,8 +49,8 @@ export const codesCreate: Command = {
 
 function readBatch(values: Values): Omit<NewBatch, 'planId'> {
   return {
-    // The verb says which there are.
-    unitTime: needed(values, 'unit').toUpperCase() as NewBatch['unitTime'],
+    // createRedemptionCodes validates the unit.
+    unitTime: requiredOption(values, 'unit').toUpperCase() as NewBatch['unitTime'],
     quantity: wholeNumber(values, 'quantity') ?? 1,
     count: wholeNumber(values, 'count') ?? 1,
     maxUses: values['max-uses'] === 'unlimited' ? null : (wholeNumber(values, 'max-uses') ?? 1),

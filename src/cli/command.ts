@@ -2,43 +2,43 @@ import type { ParseArgsConfig } from 'node:util';
 import type { Config } from '../config.ts';
 import type { Services } from '../platform/services.ts';
 
-/** What a command works with. */
+/** Dependencies of a command. */
 export interface Tools {
   services: Services;
   config: Config;
-  /** A line of the result, to standard output. */
+  /** Prints a line of the result to standard output. */
   show: (line: string) => void;
-  /** A line for the person at the terminal, to standard error. */
+  /** Prints a line for the operator to standard error. */
   say: (line: string) => void;
-  /** What was piped in, without the line break at its end. */
+  /** Reads standard input to its end, without the trailing line break. */
   readInput: () => Promise<string>;
 }
 
-/** Something that an operator can do from a shell on a machine of the service. */
+/** A command of `npm run tessera`. */
 export interface Command {
-  /** As it is typed: `admin create`. */
+  /** The words that select the command: `admin create`. */
   name: string;
-  /** What it does, in a line. */
+  /** Continues the command's name in a sentence: `creates …`. */
   summary: string;
   options: NonNullable<ParseArgsConfig['options']>;
-  /** Lines that tell the options. */
+  /** Descriptions of the options, one per line. */
   help: string;
   run: (tools: Tools, values: Values) => Promise<void>;
 }
 
 export type Values = Record<string, string | boolean | undefined>;
 
-/** What was typed is no command of ours; the message is for people. */
+/** The command line is invalid. The message is for the operator. */
 export class UsageError extends Error {}
 
-/** @throws UsageError when the option was not given */
-export function needed(values: Values, option: string): string {
+/** @throws UsageError if the option is missing */
+export function requiredOption(values: Values, option: string): string {
   const value = values[option];
   if (typeof value === 'string') return value;
-  throw new UsageError(`--${option} is needed.`);
+  throw new UsageError(`--${option} is required.`);
 }
 
-/** @throws UsageError when what was given is no whole number */
+/** @throws UsageError if the value is not a whole number */
 export function wholeNumber(values: Values, option: string): number | undefined {
   const value = values[option];
   if (value === undefined) return undefined;

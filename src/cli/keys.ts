@@ -4,22 +4,22 @@ import type { Command, Tools } from './command.ts';
 
 export const keysRotate: Command = {
   name: 'keys rotate',
-  summary: 'has access tokens signed with a new key; those of the one before are believed until they end',
+  summary: 'rotates the signing key of access tokens; existing tokens stay valid until they expire',
   options: { transport: { type: 'boolean' } },
-  help: '  --transport   a new key for devices to encrypt to, instead; the one before stays good until the next time',
+  help: '  --transport   rotate the transport key of devices instead; the previous key stays valid until the next rotation',
   run: (tools, { transport }) => (transport ? rotateTransport(tools) : rotateSigning(tools)),
 };
 
 async function rotateTransport({ services, show }: Tools): Promise<void> {
   const { kid } = await rotateTransportKey(services, { actorId: null });
-  show(`Transport key ${kid}: good at once.`);
+  show(`Transport key ${kid}: valid immediately.`);
 }
 
 async function rotateSigning({ services, show }: Tools): Promise<void> {
   const { kid, isNew } = await rotateSigningKeys(services);
   show(
     isNew
-      ? `Signing key ${kid}: every instance signs with it within 11 s.`
-      : `Signing key ${kid} was made moments ago and signs nothing yet: nothing to do.`,
+      ? `Signing key ${kid}: all instances sign with it within 11 s.`
+      : `Signing key ${kid} was created a few seconds ago and is not in use yet: nothing to do.`,
   );
 }

@@ -1,8 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type Config, readConfig } from '../config.ts';
-import { connect } from '../connect.ts';
+import { connect, embeddedOptions, serviceSettings } from '../connect.ts';
 import { explain } from '../explain.ts';
-import type { Embedded } from '../platform/embedded/embedded.ts';
 import { joinEmbedded } from '../platform/embedded/join.ts';
 import { DomainError } from '../platform/errors.ts';
 import { createLogger } from '../platform/logger.ts';
@@ -14,23 +13,24 @@ import { keysRotate } from './keys.ts';
 
 const COMMANDS: readonly Command[] = [adminCreate, adminReset, codesCreate, keysRotate];
 
-/** What a command says and reads beside the service. */
+/** Input and output of a command. */
 type Terminal = Pick<Tools, 'show' | 'say' | 'readInput'>;
 
 /**
- * Does what was typed, on the service that the environment names: its own servers, or the private ones of DATA_DIR, whether
- * a process lives on them or not.
+ * Runs a command with the servers that the environment configures, or with the private ones of
+ * DATA_DIR, which it starts unless a running process already has.
  *
- * @throws UsageError for what is no command; DomainError for what is refused; whatever keeps us from the service
+ * @throws UsageError for an invalid command line; DomainError if the command is refused; the errors
+ *   of `launch` if the servers cannot be used
  */
 export async function runCommand(args: readonly string[], terminal: Terminal): Promise<void> {
-  const asked = readCommand(args);
-  if ('help' in asked) terminal.show(asked.help);
-  else await withServices(readConfig(), terminal, (tools) => asked.command.run(tools, asked.values));
+  const parsed = readCommand(args);
+  if ('help' in parsed) terminal.show(parsed.help);
+  else await withServices(readConfig(), terminal, (tools) => parsed.command.run(tools, parsed.values));
 }
 
 /**
- * What was typed: a command with its options, or what is to be told instead.
+ * Parses a command line into a command with its options, or into the help that it asks for.
  *
  * @throws UsageError
  */
@@ -38,7 +38,7 @@ export function readCommand(
   args: readonly string[],
 ): { command: Command; values: Values } | { help: string } {
   const name = args.slice(0, 2).join(' ');
-  const command = COMMANDS.find((known) => known.name === name);
+  const command = COMMANDS.find((candidate) => candidate.name === name);
   if (command) {
     const values = readOptions(command, args.slice(2));
     return values.help ? { help: helpOf(command) } : { command, values };
@@ -48,8 +48,8 @@ export function readCommand(
 }
 
 function usage(): string {
-  const known = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n');
-  return `Usage: npm run tessera -- <command> [options]\n\n${known}\n\n--help after a command tells its options.`;
+  const commands = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n');
+  return `Usage: npm run tessera -- <command> [options]\n\n${commands}\n\nRun a command with --help to see its options.`;
 }
 
 function readOptions(command: Command, args: string[]): Values {
@@ -69,18 +69,12 @@ async function withServices(
   terminal: Terminal,
   work: (tools: Tools) => Promise<void>,
 ): Promise<void> {
-  const embedded = await joinServers(config, terminal);
+  const options = embeddedOptions(config, terminal.say);
+  const embedded = options && (await joinEmbedded(options));
   try {
-    const databaseUrl = config.DATABASE_URL ?? embedded?.databaseUrl ?? '';
-    await migrate(databaseUrl);
-    const services = await connect({
-      databaseUrl,
-      redisUrl: config.REDIS_URL ?? embedded?.redisUrl ?? '',
-      secretKey: config.SECRET_KEY ?? embedded?.secretKey ?? '',
-      previousSecretKey: config.SECRET_KEY_PREVIOUS,
-      rateLimits: config.RATE_LIMITS,
-      log: createLogger('error'),
-    });
+    const settings = serviceSettings(config, embedded, createLogger('error'));
+    await migrate(settings.databaseUrl);
+    const services = await connect(settings);
     try {
       await work({ ...terminal, services, config });
     } finally {
@@ -91,21 +85,8 @@ async function withServices(
   }
 }
 
-async function joinServers(config: Config, { say }: Terminal): Promise<Embedded | undefined> {
-  const needPostgres = config.DATABASE_URL === undefined;
-  const needRedis = config.REDIS_URL === undefined;
-  if (!needPostgres && !needRedis && config.SECRET_KEY !== undefined) return undefined;
-  return joinEmbedded({
-    dataDir: config.DATA_DIR,
-    needPostgres,
-    needRedis,
-    log: say,
-    redisServer: config.REDIS_SERVER_BIN,
-  });
-}
-
-/** The code to end with, and what to say: 2 for what was typed wrongly, 1 for what could not be done. */
-export function endingOf(error: unknown): { code: number; message: string } {
+/** Chooses the exit code and message for an error: 2 for an invalid command line, else 1. */
+export function exitStatusOf(error: unknown): { code: number; message: string } {
   if (error instanceof UsageError) return { code: 2, message: error.message };
   if (error instanceof DomainError) return { code: 1, message: `${error.code}: ${error.message}` };
   return { code: 1, message: explain(error) };

@@ -9,36 +9,40 @@ import { inRequestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
 import { scopeOf } from './scope-of.ts';
 
-/** Takes a file apart into pieces no larger than this; a client that does not read holds up one of them. */
-const PIECE_BYTES = 64 * 1024;
+/**
+ * Buffered bytes per download, so a client that reads slowly does not pull the whole file into
+ * memory.
+ */
+const CHUNK_BYTES = 64 * 1024;
 
 /**
- * Answers the links of `RedemptionBatch.csvUrl` with the codes as CSV, each once. What is wrong with a link that is
- * refused is not told.
+ * Serves the links of `RedemptionBatch.csvUrl`: the codes of a batch as CSV. A link works once.
+ * Expired, used and unknown links get the same response.
  *
- * @returns cuts off the downloads under way: whoever is cut off sees that the file is not whole, and asks for a new link
+ * @returns a function that aborts the downloads in progress; clients see that the file is
+ *   incomplete
  */
 export function serveCsv(
   app: FastifyInstance,
   { services, config }: { services: Services; config: Config },
 ): () => void {
-  const underWay = new Set<Readable>();
+  const downloads = new Set<Readable>();
   app.route<{ Params: { token: string } }>({
     method: 'GET',
     url: `${CSV_PATH}:token`,
-    // HEAD would use the link up.
+    // A HEAD request would consume the link.
     exposeHeadRoute: false,
     handler: (request, reply) =>
       inRequestScope(scopeOf(request, config), async () => {
         reply.header('cache-control', 'no-store');
         const batch = await spendCsvToken(services, request.params.token);
-        if (!batch) return reply.code(404).send({ errors: [maskError(usedUp(), services.log)] });
+        if (!batch) return reply.code(404).send({ errors: [maskError(invalidLink(), services.log)] });
         const file = Readable.from(exportCodes(services, batch), {
           objectMode: false,
-          highWaterMark: PIECE_BYTES,
+          highWaterMark: CHUNK_BYTES,
         });
-        underWay.add(file);
-        file.once('close', () => underWay.delete(file));
+        downloads.add(file);
+        file.once('close', () => downloads.delete(file));
         return reply
           .header('content-disposition', `attachment; filename="codes-${batch.id}.csv"`)
           .type('text/csv; charset=utf-8; header=present')
@@ -46,9 +50,11 @@ export function serveCsv(
       }),
   });
   return () => {
-    for (const file of underWay) file.destroy(new Error('the server stops'));
+    for (const file of downloads) file.destroy(new Error('the server is shutting down'));
   };
 }
 
-const usedUp = () =>
-  new PlatformError('NOT_FOUND', { message: 'This link was used, or is too old. Ask for a new one.' });
+const invalidLink = () =>
+  new PlatformError('NOT_FOUND', {
+    message: 'This link has expired or was already used. Request a new one.',
+  });

@@ -1,7 +1,11 @@
 import type { GraphQLSchema } from 'graphql';
 import { readRefreshToken } from '../modules/identity/session/refresh-token.ts';
 import type { Caller } from '../modules/kernel/caller.ts';
-import { type RootCall, rootCalls, type ValidOperation } from '../platform/graphql/root-calls.ts';
+import {
+  type RequestedRootField,
+  requestedRootFields,
+  type ValidOperation,
+} from '../platform/graphql/requested-root-fields.ts';
 import type { Services } from '../platform/services.ts';
 import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 
@@ -12,10 +16,10 @@ const always: Rule = () => true;
 const withDevice: Rule = ({ input }) => (input as { device?: unknown } | undefined)?.device != null;
 
 /**
- * What speaks for a device before there is a session, or to renew one: a login says who the device is and what proves it,
- * and the tokens of a device's session are worth as much as the device.
+ * Root fields whose arguments or result carry secrets of a device before it has a session, or the
+ * refresh token of its session.
  */
-export const DEVICE_FIELDS: Readonly<Record<string, Rule>> = {
+export const DEVICE_ROOT_FIELDS: Readonly<Record<string, Rule>> = {
   deviceChallenge: always,
   deviceLogin: always,
   pendingBinding: always,
@@ -24,42 +28,51 @@ export const DEVICE_FIELDS: Readonly<Record<string, Rule>> = {
   refreshSession: ({ refreshToken }, services) => isOfDevice(services, String(refreshToken)),
 };
 
-/** Decides what must not come in clear once the site wants devices to encrypt. */
+/** Refuses plaintext from devices while the site requires encryption. */
 export interface EncryptionPolicy {
-  /** @throws TransportEncryptionError for a device's session in clear where that must not be */
-  ensureMaySpeakClear: (caller: Caller) => Promise<void>;
-  /** @throws TransportEncryptionError for an operation in clear that is a device's, where that must not be */
-  ensureMayRunClear: (operation: ValidOperation) => Promise<void>;
+  /** @throws TransportEncryptionError if the caller is a device and encryption is required */
+  ensurePlaintextSessionAllowed: (caller: Caller) => Promise<void>;
+  /**
+   * @throws TransportEncryptionError if it selects a device root field and encryption is required
+   */
+  ensurePlaintextOperationAllowed: (operation: ValidOperation) => Promise<void>;
 }
 
-/** Everything of devices, and of nobody else: logins by e-mail, agents and public queries are never asked to encrypt. */
+/**
+ * Applies to devices only. Logins by e-mail, agents and public queries can always use plaintext.
+ */
 export function createEncryptionPolicy(
   services: Needed,
-  { schema, refusalOfClear }: Pick<TransportEncryption, 'refusalOfClear'> & { schema: GraphQLSchema },
+  { schema, plaintextRefusal }: Pick<TransportEncryption, 'plaintextRefusal'> & { schema: GraphQLSchema },
 ): EncryptionPolicy {
-  const ensureClear = async () => {
-    const refusal = await refusalOfClear();
+  const ensurePlaintextAllowed = async () => {
+    const refusal = await plaintextRefusal();
     if (refusal) throw refusal;
   };
   return {
-    ensureMaySpeakClear: async (caller) => {
-      if (isDevice(caller)) await ensureClear();
+    ensurePlaintextSessionAllowed: async (caller) => {
+      if (isDevice(caller)) await ensurePlaintextAllowed();
     },
-    ensureMayRunClear: async (operation) => {
-      const calls = rootCalls(schema, operation).filter(({ field }) => Object.hasOwn(DEVICE_FIELDS, field));
-      if (await someSpeakForDevice(services, calls)) await ensureClear();
+    ensurePlaintextOperationAllowed: async (operation) => {
+      const fields = requestedRootFields(schema, operation).filter(({ field }) =>
+        Object.hasOwn(DEVICE_ROOT_FIELDS, field),
+      );
+      if (await someCarryDeviceSecrets(services, fields)) await ensurePlaintextAllowed();
     },
   };
 }
 
-/** Whether it is the session of a device that asks. */
+/** Whether the caller's session belongs to a device. */
 export function isDevice(caller: Caller): boolean {
   return caller.kind === 'user' && caller.deviceId !== null;
 }
 
-async function someSpeakForDevice(services: Needed, calls: readonly RootCall[]): Promise<boolean> {
+async function someCarryDeviceSecrets(
+  services: Needed,
+  fields: readonly RequestedRootField[],
+): Promise<boolean> {
   const found = await Promise.all(
-    calls.map(({ field, args }) => (DEVICE_FIELDS[field] ?? always)(args(), services)),
+    fields.map(({ field, args }) => (DEVICE_ROOT_FIELDS[field] ?? always)(args(), services)),
   );
   return found.includes(true);
 }

@@ -16,23 +16,23 @@ import { acceptSealedRequests, isSealed } from '../platform/transport-encryption
 import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-settings.ts';
 import { scopeOf } from './scope-of.ts';
 
-/** Where GraphQL is, for both transports. */
+/** Path of the GraphQL endpoint, over HTTP and websockets. */
 export const GRAPHQL_PATH = '/graphql';
 
-/** Whether the request came encrypted is known to this transport, and to no resolver. */
+/** Adds what only this transport needs; resolvers see `Context`. */
 interface HttpContext extends Context {
   isSealed: boolean;
 }
 
 /**
- * Answers GraphQL over HTTP, in clear or encrypted.
+ * Serves GraphQL over HTTP, in plaintext or encrypted.
  *
- * @returns ends the GraphQL server
+ * @returns a function that stops the Apollo server
  */
 export async function serveGraphqlHttp(
   app: FastifyInstance,
   settings: GraphqlSettings,
-  { encryption, deviceTraffic }: Encryption,
+  { encryption, encryptionPolicy }: Encryption,
 ): Promise<() => Promise<void>> {
   const { services, config, schema, shared, metrics } = settings;
   const apollo = createApolloServer<HttpContext>({
@@ -41,13 +41,13 @@ export async function serveGraphqlHttp(
     onError: (code) => metrics.errors.inc({ code }),
     mayIntrospect: ({ caller }) => mayIntrospect(caller, config),
     beforeRun: async (operation, context) => {
-      if (!context.isSealed) await deviceTraffic.ensureMayRunClear(operation);
+      if (!context.isSealed) await encryptionPolicy.ensurePlaintextOperationAllowed(operation);
     },
   });
   await apollo.start();
   const handle = fastifyApolloHandler(apollo, {
     context: async (request) => {
-      const caller = await identify(settings, deviceTraffic, request);
+      const caller = await identify(settings, encryptionPolicy, request);
       if (caller.kind === 'agent') shared.agentPresence.recordSeen(caller);
       const scope = scopeOf(request, config);
       return { ...services, ...shared, caller, request: scope, isSealed: isSealed(request) };
@@ -58,7 +58,7 @@ export async function serveGraphqlHttp(
     (request, reply) =>
       limit(() =>
         inRequestScope(scopeOf(request, config), async () =>
-          // Whoever has waited in line may have gone meanwhile.
+          // The client may have disconnected while its request was queued.
           reply.raw.destroyed ? '' : handle.call(app, request, reply),
         ),
       );
@@ -72,24 +72,26 @@ export async function serveGraphqlHttp(
   await app.register(async (routes) => {
     acceptSealedRequests(routes, encryption);
     routes.route(route);
-    // What agents ask takes long: customers do not stand in line behind them.
+    // Agent requests are slow, so they have their own queue and don't delay customers.
     const ofAgents = { constraints: { sender: 'agent' }, bodyLimit: LIMITS.agentBodyBytes };
     routes.route({ ...route, ...ofAgents, handler: answerWithin(createRequestLimit()) });
   });
   return () => apollo.stop();
 }
 
-/** A body has been read by then: whoever sends slowly takes nobody's place. */
+/** Applies after the body has been received, so slow uploads do not occupy the semaphore. */
 const createRequestLimit = () =>
   createSemaphore(LIMITS.requests, {
-    shedAfterMs: LIMITS.requestsCrowdedMs,
-    maxWaitMs: LIMITS.requestWaitMs,
+    shedAfterMs: LIMITS.requestQueueTargetMs,
+    maxWaitMs: LIMITS.requestMaxWaitMs,
     overloaded: () => new PlatformError('SERVICE_UNAVAILABLE', OVERLOADED),
   });
 
-const OVERLOADED = { message: 'More is asked than can be done. Try again shortly.', retryAfterSeconds: 1 };
+const OVERLOADED = { message: 'The service is overloaded. Try again shortly.', retryAfterSeconds: 1 };
 
-/** Who sends a request, by what can be seen of it before its body is read. */
+/**
+ * Routes requests by sender before the body is read: agents are recognized by their token's prefix.
+ */
 const SENDER: Parameters<FastifyInstance['addConstraintStrategy']>[0] = {
   name: 'sender',
   storage: () => {
@@ -104,30 +106,30 @@ const SENDER: Parameters<FastifyInstance['addConstraintStrategy']>[0] = {
 };
 
 /**
- * Who is asking, and what follows from that for his request.
+ * Authenticates the caller, and adjusts the request scope to what the caller is allowed.
  *
- * @throws GraphQLError with the HTTP status: Apollo answers a context that fails with 500 otherwise
+ * @throws GraphQLError with an HTTP status: otherwise Apollo responds with 500 if the context fails
  */
 async function identify(
   { services, shared, config }: GraphqlSettings,
-  { ensureMaySpeakClear }: Encryption['deviceTraffic'],
+  { ensurePlaintextSessionAllowed }: Encryption['encryptionPolicy'],
   request: FastifyRequest,
 ): Promise<Caller> {
   try {
     await shared.operationRateLimiter.countRequest(scopeOf(request, config).ip);
     const caller = await authenticate({ ...services, ...shared }, request.headers.authorization);
-    if (!isSealed(request)) await ensureMaySpeakClear(caller);
+    if (!isSealed(request)) await ensurePlaintextSessionAllowed(caller);
     const scope = requestScope();
     if (scope) scope.hidesSchema = !mayIntrospect(caller, config);
-    if (isTrusted(caller)) scope?.deadline?.extend(LIMITS.longOperationMs);
+    if (needsLongOperations(caller)) scope?.deadline?.extend(LIMITS.longOperationMs);
     return caller;
   } catch (error) {
     throw refusedRequest(error);
   }
 }
 
-/** Agents and admins ask for much at once. */
-const isTrusted = (caller: Caller) => caller.kind === 'agent' || isAdmin(caller);
+/** Agents and admins run large operations, which need more time. */
+const needsLongOperations = (caller: Caller) => caller.kind === 'agent' || isAdmin(caller);
 
 function refusedRequest(error: unknown): GraphQLError {
   const originalError = error instanceof Error ? error : null;

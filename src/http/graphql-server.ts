@@ -8,9 +8,10 @@ import type { GraphqlSettings } from './graphql-settings.ts';
 import { serveGraphqlSockets } from './graphql-sockets.ts';
 
 /**
- * Answers GraphQL over HTTP and, on the same path, subscriptions over websockets; either may be encrypted.
+ * Serves GraphQL over HTTP and, on the same path, subscriptions over websockets.
  *
- * @returns closes the sockets with 1001, which ends the stays of their devices, then ends the GraphQL server
+ * @returns a function that closes the sockets with 1001, marks their devices offline, and stops the
+ *   Apollo server
  */
 export async function serveGraphql(
   app: FastifyInstance,
@@ -20,9 +21,9 @@ export async function serveGraphql(
   const encryption = createTransportEncryption(services, {
     isRequired: createSharedRead(() => requiresEncryption(services)),
   });
-  const deviceTraffic = createEncryptionPolicy(services, { schema, ...encryption });
-  const closeHttp = await serveGraphqlHttp(app, settings, { encryption, deviceTraffic });
-  const sockets = serveGraphqlSockets(app.server, settings, { encryption, deviceTraffic });
+  const encryptionPolicy = createEncryptionPolicy(services, { schema, ...encryption });
+  const closeHttp = await serveGraphqlHttp(app, settings, { encryption, encryptionPolicy });
+  const sockets = serveGraphqlSockets(app.server, settings, { encryption, encryptionPolicy });
   return async () => {
     await sockets.close();
     await shared.presence.close();

@@ -7,7 +7,7 @@ import type { Services } from '../platform/services.ts';
 import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 import type { EncryptionPolicy } from './encryption-policy.ts';
 
-/** What both transports of GraphQL are served with. */
+/** Settings of both GraphQL transports. */
 export interface GraphqlSettings {
   services: Services;
   config: Config;
@@ -16,12 +16,12 @@ export interface GraphqlSettings {
   shared: Shared;
 }
 
-/** What decides whether a message had to be encrypted. */
+/** Transport encryption, and the policy that decides where it is required. */
 export interface Encryption {
   encryption: TransportEncryption;
-  deviceTraffic: EncryptionPolicy;
+  encryptionPolicy: EncryptionPolicy;
 }
 
-/** Whether the caller may look at the schema itself. */
+/** Whether the caller may introspect the schema. */
 export const mayIntrospect = (caller: Caller, { INTROSPECTION }: Pick<Config, 'INTROSPECTION'>): boolean =>
   INTROSPECTION || isAdmin(caller);

@@ -6,46 +6,47 @@ import type { Caller, UserCaller } from '../modules/kernel/caller.ts';
 import { authenticate } from '../modules/lifecycle/login/authenticate.ts';
 import { DomainError } from '../platform/errors.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
-import { createUserPlaces } from '../platform/graphql/socket-places.ts';
 import { SocketRefusal, TRY_AGAIN_LATER } from '../platform/graphql/socket-protocol.ts';
+import { createUserSocketSlots } from '../platform/graphql/socket-slots.ts';
 import { serveWebsockets, type WebsocketSettings } from '../platform/graphql/websocket.ts';
 import { clientAddress } from '../platform/http/client-address.ts';
 import { isAllowedOrigin, originOf } from '../platform/http/origin.ts';
 import type { Services } from '../platform/services.ts';
+import { createPlaintextSocketWatch } from '../platform/transport-encryption/plaintext-sockets.ts';
 import { sealable } from '../platform/transport-encryption/sealed-socket.ts';
-import { createClearSocketWatch } from '../platform/transport-encryption/watch-clear-sockets.ts';
 import { isDevice } from './encryption-policy.ts';
 import { GRAPHQL_PATH } from './graphql-http.ts';
 import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-settings.ts';
 
 type Close = (code: number, reason: string) => void;
-type Leave = () => void;
+type Release = () => void;
 
 /**
- * Answers GraphQL subscriptions over websockets, in clear or encrypted.
+ * Serves GraphQL subscriptions over websockets, in plaintext or encrypted.
  *
- * @returns `close`, which tells every client to reconnect elsewhere (1001)
+ * @returns `close`, which closes all sockets with 1001, so that clients reconnect to another
+ *   instance
  */
 export function serveGraphqlSockets(
   server: Server,
   { services, config, schema, shared, metrics }: GraphqlSettings,
-  { encryption, deviceTraffic }: Encryption,
+  { encryption, encryptionPolicy }: Encryption,
 ): { close: () => Promise<void> } {
-  const watchClear = createClearSocketWatch({ ...encryption, log: services.log });
-  const takePlace = createPlaces(config);
+  const watchPlaintext = createPlaintextSocketWatch({ ...encryption, log: services.log });
+  const takeSlot = createSlots(config);
   const connect: WebsocketSettings['connect'] = async ({ params, scope, isSealed }, close) => {
-    const caller = await admit({ ...services, ...shared }, params.authorization);
+    const caller = await authenticateSocket({ ...services, ...shared }, params.authorization);
     scope.hidesSchema = !mayIntrospect(caller, config);
-    if (!isSealed) await orClose(deviceTraffic.ensureMaySpeakClear(caller));
-    const leaves = await enter(takePlace(caller), () => holdOpen(shared, caller, close));
+    if (!isSealed) await orClose(encryptionPolicy.ensurePlaintextSessionAllowed(caller));
+    const releases = await releasingOnError(takeSlot(caller), () => connectCaller(shared, caller, close));
     const refuse = ({ code }: DomainError) => close(CloseCode.BadRequest, code);
-    if (!isSealed && isDevice(caller)) leaves.push(watchClear(refuse));
+    if (!isSealed && isDevice(caller)) releases.push(watchPlaintext(refuse));
     metrics.sockets.inc();
-    leaves.push(() => metrics.sockets.dec());
+    releases.push(() => metrics.sockets.dec());
     return {
       context: (request) => ({ ...services, ...shared, caller, request: { ...scope, ...request } }),
       closed: () => {
-        for (const leave of leaves) leave();
+        for (const release of releases) release();
       },
     };
   };
@@ -63,71 +64,85 @@ export function serveGraphqlSockets(
   });
 }
 
-/** A place that was taken is given back when the next step fails. */
-async function enter(leave: Leave, next: () => Promise<Leave>): Promise<Leave[]> {
+/** Releases the slot if the next step fails. */
+async function releasingOnError(release: Release, next: () => Promise<Release>): Promise<Release[]> {
   try {
-    return [leave, await next()];
+    return [release, await next()];
   } catch (error) {
-    leave();
+    release();
     throw error;
   }
 }
 
-/** A refusal that comes before anything was asked closes the socket. */
+/**
+ * Turns a refusal of the connection into a close code, as there is no operation to report it to.
+ */
 async function orClose(work: Promise<void>): Promise<void> {
   await work.catch((error: unknown) => {
     throw error instanceof DomainError ? new SocketRefusal(CloseCode.BadRequest, error.code) : error;
   });
 }
 
-/** Clients come again after 1013: a place may be taken by a connection that broke without a word, for a while. */
-function createPlaces({ RATE_LIMITS }: Pick<Config, 'RATE_LIMITS'>): (caller: Caller) => Leave {
+/**
+ * Limits sockets per user. The close code makes clients reconnect, because a slot may be occupied
+ * by a broken connection until its next ping times out.
+ */
+function createSlots({ RATE_LIMITS }: Pick<Config, 'RATE_LIMITS'>): (caller: Caller) => Release {
   if (!RATE_LIMITS) return () => () => {};
-  const places = createUserPlaces(LIMITS.socketsPerUser);
+  const slots = createUserSocketSlots(LIMITS.socketsPerUser);
   return (caller) => {
     const { userId, deviceId } =
       caller.kind === 'user' ? caller : { userId: agentIdOf(caller), deviceId: null };
-    const leave = places.take({ userId, deviceId });
-    if (!leave) throw new SocketRefusal(TRY_AGAIN_LATER, 'RATE_LIMITED: too many sockets');
-    return leave;
+    const release = slots.take({ userId, deviceId });
+    if (!release) throw new SocketRefusal(TRY_AGAIN_LATER, 'RATE_LIMITED: too many sockets');
+    return release;
   };
 }
 
 const agentIdOf = (caller: Caller) => (caller.kind === 'agent' ? caller.serverId : '');
 
-/** Whoever has opened the socket is there while it is open. Gives what is to be called when the socket has closed. */
-async function holdOpen(shared: Shared, caller: Caller, close: Close): Promise<Leave> {
-  if (caller.kind === 'user') return holdUser(shared, caller, close);
-  // Its token may end before its socket.
+/**
+ * Marks the caller online while the socket is open.
+ *
+ * @returns a function to call when the socket has closed
+ */
+async function connectCaller(shared: Shared, caller: Caller, close: Close): Promise<Release> {
+  if (caller.kind === 'user') return connectUser(shared, caller, close);
+  // The token may be revoked while the socket is open.
   if (caller.kind === 'agent')
     return shared.agentPresence.connect(caller, () => close(4401, 'SERVER_TOKEN_REVOKED'));
   return () => {};
 }
 
 /**
- * While the socket is open its device is online. It is closed when the session ends (4401), or when another device
- * of the account takes its place (4409): graphql-ws clients stop after either.
+ * Marks the device online while the socket is open. Closes the socket when the session is revoked
+ * or expires (4401), or when another device of the account replaces this one (4409). graphql-ws
+ * clients do not reconnect after either code.
  */
-async function holdUser(
+async function connectUser(
   { presence, sessionWatch }: Pick<Shared, 'presence' | 'sessionWatch'>,
   { sessionId, userId, deviceId }: UserCaller,
   close: Close,
-): Promise<Leave> {
+): Promise<Release> {
   const displaced = () => close(4409, 'DEVICE_DISPLACED');
-  const leave = deviceId === null ? () => {} : await presence.connect({ userId, deviceId }, { displaced });
+  const disconnect =
+    deviceId === null ? () => {} : await presence.connect({ userId, deviceId }, { displaced });
   const stopWatching = sessionWatch.watch(sessionId, () => {
-    // A client that does not answer the close is gone all the same.
-    leave();
+    // Does not wait for 'close', which a client can delay by not completing the closing handshake.
+    disconnect();
     close(4401, 'SESSION_REVOKED');
   });
   return () => {
     stopWatching();
-    leave();
+    disconnect();
   };
 }
 
-/** graphql-ws clients come again with a new token after 4403, and stop after 4401. */
-async function admit(services: Services & Shared, authorization: unknown): Promise<Caller> {
+/** graphql-ws clients reconnect with a new token after 4403, and do not reconnect after 4401. */
+async function authenticateSocket(
+  services: Parameters<typeof authenticate>[0],
+  authorization: unknown,
+): Promise<Caller> {
   const caller = await authenticate(services, typeof authorization === 'string' ? authorization : undefined);
   if (caller.kind !== 'anonymous') return caller;
   if (caller.refusedToken === 'EXPIRED')

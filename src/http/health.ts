@@ -1,20 +1,24 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { withTimeLimit } from '../platform/concurrency/time-limit.ts';
 import { isFromThisMachine } from '../platform/http/client-address.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Services } from '../platform/services.ts';
 
-/** A server that has not answered by then counts as away: whoever asks does not wait for longer himself. */
-const ANSWER_LIMIT_MS = 2_000;
+/** A dependency that takes longer to respond is reported as unavailable: probes time out, too. */
+const PROBE_TIMEOUT_MS = 2_000;
 
-/** Whether new work should be sent here. */
+/** State that `/readyz` reports in addition to the dependencies. */
 export interface Readiness {
   isShuttingDown: boolean;
 }
 
 /**
- * `/livez` says that the process runs; `/readyz` that it can work, and 503 while it shuts down or PostgreSQL is
- * away. Redis away is told, and no reason to send clients elsewhere: what can be answered without it is.
- * `/metrics` answers this machine, or whoever has the token.
+ * Serves the health endpoints:
+ *
+ * - `/livez` responds with 200 while the process runs.
+ * - `/readyz` responds with 503 during shutdown or while PostgreSQL is unavailable. It reports an
+ *   unavailable Redis with 200, because many operations work without Redis.
+ * - `/metrics` needs the metrics token, except on the local machine.
  */
 export function serveHealth(
   app: FastifyInstance,
@@ -33,8 +37,8 @@ export function serveHealth(
   app.get('/livez', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
     const [postgres, redis] = await Promise.all([
-      answers(services.db.$queryRaw`SELECT 1`),
-      answers(services.redis.ping()),
+      probe(services.db.$queryRaw`SELECT 1`),
+      probe(services.redis.ping()),
     ]);
     const isReady = postgres === 'ok' && !readiness.isShuttingDown;
     const status = readiness.isShuttingDown ? 'shutting down' : isReady ? 'ok' : 'not ready';
@@ -46,16 +50,12 @@ export function serveHealth(
   });
 }
 
-async function answers(question: Promise<unknown>): Promise<'ok' | 'away'> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<'away'>((resolve) => {
-    timer = setTimeout(resolve, ANSWER_LIMIT_MS, 'away');
-  });
-  const answer = question.then(
+function probe(response: Promise<unknown>): Promise<'ok' | 'away'> {
+  const status = response.then(
     () => 'ok' as const,
     () => 'away' as const,
   );
-  return Promise.race([answer, tooLate]).finally(() => clearTimeout(timer));
+  return withTimeLimit<'ok' | 'away'>(status, PROBE_TIMEOUT_MS, () => 'away');
 }
 
 function mayReadMetrics(request: FastifyRequest, token: string | undefined): boolean {

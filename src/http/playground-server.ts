@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 
-/** What the page may do: show what we serve and talk to us. The editor styles itself as it goes. */
+/** Restricts the page to this origin. Inline styles are needed by the editor. */
 const POLICY = {
   useDefaults: false,
   directives: {
@@ -13,7 +13,7 @@ const POLICY = {
     'style-src': ["'self'", "'unsafe-inline'"],
     'font-src': ["'self'", 'data:'],
     'img-src': ["'self'", 'data:'],
-    // Websockets to this very host are 'self', too.
+    // Also allows websockets to this host.
     'connect-src': ["'self'"],
     'base-uri': ["'none'"],
     'form-action': ["'none'"],
@@ -22,14 +22,14 @@ const POLICY = {
 };
 
 /**
- * Serves the playground at `/playground/`, in the way it was built. Everything in it is relative, so it works under
- * whatever host and path a proxy shows it.
+ * Serves the built playground at `/playground/`. All of its URLs are relative, so a proxy can
+ * expose it under any host and path.
  */
 export async function servePlayground(app: FastifyInstance): Promise<void> {
   const root = builtPlayground();
   await app.register(fastifyStatic, {
     ...{ root, serve: false, cacheControl: false, dotfiles: 'ignore' },
-    // Only for what is there: names in assets/ have the hash of their content.
+    // File names in assets/ contain a hash of the content. Not called for missing files.
     setHeaders: (reply, path) => {
       const isImmutable = path.startsWith(join(root, 'assets', '/'));
       void reply.header('cache-control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache');
@@ -42,7 +42,7 @@ export async function servePlayground(app: FastifyInstance): Promise<void> {
   );
 }
 
-/** This file runs from src and from dist/src. */
+/** Finds the project root from either location of this file: src or dist/src. */
 function builtPlayground(): string {
   let folder = import.meta.dirname;
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);

@@ -4,7 +4,7 @@ import { clientAddress } from '../platform/http/client-address.ts';
 import { originOf } from '../platform/http/origin.ts';
 import type { RequestScope } from '../platform/request-scope.ts';
 
-/** What is known of an HTTP request before anybody has looked at who is asking. */
+/** Creates the request scope of an HTTP request, before authentication. */
 export function scopeOf(request: FastifyRequest, { TRUST_PROXY }: Pick<Config, 'TRUST_PROXY'>): RequestScope {
   return {
     requestId: request.id,

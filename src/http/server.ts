@@ -32,40 +32,40 @@ import { scopeOf } from './scope-of.ts';
 export interface ServerSettings {
   services: Services;
   config: Config;
-  /** Absent in a worker: it answers for its health and nothing else. */
+  /** Absent in a worker, which serves the health endpoints only. */
   graphql?: { schema: GraphQLSchema; shared: Shared };
 }
 
-/** A server that listens. */
+/** A listening HTTP server. */
 export interface RunningServer {
-  /** Where, as `http://127.0.0.1:4000`. */
+  /** Base URL of the listening address: `http://127.0.0.1:4000`. */
   url: string;
-  /** Turns `/readyz` to 503, so that no new clients are sent here. */
+  /** Makes `/readyz` respond with 503, so that load balancers stop sending clients. */
   announceShutdown: () => void;
-  /** Tells sockets to come back elsewhere, finishes the requests under way, then stops. */
+  /** Closes websockets with 1001, finishes requests in flight, then stops listening. */
   close: () => Promise<void>;
 }
 
 /**
- * Answers HTTP and websockets.
+ * Starts the HTTP and websocket server.
  *
- * @throws Error EADDRINUSE when the port is taken
+ * @throws Error EADDRINUSE if the port is in use
  */
 export async function startServer({ services, config, graphql }: ServerSettings): Promise<RunningServer> {
   const readiness: Readiness = { isShuttingDown: false };
   const app = await createApp(config, readiness);
-  const endQuietConnections = trackIdleConnections(app.server);
+  const closeIdleConnections = trackIdleConnections(app.server);
   const metrics = createMetrics();
   observeOrders(metrics, services);
   serveHealth(app, { services, metrics, readiness, metricsToken: config.METRICS_TOKEN });
   answerErrors(app, { services, config, metrics });
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
-  const cutOffCsv = graphql && serveCsv(app, { services, config });
+  const abortDownloads = graphql && serveCsv(app, { services, config });
   if (graphql) {
     app.get('/.well-known/jwks.json', () => readPublicKeys(services));
     await servePlayground(app);
   }
-  // A crowd that comes at once waits in line; with the default of 511 some of it is reset.
+  // With the default backlog of 511, the kernel resets connections in a burst of new clients.
   const url = await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
   const stopAccepting = graphql && (await acceptOnManyHandles(app.server, services.log));
   return {
@@ -75,12 +75,12 @@ export async function startServer({ services, config, graphql }: ServerSettings)
     },
     close: async () => {
       readiness.isShuttingDown = true;
-      const crowdsHaveLeft = stopAccepting?.();
+      const handlesClosed = stopAccepting?.();
       await closeGraphql?.();
-      cutOffCsv?.();
+      abortDownloads?.();
       const closed = app.close();
-      endQuietConnections();
-      await Promise.all([closed, crowdsHaveLeft]);
+      closeIdleConnections();
+      await Promise.all([closed, handlesClosed]);
     },
   };
 }
@@ -89,10 +89,10 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
   const app = Fastify({
     logger: false,
     bodyLimit: LIMITS.bodyBytes,
-    // Whoever sends slowly keeps a connection for so long, and nothing else of ours; Node looks every two seconds.
+    // Bounds slow requests, which occupy a connection but no semaphore until they are complete.
     requestTimeout: 15_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
-    clientErrorHandler: refuseBrokenRequest,
+    clientErrorHandler: rejectMalformedRequest,
     genReqId: () => randomUUID(),
     forceCloseConnections: 'idle',
   });
@@ -111,35 +111,41 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
   });
   app.addHook('onRequest', async ({ id, headers }, reply) => {
     reply.header('x-request-id', id);
-    if (!IN_CLEAR.has(headers['content-encoding'])) throw compressed();
+    if (!UNCOMPRESSED.has(headers['content-encoding'])) throw unsupportedEncoding();
   });
   app.addHook('onSend', async (_request, reply) => {
-    // A connection that is kept for a next request would be waited for.
+    // Otherwise `close()` would wait for idle keep-alive connections.
     if (readiness.isShuttingDown) reply.header('connection', 'close');
   });
   return app;
 }
 
-/** A small body that becomes a large one is nothing that a client of ours needs. */
-const IN_CLEAR = new Set([undefined, '', 'identity']);
+/** Compressed bodies are refused: a small one can expand beyond the size limit. */
+const UNCOMPRESSED = new Set([undefined, '', 'identity']);
 
-const compressed = () => Object.assign(new Error('The body must not be compressed.'), { statusCode: 415 });
+const unsupportedEncoding = () =>
+  Object.assign(new Error('Compressed request bodies are not supported.'), { statusCode: 415 });
 
-const BROKEN = new Map([
+const CLIENT_ERRORS = new Map([
   ['HPE_HEADER_OVERFLOW' as string | undefined, '431 Request Header Fields Too Large'],
   ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
 ]);
 
-/** What is no HTTP, comes too slowly or has too many headers is answered before there is a request. */
-function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  const status = BROKEN.get(error.code) ?? '400 Bad Request';
+/**
+ * Responds to invalid HTTP, requests that time out, and oversized headers: Fastify never sees them.
+ */
+function rejectMalformedRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  const status = CLIENT_ERRORS.get(error.code) ?? '400 Bad Request';
   if (socket.writable && error.code !== 'ECONNRESET') {
     socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   }
   socket.destroy(error);
 }
 
-/** What is refused outside of Apollo (broken JSON, an unknown path, too much at once) has the shape of every other error. */
+/**
+ * Gives errors from outside Apollo (invalid JSON, unknown path, overload) the shape of GraphQL
+ * errors.
+ */
 function answerErrors(
   app: FastifyInstance,
   { services, config, metrics }: Pick<ServerSettings, 'services' | 'config'> & { metrics: Metrics },
@@ -158,7 +164,7 @@ function answerErrors(
     return answer(new PlatformError('BAD_USER_INPUT', { message: error.message }), status, request, reply);
   });
   app.setNotFoundHandler((request, reply) => {
-    const message = 'There is nothing here. GraphQL is at /graphql.';
+    const message = 'Not found. The GraphQL endpoint is /graphql.';
     return answer(new PlatformError('NOT_FOUND', { message }), 404, request, reply);
   });
 }

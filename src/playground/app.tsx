@@ -9,7 +9,7 @@ import { Session } from './session/session.ts';
 import { SessionProvider } from './session/session-context.tsx';
 import { createTransport } from './session/transport.ts';
 
-// Beside the page, wherever a proxy has put both.
+// Relative to the page, so that a proxy can expose both under any path.
 const url = new URL('../graphql', window.location.href).href;
 const session = new Session({ url });
 const transport = createTransport(session, url);

@@ -1,10 +1,10 @@
-/** What an empty editor says. */
-export const DEFAULT_QUERY = `# Ready-made operations are on the left: choose
-# one, fill in its variables below, and press
-# Ctrl-Enter (on a Mac also Cmd-Enter).
+/** Initial content of an empty editor. */
+export const DEFAULT_QUERY = `# Choose a ready-made operation on the left, fill
+# in its variables below, and press Ctrl-Enter
+# (or Cmd-Enter on a Mac) to run it.
 #
-# Ctrl-Space completes what you type; the book
-# has the documentation of the API.
+# Ctrl-Space completes what you type. The book
+# icon opens the API documentation.
 
 query Hello {
   plans {

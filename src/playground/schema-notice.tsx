@@ -2,29 +2,29 @@ import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { useEffect, useRef } from 'react';
 import { useSessionState } from './session/session-context.tsx';
 
-/** Reads the schema again for whoever signs in, and says why there is none. */
+/** Reloads the schema when another account signs in, and explains why it is unavailable. */
 export function SchemaNotice() {
   useWrappedLines();
   const { introspect } = useGraphiQLActions();
   const { schema, fetchError } = useGraphiQL(pick('schema', 'fetchError'));
   const { identity } = useSessionState();
-  const known = useRef(identity);
+  const previous = useRef(identity);
   useEffect(() => {
-    if (known.current === identity) return;
-    known.current = identity;
+    if (previous.current === identity) return;
+    previous.current = identity;
     void introspect();
   }, [identity, introspect]);
   if (schema || !fetchError) return null;
   return (
     <p className="schema-notice" role="status">
       {identity
-        ? 'The schema is shown to admins only here: operations run, without completion and documentation.'
-        : 'Sign in as an admin to see the schema: without it there is no completion and no documentation.'}
+        ? 'Only admins can see the schema. You can run operations, but without completion and documentation.'
+        : 'Sign in as an admin to see the schema, which completion and documentation need.'}
     </p>
   );
 }
 
-/** Nobody scrolls sideways for the end of a sentence. */
+/** Wraps long lines in the editor, such as the comments of ready-made operations. */
 function useWrappedLines(): void {
   const queryEditor = useGraphiQL(({ queryEditor }) => queryEditor);
   useEffect(() => queryEditor?.updateOptions({ wordWrap: 'on' }), [queryEditor]);

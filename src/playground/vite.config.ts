@@ -3,7 +3,7 @@ import { defineConfig } from 'vite';
 
 export default defineConfig({
   root: import.meta.dirname,
-  // Relative, so that the page works wherever a proxy puts it.
+  // Relative, so that a proxy can expose the page under any path.
   base: './',
   plugins: [react()],
   worker: { format: 'es' },
@@ -11,9 +11,9 @@ export default defineConfig({
     outDir: '../../dist/playground',
     emptyOutDir: true,
     target: 'es2023',
-    // A file of its own for everything: what is in data: URLs would need a laxer policy.
+    // Never inlines assets: data: URLs would need a less strict content security policy.
     assetsInlineLimit: 0,
-    // The editor is that large.
+    // The editor is about that large.
     chunkSizeWarningLimit: 6_000,
   },
 });

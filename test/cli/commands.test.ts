@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endingOf, readCommand } from '../../src/cli/run.ts';
+import { exitStatusOf, readCommand } from '../../src/cli/run.ts';
 import { readConfig } from '../../src/config.ts';
 import { logIn } from '../../src/modules/lifecycle/login/log-in.ts';
 import { buildIdentity, buildPlan, buildSession, buildUser } from '../support/factories.ts';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => services.close());
 
-/** Does what was typed on the services of the test, and tells what the shell would see. */
+/** Runs a command line on the services of the test. */
 async function tessera(
   line: string,
   { input = '', env = {} }: { input?: string; env?: Record<string, string> } = {},
@@ -31,39 +31,39 @@ async function tessera(
     readInput: async () => input,
   };
   try {
-    const asked = readCommand(line === '' ? [] : line.split(' '));
-    if ('help' in asked) tools.show(asked.help);
-    else await asked.command.run(tools, asked.values);
+    const parsed = readCommand(line === '' ? [] : line.split(' '));
+    if ('help' in parsed) tools.show(parsed.help);
+    else await parsed.command.run(tools, parsed.values);
     return { code: 0, shown, said };
   } catch (error) {
-    const { code, message } = endingOf(error);
+    const { code, message } = exitStatusOf(error);
     return { code, shown, said: [message] };
   }
 }
 
-describe('tessera', () => {
+describe('the CLI', () => {
   it.for([
-    ['', /^Usage: .*\n\n {2}admin create {2}makes/],
+    ['', /^Usage: .*\n\n {2}admin create {2}creates/],
     ['--help', /codes create/],
     ['codes create --help', /--max-uses/],
     ['keys rotate -h', /^npm run tessera -- keys rotate/],
-  ] as const)('"%s" tells how it is used', async ([line, pattern]) => {
+  ] as const)('shows help for "%s"', async ([line, pattern]) => {
     expect(await tessera(line)).toEqual({ code: 0, shown: [expect.stringMatching(pattern)], said: [] });
   });
 
   it.for([
     ['admin', /There is no command "admin"/],
     ['admin promote', /There is no command "admin promote"/],
-    ['admin create', /--email is needed/],
+    ['admin create', /--email is required/],
     ['admin create --email a@b.c --password secret', /'--password'[\s\S]*--password-stdin/],
     ['admin create --email a@b.c extra', /'extra'/],
-    ['admin reset --email a@b.c --password-stdin', /nothing came/],
-    ['codes create --plan Basic', /--unit is needed/],
-    ['codes create --unit DAY', /--plan is needed/],
+    ['admin reset --email a@b.c --password-stdin', /standard input is empty/],
+    ['codes create --plan Basic', /--unit is required/],
+    ['codes create --unit DAY', /--plan is required/],
     ['codes create --plan Basic --unit DAY --count many', /--count must be a whole number/],
     ['codes create --plan Basic --unit DAY --max-uses -1', /--max-uses/],
     ['codes create --plan Basic --unit DAY --expires-at soon', /--expires-at must be/],
-  ] as const)('"%s" is no command', async ([line, pattern]) => {
+  ] as const)('exits with 2 and an explanation for "%s"', async ([line, pattern]) => {
     expect(await tessera(line)).toEqual({ code: 2, shown: [], said: [expect.stringMatching(pattern)] });
   });
 
@@ -78,14 +78,14 @@ describe('tessera', () => {
     ['codes create --plan Twice --unit DAY', /^BAD_USER_INPUT: Several plans are named "Twice"/],
     ['codes create --plan Basic --unit WEEK', /^BAD_USER_INPUT: input\.unitTime/],
     ['codes create --plan Basic --unit DAY --count 0', /^BAD_USER_INPUT: input\.count/],
-  ] as const)('"%s" cannot be done', async ([line, pattern]) => {
+  ] as const)('exits with 1 and changes nothing for "%s"', async ([line, pattern]) => {
     const before = await services.db.auditEntry.count();
 
     expect(await tessera(line)).toEqual({ code: 1, shown: [], said: [expect.stringMatching(pattern)] });
     expect(await services.db.auditEntry.count()).toBe(before);
   });
 
-  it('takes no password that is too short, wherever it comes from', async () => {
+  it('rejects a short password from standard input', async () => {
     const short = { code: 1, shown: [], said: [expect.stringMatching(/^BAD_USER_INPUT: password/)] };
 
     expect(await tessera('admin create --email b@b.c --password-stdin', { input: 'short' })).toEqual(short);
@@ -93,7 +93,7 @@ describe('tessera', () => {
 });
 
 describe('admin reset', () => {
-  it('lets in an admin who was disabled, and ends what sessions there are, audited', async () => {
+  it('enables a disabled admin, revokes all sessions, and writes an audit entry', async () => {
     const { db } = services;
     const { id: userId } = await buildUser(db, { traits: ['admin', 'disabled'] });
     await buildIdentity(db, { userId, type: 'EMAIL', value: 'locked@example.test' });
@@ -118,7 +118,7 @@ describe('admin reset', () => {
 });
 
 describe('codes create', () => {
-  it('writes more codes than are read at once, each once, by the id of the plan too', async () => {
+  it('prints each code once, even beyond one page of reads, and accepts the id of a plan', async () => {
     const plan = await buildPlan(services.db, { name: 'Basic 2' });
 
     const { shown, said } = await tessera(
@@ -138,23 +138,23 @@ describe('codes create', () => {
 });
 
 describe('keys rotate', () => {
-  it('makes one key for calls that follow each other, audited once', async () => {
+  it('creates one key for successive calls, with one audit entry', async () => {
     await services.signingKeys.current();
     const first = await tessera('keys rotate');
     const again = await tessera('keys rotate');
 
     const kid = /^Signing key (\S+): /.exec(first.shown.join())?.[1];
-    expect(again.shown.join()).toContain(`${kid} was made moments ago`);
+    expect(again.shown.join()).toContain(`${kid} was created a few seconds ago`);
     expect(await services.db.auditEntry.findMany({ where: { action: 'rotateSigningKeys' } })).toMatchObject([
       { actorId: null, after: { kid } },
     ]);
   });
 
-  it('makes a transport key when that is asked for, audited', async () => {
+  it('creates a transport key with --transport, with an audit entry', async () => {
     const { shown } = await tessera('keys rotate --transport');
 
     const { kid } = await services.db.keyPair.findFirstOrThrow({ where: { purpose: 'TRANSPORT' } });
-    expect(shown).toEqual([`Transport key ${kid}: good at once.`]);
+    expect(shown).toEqual([`Transport key ${kid}: valid immediately.`]);
     expect(await services.db.auditEntry.findMany({ where: { action: 'rotateTransportKey' } })).toMatchObject([
       { actorId: null, after: { kid } },
     ]);

@@ -7,10 +7,10 @@ import { fingerprint } from '../support/fingerprint.ts';
 import { fill, operationOf } from '../support/operation-of.ts';
 import { PERMISSIONS, type Permission } from './permissions.ts';
 
-/** What admins may do beside the mutations that are theirs alone. */
-const BESIDE: Record<string, Permission> = {
+/** Mutations for users that admins can also call. */
+const ALSO_FOR_USERS: Record<string, Permission> = {
   'Mutation.createLinkCode': {
-    ask: 'createLinkCode(userId: $id) { expiresAt }',
+    selection: 'createLinkCode(userId: $id) { expiresAt }',
     expected: {} as Permission['expected'],
     given: async (_db, userId) => ({ id: userId }),
   },
@@ -19,7 +19,7 @@ const BESIDE: Record<string, Permission> = {
   ] as Permission,
 };
 
-/** What leaves no row behind that it has written: a row that goes for good, a session that there was not. */
+/** Mutations that write no row besides the audit entry, because they only delete rows. */
 const LEAVES_NO_ROW: readonly string[] = [
   'Mutation.deleteAd',
   'Mutation.deleteDevice',
@@ -29,7 +29,7 @@ const LEAVES_NO_ROW: readonly string[] = [
 const ofAdmins = [...rootFields(await createSchema())]
   .filter(([name, field]) => name.startsWith('Mutation') && policyOf(field) === 'ADMIN')
   .map(([name]) => name);
-const changes = [...ofAdmins, ...Object.keys(BESIDE)];
+const changes = [...ofAdmins, ...Object.keys(ALSO_FOR_USERS)];
 
 let api: TestApi;
 let admin: TestUser;
@@ -41,17 +41,17 @@ beforeAll(async () => {
 
 afterAll(() => api?.close());
 
-/** Has the admin do it, to things of a new user. */
+/** Prepares a mutation by the admin on objects of a new user. */
 async function change(name: string) {
-  const { ask, given } = BESIDE[name] ?? (PERMISSIONS[name] as Permission);
+  const { selection: ask, given } = ALSO_FOR_USERS[name] ?? (PERMISSIONS[name] as Permission);
   const { userId } = await api.newUser();
   const things = (await given?.(api.services.db, userId)) ?? {};
   const query = operationOf(name, fill(ask, things));
   return { send: () => post(api.url, { query }, admin.token) };
 }
 
-describe('what an admin changes', () => {
-  it.for(changes)('%s stands in the audit log, with who, from where and by which request', async (name) => {
+describe('a mutation by an admin', () => {
+  it.for(changes)('%s writes one audit entry with actor, IP address and request id', async (name) => {
     const { db } = api.services;
     const before = await db.auditEntry.count();
     const { send } = await change(name);
@@ -74,7 +74,7 @@ describe('what an admin changes', () => {
   });
 });
 
-/** How many rows of other tables the transaction has written that wrote the entry. */
+/** Counts the rows of other tables that were written in the same transaction as the entry. */
 async function rowsWrittenWith(entryId: string): Promise<number> {
   const { db } = api.services;
   const tables = await db.$queryRaw<{ name: string }[]>`
@@ -89,8 +89,7 @@ async function rowsWrittenWith(entryId: string): Promise<number> {
   return Number(row?.sum ?? 0);
 }
 
-describe('where nothing can be written down', () => {
-  // Whatever runs beside the request would be seen as a change of it.
+describe('a mutation by an admin, when the audit entry cannot be written', () => {
   beforeAll(async () => {
     await api.services.db.$executeRawUnsafe(`
       CREATE FUNCTION break_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the audit log is full'; END $$`);

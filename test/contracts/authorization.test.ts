@@ -14,7 +14,7 @@ import { fill, operationOf } from '../support/operation-of.ts';
 import { REACHED_BY_AGENTS, REACHED_BY_USERS, READ_BY_ADMINS } from '../support/reach.ts';
 import { createSealedClient, newTransportKey } from '../support/sealed-client.ts';
 import { typesBehind } from '../support/ways.ts';
-import { ASKERS, type Asker, type Outcome, PERMISSIONS, type Permission } from './permissions.ts';
+import { CALLERS, type Caller, type Outcome, PERMISSIONS, type Permission } from './permissions.ts';
 
 const contract = buildSchema(readFileSync(new URL('contract.graphql', import.meta.url), 'utf8'));
 const schema = await createSchema();
@@ -29,14 +29,14 @@ beforeAll(async () => {
 
 afterAll(() => api?.close());
 
-describe('the table of permissions', () => {
+describe('PERMISSIONS', () => {
   it('has a row for every root field', () => {
     expect(built.filter((name) => !(name in PERMISSIONS))).toEqual([]);
   });
 
-  it('has no row that would be asked wrongly once its field is there', () => {
+  it('has only selections that are valid against the contract', () => {
     const unknown = Object.entries(PERMISSIONS).filter(([name]) => !built.includes(name));
-    const faults = unknown.flatMap(([name, { ask }]) =>
+    const faults = unknown.flatMap(([name, { selection: ask }]) =>
       validate(contract, parse(operationOf(name, fill(ask, {})))).map(({ message }) => `${name}: ${message}`),
     );
 
@@ -45,14 +45,14 @@ describe('the table of permissions', () => {
 });
 
 describe('a root field', () => {
-  it.for(built)('%s answers each as the table says', async (name) => {
+  it.for(built)('%s has the expected outcome for each kind of caller', async (name) => {
     const permission = PERMISSIONS[name];
     if (!permission) throw new Error(`${name} has no row in permissions.ts`);
 
     expect(await outcomes(name, permission)).toEqual(permission.expected);
   });
 
-  it.for(built)('%s answers the same to who encrypts', async (name) => {
+  it.for(built)('%s has the same outcomes for encrypted requests', async (name) => {
     const permission = PERMISSIONS[name];
     if (!permission) throw new Error(`${name} has no row in permissions.ts`);
     const sealed = ({ token }: Client) => createSealedClient(api.url, token);
@@ -60,8 +60,8 @@ describe('a root field', () => {
     expect(await outcomes(name, permission, sealed)).toEqual(permission.expected);
   });
 
-  it.for(hidingRows())('%s does not tell what is foreign from what is not there', async (name) => {
-    const { ask, given } = PERMISSIONS[name] as Permission;
+  it.for(hidingRows())('%s returns the same error for foreign objects and missing ones', async (name) => {
+    const { selection: ask, given } = PERMISSIONS[name] as Permission;
     const world = await createWorld(given);
     const stranger = await world.as('other');
     const missing = Object.fromEntries(Object.keys(world.things).map((key) => [key, randomUUID()]));
@@ -73,7 +73,7 @@ describe('a root field', () => {
     expect(await wire(stranger, operationOf(name, fill(ask, malformed)))).toBe(foreign);
   });
 
-  it('without a policy does not start', async () => {
+  it('without a policy prevents the start', async () => {
     const schema = await createSchema();
     const { viewer } = schema.getQueryType()?.getFields() ?? {};
     if (!viewer) throw new Error('there is no Query.viewer');
@@ -84,7 +84,7 @@ describe('a root field', () => {
     );
   });
 
-  it('with a policy that nobody knows is closed to everybody', () => {
+  it('with an unknown policy is closed to all callers', () => {
     const caller = { kind: 'user', userId: '', role: 'ADMIN', sessionId: '', deviceId: null } as const;
 
     expect(() => checkPolicy('TYPO', { caller })).toThrow(expect.objectContaining({ code: 'FORBIDDEN' }));
@@ -100,13 +100,13 @@ describe('a type', () => {
   };
   const isBuilt = (name: string) => schema.getType(name) !== undefined;
 
-  it('that only admins may read is behind no field that others may use', () => {
+  it('for admins only is not reachable from fields of other callers', () => {
     expect(behind('PUBLIC', 'SIGNED_IN')).toEqual(REACHED_BY_USERS.filter(isBuilt));
     expect(behind('AGENT')).toEqual(REACHED_BY_AGENTS.filter(isBuilt));
   });
 
   it.for(Object.entries(READ_BY_ADMINS).filter(([name]) => isBuiltField(name)))(
-    'of others keeps %s for admins',
+    'for users has an admin-only field: %s',
     async ([, ask]) => {
       const { db } = api.services;
       const [user, admin] = [await api.newUser(), await api.newAdmin()];
@@ -134,7 +134,7 @@ function isBuiltField(name: string): boolean {
   return isObjectType(found) && field in found.getFields();
 }
 
-/** The fields that hide from others what is not theirs. */
+/** Fields that return NOT_FOUND for objects of other users. */
 function hidingRows(): string[] {
   return built.filter(
     (name) => !name.startsWith('Subscription') && PERMISSIONS[name]?.expected.other === 'NOT_FOUND',
@@ -143,56 +143,57 @@ function hidingRows(): string[] {
 
 interface World {
   things: Record<string, string>;
-  as: (asker: Asker) => Promise<Client>;
+  as: (caller: Caller) => Promise<Client>;
 }
 
 async function createWorld(given: Permission['given']): Promise<World> {
   const { db } = api.services;
   const user = await api.newUser();
-  const people = new Map<Asker, Client>([
+  const people = new Map<Caller, Client>([
     ['anonymous', api.anonymous],
     ['user', user],
   ]);
   return {
     things: (await given?.(db, user.userId)) ?? {},
-    as: async (asker) => {
-      const person = people.get(asker) ?? (await newcomer(asker));
-      people.set(asker, person);
+    as: async (caller) => {
+      const person = people.get(caller) ?? (await newcomer(caller));
+      people.set(caller, person);
       return person;
     },
   };
 }
 
-async function newcomer(asker: Asker): Promise<Client> {
-  if (asker === 'agent') return api.newAgent();
+async function newcomer(caller: Caller): Promise<Client> {
+  if (caller === 'agent') return api.newAgent();
   const person: TestUser = await api.newUser();
   const where = { id: person.userId };
-  if (asker === 'admin') await api.services.db.user.update({ where, data: { role: 'ADMIN' } });
-  if (asker === 'disabled') await api.services.db.user.update({ where, data: { enabled: false } });
+  if (caller === 'admin') await api.services.db.user.update({ where, data: { role: 'ADMIN' } });
+  if (caller === 'disabled') await api.services.db.user.update({ where, data: { enabled: false } });
   return person;
 }
 
 /**
- * Asks as each; what a mutation may have changed is made anew for the next.
+ * Sends the operation as each kind of caller. Creates new objects for each, because mutations
+ * change them.
  *
- * @param through how each of them asks
+ * @param through the client to send with
  */
 async function outcomes(
   name: string,
-  { ask, given, expected }: Permission,
+  { selection: ask, given, expected }: Permission,
   through: (client: Client) => Client = (client) => client,
 ): Promise<Record<string, Outcome>> {
   const found: Record<string, Outcome> = {};
   let world = await createWorld(given);
-  for (const asker of ASKERS) {
-    const client = through(await world.as(asker));
-    found[asker] = await outcomeUnchanged(client, name, fill(ask, world.things));
-    if (name.startsWith('Mutation') && expected[asker] === 'ok') world = await createWorld(given);
+  for (const caller of CALLERS) {
+    const client = through(await world.as(caller));
+    found[caller] = await outcomeUnchanged(client, name, fill(ask, world.things));
+    if (name.startsWith('Mutation') && expected[caller] === 'ok') world = await createWorld(given);
   }
   return found;
 }
 
-/** What was refused for who asked, or for what he asked for, has left no trace. */
+/** Checks that an operation that was refused has changed no row. */
 async function outcomeUnchanged(client: Client, name: string, field: string): Promise<Outcome> {
   const before = name.startsWith('Mutation') ? await fingerprint(api.services.db) : '';
   const outcome = await outcomeOf(client, name, field);
@@ -236,7 +237,7 @@ function judge(
   return Object.values(data ?? {}).every((value) => value === null) ? 'null' : 'ok';
 }
 
-/** The answer as it came, but for what names the request. */
+/** Returns the response without its request id. */
 async function wire(client: Client, query: string): Promise<string> {
   const response = await fetch(`${api.url}/graphql`, {
     method: 'POST',

@@ -15,18 +15,21 @@ interface Request {
   variables?: Record<string, unknown>;
 }
 
-/** What is refused, with the code. */
+/** An invalid request, with the expected error code. */
 interface Case {
   what: string;
   code: string;
   request: (transport: Transport) => Request;
 }
 
-/** A query over HTTP and a subscription over a websocket, so that the same document may come by both. */
+/**
+ * A transport; the same document is sent as a query over HTTP and as a subscription over a
+ * websocket.
+ */
 interface Transport {
   /** `query` or `subscription`. */
   kind: string;
-  /** A field that gives a User. */
+  /** A root field that returns a User. */
   root: string;
   send: (request: Request) => Promise<readonly ClientError[] | undefined>;
 }
@@ -91,7 +94,7 @@ const doc =
     ...rest,
   });
 const inUser = (selection: string) => doc(({ kind, root }) => `${kind} { ${root} { ${selection} } }`);
-/** A page of devices whose argument, and whatever else, is a variable. */
+/** A request for devices whose argument is a variable. */
 const withVariable = (type: string, argument: string, value: unknown) =>
   doc(({ kind, root }) => `${kind} ($x: ${type}) { ${root} { devices(${argument}: $x) { totalCount } } }`, {
     variables: { x: value },
@@ -100,13 +103,13 @@ const withVariable = (type: string, argument: string, value: unknown) =>
 const BOTH: Case[] = [
   { what: 'a syntax error', code: 'GRAPHQL_PARSE_FAILED', request: doc(({ kind }) => `${kind} {`) },
   {
-    what: 'a document that is no GraphQL',
+    what: 'a document that is not GraphQL',
     code: 'GRAPHQL_PARSE_FAILED',
     request: doc(() => 'SELECT * FROM users'),
   },
-  { what: 'a character that is none', code: 'GRAPHQL_PARSE_FAILED', request: doc(() => '\u0000\uFFFF') },
+  { what: 'an invalid character', code: 'GRAPHQL_PARSE_FAILED', request: doc(() => '\u0000\uFFFF') },
   {
-    what: 'a definition of a type',
+    what: 'a type definition',
     code: 'GRAPHQL_VALIDATION_FAILED',
     request: doc(({ kind, root }) => `type A { b: Int } ${kind} { ${root} { id } }`),
   },
@@ -151,9 +154,9 @@ const BOTH: Case[] = [
         `${kind} { ${root} { ...A } } fragment A on User { id ...B } fragment B on User { id ...A }`,
     ),
   },
-  { what: 'a fragment that is not there', code: 'GRAPHQL_VALIDATION_FAILED', request: inUser('...A') },
+  { what: 'an undefined fragment', code: 'GRAPHQL_VALIDATION_FAILED', request: inUser('...A') },
   {
-    what: 'the same directive again and again',
+    what: 'a repeated directive',
     code: 'GRAPHQL_VALIDATION_FAILED',
     request: inUser(`id ${'@skip(if: false) '.repeat(50)}`),
   },
@@ -176,14 +179,14 @@ const BOTH: Case[] = [
     request: withVariable('Int', 'first', 2_147_483_648),
   },
   { what: 'a fraction for an integer', code: 'BAD_USER_INPUT', request: withVariable('Int', 'first', 1.5) },
-  { what: 'a list for a text', code: 'BAD_USER_INPUT', request: withVariable('String', 'after', ['x']) },
+  { what: 'a list for a string', code: 'BAD_USER_INPUT', request: withVariable('String', 'after', ['x']) },
   {
-    what: 'an object for a text',
+    what: 'an object for a string',
     code: 'BAD_USER_INPUT',
     request: withVariable('String', 'after', { toString: 'x' }),
   },
   {
-    what: 'a variable that must be given',
+    what: 'a missing required variable',
     code: 'BAD_USER_INPUT',
     request: doc(({ kind, root }) => `${kind} ($x: Int!) { ${root} { devices(first: $x) { totalCount } } }`),
   },
@@ -198,34 +201,34 @@ const BOTH: Case[] = [
     request: inUser('devices(after: "a\\u0000b") { totalCount }'),
   },
   {
-    what: 'half a character in a variable',
+    what: 'a lone surrogate in a variable',
     code: 'BAD_USER_INPUT',
     request: withVariable('String', 'after', '\uD800'),
   },
   {
-    what: 'U+0000 in a variable that nobody declared',
+    what: 'U+0000 in an undeclared variable',
     code: 'BAD_USER_INPUT',
     request: doc(({ kind, root }) => `${kind} { ${root} { id } }`, { variables: { x: { '\u0000': [1] } } }),
   },
 
   {
-    what: 'more tokens than are allowed',
+    what: 'too many tokens',
     code: 'OPERATION_TOO_COMPLEX',
     request: inUser(fields(LIMITS.tokens, () => 'id')),
   },
   { what: 'many aliases', code: 'OPERATION_TOO_COMPLEX', request: inUser(fields(500, (i) => `a${i}: id`)) },
   {
-    what: 'a huge literal of many parts',
+    what: 'a huge list literal',
     code: 'OPERATION_TOO_COMPLEX',
     request: inUser(`devices(first: [${fields(2_000, String)}]) { totalCount }`),
   },
   {
-    what: 'brackets without end',
+    what: 'thousands of open brackets',
     code: 'OPERATION_TOO_COMPLEX',
     request: inUser(`devices(first: ${'['.repeat(5_000)}`),
   },
   {
-    what: 'braces without end',
+    what: 'thousands of open braces',
     code: 'OPERATION_TOO_COMPLEX',
     request: doc(({ kind }) => `${kind} ${'{a'.repeat(5_000)}`),
   },
@@ -246,12 +249,12 @@ const BOTH: Case[] = [
     ),
   },
   {
-    what: 'pages that multiply',
+    what: 'nested pages that multiply',
     code: 'OPERATION_TOO_COMPLEX',
     request: inUser(fields(20, (i) => `a${i}: devices(first: 100) { nodes { id } edges { node { id } } }`)),
   },
   {
-    what: 'variables that are nested deep',
+    what: 'deeply nested variables',
     code: 'OPERATION_TOO_COMPLEX',
     request: doc(({ kind, root }) => `${kind} { ${root} { id } }`, {
       variables: { x: JSON.parse('['.repeat(3_000) + ']'.repeat(3_000)) },
@@ -259,21 +262,24 @@ const BOTH: Case[] = [
   },
 ];
 
-/** What only a mutation can get wrong, or an admin. */
+/** Errors that only mutations or admins can cause. */
 const OVER_HTTP: { what: string; code: string; by?: 'user' | 'admin'; request: () => Request }[] = [
   ...[
     ['two mutations', 'mutation { logout createPlan(input: { name: "A" }) { id } }'],
-    ['the same mutation under two names', 'mutation { a: logout b: logout }'],
+    ['the same mutation under two aliases', 'mutation { a: logout b: logout }'],
     [
       'two mutations through a fragment',
       'mutation { ...A } fragment A on Mutation { a: logout ...B } fragment B on Mutation { b: logout }',
     ],
     [
-      'two mutations through a nameless fragment',
+      'two mutations through an inline fragment',
       'mutation { a: logout ... { b: logout } ... on Mutation @include(if: true) { c: logout } }',
     ],
-    ['a mutation beside another that is skipped', 'mutation { a: logout b: logout @skip(if: true) }'],
-    ['hundreds of guesses at once', `mutation { ${fields(150, (i) => `a${i}: logout(everywhere: true)`)} }`],
+    ['a mutation together with a skipped one', 'mutation { a: logout b: logout @skip(if: true) }'],
+    [
+      'hundreds of guesses in one request',
+      `mutation { ${fields(150, (i) => `a${i}: logout(everywhere: true)`)} }`,
+    ],
   ].map(([what = '', query = '']) => ({ what, code: 'OPERATION_TOO_COMPLEX', request: () => ({ query }) })),
   ...['role', 'userId', 'enabled', 'id', 'ip', 'constructor', '__typename'].map((name) => ({
     what: `an input field that there is not: ${name}`,
@@ -357,7 +363,7 @@ const OVER_HTTP: { what: string; code: string; by?: 'user' | 'admin'; request: (
     request: () => createPlan({ name: 'a'.repeat(101) }),
   },
   {
-    what: 'a name of blanks',
+    what: 'a blank name',
     code: 'BAD_USER_INPUT',
     by: 'admin',
     request: () => createPlan({ name: ' \t\n ' }),
@@ -369,19 +375,19 @@ const OVER_HTTP: { what: string; code: string; by?: 'user' | 'admin'; request: (
     request: () => createPlan({ deviceLimit: -1 }),
   },
   {
-    what: 'a value that the enum has not',
+    what: 'an unknown enum value',
     code: 'BAD_USER_INPUT',
     by: 'admin',
     request: () => createPlan({ status: 'GONE' }),
   },
   {
-    what: 'thousands of wrong entries',
+    what: 'thousands of invalid entries',
     code: 'BAD_USER_INPUT',
     by: 'admin',
     request: () => createPlan({ nodeTags: Array(5_000).fill(1) }),
   },
   {
-    what: 'a node that there is not',
+    what: 'an unknown node',
     code: 'NOT_FOUND',
     by: 'admin',
     request: () => createPlan({ nodeIds: [planId] }),
@@ -390,8 +396,8 @@ const OVER_HTTP: { what: string; code: string; by?: 'user' | 'admin'; request: (
 
 const misspelt = ['vewer', 'planz', 'viewerr', 'querry', 'auditlog', 'allPlan'];
 
-describe.for(['http', 'websocket'] as const)('over %s', (name) => {
-  it.for(BOTH)('$what is refused, and nothing else happens', async ({ code, request }) => {
+describe.for(['http', 'websocket'] as const)('invalid input over %s', (name) => {
+  it.for(BOTH)('is refused without side effects: $what', async ({ code, request }) => {
     const transport = transports[name];
     const before = await fingerprint(api.services.db);
     const errors = await transport.send(request(transport));
@@ -402,7 +408,7 @@ describe.for(['http', 'websocket'] as const)('over %s', (name) => {
     expect(closes).toEqual([]);
   });
 
-  it('a misspelt name is not answered with a better one', async () => {
+  it('gets no suggestion for a misspelled name', async () => {
     const { kind, root, send } = transports[name];
     const queries = [
       ...misspelt.map((field) => `${kind} { ${field} { id } }`),
@@ -423,9 +429,9 @@ describe.for(['http', 'websocket'] as const)('over %s', (name) => {
   });
 });
 
-describe('over http', () => {
+describe('a request over HTTP', () => {
   it.for(OVER_HTTP.filter(({ code }) => code))(
-    '$what is refused, and nothing else happens',
+    'is refused without side effects: $what',
     async ({ code, by, request }) => {
       const before = await fingerprint(api.services.db);
       const { status, errors } = await post(api.url, request(), by === 'admin' ? admin.token : user.token);
@@ -436,14 +442,14 @@ describe('over http', () => {
     },
   );
 
-  it.for(OVER_HTTP.filter(({ code }) => !code))('$what is the same as none', async ({ request }) => {
+  it.for(OVER_HTTP.filter(({ code }) => !code))('is treated as if absent: $what', async ({ request }) => {
     const { data, errors } = await post(api.url, request(), admin.token);
 
     expect(errors).toBeUndefined();
     expect(data).toEqual({ auditLog: { nodes: expect.any(Array) } });
   });
 
-  it('a body that changes prototypes is refused', async () => {
+  it('is refused if the body tries prototype poisoning', async () => {
     const body = JSON.stringify(deviceLogin({ publicKey: 'HERE' })).replace(
       '"HERE"',
       '{"__proto__":{"role":"ADMIN"}}',
@@ -454,13 +460,13 @@ describe('over http', () => {
     expect(({} as Record<string, unknown>).role).toBeUndefined();
   });
 
-  it('brackets to the brim of the body do not exhaust the stack', async () => {
+  it('does not exhaust the stack with a body full of brackets', async () => {
     const body = `{"query":"{ plans { id } }","variables":{"x":${'['.repeat(30_000)}${']'.repeat(30_000)}}}`;
 
     expectRefusal((await post(api.url, body, user.token)).errors, 'OPERATION_TOO_COMPLEX');
   });
 
-  it('the schema is shown to admins, and to nobody else where introspection is off', async () => {
+  it('can introspect only as an admin while introspection is disabled', async () => {
     const queries = [
       '{ __schema { types { name } } }',
       '{ __type(name: "User") { name } }',
@@ -479,7 +485,7 @@ describe('over http', () => {
     });
   });
 
-  it('the schema cannot be asked for endlessly by admins either', async () => {
+  it('cannot introspect without limits, even as an admin', async () => {
     const query = `{ __schema { types ${'{ fields { type '.repeat(20)} { name } ${'} }'.repeat(20)} } }`;
     const { errors } = await post(api.url, { query }, admin.token);
 
@@ -487,13 +493,13 @@ describe('over http', () => {
   });
 });
 
-describe('over websocket', () => {
+describe('a websocket', () => {
   it.for([
     '{ viewer { id } }',
     'query { plans { id } }',
     'mutation { logout }',
     '{ __schema { types { name } } }',
-  ])('%s is refused, and the socket stays open', async (query) => {
+  ])('refuses operations other than subscriptions, and stays open: %s', async (query) => {
     const before = await fingerprint(api.services.db);
 
     expectRefusal(await overSocket({ query }), 'BAD_USER_INPUT');
@@ -505,7 +511,7 @@ describe('over websocket', () => {
     'subscription { __schema { types { name } } }',
     'subscription { a: viewerChanged { id } b: viewerChanged { id } }',
     'subscription { viewerChanged { id } ...A } fragment A on Subscription { c: viewerChanged { id } }',
-  ])('%s is no subscription', async (query) => {
+  ])('refuses invalid subscriptions: %s', async (query) => {
     expectRefusal(await overSocket({ query }), 'GRAPHQL_VALIDATION_FAILED');
   });
 });

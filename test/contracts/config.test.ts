@@ -5,7 +5,7 @@ import { ConfigError, readConfig } from '../../src/config.ts';
 const SECRET_KEY = 'Zk3v9QmX1rT7pLw0sYb5nHc8dGf2jUa6eRi4oKt';
 
 describe('readConfig', () => {
-  it('needs nothing to try things out', () => {
+  it('has a default for every variable outside production', () => {
     expect(readConfig({})).toMatchObject({
       HOST: '127.0.0.1',
       PORT: 4000,
@@ -17,11 +17,11 @@ describe('readConfig', () => {
     });
   });
 
-  it('takes what is empty for unset', () => {
+  it('treats empty variables as unset', () => {
     expect(readConfig({ PORT: '', DATABASE_URL: '', SECRET_KEY: '' })).toMatchObject({ PORT: 4000 });
   });
 
-  it('says everything that is wrong at once, by its name', () => {
+  it('lists all invalid variables in one error', () => {
     const env = {
       PORT: '70000',
       DATABASE_URL: 'mysql://x',
@@ -37,16 +37,16 @@ describe('readConfig', () => {
     ).toEqual(Object.keys(env).sort());
   });
 
-  it('says everything that production must be given at once', () => {
+  it('lists all settings that production requires in one error', () => {
     expect(
       problemsOf({ NODE_ENV: 'production', RATE_LIMITS: 'off' }).map((problem) => problem.split(':')[0]),
     ).toEqual(expect.arrayContaining(['SECRET_KEY', 'TRUST_PROXY', 'RATE_LIMITS']));
   });
 
-  it('refuses a key in production that looks like an example', () => {
+  it('rejects a placeholder as SECRET_KEY in production', () => {
     const env = { NODE_ENV: 'production', TRUST_PROXY: '0', SECRET_KEY: 'a'.repeat(40) };
 
-    expect(problemsOf(env)).toContain('SECRET_KEY: looks like an example');
+    expect(problemsOf(env)).toContain('SECRET_KEY: looks like a placeholder');
   });
 
   it.each([
@@ -58,14 +58,14 @@ describe('readConfig', () => {
     ['ADMIN_PASSWORD', 'aaaaaaaaaaaa'],
     ['ADMIN_PASSWORD', 'admin123'],
     ['METRICS_TOKEN', 'replace-me-please-now'],
-  ])('refuses in production, as %s: %s', (name, value) => {
+  ])('rejects in production, as %s: %s', (name, value) => {
     const env = { NODE_ENV: 'production', TRUST_PROXY: '0', SECRET_KEY, [name]: value };
 
-    expect(problemsOf(env)).toEqual([`${name}: looks like an example`]);
+    expect(problemsOf(env)).toEqual([`${name}: looks like a placeholder`]);
     expect(problemsOf({ [name]: value })).toEqual([]);
   });
 
-  it('takes random secrets in production', () => {
+  it('accepts random secrets in production', () => {
     for (let time = 0; time < 200; time++) {
       const [key, password] = [randomBytes(48).toString('base64'), randomBytes(15).toString('base64url')];
       const env = { SECRET_KEY: key, SECRET_KEY_PREVIOUS: SECRET_KEY, ADMIN_PASSWORD: password };
@@ -74,7 +74,7 @@ describe('readConfig', () => {
     }
   });
 
-  it('shows the schema to nobody but admins in production, and seeds nothing, unless asked to', () => {
+  it('disables introspection and demo data in production by default', () => {
     const env = {
       NODE_ENV: 'production',
       SECRET_KEY,
@@ -87,7 +87,7 @@ describe('readConfig', () => {
     expect(readConfig({ ...env, INTROSPECTION: 'on' })).toMatchObject({ INTROSPECTION: true });
   });
 
-  it('never repeats a value in what it says', () => {
+  it('never includes values in its messages', () => {
     expect(problemsOf({ SECRET_KEY: 'hunter2', ADMIN_PASSWORD: 'tiny' }).join()).not.toMatch(/hunter2|tiny/);
   });
 });

@@ -34,7 +34,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-/** One valid row of everything, with as much of it present as may be at once. */
+/** One valid row of every table, with as many columns set as the constraints allow. */
 async function buildBase() {
   const user = await build.buildUser(db);
   const userId = user.id;
@@ -97,19 +97,19 @@ async function buildBase() {
 
 type Base = typeof base;
 
-/** A statement that only this constraint refuses. `table` is where the constraint stands. */
+/** A statement that violates only the named constraint of `table`. */
 interface Case {
   name: string;
   table: string;
   statement: (rows: Base) => string;
 }
 
-/** Changes the row of the base to something that must not be. */
+/** Updates the base row to an invalid value. */
 function change(name: string, table: string, row: keyof Base, set: string): Case {
   return { name, table, statement: (rows) => `UPDATE ${table} SET ${set} WHERE id = '${rows[row].id}'` };
 }
 
-/** Adds a second row like the base's, in everything but the columns given. */
+/** Inserts a copy of the base row, except for the given columns. */
 function copy(
   name: string,
   table: string,
@@ -355,10 +355,10 @@ const UNIQUES: Case[] = [
   copy('servers_token_hash_key', 'servers', 'server'),
 ];
 
-/** What may be added although it looks like the base: the other side of the partial unique indexes. */
+/** Rows that the partial unique indexes must allow although they resemble the base row. */
 const ALLOWED: [what: string, Case][] = [
   [
-    'a second login of a device whose first is revoked',
+    'a second session of a device whose first is revoked',
     copy('', 'sessions', 'session', () => ({ revoked_at: '2026-01-01T00:00:00Z' })),
   ],
   [
@@ -370,7 +370,7 @@ const ALLOWED: [what: string, Case][] = [
     copy('', 'device_stays', 'stay', () => ({ ended_at: '2100-01-01T00:00:00Z' })),
   ],
   [
-    'a code again that was deleted',
+    'a code equal to a deleted one',
     copy('', 'redemption_codes', 'code', () => ({ deleted_at: '2026-01-01T00:00:00Z' })),
   ],
   [
@@ -393,7 +393,7 @@ const ALLOWED: [what: string, Case][] = [
     })),
   ],
   [
-    'a new subscription of a plan after one that has ended',
+    'a new subscription of a plan after one that has expired',
     copy('', 'user_subscriptions', 'subscription', () => ({
       token: 'another',
       credential: randomUUID(),
@@ -435,13 +435,13 @@ const RULES: Case[] = [
   { name: 'audit_entries_append_only', table: 'audit_entries', statement: () => 'TRUNCATE audit_entries' },
 ];
 
-// Targets of foreign keys of two columns: the primary key already makes them unique.
+// Targets of composite foreign keys, which the primary key already makes unique.
 const IMPLIED_BY_PRIMARY_KEY = ['identities_id_user_id_key', 'devices_id_user_id_key'];
-// Their own tests are below.
+// Tested below.
 const STAMPS = [
   'user_subscriptions_revision',
   'users_revision',
-  // Those of node lists: test/modules/node-list/node-lists.test.ts.
+  // Node list triggers are tested in test/modules/network/node-list/node-lists.test.ts.
   'nodes_change_node_lists',
   'nodes_lock_node_lists',
   'nodes_renew_node_lists',
@@ -451,7 +451,7 @@ const STAMPS = [
   'plans_renew_node_list',
   'servers_lock_node_lists',
   'servers_renew_node_lists',
-  // Those of the lists of servers: test/modules/agent/server-users.test.ts.
+  // Server list triggers are tested in test/modules/network/agent/server-users.test.ts.
   'nodes_lists_added',
   'nodes_lists_changed',
   'plans_lists',
@@ -459,7 +459,7 @@ const STAMPS = [
   'plan_nodes_lists_removed',
 ];
 
-/** Foreign keys that do something else than refuse when what they point at is deleted. */
+/** Foreign keys that do not restrict the deletion of the referenced row. */
 const DELETE_ACTIONS: Record<string, string> = {
   devices_identity_id_user_id_fkey: 'CASCADE',
   sessions_device_id_user_id_fkey: 'CASCADE',
@@ -468,7 +468,7 @@ const DELETE_ACTIONS: Record<string, string> = {
   plan_nodes_node_id_fkey: 'CASCADE',
 };
 
-/** Every foreign key: name, table, first column, action on delete. A new one is added here on purpose. */
+/** Every foreign key, so that adding one is a deliberate decision. */
 const FOREIGN_KEYS = [
   'users_merged_into_id_fkey',
   'identities_user_id_fkey',
@@ -507,13 +507,13 @@ const FOREIGN_KEYS = [
   'wrong_guesses_user_id_fkey',
 ];
 
-/** What else must be set so that only the foreign key can refuse. */
+/** Further columns to set so that no other constraint is violated. */
 const BESIDE_FOREIGN_KEY: Record<string, string> = {
   users_merged_into_id_fkey: ', deleted_at = now()',
   site_settings_trial_plan_id_fkey: `, trial_unit_time = 'DAY', trial_quantity = 1`,
 };
 
-/** Runs something and leaves no trace of it. */
+/** Runs work in a transaction that is rolled back. */
 async function undone<T>(run: () => Promise<T>): Promise<T> {
   await sql.query('BEGIN');
   try {
@@ -523,7 +523,7 @@ async function undone<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The refusal of the statement: constraint and SQLSTATE; undefined when it was let through. */
+/** Returns the violated constraint and SQLSTATE; undefined if the statement succeeds. */
 async function refusal(statement: string): Promise<{ constraint?: string; code?: string } | undefined> {
   try {
     const { rowCount } = await sql.query(statement);
@@ -553,7 +553,7 @@ async function waitUntilBlockedBy(pid: number): Promise<void> {
   );
 }
 
-/** Refused by this constraint, and by nothing else: once it is gone, the same statement passes. */
+/** Checks that the statement fails, and succeeds once the constraint is dropped. */
 async function expectRefusedOnlyBy(item: Case, kind: 'check' | 'index' | 'trigger', code: string) {
   const statement = item.statement(base);
   expect(await undone(() => refusal(statement))).toEqual({ constraint: item.name, code });
@@ -565,15 +565,15 @@ async function expectRefusedOnlyBy(item: Case, kind: 'check' | 'index' | 'trigge
 }
 
 describe('the database', () => {
-  it.each(CHECKS)('refuses what $name says', (item) => expectRefusedOnlyBy(item, 'check', CHECK));
-  it.each(UNIQUES)('lets only one be what $name says', (item) => expectRefusedOnlyBy(item, 'index', UNIQUE));
-  it.each(RULES)('refuses a change by $name', (item) => expectRefusedOnlyBy(item, 'trigger', CHECK));
+  it.each(CHECKS)('enforces the check constraint $name', (item) => expectRefusedOnlyBy(item, 'check', CHECK));
+  it.each(UNIQUES)('enforces the unique index $name', (item) => expectRefusedOnlyBy(item, 'index', UNIQUE));
+  it.each(RULES)('enforces the trigger $name', (item) => expectRefusedOnlyBy(item, 'trigger', CHECK));
 
   it.each(ALLOWED)('allows %s', async (_what, item) => {
     expect(await undone(() => refusal(item.statement(base)))).toBeUndefined();
   });
 
-  it.each(FOREIGN_KEYS)('refuses by %s what points nowhere', async (name) => {
+  it.each(FOREIGN_KEYS)('enforces the foreign key %s', async (name) => {
     const { rows } = await sql.query(
       `SELECT conrelid::regclass::text AS "table", confdeltype AS action, attname AS "column"
        FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1] WHERE conname = $1`,
@@ -606,12 +606,12 @@ describe('the database', () => {
     );
   });
 
-  it('finds the column of a foreign key by an index', async () => {
+  it('has an index on the column of every foreign key that needs one', async () => {
     const { rows } = await sql.query<{ name: string }>(`
       SELECT conname AS name FROM pg_constraint con
       WHERE contype = 'f' AND connamespace = 'public'::regnamespace AND NOT EXISTS
         (SELECT FROM pg_index WHERE indrelid = conrelid AND indpred IS NULL AND indkey[0] = conkey[1])`);
-    // Orders and redemptions are never looked up by these, and nothing that they point at is ever deleted.
+    // Not used for lookups, and the referenced rows are never deleted.
     expect(rows.map(({ name }) => name).sort()).toEqual([
       'orders_batch_id_fkey',
       'orders_plan_id_fkey',
@@ -621,15 +621,15 @@ describe('the database', () => {
     ]);
   });
 
-  it.each(Object.keys(Prisma.ModelName))('has every column that the model %s has', async (model) => {
+  it.each(Object.keys(Prisma.ModelName))('has every column of the Prisma model %s', async (model) => {
     const delegate = `${model.charAt(0).toLowerCase()}${model.slice(1)}`;
     const tables = db as unknown as Record<string, { findFirst(): Promise<unknown> }>;
     expect(await tables[delegate]?.findFirst()).toBeTruthy();
   });
 });
 
-describe('a refusal of a trigger', () => {
-  it('names itself through Prisma, too', async () => {
+describe('an error raised by a trigger', () => {
+  it('has its constraint name in Prisma errors, too', async () => {
     const refused = db.auditEntry.update({ where: { id: base.audit.id }, data: { action: 'nothing' } });
     await expect(refused).rejects.toSatisfy(
       (error) => violatedConstraint(error) === 'audit_entries_append_only' && sqlState(error) === CHECK,
@@ -637,25 +637,28 @@ describe('a refusal of a trigger', () => {
   });
 });
 
-describe('the life of an order', () => {
+describe('an order row', () => {
   const STATUSES: OrderStatus[] = ['PAID', 'FINISHED', 'CLOSED', 'FAILED'];
   const LEGAL = ['PAID FINISHED', 'PAID FAILED', 'PAID CLOSED', 'FAILED PAID'];
   const pairs = STATUSES.flatMap((from) => STATUSES.filter((to) => to !== from).map((to) => ({ from, to })));
 
-  it.each(pairs)('goes from $from to $to only where that is legal', async ({ from, to }) => {
-    const order = await build.buildOrder(db, { status: from });
-    const statement = `UPDATE orders SET status = '${to}',
+  it.each(pairs)(
+    'changes its status from $from to $to only if the transition is legal',
+    async ({ from, to }) => {
+      const order = await build.buildOrder(db, { status: from });
+      const statement = `UPDATE orders SET status = '${to}',
       failure_code = ${to === 'FAILED' ? `'QUOTA_EXCEEDED'` : 'NULL'},
       subscription_id = ${to === 'FINISHED' ? `'${base.subscription.id}'` : 'NULL'},
       finished_at = ${to === 'PAID' ? 'NULL' : 'now()'},
       next_attempt_at = ${to === 'PAID' ? 'now()' : 'NULL'} WHERE id = '${order.id}'`;
-    const expected = LEGAL.includes(`${from} ${to}`)
-      ? undefined
-      : { constraint: 'orders_status_transition', code: CHECK };
-    expect(await undone(() => refusal(statement))).toEqual(expected);
-  });
+      const expected = LEGAL.includes(`${from} ${to}`)
+        ? undefined
+        : { constraint: 'orders_status_transition', code: CHECK };
+      expect(await undone(() => refusal(statement))).toEqual(expected);
+    },
+  );
 
-  it('moves with its owner, while its redeemer stays', async () => {
+  it('can move to another owner, while its redeemer stays', async () => {
     const order = await build.buildOrder(db, { status: 'FINISHED' });
     const heir = await build.buildUser(db);
     const moved = await db.order.update({ where: { id: order.id }, data: { userId: heir.id } });
@@ -663,8 +666,8 @@ describe('the life of an order', () => {
   });
 });
 
-describe('a device', () => {
-  it('moves to another account with its identity, and takes its sessions along', async () => {
+describe('a device row', () => {
+  it('moves to another account together with its identity and sessions', async () => {
     const device = await build.buildDevice(db);
     const session = await build.buildSession(db, { userId: device.userId, deviceId: device.id });
     const heir = await build.buildUser(db);
@@ -676,7 +679,7 @@ describe('a device', () => {
     );
   });
 
-  it('goes with its identity: its sessions too, nobody else’s, and its stays remain', async () => {
+  it('is deleted with its identity and its own sessions, but its stays remain', async () => {
     const device = await build.buildDevice(db);
     const { userId, id: deviceId } = device;
     const own = await build.buildSession(db, { userId, deviceId });
@@ -702,9 +705,9 @@ describe('the revision of a subscription', () => {
 
   it.each([
     ['status', { status: 'STOPPED' }],
-    ['end', { expiresAt: build.inDays(60) }],
+    ['expiration', { expiresAt: build.inDays(60) }],
     ['credential', { credential: randomUUID() }],
-  ] as const)('rises with its %s', async (_what, data) => {
+  ] as const)('increases when its %s changes', async (_what, data) => {
     const { id, revision } = await build.buildSubscription(db);
     await db.userSubscription.update({ where: { id }, data });
     expect(await revisionOf(id)).toBeGreaterThan(revision);
@@ -713,13 +716,13 @@ describe('the revision of a subscription', () => {
   it.each([
     ['owner', async () => ({ userId: (await build.buildUser(db)).id })],
     ['plan', async () => ({ planId: (await build.buildPlan(db)).id })],
-  ])('rises with its %s', async (_what, other) => {
+  ])('increases when its %s changes', async (_what, other) => {
     const { id, revision } = await build.buildSubscription(db);
     await db.userSubscription.update({ where: { id }, data: await other() });
     expect(await revisionOf(id)).toBeGreaterThan(revision);
   });
 
-  it('stays when only traffic is counted', async () => {
+  it('does not increase when only traffic is counted', async () => {
     const { id, revision } = await build.buildSubscription(db);
     await db.userSubscription.update({ where: { id }, data: { upload: 5n, download: 6n, status: 'ACTIVE' } });
     expect(await revisionOf(id)).toBe(revision);
@@ -728,7 +731,7 @@ describe('the revision of a subscription', () => {
   it.each([
     ['disabled', { enabled: false }],
     ['closed', { deletedAt: build.inDays(0) }],
-  ])('rises when its user is %s, unless it is over', async (_what, data) => {
+  ])('increases when its user is %s, unless the subscription has ended', async (_what, data) => {
     const live = await build.buildSubscription(db);
     const { userId } = live;
     const over = await build.buildSubscription(db, { userId, traits: ['stopped'] });
@@ -737,10 +740,10 @@ describe('the revision of a subscription', () => {
     expect(await revisionOf(over.id)).toBe(over.revision);
   });
 
-  it('is set in ascending order of ids, so that nobody who locks them in that order is deadlocked', async () => {
+  it('is updated in ascending order of ids, which prevents deadlocks', async () => {
     const [low, high] = ['00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002'];
     const { id: userId } = await build.buildUser(db);
-    // The other way round on disk.
+    // Stored in descending order on disk.
     for (const id of [high, low]) await build.buildSubscription(db, { id, userId });
     const lock = (id: string) =>
       `SELECT id FROM user_subscriptions WHERE id = '${id}' FOR NO KEY UPDATE NOWAIT`;
@@ -757,7 +760,7 @@ describe('the revision of a subscription', () => {
     expect(await disabling).toBe('done');
   });
 
-  it('is the number of the transaction that wrote it', async () => {
+  it('is the id of the transaction that wrote it', async () => {
     const { rows } = await undone(() =>
       sql.query(
         `UPDATE user_subscriptions SET status = 'STOPPED' WHERE id = '${base.subscription.id}'
@@ -768,13 +771,13 @@ describe('the revision of a subscription', () => {
   });
 });
 
-describe('the clock', () => {
-  it('is the transaction’s own, to the millisecond', async () => {
+describe('tessera_now()', () => {
+  it('returns the start of the transaction, truncated to milliseconds', async () => {
     const { rows } = await sql.query(`SELECT tessera_now() = date_trunc('milliseconds', now()) AS same`);
     expect(rows).toEqual([{ same: true }]);
   });
 
-  it.each(['31 days', '-1 hour', ''])('goes by an offset of "%s"', async (offset) => {
+  it.each(['31 days', '-1 hour', ''])('adds the offset "%s"', async (offset) => {
     const { rows } = await undone(async () => {
       await sql.query(`SET LOCAL tessera.clock_offset = '${offset}'`);
       return sql.query(
@@ -784,7 +787,7 @@ describe('the clock', () => {
     expect(rows).toEqual([{ shifted: true }]);
   });
 
-  it('dates the rows', async () => {
+  it('is the default of created_at', async () => {
     const { rows } = await undone(async () => {
       await sql.query(`SET LOCAL tessera.clock_offset = '31 days'`);
       return sql.query(

@@ -12,7 +12,7 @@ interface Row {
   http: string;
 }
 
-/** The table below `## Codes`. */
+/** Parses the table in the section `## Codes`. */
 function documentedCodes(): Row[] {
   const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
   const table = page.slice(page.indexOf('## Codes'));
@@ -24,7 +24,7 @@ function documentedCodes(): Row[] {
   });
 }
 
-/** The codes of every file that defines refusals. */
+/** Collects the codes from all files that define refusals. */
 async function definedCodes(): Promise<string[]> {
   const src = new URL('../../src/', import.meta.url);
   const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) =>
@@ -41,7 +41,7 @@ function codesOf(exported: unknown): string[] {
 }
 
 describe('docs/errors.md', () => {
-  it('tells each code once, and no other', () => {
+  it('documents each error code exactly once', () => {
     expect(
       documentedCodes()
         .map(({ code }) => code)
@@ -49,7 +49,7 @@ describe('docs/errors.md', () => {
     ).toEqual(Object.keys(REFUSALS).sort());
   });
 
-  it('says when each is given, what to do, whether to retry, and the status', () => {
+  it('has a cause, an action, retryability and an HTTP status for each code', () => {
     const incomplete = documentedCodes().filter(
       ({ when, whatToDo, retryable, http }) =>
         !when || !whatToDo || !/^(yes|no)$/.test(retryable) || !/^(–|[2-5]\d\d)/.test(http),
@@ -58,7 +58,7 @@ describe('docs/errors.md', () => {
     expect(incomplete).toEqual([]);
   });
 
-  it('agrees with the service on what may simply be sent again', () => {
+  it('marks the same codes as retryable as the service', () => {
     const retryable = documentedCodes().filter((row) => row.retryable === 'yes');
 
     expect(retryable.map(({ code }) => code).sort()).toEqual(
@@ -69,7 +69,7 @@ describe('docs/errors.md', () => {
     );
   });
 
-  it('tells each key that extensions may have', () => {
+  it('documents each key of extensions', () => {
     const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
     const keys = [...page.slice(0, page.indexOf('## HTTP')).matchAll(/^\| `(\w+)` \|/gm)].map(
       ([, key]) => key,
@@ -88,7 +88,7 @@ describe('docs/errors.md', () => {
 });
 
 describe('ErrorCode', () => {
-  it('has the codes of all refusals, each with its sentence', async () => {
+  it('contains the codes of all refusals, described by their messages', async () => {
     const type = (await createSchema()).getType('ErrorCode');
     const values = isEnumType(type) ? type.getValues() : [];
 
@@ -97,7 +97,7 @@ describe('ErrorCode', () => {
     );
   });
 
-  it('gives each code one meaning: no two modules define the same', async () => {
+  it('has no code that two modules define', async () => {
     const defined = await definedCodes();
 
     expect(defined.filter((code, index) => defined.indexOf(code) !== index)).toEqual([]);

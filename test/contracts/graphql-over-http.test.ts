@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 describe('GraphQL over HTTP', () => {
-  it('is what the specification says, in every audit', async () => {
+  it('passes every audit of the specification', async () => {
     const withPreflight = (input: unknown, init?: RequestInit) =>
       fetch(String(input), { ...init, headers: { ...init?.headers, 'apollo-require-preflight': '1' } });
     const audits = serverAudits({ url: `${api.url}/graphql`, fetchFn: withPreflight });
@@ -37,23 +37,30 @@ describe('GraphQL over HTTP', () => {
       'OPERATION_RESOLUTION_FAILURE',
     ],
     [
-      'a wrong variable',
+      'an invalid variable',
       { query: 'query ($first: Int) { allPlans(first: $first) { totalCount } }', variables: { first: 'x' } },
       'BAD_USER_INPUT',
     ],
     ['a subscription', { query: 'subscription { viewerChanged { id } }' }, 'BAD_USER_INPUT'],
-    ['two mutations at once', { query: 'mutation { a: logout b: logout }' }, 'OPERATION_TOO_COMPLEX'],
-  ] as const)('refuses %s with 200 as JSON, with 400 as a GraphQL response', async ([, body, code]) => {
-    const asJson = await send({ body, accept: JSON_TYPE });
-    const asResponse = await send({ body, accept: NEW_TYPE });
+    [
+      'two mutations in one operation',
+      { query: 'mutation { a: logout b: logout }' },
+      'OPERATION_TOO_COMPLEX',
+    ],
+  ] as const)(
+    'refuses %s with 200 for application/json, and with 400 for GraphQL responses',
+    async ([, body, code]) => {
+      const asJson = await send({ body, accept: JSON_TYPE });
+      const asResponse = await send({ body, accept: NEW_TYPE });
 
-    expect([asJson.status, asJson.type]).toEqual([200, JSON_TYPE]);
-    expect([asResponse.status, asResponse.type]).toEqual([400, NEW_TYPE]);
-    expect(asJson.codes).toEqual([code]);
-    expect(asResponse.codes).toEqual([code]);
-  });
+      expect([asJson.status, asJson.type]).toEqual([200, JSON_TYPE]);
+      expect([asResponse.status, asResponse.type]).toEqual([400, NEW_TYPE]);
+      expect(asJson.codes).toEqual([code]);
+      expect(asResponse.codes).toEqual([code]);
+    },
+  );
 
-  it.for([JSON_TYPE, NEW_TYPE])('answers what was refused by a field with 200 (%s)', async (accept) => {
+  it.for([JSON_TYPE, NEW_TYPE])('responds with 200 if a field fails (%s)', async (accept) => {
     const answer = await send({ body: { query: '{ allPlans { totalCount } plans { id } }' }, accept });
 
     expect(answer).toMatchObject({ status: 200, type: accept, codes: ['UNAUTHENTICATED'] });
@@ -61,16 +68,16 @@ describe('GraphQL over HTTP', () => {
   });
 
   it.for([
-    ['no JSON', '{', 400],
+    ['invalid JSON', '{', 400],
     ['an empty body', '', 400],
-    ['JSON that is no object', '7', 400],
+    ['JSON that is not an object', '7', 400],
     ['a list of requests', [{ query: '{ plans { id } }' }], 400],
-    ['no query', {}, 400],
-    ['a query that is no text', { query: 7 }, 400],
-    ['variables that are no object', { query: '{ plans { id } }', variables: 'x' }, 400],
+    ['a missing query', {}, 400],
+    ['a query that is not a string', { query: 7 }, 400],
+    ['variables that are not an object', { query: '{ plans { id } }', variables: 'x' }, 400],
     ['a body over 64 KiB', { query: '{ plans { id } }', variables: { x: 'x'.repeat(65_536) } }, 413],
-    ['a body that changes prototypes', '{"query":"{ plans { id } }","variables":{"__proto__":{"a":1}}}', 400],
-  ] as const)('refuses %s as a whole', async ([, body, status]) => {
+    ['prototype poisoning', '{"query":"{ plans { id } }","variables":{"__proto__":{"a":1}}}', 400],
+  ] as const)('rejects the request for %s', async ([, body, status]) => {
     for (const accept of [JSON_TYPE, NEW_TYPE]) {
       expect(await send({ body, accept })).toMatchObject({
         status,
@@ -81,7 +88,7 @@ describe('GraphQL over HTTP', () => {
   });
 
   it.for(['application/xml', 'application/x-www-form-urlencoded', 'text/html'])(
-    'does not know %s',
+    'does not support %s',
     async (contentType) => {
       expect(await send({ body: { query: '{ plans { id } }' }, contentType })).toMatchObject({
         status: 415,
@@ -90,7 +97,7 @@ describe('GraphQL over HTTP', () => {
     },
   );
 
-  it('does nothing that was sent by GET but queries', async () => {
+  it('executes only queries by GET', async () => {
     const query = encodeURIComponent('mutation { deviceChallenge(identifier: "device-one") { nonce } }');
     const response = await fetch(`${api.url}/graphql?query=${query}`, {
       headers: { 'apollo-require-preflight': '1' },
@@ -100,7 +107,7 @@ describe('GraphQL over HTTP', () => {
     expect(await response.text()).not.toContain('nonce":"');
   });
 
-  it('knows the request by the id in the error, in the header, and in nobody else’s', async () => {
+  it('has the same unique request id in the error and in the header', async () => {
     const one = await send({ body: { query: '{ nope }' } });
     const other = await send({ body: { query: '{ nope }' } });
 
@@ -109,7 +116,7 @@ describe('GraphQL over HTTP', () => {
     expect(other.requestId).not.toBe(one.requestId);
   });
 
-  it('gives a path where nothing is the shape of every other error', async () => {
+  it('responds to unknown paths with a GraphQL error', async () => {
     const response = await fetch(`${api.url}/nothing`);
 
     expect(response.status).toBe(404);
@@ -128,9 +135,9 @@ describe('GraphQL over HTTP', () => {
   });
 });
 
-describe('a page of somebody else', () => {
+describe('a page from another origin', () => {
   it.for(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', undefined])(
-    'cannot send a request that a browser would not ask about first (%s)',
+    'cannot send a request without a CORS preflight (%s)',
     async (contentType) => {
       const before = await api.services.db.device.count();
       const query = `mutation { deviceLogin(input: { identifier: "device-of-a-form", secret: "${'a'.repeat(43)}" }) { accessToken } }`;
@@ -146,7 +153,7 @@ describe('a page of somebody else', () => {
     },
   );
 
-  it('cannot send a query by GET without a header that a browser asks about', async () => {
+  it('cannot send a query by GET without a header that needs a preflight', async () => {
     const url = `${api.url}/graphql?query=${encodeURIComponent('{ plans { id } }')}`;
     const plain = await fetch(url);
     const typed = await fetch(url, { headers: { 'content-type': 'text/plain' } });
@@ -156,7 +163,7 @@ describe('a page of somebody else', () => {
     expect(await plain.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
   });
 
-  it('is told by no header that it may read an answer', async () => {
+  it('gets no CORS headers', async () => {
     for (const origin of [
       'https://evil.example.test',
       'null',
@@ -167,7 +174,7 @@ describe('a page of somebody else', () => {
     }
   });
 
-  it('that is on the list is told that it may', async () => {
+  it('gets CORS headers if the origin is in ALLOWED_ORIGINS', async () => {
     expect(await allowedOrigin(OURS)).toBe(OURS);
     expect(await allowedOrigin('https://admin.example.test')).toBe('https://admin.example.test');
   });
@@ -199,7 +206,7 @@ async function send({ body, accept = JSON_TYPE, contentType = JSON_TYPE }: Sent)
   };
 }
 
-/** What a browser would read before it lets a page send a request with a token. */
+/** Sends the CORS preflight of a request with a token. */
 async function allowedOrigin(origin: string): Promise<string | null> {
   const preflight = await fetch(`${api.url}/graphql`, {
     method: 'OPTIONS',

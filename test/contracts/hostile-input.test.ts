@@ -42,14 +42,14 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-/** Every field of Query and Mutation that takes something. */
+/** Every field of Query and Mutation that has arguments. */
 function fieldsWithArguments(): [string, GraphQLField<unknown, unknown>][] {
   return [...rootFields(schema)].filter(
     ([name, { args }]) => !name.startsWith('Subscription.') && args.length > 0,
   );
 }
 
-/** The field with a variable for each argument. */
+/** Builds an operation for the field, with a variable for each argument. */
 function documentFor(name: string, { args, type, name: field }: GraphQLField<unknown, unknown>): string {
   const kind = name.startsWith('Query.') ? 'query' : 'mutation';
   const declared = args.map((arg) => `$${arg.name}: ${arg.type}`).join(', ');
@@ -57,7 +57,7 @@ function documentFor(name: string, { args, type, name: field }: GraphQLField<unk
   return `${kind} (${declared}) { ${field}(${passed}) ${isCompositeType(getNamedType(type)) ? '{ __typename }' : ''} }`;
 }
 
-/** A value of the type, with this text wherever a text may stand. */
+/** Builds a value of the type, with the text in every string. */
 function valueFor(type: GraphQLInputType, text: string, depth = 0): unknown {
   const bare = getNullableType(type);
   if (isListType(bare)) return [valueFor(bare.ofType, text, depth)];
@@ -78,7 +78,7 @@ function scalarOf(name: string, text: string): unknown {
 const tables = () => api.services.db.$queryRaw<unknown[]>`
   SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename`;
 
-/** Sends the text in every place of one field. */
+/** Sends the text in every string argument of one field. */
 async function offer(
   [name, field]: [string, GraphQLField<unknown, unknown>],
   text: string,
@@ -91,9 +91,9 @@ async function offer(
   expect([name, LEAK.test(errors.map(({ message }) => message).join())]).toEqual([name, false]);
 }
 
-describe('a hostile text', () => {
+describe('a hostile string', () => {
   it.each(HOSTILE.map((text) => [JSON.stringify(text).slice(0, 60), text]))(
-    'in every argument breaks nothing and tells nothing: %s',
+    'causes no internal error and reveals nothing, in any argument: %s',
     async (_, text) => {
       const before = await tables();
       const bystander = await api.newUser();
@@ -120,7 +120,7 @@ const EXTRA = [
   'constructor',
 ];
 
-/** Each input of each field with one thing more than it has. */
+/** Builds each input of each field with an additional unknown field. */
 function* overfilled(): Generator<{ name: string; extra: string; body: string }> {
   for (const [name, field] of fieldsWithArguments()) {
     for (const arg of field.args) {
@@ -137,8 +137,8 @@ function* overfilled(): Generator<{ name: string; extra: string; body: string }>
   }
 }
 
-describe('an input', () => {
-  it('with a field that it does not have is refused as a whole', async () => {
+describe('an input object', () => {
+  it('is refused if it has an unknown field', async () => {
     const before = await fingerprint(api.services.db);
     const all = [...overfilled()];
     for (const { name, extra, body } of all) {

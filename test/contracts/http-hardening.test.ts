@@ -12,7 +12,9 @@ afterAll(() => api?.close());
 
 const QUERY = JSON.stringify({ query: '{ plans { id } }' });
 
-/** A connection that sends these bytes, and all that comes back until the server hangs up. */
+/**
+ * Sends bytes over a new connection, and returns everything received until the server closes it.
+ */
 function raw(...parts: string[]): { socket: Socket; answer: Promise<string> } {
   const { hostname, port } = new URL(api.url);
   const socket = connect(Number(port), hostname, () => socket.write(parts.join('')));
@@ -40,7 +42,7 @@ const asks = async () =>
 
 describe('an HTTP request', () => {
   it.each(['gzip', 'deflate', 'br', 'gzip, identity'])(
-    'that is compressed (%s) is refused',
+    'is refused if its body is compressed (%s)',
     async (encoding) => {
       const response = await fetch(`${api.url}/graphql`, {
         method: 'POST',
@@ -53,7 +55,7 @@ describe('an HTTP request', () => {
     },
   );
 
-  it('with too many headers is refused with 431', async () => {
+  it('is rejected with 431 if its headers are too large', async () => {
     const { answer } = raw(
       'GET /livez HTTP/1.1\r\nHost: x\r\n',
       `X-Big: ${'x'.repeat(20_000)}\r\n`.repeat(2),
@@ -63,21 +65,21 @@ describe('an HTTP request', () => {
   });
 
   it.each([
-    ['no HTTP at all', '\u0016\u0003\u0001\u0002 hello\r\n\r\n'],
+    ['data that is not HTTP', '\u0016\u0003\u0001\u0002 hello\r\n\r\n'],
     [
-      'two lengths',
+      'two Content-Length headers',
       'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!',
     ],
     [
-      'a length and chunks',
+      'both Content-Length and Transfer-Encoding',
       'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
-    ['a broken chunk', 'POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
-  ])('that is %s is refused with 400', async (_, bytes) => {
+    ['an invalid chunk', 'POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+  ])('is rejected with 400 for %s', async (_, bytes) => {
     expect(statusOf(await raw(bytes).answer)).toBe(400);
   });
 
-  it('whose headers do not end is given up after ten seconds, and so is a connection that says nothing', async () => {
+  it('times out after ten seconds if its headers are incomplete or nothing is sent', async () => {
     const startedAt = performance.now();
     const slow = raw('POST /graphql HTTP/1.1\r\nHost: x\r\n');
     const silent = raw('');
@@ -89,7 +91,7 @@ describe('an HTTP request', () => {
     expect(performance.now() - startedAt).toBeLessThan(16_000);
   });
 
-  it('is answered while many others hold their connections and send nothing', async () => {
+  it('gets a response while many other connections stall', async () => {
     const idle = Array.from({ length: 500 }, () =>
       raw(
         'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
@@ -101,7 +103,7 @@ describe('an HTTP request', () => {
     for (const { socket } of idle) socket.destroy();
   });
 
-  it('that breaks off at any place leaves the process alive', async () => {
+  it('does not crash the process when it is aborted at any point', async () => {
     const whole = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${QUERY.length}\r\n\r\n${QUERY}`;
     for (let end = 1; end < whole.length; end += 7) {
       const { socket } = raw(whole.slice(0, end));
@@ -113,12 +115,12 @@ describe('an HTTP request', () => {
   });
 });
 
-describe('a handshake', () => {
+describe('a websocket handshake', () => {
   it.each([
     ['/nowhere', ''],
     ['/graphql', 'Origin: https://evil.example\r\n'],
     ['/graphql', ''],
-  ])('at %s whose peer hangs up at once leaves the process alive %s', async (path, headers) => {
+  ])('at %s does not crash the process when the client disconnects immediately %s', async (path, headers) => {
     for (let time = 0; time < 50; time++) {
       const { socket } = raw(
         `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n`,
@@ -133,8 +135,8 @@ describe('a handshake', () => {
   });
 });
 
-describe('every answer', () => {
-  it('tells browsers to guess nothing, frame nothing and load nothing', async () => {
+describe('every response', () => {
+  it('has headers that forbid MIME sniffing, framing and loading resources', async () => {
     for (const path of ['/livez', '/graphql', '/nowhere', '/.well-known/jwks.json']) {
       const { headers } = await fetch(`${api.url}${path}`);
       expect(Object.fromEntries(headers)).toMatchObject({

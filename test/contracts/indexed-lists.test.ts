@@ -21,7 +21,7 @@ import { buildCode, buildSubscription } from '../support/factories.ts';
 import { createTestServices } from '../support/services.ts';
 
 const ROWS = 10_000;
-/** Rows that PostgreSQL may look at for a page of 20; every list here is many times as long. */
+/** Maximum number of rows that PostgreSQL may read for a page of 20. The lists are far longer. */
 const MOST_ROWS = 300;
 
 let services: RunningServices;
@@ -39,7 +39,7 @@ beforeAll(async () => {
     include: { batch: true },
   });
   const { id: subscriptionId } = await buildSubscription(db, { planId: batch.planId });
-  // Ids in order of time, as ours are. What is looked for is rare, and was there first.
+  // Ids are in order of time, as real ones are. The rows to find are rare and the oldest.
   await client.query(`
     CREATE FUNCTION nth_id(kind int, n int) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
       SELECT ('019a' || kind || '000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid $$`);
@@ -79,7 +79,7 @@ afterAll(async () => {
   await services?.close();
 });
 
-/** The statement of the page, as it was sent. */
+/** Captures the SQL statement that reads the page. */
 async function statementOf(read: () => Promise<unknown>): Promise<{ text: string; values: unknown[] }> {
   const query = vi.spyOn(pg.Client.prototype, 'query');
   try {
@@ -101,7 +101,9 @@ interface Plan {
   Plans?: Plan[];
 }
 
-/** How many rows PostgreSQL looks at: what scans give, and what they drop. */
+/**
+ * Counts the rows that PostgreSQL reads: those that scans return, and those that they filter out.
+ */
 async function rowsLookedAt(read: () => Promise<unknown>): Promise<number> {
   const { text, values } = await statementOf(read);
   expect(text).not.toBe('');
@@ -120,12 +122,12 @@ const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
 describe('a page of devices', () => {
   it.for<[string, () => DeviceListFilter]>([
     ['a short code', () => ({ shortCode: 'Till 7' })],
-    ['how a short code begins', () => ({ shortCodePrefix: 'Till 1234' })],
-    ['how many short codes begin', () => ({ shortCodePrefix: 'Till' })],
+    ['a short code prefix', () => ({ shortCodePrefix: 'Till 1234' })],
+    ['a frequent short code prefix', () => ({ shortCodePrefix: 'Till' })],
     ['an identifier', () => ({ identifier: 'device-number-7' })],
     ['an account', () => ({ userId: someUserId })],
-    ['who is online', () => ({ online: true })],
-    ['who is not online', () => ({ online: false })],
+    ['being online', () => ({ online: true })],
+    ['being offline', () => ({ online: false })],
     ['nothing', () => ({})],
   ])('costs the same among many, by %s', async ([, filter]) => {
     const read = () => listDevices(services, { filter: filter(), page: {} });
@@ -139,11 +141,11 @@ describe('a page of orders', () => {
     ['an owner', () => ({ userId: someUserId })],
     ['a rare status', () => ({ status: 'CLOSED' })],
     ['the usual status', () => ({ status: 'FINISHED' })],
-    ['a reason', () => ({ failureCode: 'QUOTA_EXCEEDED' })],
-    ['a number', () => ({ orderNo: 't7' })],
-    ['a span long ago', () => ({ from: minutesAgo(9_900), to: minutesAgo(9_000) })],
-    ['a beginning', () => ({ from: minutesAgo(9_900) })],
-    ['an end long ago', () => ({ to: minutesAgo(5_000) })],
+    ['a failure code', () => ({ failureCode: 'QUOTA_EXCEEDED' })],
+    ['an order number', () => ({ orderNo: 't7' })],
+    ['an old time range', () => ({ from: minutesAgo(9_900), to: minutesAgo(9_000) })],
+    ['a start time', () => ({ from: minutesAgo(9_900) })],
+    ['an old end time', () => ({ to: minutesAgo(5_000) })],
     ['nothing', () => ({})],
   ])('costs the same among many, by %s', async ([, filter]) => {
     const read = () => listOrders(services, { filter: filter(), page: {} });
@@ -154,27 +156,27 @@ describe('a page of orders', () => {
 
 describe('a page of accounts', () => {
   it.for<[string, UserListFilter]>([
-    ['an address', { email: 'USER777@example.test' }],
-    ['how an address begins', { email: 'user999' }],
-    ['how many addresses begin', { email: 'user' }],
+    ['an e-mail address', { email: 'USER777@example.test' }],
+    ['an e-mail prefix', { email: 'user999' }],
+    ['a frequent e-mail prefix', { email: 'user' }],
     ['a short code', { shortCode: 'Till 7' }],
-    ['who is disabled', { enabled: false }],
-    ['who is enabled', { enabled: true }],
+    ['being disabled', { enabled: false }],
+    ['being enabled', { enabled: true }],
     ['nothing', {}],
   ])('costs the same among many, by %s', async ([, filter]) => {
     expect(await rowsLookedAt(() => listUsers(services, { filter, page: {} }))).toBeLessThan(MOST_ROWS);
   });
 });
 
-/** Every sorted list, with the ways to sort it. */
+/** Every sortable list, with its sort orders. */
 const SORTED = {
   devices: [Object.keys(DEVICE_SORTS), listDevices],
   orders: [Object.keys(ORDER_SORTS), listOrders],
   subscriptions: [Object.keys(SUBSCRIPTION_SORTS), listAllSubscriptions],
 } as const;
 
-describe.for(Object.entries(SORTED))('a page far within the list of %s', ([, [ways, read]]) => {
-  it.for(ways)('costs the same by %s', async (orderBy) => {
+describe.for(Object.entries(SORTED))('a page deep in the list of %s', ([, [ways, read]]) => {
+  it.for(ways)('reads few rows when sorted by %s', async (orderBy) => {
     const list = (first: number, after: string | null) =>
       read(services, { filter: {}, orderBy: orderBy as never, page: { first, after } });
     let after: string | null = null;

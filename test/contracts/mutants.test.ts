@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { MUTANTS } from '../faults/mutants.mjs';
 
-describe('each mutant', () => {
+describe('mutants.mjs', () => {
   it.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))(
-    'can still be made: %s',
+    'applies to the current sources: %s',
     (_name, mutant) => {
       const found = mutant.edits.map(({ file, find }) => readFileSync(file, 'utf8').split(find).length - 1);
 

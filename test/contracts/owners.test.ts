@@ -19,14 +19,14 @@ type Owned = Record<string, { nodes: { user: { id: string } | null }[] }>;
 describe.each(['orders', 'devices'])('%s', (list) => {
   const nodes = `${list} { nodes { user { id } } }`;
 
-  it('tell an admin whose each is', async () => {
+  it('include the owner for admins', async () => {
     const { data } = await post<Owned>(api.url, { query: `{ ${nodes} }` }, admin.token);
 
     const owners = data?.[list]?.nodes.map(({ user }) => user?.id);
     expect(owners).toEqual(expect.arrayContaining(customers.map(({ userId }) => userId)));
   });
 
-  it('tell nobody else', async () => {
+  it('do not include the owner for users', async () => {
     const query = `{ viewer { ${nodes} } }`;
 
     const { data } = await post<{ viewer: Owned }>(api.url, { query }, customers[0]?.token);

@@ -27,7 +27,7 @@ beforeAll(async () => {
   people = { admin: await api.newAdmin(), user: await api.newUser() };
   const { db } = api.services;
   for (let made = 0; made < 25; made++) {
-    // Some alike and some without, so that what a list is sorted by does not decide alone.
+    // Includes equal and null sort values, so that ties must be broken.
     const at = made % 5 === 0 ? null : build.inDays(-(made % 3));
     await build.buildPlan(db, { name: `Plan ${made % 4}` });
     await build.buildAuditEntry(db);
@@ -35,7 +35,7 @@ beforeAll(async () => {
     const ended = at ? ({ status: 'FAILED', finishedAt: at } as const) : {};
     await build.buildOrder(db, { userId: people.user.userId, ...ended });
   }
-  // One of everything, so that a list inside of anything is reached.
+  // One object of every type, so that nested lists can be reached.
   const { userId } = people.user;
   await build.buildRedemption(db, { userId });
   await build.buildSubscription(db, { userId });
@@ -45,29 +45,23 @@ beforeAll(async () => {
 
 afterAll(() => api?.close());
 
-describe('each list', () => {
-  it.for(lists)(
-    '$name takes the four arguments, and none of them has a default or must be given',
-    ({ field }) => {
-      expect(pageArguments(field)).toEqual({ first: 'Int', after: 'String', last: 'Int', before: 'String' });
-    },
-  );
+describe('every list', () => {
+  it.for(lists)('$name has the four page arguments, all optional and without defaults', ({ field }) => {
+    expect(pageArguments(field)).toEqual({ first: 'Int', after: 'String', last: 'Int', before: 'String' });
+  });
 
   it.for(lists)('$name is reached by this test', async ({ name }) => {
     expect((await read(name, {})).pageInfo).toBeDefined();
   });
 
-  it.for(lists)(
-    '$name refuses a page of no size, below and above, and names the argument',
-    async ({ name }) => {
-      for (const [page, field] of BAD_SIZES) {
-        expect([page, await refusal(name, page)]).toEqual([page, `BAD_USER_INPUT ${field}`]);
-      }
-    },
-  );
+  it.for(lists)('$name refuses page sizes out of range, and names the argument', async ({ name }) => {
+    for (const [page, field] of BAD_SIZES) {
+      expect([page, await refusal(name, page)]).toEqual([page, `BAD_USER_INPUT ${field}`]);
+    }
+  });
 
   it.for(lists)(
-    '$name refuses a cursor that is broken, of another list, or of another key',
+    '$name refuses cursors that are malformed, from another list, or signed with another key',
     async ({ name }) => {
       for (const [what, cursor] of Object.entries(await foreignCursors())) {
         expect([what, await refusal(name, { after: cursor })]).toEqual([what, 'BAD_USER_INPUT after']);
@@ -76,7 +70,7 @@ describe('each list', () => {
     },
   );
 
-  it.for(lists)('$name takes null for absent, and both for twenty', async ({ name }) => {
+  it.for(lists)('$name treats null like an absent page size: both default to twenty', async ({ name }) => {
     const absent = await read(name, {});
 
     expect(await read(name, { first: null, after: null, last: null, before: null })).toEqual(absent);
@@ -85,14 +79,14 @@ describe('each list', () => {
   });
 });
 
-describe('each list that can be sorted', () => {
+describe('every sortable list', () => {
   const sorted = lists.flatMap(({ name, field }) => {
     const type = getNullableType(field.args.find((argument) => argument.name === 'orderBy')?.type);
     const ways = isEnumType(type) ? type.getValues().map((value) => value.name) : [];
     return ways.map((way) => ({ name, way, others: ways.filter((other) => other !== way) }));
   });
 
-  it.for(sorted)('$name by $way gives all of it once, from either end', async ({ name, way }) => {
+  it.for(sorted)('$name by $way returns each entry once, paging from either end', async ({ name, way }) => {
     const whole = await read(name, { first: 100 }, SELECTION, way);
     const walked: string[] = [];
     let after: string | null = null;
@@ -107,7 +101,7 @@ describe('each list that can be sorted', () => {
     expect((await read(name, { last: 100 }, SELECTION, way)).nodes).toEqual(whole.nodes);
   });
 
-  it.for(sorted)('$name by $way refuses the cursors of every other way', async ({ name, way, others }) => {
+  it.for(sorted)('$name by $way refuses cursors of other sort orders', async ({ name, way, others }) => {
     const { pageInfo } = await read(name, { first: 1 }, SELECTION, way);
     expect(pageInfo.endCursor).not.toBeNull();
     for (const other of others) {
@@ -117,8 +111,8 @@ describe('each list that can be sorted', () => {
   });
 });
 
-describe('each list, in PostgreSQL', () => {
-  it.for(lists)('$name is counted only when that is asked for', async ({ name }) => {
+describe('every list, in PostgreSQL', () => {
+  it.for(lists)('$name is counted only if totalCount is requested', async ({ name }) => {
     const counted = await queriesOf(() => read(name, {}, 'totalCount'));
     const uncounted = await queriesOf(() => read(name, {}, 'nodes { __typename }'));
 
@@ -128,9 +122,9 @@ describe('each list, in PostgreSQL', () => {
   });
 });
 
-describe('a list with more than a page', () => {
+describe('a list longer than one page', () => {
   it.for(['Query.allPlans', 'Query.auditLog', 'User.devices'])(
-    '%s gives twenty at a time and all of them once',
+    '%s returns twenty entries per page, and each entry once',
     async (name) => {
       const seen: string[] = [];
       let after: string | null = null;
@@ -148,7 +142,7 @@ describe('a list with more than a page', () => {
   );
 
   it.for(['Query.allPlans', 'Query.auditLog', 'User.devices'])(
-    '%s gives the same from its end',
+    '%s returns the same entries when paging backward',
     async (name) => {
       const forward = await read(name, { first: 100 });
       const backward = await read(name, { last: 100 });
@@ -210,7 +204,7 @@ function ask(name: string, page: PageInput, selection = SELECTION, orderBy?: str
   return post<Record<string, unknown>>(api.url, { query, variables: page }, people[askerOf(name)].token);
 }
 
-/** Whoever may use the root field through which the list is reached. */
+/** Returns a caller who may use the root field that leads to the list. */
 function askerOf(name: string): 'admin' | 'user' {
   const [type = '', field = ''] = name.split('.');
   const own = schema.getQueryType()?.getFields()[field];
@@ -242,7 +236,7 @@ async function refusal(name: string, page: PageInput): Promise<string> {
   return (errors ?? []).map(({ extensions }) => `${extensions.code} ${extensions.field}`).join();
 }
 
-/** Cursors that no list of this service has given out, but for those of one that nobody pages through. */
+/** Invalid cursors, and valid ones of other lists. */
 async function foreignCursors(): Promise<Record<string, string>> {
   const cursorOf = async (list: string, secretKey?: string) => {
     const secrets = secretKey ? createSecrets({ secretKey }) : api.services.secrets;
@@ -266,7 +260,7 @@ async function foreignCursors(): Promise<Record<string, string>> {
   };
 }
 
-/** What PostgreSQL was asked while `work` ran: the driver is listened to, not replaced. */
+/** Records the SQL statements during `work`, by listening to the driver without replacing it. */
 async function queriesOf(work: () => Promise<unknown>): Promise<string[]> {
   const query = vi.spyOn(pg.Client.prototype, 'query');
   try {

@@ -2,22 +2,24 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from '../../src/platform/database/database.ts';
 import * as build from '../support/factories.ts';
 
-/** Who asks. `user` owns what is asked for; `disabled` shows the token of an account that was disabled since. */
-export const ASKERS = ['anonymous', 'user', 'other', 'disabled', 'admin', 'agent'] as const;
-export type Asker = (typeof ASKERS)[number];
+/**
+ * Kinds of callers. `user` owns the requested object; `disabled` has a token of a disabled account.
+ */
+export const CALLERS = ['anonymous', 'user', 'other', 'disabled', 'admin', 'agent'] as const;
+export type Caller = (typeof CALLERS)[number];
 
-/** `ok`: the field has a value. `null`: it has none, and there is no error. Else the code of the refusal. */
+/** `ok`: a value; `null`: null without an error; otherwise the expected error code. */
 export type Outcome = 'ok' | 'null' | (string & {});
 
 export interface Permission {
-  /** The field as it is asked for; `$name` is one of the things. */
-  ask: string;
-  expected: Record<Asker, Outcome>;
-  /** Makes what is asked for, and has `user` own it where it can be owned. */
+  /** The requested field; `$name` refers to a value that `given` returns. */
+  selection: string;
+  expected: Record<Caller, Outcome>;
+  /** Creates the requested object, owned by `user` if it has an owner. */
   given?: (db: Database, userId: string) => Promise<Record<string, string>>;
 }
 
-const everybody = (outcome: Outcome): Permission['expected'] => ({
+const everyCaller = (outcome: Outcome): Permission['expected'] => ({
   anonymous: outcome,
   user: outcome,
   other: outcome,
@@ -25,7 +27,7 @@ const everybody = (outcome: Outcome): Permission['expected'] => ({
   admin: outcome,
   agent: outcome,
 });
-/** Whoever has logged in, for himself. */
+/** Signed-in users, for their own data. */
 const signedIn = (outcome: Outcome = 'ok'): Permission['expected'] => ({
   anonymous: 'UNAUTHENTICATED',
   user: outcome,
@@ -34,7 +36,7 @@ const signedIn = (outcome: Outcome = 'ok'): Permission['expected'] => ({
   admin: outcome,
   agent: 'FORBIDDEN',
 });
-/** To others it is not there. */
+/** The owner; other users get NOT_FOUND. */
 const owner = (admin: Outcome = 'NOT_FOUND'): Permission['expected'] => ({
   ...signedIn(),
   other: 'NOT_FOUND',
@@ -48,7 +50,7 @@ const agents = (outcome: Outcome = 'ok'): Permission['expected'] => ({
   ...signedIn('FORBIDDEN'),
   agent: outcome,
 });
-/** A socket is refused as a whole: without a token, and with one of an ended session. */
+/** Over a websocket, a revoked session closes the whole socket. */
 const overSocket = (expected: Permission['expected']): Permission['expected'] => ({
   ...expected,
   disabled: 'SESSION_REVOKED',
@@ -56,37 +58,37 @@ const overSocket = (expected: Permission['expected']): Permission['expected'] =>
 
 const id = async (made: Promise<{ id: string }>) => ({ id: (await made).id });
 const list = (field: string): Permission => ({
-  ask: `${field} { nodes { __typename } }`,
+  selection: `${field} { nodes { __typename } }`,
   expected: admins(),
 });
 
-/** What each root field answers to whom. The rows of fields that are not built yet wait for them. */
+/** The expected outcome of each root field for each kind of caller. */
 export const PERMISSIONS: Record<string, Permission> = {
-  'Query.globalConfig': { ask: 'globalConfig { name }', expected: everybody('ok') },
-  'Query.ads': { ask: 'ads { nodes { id } }', expected: everybody('ok') },
-  'Query.plans': { ask: 'plans { id }', expected: everybody('ok') },
+  'Query.globalConfig': { selection: 'globalConfig { name }', expected: everyCaller('ok') },
+  'Query.ads': { selection: 'ads { nodes { id } }', expected: everyCaller('ok') },
+  'Query.plans': { selection: 'plans { id }', expected: everyCaller('ok') },
   'Query.viewer': {
-    ask: 'viewer { id }',
+    selection: 'viewer { id }',
     expected: { ...signedIn(), anonymous: 'null' },
   },
   'Query.order': {
-    ask: 'order(id: $id) { id plan { id } }',
+    selection: 'order(id: $id) { id plan { id } }',
     expected: owner('ok'),
     given: (db, userId) => id(build.buildOrder(db, { userId })),
   },
   'Query.previewRedemption': {
-    ask: 'previewRedemption(code: "NEVERMADETHISCODE") { isNew }',
+    selection: 'previewRedemption(code: "NEVERMADETHISCODE") { isNew }',
     expected: signedIn('CODE_NOT_FOUND'),
   },
   'Query.pendingBinding': {
-    ask: 'pendingBinding(token: "never given to anybody") { deviceLimit }',
-    expected: everybody('NOT_FOUND'),
+    selection: 'pendingBinding(token: "never given to anybody") { deviceLimit }',
+    expected: everyCaller('NOT_FOUND'),
   },
-  'Query.serverConfig': { ask: 'serverConfig { serverId }', expected: agents() },
-  'Query.serverUsers': { ask: 'serverUsers { revision }', expected: agents() },
+  'Query.serverConfig': { selection: 'serverConfig { serverId }', expected: agents() },
+  'Query.serverUsers': { selection: 'serverUsers { revision }', expected: agents() },
   'Query.users': list('users'),
   'Query.user': {
-    ask: 'user(id: $id) { id }',
+    selection: 'user(id: $id) { id }',
     expected: admins(),
     given: async (_db, userId) => ({ id: userId }),
   },
@@ -100,207 +102,209 @@ export const PERMISSIONS: Record<string, Permission> = {
   'Query.servers': list('servers'),
   'Query.nodes': list('nodes'),
   'Query.allAds': list('allAds'),
-  'Query.siteSettings': { ask: 'siteSettings { name }', expected: admins() },
+  'Query.siteSettings': { selection: 'siteSettings { name }', expected: admins() },
   'Query.auditLog': list('auditLog'),
-  'Query.queueStatus': { ask: 'queueStatus { waiting }', expected: admins() },
-  'Query.statistics': { ask: 'statistics { at }', expected: admins() },
+  'Query.queueStatus': { selection: 'queueStatus { waiting }', expected: admins() },
+  'Query.statistics': { selection: 'statistics { at }', expected: admins() },
 
   'Mutation.deviceChallenge': {
-    ask: 'deviceChallenge(identifier: "device-of-nobody") { nonce }',
-    expected: everybody('ok'),
+    selection: 'deviceChallenge(identifier: "device-of-nobody") { nonce }',
+    expected: everyCaller('ok'),
   },
   'Mutation.deviceLogin': {
-    ask: 'deviceLogin(input: { identifier: "device-of-nobody" }) { accessToken }',
-    expected: everybody('DEVICE_PROOF_REQUIRED'),
+    selection: 'deviceLogin(input: { identifier: "device-of-nobody" }) { accessToken }',
+    expected: everyCaller('DEVICE_PROOF_REQUIRED'),
   },
   'Mutation.register': {
-    ask: 'register(input: { email: "no address", password: "correct horse battery" }) { accessToken }',
-    expected: everybody('BAD_USER_INPUT'),
+    selection: 'register(input: { email: "no address", password: "correct horse battery" }) { accessToken }',
+    expected: everyCaller('BAD_USER_INPUT'),
   },
   'Mutation.login': {
-    ask: 'login(input: { email: "nobody@example.test", password: "wrong" }) { accessToken }',
-    expected: everybody('INVALID_CREDENTIALS'),
+    selection: 'login(input: { email: "nobody@example.test", password: "wrong" }) { accessToken }',
+    expected: everyCaller('INVALID_CREDENTIALS'),
   },
   'Mutation.refreshSession': {
-    ask: 'refreshSession(refreshToken: "none of ours") { accessToken }',
-    expected: everybody('UNAUTHENTICATED'),
+    selection: 'refreshSession(refreshToken: "none of ours") { accessToken }',
+    expected: everyCaller('UNAUTHENTICATED'),
   },
-  'Mutation.logout': { ask: 'logout', expected: signedIn() },
+  'Mutation.logout': { selection: 'logout', expected: signedIn() },
   'Mutation.revokeSession': {
-    ask: 'revokeSession(id: $id) { id }',
+    selection: 'revokeSession(id: $id) { id }',
     expected: owner(),
     given: (db, userId) => id(build.buildSession(db, { userId })),
   },
-  'Mutation.createLinkCode': { ask: 'createLinkCode { code }', expected: signedIn() },
+  'Mutation.createLinkCode': { selection: 'createLinkCode { code }', expected: signedIn() },
   'Mutation.changePassword': {
-    ask: 'changePassword(input: { currentPassword: "wrong", newPassword: "correct horse battery" }) { id }',
+    selection:
+      'changePassword(input: { currentPassword: "wrong", newPassword: "correct horse battery" }) { id }',
     expected: signedIn('INVALID_CREDENTIALS'),
   },
   'Mutation.addEmail': {
-    ask: 'addEmail(input: { email: "no address", password: "correct horse battery" }) { id }',
+    selection: 'addEmail(input: { email: "no address", password: "correct horse battery" }) { id }',
     expected: signedIn('BAD_USER_INPUT'),
   },
-  'Mutation.deleteAccount': { ask: 'deleteAccount { id }', expected: signedIn() },
+  'Mutation.deleteAccount': { selection: 'deleteAccount { id }', expected: signedIn() },
   'Mutation.updateDevice': {
-    ask: 'updateDevice(id: $id, input: { name: "mine" }) { id }',
+    selection: 'updateDevice(id: $id, input: { name: "mine" }) { id }',
     expected: owner(),
     given: (db, userId) => id(build.buildDevice(db, { userId })),
   },
   'Mutation.unbindDevice': {
-    ask: 'unbindDevice(id: $id) { id }',
+    selection: 'unbindDevice(id: $id) { id }',
     expected: owner(),
     given: (db, userId) => id(build.buildDevice(db, { userId })),
   },
   'Mutation.rotateSubscriptionCredentials': {
-    ask: 'rotateSubscriptionCredentials(id: $id) { id }',
+    selection: 'rotateSubscriptionCredentials(id: $id) { id }',
     expected: owner('ok'),
     given: (db, userId) => id(build.buildSubscription(db, { userId })),
   },
   'Mutation.redeemCode': {
-    ask: 'redeemCode(input: { code: "NEVERMADETHISCODE" }) { id }',
+    selection: 'redeemCode(input: { code: "NEVERMADETHISCODE" }) { id }',
     expected: signedIn('CODE_NOT_FOUND'),
   },
-  'Mutation.confirmServerUsers': { ask: 'confirmServerUsers(revision: "0")', expected: agents() },
+  'Mutation.confirmServerUsers': { selection: 'confirmServerUsers(revision: "0")', expected: agents() },
   'Mutation.reportTraffic': {
-    ask: 'reportTraffic(input: { bootId: $id, sequence: "1", entries: [] }) { applied }',
+    selection: 'reportTraffic(input: { bootId: $id, sequence: "1", entries: [] }) { applied }',
     expected: agents(),
     given: async () => ({ id: randomUUID() }),
   },
-  'Mutation.reportOnline': { ask: 'reportOnline(input: { entries: [] })', expected: agents() },
+  'Mutation.reportOnline': { selection: 'reportOnline(input: { entries: [] })', expected: agents() },
   'Mutation.reportServerStatus': {
-    ask: 'reportServerStatus(input: { cpu: 0.5, memory: 0.5, disk: 0.5, version: "1.0.0" })',
+    selection: 'reportServerStatus(input: { cpu: 0.5, memory: 0.5, disk: 0.5, version: "1.0.0" })',
     expected: agents(),
   },
-  'Mutation.createPlan': { ask: 'createPlan(input: { name: "Basic" }) { id }', expected: admins() },
+  'Mutation.createPlan': { selection: 'createPlan(input: { name: "Basic" }) { id }', expected: admins() },
   'Mutation.updatePlan': {
-    ask: 'updatePlan(id: $id, input: { name: "Basic" }) { id }',
+    selection: 'updatePlan(id: $id, input: { name: "Basic" }) { id }',
     expected: admins(),
     given: (db) => id(build.buildPlan(db)),
   },
   'Mutation.deletePlan': {
-    ask: 'deletePlan(id: $id) { id }',
+    selection: 'deletePlan(id: $id) { id }',
     expected: admins(),
     given: (db) => id(build.buildPlan(db)),
   },
   'Mutation.createRedemptionCodes': {
-    ask: 'createRedemptionCodes(input: { planId: $id, unitTime: MONTH, quantity: 1, count: 1 }) { id }',
+    selection: 'createRedemptionCodes(input: { planId: $id, unitTime: MONTH, quantity: 1, count: 1 }) { id }',
     expected: admins(),
     given: (db) => id(build.buildPlan(db)),
   },
   'Mutation.updateRedemptionCode': {
-    ask: 'updateRedemptionCode(id: $id, input: { enabled: false }) { enabled }',
+    selection: 'updateRedemptionCode(id: $id, input: { enabled: false }) { enabled }',
     expected: admins(),
     given: (db) => id(build.buildCode(db)),
   },
   'Mutation.setRedemptionCodesEnabled': {
-    ask: 'setRedemptionCodesEnabled(ids: [$id], enabled: false)',
+    selection: 'setRedemptionCodesEnabled(ids: [$id], enabled: false)',
     expected: admins(),
     given: (db) => id(build.buildCode(db)),
   },
   'Mutation.deleteRedemptionCodes': {
-    ask: 'deleteRedemptionCodes(ids: [$id])',
+    selection: 'deleteRedemptionCodes(ids: [$id])',
     expected: admins(),
     given: (db) => id(build.buildCode(db)),
   },
   'Mutation.retryOrders': {
-    ask: 'retryOrders(ids: [$id]) { id }',
+    selection: 'retryOrders(ids: [$id]) { id }',
     expected: admins(),
     given: (db, userId) => id(build.buildOrder(db, { userId, status: 'FAILED' })),
   },
   'Mutation.setUserEnabled': {
-    ask: 'setUserEnabled(id: $id, enabled: false) { id }',
+    selection: 'setUserEnabled(id: $id, enabled: false) { id }',
     expected: admins(),
     given: async (_db, userId) => ({ id: userId }),
   },
   'Mutation.deleteUser': {
-    ask: 'deleteUser(id: $id) { id }',
+    selection: 'deleteUser(id: $id) { id }',
     expected: admins(),
     given: async (_db, userId) => ({ id: userId }),
   },
   'Mutation.setDeviceEnabled': {
-    ask: 'setDeviceEnabled(id: $id, enabled: false) { id }',
+    selection: 'setDeviceEnabled(id: $id, enabled: false) { id }',
     expected: admins(),
     given: (db, userId) => id(build.buildDevice(db, { userId })),
   },
   'Mutation.kickDevice': {
-    ask: 'kickDevice(id: $id) { id }',
+    selection: 'kickDevice(id: $id) { id }',
     expected: admins(),
     given: (db, userId) => id(build.buildDevice(db, { userId })),
   },
   'Mutation.deleteDevice': {
-    ask: 'deleteDevice(id: $id) { id }',
+    selection: 'deleteDevice(id: $id) { id }',
     expected: admins(),
     given: (db, userId) => id(build.buildDevice(db, { userId })),
   },
   'Mutation.updateUserSubscription': {
-    ask: 'updateUserSubscription(id: $id, input: { status: STOPPED }) { id }',
+    selection: 'updateUserSubscription(id: $id, input: { status: STOPPED }) { id }',
     expected: admins(),
     given: (db, userId) => id(build.buildSubscription(db, { userId })),
   },
   'Mutation.createServer': {
-    ask: 'createServer(input: { name: "One", address: "192.0.2.1" }) { token }',
+    selection: 'createServer(input: { name: "One", address: "192.0.2.1" }) { token }',
     expected: admins(),
   },
   'Mutation.updateServer': {
-    ask: 'updateServer(id: $id, input: { name: "One" }) { id }',
+    selection: 'updateServer(id: $id, input: { name: "One" }) { id }',
     expected: admins(),
     given: (db) => id(build.buildServer(db)),
   },
   'Mutation.rotateServerToken': {
-    ask: 'rotateServerToken(id: $id) { token }',
+    selection: 'rotateServerToken(id: $id) { token }',
     expected: admins(),
     given: (db) => id(build.buildServer(db)),
   },
   'Mutation.deleteServer': {
-    ask: 'deleteServer(id: $id) { id }',
+    selection: 'deleteServer(id: $id) { id }',
     expected: admins(),
     given: (db) => id(build.buildServer(db)),
   },
   'Mutation.createNode': {
-    ask: 'createNode(input: { serverId: $id, name: "A", protocol: SHADOWSOCKS, port: 8388, clientConfig: { method: "aes-256-gcm" } }) { id }',
+    selection:
+      'createNode(input: { serverId: $id, name: "A", protocol: SHADOWSOCKS, port: 8388, clientConfig: { method: "aes-256-gcm" } }) { id }',
     expected: admins(),
     given: (db) => id(build.buildServer(db)),
   },
   'Mutation.updateNode': {
-    ask: 'updateNode(id: $id, input: { name: "A" }) { id }',
+    selection: 'updateNode(id: $id, input: { name: "A" }) { id }',
     expected: admins(),
     given: (db) => id(build.buildNode(db)),
   },
   'Mutation.deleteNode': {
-    ask: 'deleteNode(id: $id) { id }',
+    selection: 'deleteNode(id: $id) { id }',
     expected: admins(),
     given: (db) => id(build.buildNode(db)),
   },
   'Mutation.createAd': {
-    ask: 'createAd(input: { type: "banner", title: "A", description: "B", content: "C" }) { id }',
+    selection: 'createAd(input: { type: "banner", title: "A", description: "B", content: "C" }) { id }',
     expected: admins(),
   },
   'Mutation.updateAd': {
-    ask: 'updateAd(id: $id, input: { title: "A" }) { id }',
+    selection: 'updateAd(id: $id, input: { title: "A" }) { id }',
     expected: admins(),
     given: (db) => id(build.buildAd(db)),
   },
   'Mutation.deleteAd': {
-    ask: 'deleteAd(id: $id) { id }',
+    selection: 'deleteAd(id: $id) { id }',
     expected: admins(),
     given: (db) => id(build.buildAd(db)),
   },
-  'Mutation.updateSite': { ask: 'updateSite(input: { name: "Ours" }) { name }', expected: admins() },
-  'Mutation.rotateTransportKey': { ask: 'rotateTransportKey { kid }', expected: admins() },
+  'Mutation.updateSite': { selection: 'updateSite(input: { name: "Ours" }) { name }', expected: admins() },
+  'Mutation.rotateTransportKey': { selection: 'rotateTransportKey { kid }', expected: admins() },
 
-  'Subscription.viewerChanged': { ask: 'viewerChanged { id }', expected: overSocket(signedIn()) },
+  'Subscription.viewerChanged': { selection: 'viewerChanged { id }', expected: overSocket(signedIn()) },
   'Subscription.orderStatusChanged': {
-    ask: 'orderStatusChanged(id: $id) { id status }',
+    selection: 'orderStatusChanged(id: $id) { id status }',
     expected: overSocket(owner('ok')),
     given: (db, userId) => id(build.buildOrder(db, { userId })),
   },
   'Subscription.serverUsersChanged': {
-    ask: 'serverUsersChanged { revision }',
+    selection: 'serverUsersChanged { revision }',
     expected: overSocket(agents()),
   },
-  'Subscription.statisticsChanged': { ask: 'statisticsChanged { at }', expected: overSocket(admins()) },
+  'Subscription.statisticsChanged': { selection: 'statisticsChanged { at }', expected: overSocket(admins()) },
   'Subscription.batchProgressChanged': {
-    ask: 'batchProgressChanged(id: $id) { ready }',
+    selection: 'batchProgressChanged(id: $id) { ready }',
     expected: overSocket(admins()),
     given: (db) => id(build.buildBatch(db)),
   },

@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-/** Every type that these fields lead to, by whatever way. */
+/** Collects the types that are reachable from the given ones. */
 function reachable(types: Iterable<GraphQLNamedType>): Set<GraphQLNamedType> {
   const found = new Set<GraphQLNamedType>();
   const visit = (type: GraphQLNamedType) => {
@@ -41,7 +41,9 @@ const ofUsers = reachable(
     .map((field) => getNamedType(field.type)),
 );
 
-/** Everything that has no arguments which must be given, as deep as it goes; for unions, each of their types. */
+/**
+ * Builds a selection of all fields of a type, including every member of unions, down to `depth`.
+ */
 function everythingOf(type: GraphQLNamedType, depth: number): string {
   if (isUnionType(type))
     return `{ __typename ${type
@@ -57,15 +59,15 @@ function everythingOf(type: GraphQLNamedType, depth: number): string {
   return `{ ${fields.join(' ')} }`;
 }
 
-describe('what only a server may know', () => {
-  it('is in no type that a user can reach', () => {
+describe('the server-side configuration of nodes', () => {
+  it('is not in any type that users can reach', () => {
     const names = [...ofUsers].map(({ name }) => name);
 
     expect(names).toContain('SubscriptionNode');
     expect(names.filter((name) => /^(Node|Server)(Config|Connection|Edge)?$/.test(name))).toEqual([]);
   });
 
-  it('has no field with its name there', () => {
+  it('has no field with one of its names in the types that users can reach', () => {
     const forbidden = /^(serverConfig|privateKey|shortIds|certificate|destination|listen|masquerade)$/;
     const fields = [...ofUsers].filter(isObjectType).flatMap((type: GraphQLObjectType) =>
       Object.keys(type.getFields())
@@ -76,13 +78,13 @@ describe('what only a server may know', () => {
     expect(fields).toEqual([]);
   });
 
-  it('is not shown to admins either', () => {
+  it('is not readable by admins', () => {
     const { serverConfig } = (schema.getType('Node') as GraphQLObjectType).getFields();
 
     expect(serverConfig).toBeUndefined();
   });
 
-  it.each(GOOD)('does not come with anything that can be asked of a subscription: $name', async (example) => {
+  it.each(GOOD)('does not appear in any field of a subscription: $name', async (example) => {
     const { db } = api.services;
     const { protocol, clientConfig, serverConfig } = example;
     const user = await api.newUser();

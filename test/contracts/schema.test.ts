@@ -28,13 +28,13 @@ beforeAll(async () => {
 });
 
 describe('the schema', () => {
-  it('is the one in schema.graphql (npm run schema writes it)', () => {
+  it('equals schema.graphql (run npm run schema to update it)', () => {
     const written = readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8');
 
     expect(printedSchema(schema)).toBe(written);
   });
 
-  it('says what every type, field, argument, enum value and input field is', () => {
+  it('describes every type, field, argument, enum value and input field', () => {
     const mute = ownTypes(schema).flatMap((type) =>
       partsOf(type)
         .filter(({ description }) => !description?.trim())
@@ -44,7 +44,7 @@ describe('the schema', () => {
     expect(mute).toEqual([]);
   });
 
-  it('lets an error null its own field of a query, and the whole of a mutation or a subscription', () => {
+  it('has nullable root fields in Query, and non-null ones in Mutation and Subscription', () => {
     const nullable = (type: GraphQLNamedType | null | undefined, wanted: boolean) =>
       fieldsOf(type)
         .filter((field) => isNonNullType(field.type) === wanted)
@@ -66,14 +66,14 @@ describe('the schema', () => {
   });
 });
 
-describe('the contract', () => {
-  it('is kept by everything that there is', () => {
+describe('contract.graphql', () => {
+  it('is fulfilled by every field that the schema has', () => {
     const broken = ownTypes(contract).flatMap((type) => differences(type, schema.getType(type.name)).broken);
 
     expect(broken).toEqual([]);
   });
 
-  it('is whole', () => {
+  it('is fulfilled completely', () => {
     const missing = ownTypes(contract).flatMap(
       (type) => differences(type, schema.getType(type.name)).missing,
     );
@@ -81,7 +81,7 @@ describe('the contract', () => {
     expect(missing).toEqual([]);
   });
 
-  it('closes the list of error codes', () => {
+  it('lists all error codes', () => {
     const codes = (of: GraphQLSchema) => {
       const type = of.getType('ErrorCode');
       return isEnumType(type) ? type.getValues().map(({ name }) => name) : [];
@@ -96,7 +96,7 @@ interface Difference {
   missing: string[];
 }
 
-/** What clients rely on in `wanted` and do not find in `built`. */
+/** Finds parts of `wanted` that `built` lacks or changes incompatibly. */
 function differences(wanted: GraphQLNamedType, built: GraphQLNamedType | undefined): Difference {
   if (!built) {
     const isRoot = /^(Query|Mutation|Subscription)$/.test(wanted.name);
@@ -121,7 +121,7 @@ function differences(wanted: GraphQLNamedType, built: GraphQLNamedType | undefin
   };
 }
 
-/** New arguments and input fields must not be required: old clients do not send them. */
+/** Finds new required arguments and input fields, which existing clients do not send. */
 function additions(built: GraphQLNamedType, known: Set<string>): string[] {
   return partsOf(built)
     .filter(
@@ -133,7 +133,7 @@ function additions(built: GraphQLNamedType, known: Set<string>): string[] {
 
 interface Part {
   name: string;
-  /** What must be there for the part to be missed. */
+  /** The part that must exist for this one to count as missing. */
   parent: string;
   type: string;
   isInput: boolean;

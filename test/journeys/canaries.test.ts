@@ -19,7 +19,7 @@ vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 const word = () => randomBytes(24).toString('hex');
 const secretOf = () => randomBytes(32).toString('base64url');
 
-/** What must stand nowhere. Those that we hand out are added as they come. */
+/** Secrets that must not leak. Those that the server issues are added during the test. */
 const canaries: Record<string, string> = {
   secret: secretOf(),
   'wrong secret': secretOf(),
@@ -40,7 +40,7 @@ const canaries: Record<string, string> = {
   'admin password': `Canary ${word()}`,
   'secret key': `Canary ${word()}`,
 };
-/** A name: it may stand in the database, and in no log. */
+/** Not a secret: allowed in the database, but not in logs. */
 const identifier = `canary-device-${word()}`;
 
 let scratch: Scratch;
@@ -54,7 +54,7 @@ beforeAll(async () => {
   [redis, database] = await Promise.all([startRedisDependency(scratch.path), createTestDatabase()]);
   sql = new pg.Client({ connectionString: database.url });
   await sql.connect();
-  await makeThings();
+  await createCanaryRows();
   server = await startProcess({
     directory: scratch.path,
     env: {
@@ -73,8 +73,8 @@ afterAll(async () => {
 
 const canary = (name: string) => canaries[name] ?? '';
 
-/** Codes and an agent, made as the server makes them. */
-async function makeThings(): Promise<void> {
+/** Creates codes and an agent, as the server does. */
+async function createCanaryRows(): Promise<void> {
   const services = await createServices({
     ...{ databaseUrl: database.url, redisUrl: redis.url, secretKey: canary('secret key') },
     ...{ rateLimits: false, log: createLogger('silent') },
@@ -104,7 +104,7 @@ const CHANGE = 'mutation ($input: ChangePasswordInput!) { changePassword(input: 
 
 let token = '';
 
-/** Every path that takes or gives a secret, the right ones and the wrong ones. */
+/** Calls every operation that accepts or returns a secret, with valid and invalid ones. */
 async function useEverything(): Promise<void> {
   const { deviceLogin } = await ask(LOGIN, { input: { identifier, secret: canary('secret') } });
   token = String(deviceLogin?.accessToken ?? token);
@@ -143,7 +143,7 @@ async function useMail(): Promise<void> {
   remember({ 'second access token': register?.accessToken, 'second refresh token': register?.refreshToken });
   await ask(MAIL_LOGIN, { input: { email, password: canary('wrong password') } });
   await ask(MAIL_LOGIN, { input: { email: 'admin@example.test', password: canary('admin password') } });
-  // The device belongs to another account: the refusal carries a token.
+  // The device belongs to another account, so the refusal contains a confirmation token.
   const device = { identifier, secret: canary('secret') };
   const { errors } = await post(server.url, {
     query: MAIL_LOGIN,
@@ -166,7 +166,7 @@ function remember(given: Record<string, unknown>): void {
     if (typeof value === 'string') canaries[`${name}`] = value;
 }
 
-/** The same words where nobody expects them: in documents, in addresses, in headers, in what is no JSON. */
+/** Sends the secrets in unexpected places: documents, URLs, headers and invalid JSON. */
 async function misplaceEverything(): Promise<void> {
   const all = [...Object.values(canaries), identifier];
   const everything = all.join(' ');
@@ -204,7 +204,7 @@ async function offerSocket(payload: Record<string, string>): Promise<void> {
   });
 }
 
-/** All that Redis holds, keys and values. */
+/** Returns all keys and values of Redis. */
 async function dumpRedis(): Promise<string[]> {
   const client = new Redis(redis.url);
   const keys = await client.keys('*');
@@ -220,7 +220,7 @@ async function dumpRedis(): Promise<string[]> {
   return Promise.all(rows).finally(() => client.disconnect());
 }
 
-/** All rows of all tables as text; bytes are hexadecimal there. */
+/** Returns all rows of all tables as text. Binary columns are hexadecimal. */
 async function dumpDatabase(): Promise<string> {
   const { rows: tables } = await sql.query(
     `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'`,
@@ -233,7 +233,7 @@ async function dumpDatabase(): Promise<string> {
   return rows.join('\n');
 }
 
-/** Which of the words stand in the text: as they are, without hyphens, as hexadecimal digits or in base64. */
+/** Finds the words in the text, in plain form, without hyphens, or hexadecimal. */
 function found(text: string, words: Record<string, string>): string[] {
   const lower = text.toLowerCase();
   const forms = (value: string) => {
@@ -249,7 +249,7 @@ function found(text: string, words: Record<string, string>): string[] {
 const names = () => ({ ...canaries, identifier });
 
 describe('secrets, codes and identifiers', () => {
-  it('would be found', () => {
+  it('are detected by this test in every encoding', () => {
     for (const [name, value] of Object.entries(names())) {
       const disguises = [
         value,
@@ -262,7 +262,7 @@ describe('secrets, codes and identifiers', () => {
     expect(found('x', names())).toEqual([]);
   });
 
-  it('are given and taken on every path, and stand in no log', async () => {
+  it('do not appear in the log, whichever operation accepts or returns them', async () => {
     await useEverything();
     await misplaceEverything();
 
@@ -287,26 +287,26 @@ describe('secrets, codes and identifiers', () => {
     'pending_bindings',
     'wrong_guesses',
     'devices',
-  ])('stand in no log when %s cannot be read or written', async (table) => {
+  ])('do not appear in the log when the table %s is unavailable', async (table) => {
     const before = server.output().length;
-    // What was wrong before counts no longer, or it would not come so far.
+    // Resets the rate limits of failed attempts, which would refuse the operations early.
     await redis.flush();
     await sql.query(`ALTER TABLE ${table} RENAME TO gone`);
     await useEverything().finally(() => sql.query(`ALTER TABLE gone RENAME TO ${table}`));
 
     expect(server.output().length).toBeGreaterThan(before);
-    expect(server.output()).toContain('a request failed');
+    expect(server.output()).toContain('request failed: unexpected error');
     expect(found(server.output(), names())).toEqual([]);
   });
 
-  it('stand in no log when Redis does not answer', async () => {
+  it('do not appear in the log when Redis does not respond', async () => {
     (redis as Dependency).freeze();
     await useEverything().finally(() => redis.resume());
 
     expect(found(server.output(), names())).toEqual([]);
   });
 
-  it('stand in Redis nowhere but, for ten seconds, in the name of the lock', async () => {
+  it('do not appear in Redis, except in the key of the redemption lock for ten seconds', async () => {
     await useEverything();
     const rows = await dumpRedis();
     const lockFree = rows.filter((row) => !row.startsWith('redemption_lock:'));
@@ -319,7 +319,7 @@ describe('secrets, codes and identifiers', () => {
     client.disconnect();
   });
 
-  it('stand in the database nowhere, identifiers apart: a copy of it lets nobody in', async () => {
+  it('do not appear in the database, except for identifiers', async () => {
     await useEverything();
     const dump = await dumpDatabase();
 
@@ -328,8 +328,8 @@ describe('secrets, codes and identifiers', () => {
   });
 });
 
-describe('a log', () => {
-  it('has one entry on a line, whatever comes in', async () => {
+describe('the log', () => {
+  it('has one JSON entry per line, whatever clients send', async () => {
     const lines = ['\r\n{"level":50,"msg":"forged"}\r\n', '\u2028{"level":50}', '\u001b[31m'];
     const client = createClient(server.url);
     for (const line of lines) {

@@ -15,7 +15,7 @@ import { unique } from '../support/factories.ts';
 import { type RunningProcess, startProcess } from '../support/process.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
 
-// Each start takes a second of a processor, which a busy machine has to find first.
+// Each start needs about a second of CPU time, which can take long on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
 
 const CLI = resolve('dist/src/cli.js');
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => scratch.remove());
 
-/** Runs `tessera` as an operator would, in the environment of the service. */
+/** Runs the CLI as an operator would, in the environment of the service. */
 async function tessera(
   args: readonly string[],
   { input = '', env: more = {} }: { input?: string; env?: Record<string, string> } = {},
@@ -49,7 +49,7 @@ async function tessera(
 }
 
 const passwordIn = (shown: string) =>
-  /^Admin: \S+, password (\S+) \(shown this once\)$/m.exec(shown)?.[1] ?? '';
+  /^Admin: \S+, password (\S+) \(shown only once\)$/m.exec(shown)?.[1] ?? '';
 
 async function logIn(email: string, password: string): Promise<Client & { code: string | undefined }> {
   const client = createClient(service.url);
@@ -58,8 +58,8 @@ async function logIn(email: string, password: string): Promise<Client & { code: 
   return Object.assign(client, { code: errors?.[0]?.extensions.code });
 }
 
-describe('tessera, while the service runs on its own servers', () => {
-  it('makes an admin whose password it shows once, and resets it', async () => {
+describe('the CLI, while the service runs on private servers', () => {
+  it('creates an admin with a generated password, and resets the password', async () => {
     const email = 'second@example.test';
     const made = await tessera(['admin', 'create', '--email', email]);
     const first = await logIn(email, passwordIn(made.shown));
@@ -79,7 +79,7 @@ describe('tessera, while the service runs on its own servers', () => {
     expect(JSON.stringify(auditLog)).not.toContain(passwordIn(reset.shown));
   });
 
-  it('takes a password from standard input or the environment, and shows it to nobody', async () => {
+  it('reads a password from standard input or the environment without printing it', async () => {
     const piped = await tessera(['admin', 'create', '--email', 'third@example.test', '--password-stdin'], {
       input: 'from the pipe\n',
     });
@@ -92,7 +92,7 @@ describe('tessera, while the service runs on its own servers', () => {
     expect((await logIn('third@example.test', 'from the environment')).code).toBeUndefined();
   });
 
-  it('makes codes, one to a line and nothing else on standard output, that redeem', async () => {
+  it('prints redeemable codes to standard output, one per line and nothing else', async () => {
     const { code, shown, said } = await tessera([
       ...['codes', 'create', '--plan', 'Basic', '--unit', 'month', '--quantity', '2', '--count', '3'],
       ...['--max-uses', 'unlimited', '--label', 'from the shell'],
@@ -110,7 +110,7 @@ describe('tessera, while the service runs on its own servers', () => {
     expect(redeemCode.status).toMatch(/PAID|FINISHED/);
   });
 
-  it('has tokens signed with a new key', async () => {
+  it('rotates the signing key', async () => {
     const keys = async () =>
       ((await (await fetch(`${service.url}/.well-known/jwks.json`)).json()) as { keys: { kid: string }[] })
         .keys;
@@ -124,8 +124,8 @@ describe('tessera, while the service runs on its own servers', () => {
   });
 });
 
-describe('tessera', () => {
-  it('ends with 2 and an explanation when it is used wrongly, with 1 when it is refused', async () => {
+describe('the CLI', () => {
+  it('exits with 2 for an invalid command line, and with 1 for a refusal', async () => {
     const [wrong, refused] = await Promise.all([
       tessera(['admin', 'promote']),
       tessera(['admin', 'create', '--email', 'first@example.test']),
@@ -135,7 +135,7 @@ describe('tessera', () => {
     expect(refused).toMatchObject({ code: 1, shown: '', said: expect.stringMatching(/^EMAIL_TAKEN: .*\n$/) });
   });
 
-  it('does not begin a service where there is none', async () => {
+  it('does not initialize an empty DATA_DIR', async () => {
     const DATA_DIR = join(scratch.path, 'nothing here');
     const { code, said } = await tessera(['keys', 'rotate'], { env: { DATA_DIR } });
 
@@ -143,8 +143,8 @@ describe('tessera', () => {
   });
 });
 
-describe('tessera, while nothing runs', () => {
-  it('brings up the servers of DATA_DIR, and leaves none behind', async () => {
+describe('the CLI, while the service is stopped', () => {
+  it('starts the private servers of DATA_DIR, and stops them afterward', async () => {
     await service.stop();
 
     const { code, shown } = await tessera(['admin', 'reset', '--email', 'first@example.test']);

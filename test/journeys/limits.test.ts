@@ -43,12 +43,12 @@ async function ask(query: string, { from = '192.0.2.1', token = '', url = api.ur
 const aliases = (count: number, field: string) =>
   `{ ${Array.from({ length: count }, (_, n) => `a${n}: ${field}`).join(' ')} }`;
 
-describe('the budget of operations', () => {
-  it('of a user counts each root field that is executed, and is refused with the time to wait', async () => {
+describe('the operation budget', () => {
+  it('of a user is spent by each executed root field, and refusals say how long to wait', async () => {
     const { token } = await newLoggedInDevice(api.services);
     let refused: { retryAfterSeconds?: number } | undefined;
     for (let sent = 0; sent <= 2 * OPERATION_RATES.user.burst && !refused; sent += 80) {
-      // Refused before anything is read, so that the budget does not grow meanwhile.
+      // Invalid arguments are refused before any read, which is faster than the budget refills.
       const { errors = [] } = await ask(aliases(80, 'previewRedemption(code: "?") { isNew }'), { token });
       refused = errors.find(({ extensions }) => extensions.code === 'RATE_LIMITED')?.extensions;
     }
@@ -58,7 +58,7 @@ describe('the budget of operations', () => {
     expect((await ask('{ viewer { id } }', { token: other.token })).errors).toBeUndefined();
   });
 
-  it('of an address is told with 429 and the time to wait', async () => {
+  it('of an address is enforced with 429 and Retry-After', async () => {
     const config = readConfig({ PORT: '0' });
     const shared = {
       ...createShared(api.services, config),
@@ -84,7 +84,7 @@ describe('the budget of operations', () => {
 });
 
 describe('createOperationRateLimiter', () => {
-  it('counts the requests of an address by its network, and those of our own servers not at all', async () => {
+  it('limits requests per network, but not those of our own servers', async () => {
     await buildServer(api.services.db, { address: '198.51.100.7' });
     const budget = createOperationRateLimiter(api.services, { enabled: true });
     const spend = (times: number, ip: string) =>
@@ -96,7 +96,7 @@ describe('createOperationRateLimiter', () => {
     await expect(spend(OPERATION_RATES.address.burst + 1_000, '198.51.100.7')).resolves.toBeDefined();
   });
 
-  it('counts agents for themselves', () => {
+  it('has a separate budget for each agent', () => {
     const budget = createOperationRateLimiter(api.services, { enabled: true });
     const spend = (times: number, serverId: string) => {
       for (let n = 0; n < times; n++) budget.countRootField({ kind: 'agent', serverId, tokenHash: '' });
@@ -107,8 +107,8 @@ describe('createOperationRateLimiter', () => {
   });
 });
 
-describe('the sockets of a user', () => {
-  it('are ten; one more is told to come again later; a further device has one of its own', async () => {
+describe('the websockets of a user', () => {
+  it('are limited to ten, except for the first one of a further device', async () => {
     const device = await newLoggedInDevice(api.services);
     const sockets: OnlineSocket[] = [];
     for (let count = 0; count < LIMITS.socketsPerUser; count++) sockets.push(await goOnline(api.url, device));
@@ -124,8 +124,8 @@ describe('the sockets of a user', () => {
   });
 });
 
-describe('where the schema is not to be read', () => {
-  it('a refusal names nothing that the request has not named', async () => {
+describe('while introspection is disabled', () => {
+  it('error messages contain no names that are not in the request', async () => {
     const schema = buildSchema(readFileSync('schema.graphql', 'utf8'));
     const names = Object.keys(schema.getTypeMap()).filter(
       (name) => !/^(ID|Int|Float|String|Boolean)$/.test(name),
@@ -146,17 +146,17 @@ describe('where the schema is not to be read', () => {
     ];
     for (const document of documents) {
       const { errors = [] } = await ask(document);
-      const told = errors.map(({ message }) => message).join('\n');
+      const messages = errors.map(({ message }) => message).join('\n');
       expect([document, errors.length > 0]).toEqual([document, true]);
       const leaked = names.filter(
-        (name) => !document.includes(name) && new RegExp(`\\b${name}\\b`).test(told),
+        (name) => !document.includes(name) && new RegExp(`\\b${name}\\b`).test(messages),
       );
       expect([document, leaked]).toEqual([document, []]);
-      expect(told).not.toMatch(/did you mean/i);
+      expect(messages).not.toMatch(/did you mean/i);
     }
   });
 
-  it('neither does introspection; an admin sees all of it', async () => {
+  it('only admins can introspect the schema, and get complete messages', async () => {
     const admin = await api.newAdmin();
     const refused = await ask('{ __schema { types { name } } }');
 
@@ -165,7 +165,7 @@ describe('where the schema is not to be read', () => {
     expect(
       (await ask('{ __schema { types { name } } }', { token: admin.token ?? '' })).errors,
     ).toBeUndefined();
-    const told = await ask('{ viewer { idd } }', { token: admin.token ?? '' });
-    expect(told.errors?.[0]?.message).toContain('"User"');
+    const invalid = await ask('{ viewer { idd } }', { token: admin.token ?? '' });
+    expect(invalid.errors?.[0]?.message).toContain('"User"');
   });
 });

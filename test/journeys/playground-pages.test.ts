@@ -14,19 +14,19 @@ afterAll(() => api.close());
 
 async function get(path: string) {
   const response = await fetch(`${api.url}${path}`, { redirect: 'manual' });
-  // What is not read to its end keeps the connection open.
+  // An unread body would keep the connection open.
   await response.arrayBuffer();
   return response;
 }
 
 describe('/playground', () => {
-  it('leads to the page, relative to where a proxy has put it', async () => {
+  it('redirects to the page with a relative URL, so that it works behind any proxy', async () => {
     const { status, headers } = await get('/playground');
 
     expect([status, headers.get('location')]).toEqual([302, 'playground/']);
   });
 
-  it('is a page that may show what we serve, and talk to nobody else', async () => {
+  it('has a content security policy that allows its own origin only', async () => {
     const { status, headers } = await get('/playground/');
 
     expect(status).toBe(200);
@@ -40,7 +40,7 @@ describe('/playground', () => {
     );
   });
 
-  it('has parts that never change', async () => {
+  it('serves assets as immutable', async () => {
     const [asset] = readdirSync('dist/playground/assets');
 
     const { status, headers } = await get(`/playground/assets/${asset}`);
@@ -50,7 +50,7 @@ describe('/playground', () => {
   });
 
   it.each(['nothing', '.made-from', '..%2f..%2fpackage.json', 'assets/', '%00'])(
-    'has no %s',
+    'responds with a client error for %s',
     async (path) => {
       const { status, headers } = await get(`/playground/${path}`);
 

@@ -41,9 +41,9 @@ async function signIn(page: Page, { identifier, secret }: Pick<TestUser, 'identi
 const signedIn = (page: Page) => page.getByRole('button', { name: 'Sign out' }).waitFor();
 const tasks = (page: Page) => page.getByRole('region', { name: 'Ready-made operations' });
 
-/** Puts a ready-made operation into the editors. */
+/** Loads a ready-made operation into the editors. */
 async function choose(page: Page, title: string) {
-  await page.getByLabel('Find an operation').fill(title);
+  await page.getByLabel('Search operations').fill(title);
   const exact = page.locator('.title', { hasText: new RegExp(`^${title.replace('?', '\\?')} `) });
   await tasks(page).locator('li button', { has: exact }).click();
 }
@@ -59,7 +59,9 @@ const run = (page: Page) => page.keyboard.press('ControlOrMeta+Enter');
 const show = (page: Page, panel: string) =>
   page.getByRole('button', { name: `Show ${panel}`, exact: true }).click();
 
-/** The response, once it has the text. The editor writes no-break spaces. */
+/**
+ * Waits until the response contains the text, and returns it. The editor renders no-break spaces.
+ */
 async function responseWith(page: Page, text: string): Promise<string> {
   const lines = page.locator('.result-window .view-lines');
   const response = async () => (await lines.innerText()).replaceAll('\u00a0', ' ');
@@ -70,7 +72,7 @@ async function responseWith(page: Page, text: string): Promise<string> {
 const metric = (page: Page, name: string) => () => page.locator(`[data-metric="${name}"]`).innerText();
 
 describe('the playground', () => {
-  it('shows an admin an activation as it happens', { timeout: 90_000 }, async () => {
+  it('shows activations to admins as they happen', { timeout: 90_000 }, async () => {
     const { id: planId } = await buildPlan(api.services.db, { name: 'Midsummer' });
     const { code } = await newCode(api.services, { batch: { planId, unitTime: 'MONTH', quantity: 1 } });
     const user = await api.newUser();
@@ -114,10 +116,10 @@ describe('the playground', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('comes again with a new token when the one it had has expired', { timeout: 90_000 }, async () => {
+  it('reconnects with a new token when the access token has expired', { timeout: 90_000 }, async () => {
     const { page, complaints } = await open(api.url);
     let connections = 0;
-    // As the server does at a connect with an expired token; the second attempt reaches it.
+    // Closes the first connection as the server does for an expired token.
     await page.routeWebSocket('**/graphql', (socket) => {
       const server = connections++ === 0 ? undefined : socket.connectToServer();
       if (!server) socket.onMessage(() => void socket.close({ code: 4403, reason: 'Forbidden' }));
@@ -136,7 +138,9 @@ describe('the playground', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('shows a user what is his, by the token of his device', { timeout: 90_000 }, async () => {
+  it('shows users their own data when they sign in with the token of a device', {
+    timeout: 90_000,
+  }, async () => {
     const user = await api.newUser();
     const { page, complaints, picture } = await open(api.url, { colorScheme: 'dark' });
     await page.goto(`${api.url}/playground`);
@@ -149,19 +153,19 @@ describe('the playground', () => {
     await run(page);
 
     await responseWith(page, user.userId);
-    await page.getByLabel('Find an operation').fill('');
+    await page.getByLabel('Search operations').fill('');
     const groups = await tasks(page).locator('h3').allInnerTexts();
-    expect(groups).toEqual(['My account', 'What everybody sees']);
+    expect(groups).toEqual(['My account', 'Public']);
     await show(page, 'Now');
-    await page.getByText('Sign in as an admin to see how the service is doing.').waitFor();
+    await page.getByText('Sign in as an admin to see live statistics.').waitFor();
     await picture('4-user');
-    // What belongs to the app stays as it is.
+    // Signing out of the page does not revoke the session of the device.
     await page.getByRole('button', { name: 'Sign out' }).click();
     expect(await api.services.db.session.count({ where: { userId: user.userId, revokedAt: null } })).toBe(1);
     expect(complaints).toEqual([]);
   });
 
-  it('works under any name and path, in a narrow window', { timeout: 90_000 }, async () => {
+  it('works behind a proxy with another host and path, in a narrow window', { timeout: 90_000 }, async () => {
     const proxy = await startPathProxy(api.url, '/shop/api');
     try {
       const origin = `http://panel.localhost:${proxy.port}`;
@@ -183,7 +187,7 @@ describe('the playground', () => {
     }
   });
 
-  it('tells who is signed out by the server, and keeps nothing of the session', {
+  it('shows a notice when the server revokes the session, and leaves no tokens in browser storage', {
     timeout: 60_000,
   }, async () => {
     const { page, picture, complaints } = await open(api.url);
@@ -193,7 +197,7 @@ describe('the playground', () => {
     await choose(page, 'Watch activations live');
     await run(page);
     await responseWith(page, '"activationsPerSecond"');
-    const kept = await page.evaluate(
+    const stored = await page.evaluate(
       'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])',
     );
 
@@ -204,10 +208,10 @@ describe('the playground', () => {
     });
     await admin.get(RevokeSessionDocument, { id: session.id });
 
-    await page.getByText('Your session has ended. Sign in again.').waitFor();
+    await page.getByText('Your session has expired. Sign in again.').waitFor();
     await picture('6-ended');
-    expect(kept).toContain('statisticsChanged');
-    expect(kept).not.toMatch(/eyJ|refresh|correct horse/);
+    expect(stored).toContain('statisticsChanged');
+    expect(stored).not.toMatch(/eyJ|refresh|correct horse/);
     expect(complaints).toEqual([]);
   });
 });

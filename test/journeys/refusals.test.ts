@@ -10,7 +10,7 @@ import { makeScratch, type Scratch } from '../support/scratch.ts';
 import { TEST_SECRET_KEY } from '../support/services.ts';
 import { testServers } from '../support/workers.ts';
 
-// Each start takes a second of a processor, which a busy machine has to find first.
+// Each start needs about a second of CPU time, which can take long on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
 
 let scratch: Scratch;
@@ -25,7 +25,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Starts it on servers that are well, but for what the environment says, and waits for its end. */
+/** Starts a process with working servers and the given overrides, and waits until it exits. */
 async function attempt(env: Record<string, string>): Promise<{ ending: Ending; output: string; ms: number }> {
   const startedAt = performance.now();
   const attempted = spawnProcess({
@@ -42,7 +42,7 @@ async function attempt(env: Record<string, string>): Promise<{ ending: Ending; o
 const refused = { code: 1, signal: null };
 const PASSWORD = 'hunter2-is-nobodys-business';
 
-/** A port that takes connections and says nothing. */
+/** Opens a port that accepts connections and never sends anything. */
 async function silentPort(): Promise<number> {
   const server = createServer(() => {})
     .listen(0, '127.0.0.1')
@@ -51,8 +51,8 @@ async function silentPort(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-describe('an environment that is not usable', () => {
-  it('is refused with all of its faults at once, and nothing is made', async () => {
+describe('an invalid environment', () => {
+  it('stops the start with a list of all problems, before anything is created', async () => {
     const env = {
       ...{ PORT: 'http', ROLE: 'both', SECRET_KEY: 'short' },
       ...{ DATABASE_URL: 'mysql://db', REDIS_URL: 'redis://:password@host:many' },
@@ -60,18 +60,18 @@ describe('an environment that is not usable', () => {
     const { ending, output } = await attempt(env);
 
     expect(ending).toEqual(refused);
-    expect(output).toContain('Tessera could not start.\nThe configuration is not usable:\n');
+    expect(output).toContain('Tessera could not start.\nThe configuration is invalid:\n');
     const named = [...output.matchAll(/^ {2}- ([A-Z_]+): \S/gm)].map(([, name]) => name);
     expect(named.sort()).toEqual(['DATABASE_URL', 'PORT', 'REDIS_URL', 'ROLE', 'SECRET_KEY']);
     expect(output).not.toMatch(/^\s+at /m);
     expect(existsSync(join(scratch.path, 'data'))).toBe(false);
   });
 
-  it('is, in production, one that leaves open what customers depend on', async () => {
+  it('stops the start in production if a required setting is missing', async () => {
     const { ending, output } = await attempt({ NODE_ENV: 'production', SECRET_KEY: '', RATE_LIMITS: 'off' });
 
     expect(ending).toEqual(refused);
-    const named = [...output.matchAll(/^ {2}- ([A-Z_]+): must|^ {2}- (RATE_LIMITS): may not/gm)];
+    const named = [...output.matchAll(/^ {2}- ([A-Z_]+): must be|^ {2}- (RATE_LIMITS): must not/gm)];
     expect(named.map(([, one, other]) => one ?? other)).toEqual(['SECRET_KEY', 'TRUST_PROXY', 'RATE_LIMITS']);
   });
 });
@@ -79,18 +79,18 @@ describe('an environment that is not usable', () => {
 describe('SEED in production', () => {
   const production = { NODE_ENV: 'production', SECRET_KEY: TEST_SECRET_KEY, TRUST_PROXY: '0' };
 
-  it('is none unless asked for, and by default what the start decides elsewhere', () => {
+  it('defaults to none, and is undefined outside production', () => {
     expect(readConfig(production).SEED).toBe('none');
     expect(readConfig({ ...production, SEED: 'demo' }).SEED).toBe('demo');
     expect(readConfig({}).SEED).toBeUndefined();
   });
 });
 
-describe('servers that are of no use', () => {
+describe('an unusable server', () => {
   const atDatabase = (port: number) => `postgresql://tessera:${PASSWORD}@127.0.0.1:${port}/tessera`;
   const atRedis = (port: number) => `redis://:${PASSWORD}@127.0.0.1:${port}`;
 
-  /** The sentence stands alone, soon, and gives nothing away. */
+  /** Checks that the message appears soon, without a stack trace or secrets. */
   function expectRefusal(
     { ending, output, ms }: Awaited<ReturnType<typeof attempt>>,
     sentence: RegExp,
@@ -100,22 +100,22 @@ describe('servers that are of no use', () => {
     expect(said).not.toMatch(/^\s+at /m);
     expect(output).not.toContain(PASSWORD);
     expect(ending).toEqual(refused);
-    // Its own limits are 5 s and less; the rest is for a busy machine to get so far.
+    // The timeouts of the process are at most 5 s; the rest allows for a busy machine.
     expect(ms).toBeLessThan(12_000);
   }
 
-  it('are named when they refuse connections', async () => {
+  it('is named if it refuses connections', async () => {
     expectRefusal(
       await attempt({ DATABASE_URL: atDatabase(1) }),
       /^DATABASE_URL: PostgreSQL at 127\.0\.0\.1:1 cannot be reached: ECONNREFUSED\.$/,
     );
     expectRefusal(
       await attempt({ REDIS_URL: atRedis(1) }),
-      /^REDIS_URL: Redis at 127\.0\.0\.1:1 cannot be reached, or refuses us\.$/,
+      /^REDIS_URL: Redis at 127\.0\.0\.1:1 cannot be reached, or refuses the connection\.$/,
     );
   });
 
-  it('are named when they take the connection and say nothing', async () => {
+  it('is named if it accepts connections but does not respond', async () => {
     const port = await silentPort();
     const [postgres, redis] = await Promise.all([
       attempt({ DATABASE_URL: atDatabase(port) }),
@@ -123,10 +123,13 @@ describe('servers that are of no use', () => {
     ]);
 
     expectRefusal(postgres, /^DATABASE_URL: PostgreSQL at 127\.0\.0\.1:\d+ cannot be reached: /);
-    expectRefusal(redis, /^REDIS_URL: Redis at 127\.0\.0\.1:\d+ cannot be reached, or refuses us\.$/);
+    expectRefusal(
+      redis,
+      /^REDIS_URL: Redis at 127\.0\.0\.1:\d+ cannot be reached, or refuses the connection\.$/,
+    );
   });
 
-  it('PostgreSQL without the database: says which', async () => {
+  it('is named if PostgreSQL lacks the database', async () => {
     const url = new URL(database.url);
     url.pathname = '/nothing_here';
     const { ending, output } = await attempt({ DATABASE_URL: url.href });
@@ -136,7 +139,7 @@ describe('servers that are of no use', () => {
     expect(output).not.toContain(url.password);
   });
 
-  it('Redis that would drop keys: says how to set it', async () => {
+  it('is named if Redis may evict keys, with the setting to change', async () => {
     const evicting = await startRedisDependency(scratch.path);
     try {
       await evicting.configure('maxmemory-policy', 'allkeys-lru');

@@ -9,7 +9,7 @@ import { type Client, createClient } from '../support/client.ts';
 import { type RunningProcess, spawnProcess, startProcess } from '../support/process.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
 
-// Each start takes a second of a processor, which a busy machine has to find first.
+// Each start needs about a second of CPU time, which can take long on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
 
 const ADMIN_LINE = /^Admin: (\S+), password (\S+) /m;
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => scratch.remove());
 
-/** The admin, logged in. */
+/** Logs in as the admin. */
 async function logIn({ url }: RunningProcess): Promise<Client> {
   const client = createClient(url);
   const { login } = await client.get(LoginDocument, { input: admin });
@@ -45,7 +45,7 @@ const makePlan = async (client: Client, name: string) =>
   client.get(CreatePlanDocument, { input: { name, description: 'Made in a test.' } });
 
 describe('a first start on an empty DATA_DIR', () => {
-  it('says in one line that it is ready and where, and is ready from then on', async () => {
+  it('prints one line with its URLs when it is ready, and responds from then on', async () => {
     const lines = first.output().match(/^Tessera is ready\..*$/gm);
 
     const line = `Tessera is ready. GraphQL ${first.url}/graphql, playground ${first.url}/playground, admin admin@tessera.local, a code to redeem: `;
@@ -55,7 +55,7 @@ describe('a first start on an empty DATA_DIR', () => {
     expect(await readyz.json()).toEqual({ status: 'ok', postgres: 'ok', redis: 'ok' });
   });
 
-  it('lets the admin in with the password that it has printed, who makes a plan and sees it', async () => {
+  it('accepts the printed admin password, with which plans can be created', async () => {
     const client = await logIn(first);
 
     await makePlan(client, 'Seen');
@@ -64,8 +64,8 @@ describe('a first start on an empty DATA_DIR', () => {
   });
 });
 
-describe('a start that meets another', () => {
-  it('on the same DATA_DIR says so and ends with 1, and the first lives on', async () => {
+describe('a second start', () => {
+  it('on the same DATA_DIR exits with 1 and a message, and does not affect the first', async () => {
     const second = spawnProcess(settings);
 
     expect(await second.exited).toEqual({ code: 1, signal: null });
@@ -74,7 +74,7 @@ describe('a start that meets another', () => {
     expect((await fetch(`${first.url}/readyz`)).status).toBe(200);
   });
 
-  it('on the same port says so and ends with 1, and takes its own servers with it', async () => {
+  it('on the same port exits with 1 and a message, and stops its own servers', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     const port = await new Promise<number>((done) =>
       taken.once('listening', () => done((taken.address() as { port: number }).port)),
@@ -84,8 +84,8 @@ describe('a start that meets another', () => {
     const second = spawnProcess({ directory: other.path, env });
     try {
       expect(await second.exited).toEqual({ code: 1, signal: null });
-      expect(second.output()).toContain(`address already in use 127.0.0.1:${port}. Another program uses`);
-      expect(second.output()).toContain('set PORT to a free one');
+      expect(second.output()).toContain(`address already in use 127.0.0.1:${port}.`);
+      expect(second.output()).toContain('Set PORT to a free port');
       expect(second.output()).not.toMatch(/^\s+at /m);
       expect(other.living()).toEqual([]);
     } finally {
@@ -95,8 +95,8 @@ describe('a start that meets another', () => {
   });
 });
 
-describe('a process that was killed', () => {
-  it('leaves its servers to the next start, which is fast, keeps the password to itself and has all data', async () => {
+describe('a start after the process was killed', () => {
+  it('adopts the running servers with all data, is fast, and prints no password', async () => {
     await makePlan(await logIn(first), 'Kept');
 
     await first.kill9();
@@ -114,31 +114,34 @@ describe('a process that was killed', () => {
   });
 });
 
-describe('an ordinary user', () => {
+describe('a user other than root', () => {
   const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
   const [program = '', ...args] = asNobody;
   const canRead = spawnSync(program, [...args, 'test', '-r', 'dist/src/main.js']).status === 0;
 
-  it.skipIf(process.getuid?.() !== 0 || !canRead)('has it all running as himself', async () => {
-    const own = makeScratch();
-    const directory = join(own.path, 'of nobody');
-    mkdirSync(directory);
-    chownSync(directory, 65_534, 65_534);
-    try {
-      const running = await startProcess({ directory, by: asNobody });
-      expect((await fetch(`${running.url}/readyz`)).status).toBe(200);
-      expect(own.living().map((pid) => statSync(`/proc/${pid}`).uid)).not.toContain(0);
+  it.skipIf(process.getuid?.() !== 0 || !canRead)(
+    'can run the service with its private servers',
+    async () => {
+      const own = makeScratch();
+      const directory = join(own.path, 'of nobody');
+      mkdirSync(directory);
+      chownSync(directory, 65_534, 65_534);
+      try {
+        const running = await startProcess({ directory, by: asNobody });
+        expect((await fetch(`${running.url}/readyz`)).status).toBe(200);
+        expect(own.living().map((pid) => statSync(`/proc/${pid}`).uid)).not.toContain(0);
 
-      expect(await running.stop()).toEqual({ code: 0, signal: null });
-      expect(own.living()).toEqual([]);
-    } finally {
-      await own.remove();
-    }
-  });
+        expect(await running.stop()).toEqual({ code: 0, signal: null });
+        expect(own.living()).toEqual([]);
+      } finally {
+        await own.remove();
+      }
+    },
+  );
 });
 
 describe('SIGTERM', () => {
-  it('ends a process with 0 within 15 s, and its private servers with it', async () => {
+  it('stops a process and its private servers within 15 s, with exit code 0', async () => {
     const running = await startProcess(settings);
     const startedAt = performance.now();
 
@@ -150,7 +153,7 @@ describe('SIGTERM', () => {
     expect(scratch.living()).toEqual([]);
   });
 
-  it('during the start ends it all the same', async () => {
+  it('stops a process that is still starting', async () => {
     const starting = spawnProcess(settings);
     await pollUntil(() => starting.output().includes('Starting a private PostgreSQL'), 10_000);
 

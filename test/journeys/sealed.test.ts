@@ -41,7 +41,10 @@ afterAll(async () => {
   await database?.drop();
 });
 
-/** What a customer's app does, from its first start to a plan. Gives what nobody else should have read. */
+/**
+ * Runs a customer's app from its first start to an active plan. Returns what must stay
+ * confidential.
+ */
 async function journey(app: Client): Promise<string[]> {
   const { code } = await newCode(instance(0).services);
   const [identifier, secret] = [`device-${randomUUID()}`, newSecret()];
@@ -88,7 +91,7 @@ function instance(index: 0 | 1): TestApi {
   return found;
 }
 
-/** A device of its own, logged in, that encrypts. */
+/** Logs in a new device with an encrypting client. */
 async function newSealedDevice(url: string, owner: { userId?: string } = {}) {
   const device = await newLoggedInDevice(instance(0).services, owner);
   return Object.assign(createSealedClient(url, device.token), {
@@ -97,29 +100,29 @@ async function newSealedDevice(url: string, owner: { userId?: string } = {}) {
   });
 }
 
-describe('the whole way from a first start to a plan', () => {
-  it('is there for everybody in between to read when it is not encrypted', async () => {
-    const clear = await tapWire(instance(0).url);
-    const secrets = await journey(createClient(clear.url));
+describe('the traffic of an app from its first start to an active plan', () => {
+  it('is readable on the wire without transport encryption', async () => {
+    const plaintext = await tapWire(instance(0).url);
+    const secrets = await journey(createClient(plaintext.url));
 
-    // Websockets hide what goes to the server behind a mask; the rest is enough to see that this test can fail.
-    expect(clear.seen(secrets)).toEqual(secrets);
-    await clear.close();
+    // Proves that this test can fail, although messages from websocket clients are masked.
+    expect(plaintext.seen(secrets)).toEqual(secrets);
+    await plaintext.close();
   });
 
-  it('leaves nothing to read when it is', async () => {
+  it('is not readable on the wire with transport encryption', async () => {
     await requireEncryption(instance(0).services);
     const secrets = await journey(createSealedClient(wire.url));
 
     expect(wire.size()).toBeGreaterThan(20_000);
-    // What is no secret, and shows that frames can be read here.
+    // Not confidential; proves that frames are readable here.
     expect(wire.seen(['application/jose', 'connection_init', '/graphql'])).toHaveLength(3);
     expect(wire.seen(secrets)).toEqual([]);
   });
 });
 
 describe('rotateTransportKey', () => {
-  it('is obeyed by each instance at once, and leaves open websockets alone', async () => {
+  it('takes effect in all instances immediately, and does not affect open websockets', async () => {
     const { services } = instance(0);
     const admin = await instance(0).newAdmin();
     const app = await newSealedDevice(instance(1).url);
@@ -128,11 +131,11 @@ describe('rotateTransportKey', () => {
     await app.get(ViewerDocument);
 
     const { rotateTransportKey: first } = await admin.get(RotateTransportKeyDocument);
-    // The app still has the key of before, which is the previous one now.
+    // The app still uses the old key, which is now the previous one.
     expect((await app.get(ViewerDocument)).viewer?.id).toBe(app.userId);
     const { rotateTransportKey: second } = await admin.get(RotateTransportKeyDocument);
     expect(second.kid).not.toBe(first.kid);
-    // Now it is retired: the app fetches the new one, at the other instance, and goes on.
+    // The old key is retired now: the app fetches the new one from the other instance.
     expect((await app.get(ViewerDocument)).viewer?.id).toBe(app.userId);
 
     await services.db.userSubscription.deleteMany({ where: { userId: app.userId } });
@@ -143,7 +146,7 @@ describe('rotateTransportKey', () => {
   });
 });
 
-describe('a device that encrypts', () => {
+describe('an encrypting device', () => {
   it('is online while its websocket is open', async () => {
     const app = await newSealedDevice(wire.url);
     const online = async () => (await app.get(ViewerDevicesDocument)).viewer?.devices.nodes[0]?.online;
@@ -156,7 +159,7 @@ describe('a device that encrypts', () => {
     await vi.waitFor(async () => expect(await online()).toBe(false));
   });
 
-  it('is closed with 4401 when its session has ended', async () => {
+  it('is disconnected with 4401 when its session is revoked', async () => {
     const app = await newSealedDevice(wire.url);
     const changes = app.subscribe(ViewerChangedDocument);
     await changes.next();
@@ -166,7 +169,7 @@ describe('a device that encrypts', () => {
     await expect(toTheEnd(changes)).rejects.toMatchObject({ code: 4401, reason: 'SESSION_REVOKED' });
   });
 
-  it('is closed with 4409 when another takes its place', async () => {
+  it('is disconnected with 4409 when another device replaces it', async () => {
     const app = await newSealedDevice(wire.url);
     const { id: planId } = await buildPlan(instance(0).services.db, { deviceLimit: 1 });
     await buildSubscription(instance(0).services.db, { userId: app.userId, planId });
@@ -180,7 +183,7 @@ describe('a device that encrypts', () => {
     await elsewhere.close();
   });
 
-  it('is known by the address that it connects from', async () => {
+  it('has its client address recorded', async () => {
     const app = await newSealedDevice(wire.url);
     const { deviceLogin } = await app.as(undefined).get(DeviceLoginDocument, {
       input: { identifier: randomUUID(), secret: newSecret() },

@@ -14,7 +14,7 @@ import { makeScratch, type Scratch } from '../support/scratch.ts';
 import { TEST_SECRET_KEY } from '../support/services.ts';
 import { testServers } from '../support/workers.ts';
 
-// Each start takes a second of a processor, which a busy machine has to find first.
+// Each start needs about a second of CPU time, which can take long on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
 
 const DELAY_MS = 1_500;
@@ -48,8 +48,8 @@ async function logIn(url: string): Promise<Client> {
   return client;
 }
 
-/** Nobody can read the table until it is released. */
-async function holdTable(
+/** Blocks reads of the table until it is released. */
+async function lockTable(
   table: string,
 ): Promise<{ isWaitedFor(): Promise<boolean>; release(): Promise<void> }> {
   const holder = new pg.Client({ connectionString: database.url });
@@ -66,12 +66,12 @@ async function holdTable(
   };
 }
 
-it('a process that is asked to end sends new clients elsewhere, says goodbye, finishes what it does, and ends with 0', async () => {
+it('SIGTERM makes a process unready, closes its websockets, finishes requests, and exits with 0', async () => {
   const api = await startApi();
   const client = await logIn(api.url);
   const changes = client.subscribe(ViewerChangedDocument);
   await changes.next();
-  const goodbye = changes.next().then(
+  const closed = changes.next().then(
     () => 'another message',
     (event: { code?: number }) => ({ code: event.code, at: performance.now() }),
   );
@@ -83,11 +83,11 @@ it('a process that is asked to end sends new clients elsewhere, says goodbye, fi
   expect(await pollUntil(async () => (await readiness()) === 503, 1_000)).toBe(true);
   expect(await (await fetch(`${api.url}/readyz`)).json()).toMatchObject({ status: 'shutting down' });
   expect(await client.get(PlansDocument)).toBeDefined();
-  const plans = await holdTable('plans');
-  const underWay = client.ask(PlansDocument);
+  const plans = await lockTable('plans');
+  const inFlight = client.ask(PlansDocument);
   expect(await pollUntil(() => plans.isWaitedFor(), 1_000)).toBe(true);
 
-  expect(await goodbye).toMatchObject({ code: 1001 });
+  expect(await closed).toMatchObject({ code: 1001 });
   expect(performance.now() - startedAt).toBeGreaterThan(DELAY_MS - 50);
   const isRefused = () =>
     fetch(`${api.url}/livez`).then(
@@ -96,17 +96,17 @@ it('a process that is asked to end sends new clients elsewhere, says goodbye, fi
     );
   expect(await pollUntil(isRefused, 3_000)).toBe(true);
   await plans.release();
-  expect(await underWay).toMatchObject({ status: 200, data: { plans: [] } });
+  expect(await inFlight).toMatchObject({ status: 200, data: { plans: [] } });
   expect(await api.exited).toEqual({ code: 0, signal: null });
   expect(performance.now() - startedAt).toBeLessThan(15_000);
   expect(scratch.living()).toEqual([]);
 });
 
-it('nobody who says nothing, or half of it, keeps a process from ending', async () => {
+it('idle connections and incomplete requests do not delay a shutdown', async () => {
   const api = await startApi();
-  const silent = Array.from({ length: 40 }, (_, place) => {
+  const silent = Array.from({ length: 40 }, (_, index) => {
     const socket = connect(Number(new URL(api.url).port), '127.0.0.1').on('error', () => {});
-    if (place % 2 === 0) socket.write('GET /livez HTTP/1.1\r\nHost: ');
+    if (index % 2 === 0) socket.write('GET /livez HTTP/1.1\r\nHost: ');
     return socket;
   });
   await Promise.all(silent.map((socket) => once(socket, 'connect')));
@@ -119,7 +119,7 @@ it('nobody who says nothing, or half of it, keeps a process from ending', async 
   expect(performance.now() - startedAt).toBeLessThan(DELAY_MS + 5_000);
 });
 
-it('a second request to end changes nothing', async () => {
+it('a second SIGTERM does not interrupt the shutdown', async () => {
   const api = await startApi();
 
   api.signal('SIGTERM');

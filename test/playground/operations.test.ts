@@ -13,17 +13,17 @@ import {
   validate,
 } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkRequest } from '../../src/platform/graphql/check-request.ts';
 import { validationRules } from '../../src/platform/graphql/rules.ts';
+import { validateRequest } from '../../src/platform/graphql/validate-request.ts';
 import { readTask } from '../../src/playground/tasks/task-file.ts';
 import { TASK_GROUPS } from '../../src/playground/tasks/task-groups.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { type Client, post } from '../support/client.ts';
 
-/** What stands where an id is to be pasted. */
+/** Placeholder for an id in example variables. */
 const PASTE = 'paste the id here';
 const SOME_CODE = 'ABCD-EFGH-JKMN-PQRS';
-const NOT_THERE = ['NOT_FOUND', 'CODE_NOT_FOUND'];
+const NOT_FOUND_CODES = ['NOT_FOUND', 'CODE_NOT_FOUND'];
 const FOLDER = 'src/playground/operations';
 const schema = buildSchema(readFileSync('schema.graphql', 'utf8'));
 
@@ -41,13 +41,13 @@ const tasks = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
   .sort()
   .map((name) => ({ name, ...readTask(readFileSync(join(FOLDER, name), 'utf8')) }));
 
-/** Everything that keeps the operation from running as it stands. */
-function faults(document: DocumentNode, variables: string): readonly GraphQLError[] {
+/** Errors that would keep the operation from running unchanged. */
+function errorsOf(document: DocumentNode, variables: string): readonly GraphQLError[] {
   const invalid = validate(schema, document, [...specifiedRules, ...validationRules]);
   if (invalid.length > 0) return invalid;
   const given = variables ? JSON.parse(variables) : {};
   const { errors } = getVariableValues(schema, operationOf(document).variableDefinitions ?? [], given);
-  const refused = checkRequest(schema, document, { query: '', variables: given });
+  const refused = validateRequest(schema, document, { query: '', variables: given });
   return [...(errors ?? []), ...(refused ? [refused] : [])];
 }
 
@@ -57,13 +57,13 @@ function operationOf(document: DocumentNode): OperationDefinitionNode {
   return operation;
 }
 
-describe('the ready-made operations', () => {
-  it.each(tasks)('$name is valid as it stands', ({ document, variables }) => {
-    expect(faults(parse(document), variables)).toEqual([]);
+describe('ready-made operations', () => {
+  it.each(tasks)('$name is valid against the schema', ({ document, variables }) => {
+    expect(errorsOf(parse(document), variables)).toEqual([]);
   });
 
   it.each(tasks.filter(({ document }) => !isSubscription(document)))(
-    '$name runs; what was not pasted yet is not found, and nothing else is amiss',
+    '$name runs without errors, except NOT_FOUND for placeholder ids',
     async ({ name, document, variables }) => {
       const query = {
         query: document,
@@ -73,12 +73,12 @@ describe('the ready-made operations', () => {
       const { errors } = await post(api.url, query, name.startsWith('agent/') ? agent.token : admin.token);
 
       const codes = errors?.map(({ extensions }) => extensions.code) ?? [];
-      const possible = variables.includes(PASTE) || variables.includes(SOME_CODE) ? NOT_THERE : [];
+      const possible = variables.includes(PASTE) || variables.includes(SOME_CODE) ? NOT_FOUND_CODES : [];
       expect(possible).toEqual(expect.arrayContaining(codes));
     },
   );
 
-  it('have a title, a description and a name that no other has', () => {
+  it('have unique titles, unique operation names and descriptions', () => {
     const titles = tasks.map(({ title }) => title);
     const names = tasks.map(({ document }) => operationOf(parse(document)).name?.value);
 
@@ -88,13 +88,13 @@ describe('the ready-made operations', () => {
     expect(tasks.filter(({ description }) => !/\.$/.test(description)).map(({ name }) => name)).toEqual([]);
   });
 
-  it('lie in the groups that are shown, and no group is empty', () => {
+  it('belong to a displayed group, and every group has at least one', () => {
     const folders = new Set(tasks.map(({ name }) => name.split('/')[0]));
 
     expect([...folders].sort()).toEqual(TASK_GROUPS.map(({ folder }) => folder).sort());
   });
 
-  it('cover every root field that is an admin’s to use', () => {
+  it('cover every root field that people use', () => {
     const used = new Set(tasks.flatMap(({ document }) => rootFieldsOf(parse(document))));
     const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
     const all = roots.flatMap((type) => Object.keys(type?.getFields() ?? {}));
@@ -103,7 +103,7 @@ describe('the ready-made operations', () => {
   });
 });
 
-/** What apps and agents do by themselves, and what signing in and out of the page does. */
+/** Root fields that only apps, agents or the page's own sign-in call. */
 const WITHOUT_A_TASK = [
   'addEmail',
   'changePassword',

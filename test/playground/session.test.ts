@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-/** Somebody signed in, whose clock stands until it is moved. */
+/** Creates a signed-in session with a manual clock. */
 async function signedIn() {
   let now = 0;
   const session = new Session({ url, now: () => now });
@@ -26,18 +26,18 @@ async function signedIn() {
 }
 
 describe('Session', () => {
-  it('renews its token before it expires, once for all who wait', async () => {
+  it('renews its token before it expires, with one request for concurrent callers', async () => {
     const { session, row, minutesLater } = await signedIn();
     const first = await session.accessToken();
     minutesLater(8.9);
     expect(await session.accessToken()).toBe(first);
     minutesLater(0.2);
 
-    const asked = vi.spyOn(globalThis, 'fetch');
+    const fetches = vi.spyOn(globalThis, 'fetch');
     const tokens = await Promise.all([session.accessToken(), session.accessToken(), session.accessToken()]);
 
-    expect(asked).toHaveBeenCalledTimes(1);
-    asked.mockRestore();
+    expect(fetches).toHaveBeenCalledTimes(1);
+    fetches.mockRestore();
     expect(new Set(tokens).size).toBe(1);
     expect(tokens[0]).not.toBe(first);
     expect((await row()).refreshGeneration).toBe(1);
@@ -45,7 +45,7 @@ describe('Session', () => {
     await session.signOut();
   });
 
-  it('ends its session at the server when somebody signs out', async () => {
+  it('revokes its session on the server on sign-out', async () => {
     const { session, row } = await signedIn();
 
     await session.signOut();
@@ -55,7 +55,7 @@ describe('Session', () => {
     expect((await row()).revokedAt).not.toBeNull();
   });
 
-  it('says so when the server has ended it', async () => {
+  it('shows a notice when the server has revoked the session', async () => {
     const { session, row, minutesLater } = await signedIn();
     await api.services.db.session.update({
       where: { id: (await row()).id },
@@ -64,10 +64,10 @@ describe('Session', () => {
     minutesLater(10);
 
     expect(await session.accessToken()).toBeNull();
-    expect(session.state.notice).toBe('Your session has ended. Sign in again.');
+    expect(session.state.notice).toBe('Your session has expired. Sign in again.');
   });
 
-  it('takes the token of a device, and no other', async () => {
+  it('accepts the tokens of devices and servers, and rejects invalid ones', async () => {
     const user = await api.newUser();
     const session = new Session({ url });
 
@@ -80,13 +80,13 @@ describe('Session', () => {
     expect(session.state.identity).toEqual({ name: 'a server', role: 'AGENT' });
   });
 
-  it('keeps a session whose server is out of reach', async () => {
+  it('stays signed in while the server is unreachable', async () => {
     const { session, minutesLater } = await signedIn();
     const token = await session.accessToken();
-    const asked = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('fetch failed'));
+    const fetches = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('fetch failed'));
     minutesLater(10);
     expect(await session.accessToken()).toBe(token);
-    asked.mockRestore();
+    fetches.mockRestore();
 
     expect(await session.accessToken()).not.toBe(token);
     await session.signOut();

@@ -11,15 +11,15 @@ import { type Client, createClient } from './client.ts';
 import { buildIdentity, buildServer, buildUser, unique } from './factories.ts';
 import { createTestServices, type TestServices } from './services.ts';
 
-/** A server in this process, on a database of its own, and people who use it. */
+/** An API in this process, with its own database, and clients of it. */
 export interface TestApi {
   url: string;
   services: TestServices;
   anonymous: Client;
-  /** A new account that has logged in by its device. */
+  /** Creates an account by a device login. */
   newUser(): Promise<TestUser>;
   newAdmin(): Promise<TestUser>;
-  /** The agent of a new server. */
+  /** Creates a server, and returns a client for its agent. */
   newAgent(): Promise<Client & { serverId: string }>;
   close(): Promise<void>;
 }
@@ -27,7 +27,7 @@ export interface TestApi {
 export type TestUser = Client & { userId: string; refreshToken: string; identifier: string; secret: string };
 
 interface TestApiSettings extends Partial<ServiceSettings> {
-  /** Environment variables, beside those of the process. */
+  /** Environment variables for the configuration. */
   env?: Record<string, string>;
 }
 

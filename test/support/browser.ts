@@ -9,31 +9,34 @@ import {
   type Page,
 } from 'playwright-core';
 
-/** A window that knows nothing yet, as for somebody who comes for the first time. */
+/** A browser window without cookies or storage. */
 export interface TestWindow {
   page: Page;
-  /** All that a page should not do: requests to elsewhere, what its policy forbids, errors in its console. */
+  /** Requests to other origins, violations of the content security policy, and console errors. */
   complaints: readonly string[];
-  /** Keeps what the page looks like, for people. */
+  /** Saves a screenshot for manual review. */
   picture(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
 const PICTURES = 'test-output/playground';
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const CHROMIUM_PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-// No look beyond this machine: its network may be closed, and each attempt would wait.
-const QUIET = [
+// Disables background requests, which would time out on a machine without network access.
+const OFFLINE_FLAGS = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];
 
-/** Chromium, installed first where it is missing and may be. To it every name below localhost is this machine. */
+/**
+ * Starts Chromium, installing it if necessary. It resolves all names under localhost to this
+ * machine.
+ */
 export function startBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium(), headless: true, args: QUIET });
+  return chromium.launch({ executablePath: findChromium(), headless: true, args: OFFLINE_FLAGS });
 }
 
-/** @param origin where the page and all that it asks for must be: `http://127.0.0.1:4000` */
+/** @param origin the only origin that the page may send requests to: `http://127.0.0.1:4000` */
 export async function openWindow(
   browser: Browser,
   origin: string,
@@ -57,13 +60,13 @@ function listen(context: BrowserContext, origin: string): string[] {
   const complaints: string[] = [];
   const { host } = new URL(origin);
   const check = (url: string) => {
-    const asked = new URL(url);
-    const isOurs = ['http:', 'ws:'].includes(asked.protocol) && asked.host === host;
-    if (!isOurs && asked.protocol !== 'data:') complaints.push(`asked ${url.slice(0, 200)}`);
+    const requested = new URL(url);
+    const isOurs = ['http:', 'ws:'].includes(requested.protocol) && requested.host === host;
+    if (!isOurs && requested.protocol !== 'data:') complaints.push(`requested ${url.slice(0, 200)}`);
   };
   context.on('request', (request) => check(request.url()));
   context.on('page', (page) => page.on('websocket', (socket) => check(socket.url())));
-  // What a policy forbids is told here, too.
+  // Includes violations of the content security policy.
   context.on('console', (message) => {
     if (message.type() === 'error') complaints.push(`console: ${message.text().slice(0, 300)}`);
   });
@@ -71,12 +74,12 @@ function listen(context: BrowserContext, origin: string): string[] {
   return complaints;
 }
 
-/** @throws Error when there is none, and none can be installed */
+/** @throws Error if Chromium is missing and cannot be installed */
 function findChromium(): string {
-  const found = [process.env.CHROMIUM_BIN ?? '', ...PLACES].find((place) => place && existsSync(place));
+  const found = [process.env.CHROMIUM_BIN ?? '', ...CHROMIUM_PATHS].find((path) => path && existsSync(path));
   if (found) return found;
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    throw new Error('The browser tests need Chromium: install it, or name it with CHROMIUM_BIN.');
+    throw new Error('The browser tests need Chromium: install it, or set CHROMIUM_BIN to its path.');
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'chromium']]) {

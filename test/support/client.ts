@@ -2,14 +2,14 @@ import { createClient as createSocketClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import type { TypedDocumentString } from '../generated/graphql.ts';
 
-/** What a client sees of an error. */
+/** An error in a response. */
 export interface ClientError {
   message: string;
   path?: (string | number)[];
   extensions: { code: string; requestId: string; retryable: boolean; [detail: string]: unknown };
 }
 
-/** An answer, as it came over the wire. */
+/** A response, with its HTTP status and headers. */
 export interface Answer<Result> {
   status: number;
   headers: Headers;
@@ -21,30 +21,30 @@ type Document<Result, Variables> = TypedDocumentString<Result, Variables>;
 type VariablesOf<Variables> =
   Record<string, never> extends Variables ? [variables?: Variables] : [variables: Variables];
 
-/** Somebody who uses the API: over HTTP, and over a websocket of his own. */
+/** A client of the API, over HTTP and its own websocket. */
 export interface Client {
   token: string | undefined;
-  /** Sends the operation and answers with whatever came, errors included. */
+  /** Sends the operation, and returns the response including errors. */
   ask<Result, Variables>(
     document: Document<Result, Variables>,
     ...variables: VariablesOf<Variables>
   ): Promise<Answer<Result>>;
-  /** The data, where no error may come. */
+  /** Sends the operation, and returns its data. Throws if there are errors. */
   get<Result, Variables>(
     document: Document<Result, Variables>,
     ...variables: VariablesOf<Variables>
   ): Promise<Result>;
-  /** The one error, where one must come. */
+  /** Sends the operation, and returns its error. Throws unless there is exactly one. */
   refused<Result, Variables>(
     document: Document<Result, Variables>,
     ...variables: VariablesOf<Variables>
   ): Promise<ClientError>;
-  /** The messages of a subscription; an `error` message is thrown as an array of ClientError. */
+  /** Subscribes, and yields the messages. Throws an `error` message as an array of ClientError. */
   subscribe<Result, Variables>(
     document: Document<Result, Variables>,
     ...variables: VariablesOf<Variables>
   ): AsyncIterableIterator<{ data?: Result | null; errors?: readonly ClientError[] }>;
-  /** The same account from elsewhere. */
+  /** Creates another client with this token. */
   as(token: string | undefined): Client;
   close(): Promise<void>;
 }
@@ -75,13 +75,13 @@ export function createClient(url: string, token?: string): Client {
   return client;
 }
 
-/** The data, where no error may come. */
+/** @throws Error if the response has errors or no data */
 export function someData<Result>({ data, errors }: Answer<Result>): Result {
   if (errors || data == null) throw new Error(`refused: ${JSON.stringify(errors)}`);
   return data;
 }
 
-/** The one error, where one must come. */
+/** @throws Error unless the response has exactly one error */
 export function oneError({ errors }: Answer<unknown>): ClientError {
   if (errors?.length !== 1 || !errors[0]) throw new Error(`not refused once: ${JSON.stringify(errors)}`);
   return errors[0];

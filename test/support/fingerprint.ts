@@ -1,8 +1,8 @@
 import type { Database } from '../../src/platform/database/database.ts';
 
 /**
- * One value over all rows of all tables: the same before and after when nothing was changed. Stays are left out: they tell
- * who is online, and are written a moment after a socket has opened or closed; so is when an agent was last heard of.
+ * Hashes all rows of all tables, to check that an operation has changed nothing. Excludes
+ * `device_stays` and `servers.last_seen_at`, which are updated asynchronously as clients connect.
  */
 export async function fingerprint(db: Database): Promise<string> {
   const tables = await db.$queryRaw<{ name: string }[]>`

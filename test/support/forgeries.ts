@@ -8,14 +8,14 @@ import {
 } from 'jose';
 import type { TransportKey } from '../../examples/encrypted-client/transport-key.ts';
 
-/** What a message is made of, each part of which can be spoilt. */
+/** The inputs of an encrypted message, each of which a forgery can change. */
 export interface Ingredients {
   header: CompactJWEHeaderParameters;
   contents: Record<string, unknown>;
   key: CryptoKey | Uint8Array;
 }
 
-/** A message that will be taken: what forgeries are made from. */
+/** Creates a valid message, on which forgeries are based. */
 export function goodMessage({ kid, key }: TransportKey, request: object): Ingredients {
   const iat = Math.floor(Date.now() / 1_000);
   return {
@@ -25,7 +25,7 @@ export function goodMessage({ kid, key }: TransportKey, request: object): Ingred
   };
 }
 
-/** The message as it goes over the wire. */
+/** Encrypts the message to a compact JWE. */
 export function encrypt({ header, contents, key }: Ingredients): Promise<string> {
   return encryptText({ header, key }, JSON.stringify(contents));
 }
@@ -34,7 +34,7 @@ function encryptText({ header, key }: Pick<Ingredients, 'header' | 'key'>, text:
   return new CompactEncrypt(new TextEncoder().encode(text)).setProtectedHeader(header).encrypt(key);
 }
 
-/** Makes something of a good message that must be refused. */
+/** Derives an invalid message from a valid one. */
 export type Forge = (good: Ingredients) => Promise<string>;
 
 const withHeader =
@@ -55,66 +55,68 @@ const withKey =
 const publicKeyOf = async (alg: string, crv?: string) =>
   (await generateKeyPair(alg, crv ? { crv } : {})).publicKey;
 
-/** The member is left out where the value is undefined. */
+/** Omits members whose value is undefined. */
 const without = (object: object) =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 
 const MINUTE = 60;
 const secondsFromNow = (seconds: number) => Math.floor(Date.now() / 1_000) + seconds;
 
-/** Everything that nobody may get past the seal with, by its name. */
+/** Messages that the server must refuse. */
 export const FORGERIES: Readonly<Record<string, Forge>> = {
   'a bit flipped in the header': flipping(0),
-  'something where no key belongs': async (good) => spliced(await encrypt(good), 1, 'AAAA'),
+  'a non-empty encrypted key': async (good) => spliced(await encrypt(good), 1, 'AAAA'),
   'a bit flipped in the initialisation vector': flipping(2),
   'a bit flipped in the ciphertext': flipping(3),
   'a bit flipped in the tag': flipping(4),
-  'another way to write the same tag': async (good) => rewritten(await encrypt(good)),
+  'a non-canonical encoding of the tag': async (good) => rewritten(await encrypt(good)),
   'four parts': async (good) => (await encrypt(good)).split('.').slice(1).join('.'),
   'six parts': async (good) => `${await encrypt(good)}.AAAA`,
-  'no message at all': async () => 'no message at all',
-  'the same as JSON': async ({ header, contents, key }) =>
+  'arbitrary text': async () => 'arbitrary text',
+  'the JSON serialization of the JWE': async ({ header, contents, key }) =>
     JSON.stringify(
       await new FlattenedEncrypt(new TextEncoder().encode(JSON.stringify(contents)))
         .setProtectedHeader(header)
         .encrypt(key),
     ),
-  compressed: withHeader({ zip: 'DEF' }),
-  'a password for a key': withKey({ alg: 'PBES2-HS256+A128KW' }, () => new TextEncoder().encode('password')),
+  'a compressed plaintext': withHeader({ zip: 'DEF' }),
+  'a password instead of a key': withKey({ alg: 'PBES2-HS256+A128KW' }, () =>
+    new TextEncoder().encode('password'),
+  ),
   'an RSA key': withKey({ alg: 'RSA-OAEP-256' }, () => publicKeyOf('RSA-OAEP-256')),
-  'a key that wraps a key': withHeader({ alg: 'ECDH-ES+A256KW' }),
-  'a key that both should have': withKey({ alg: 'dir' }, () => new Uint8Array(randomBytes(32))),
+  'a wrapped key': withHeader({ alg: 'ECDH-ES+A256KW' }),
+  'a shared key': withKey({ alg: 'dir' }, () => new Uint8Array(randomBytes(32))),
   'a shorter key': withHeader({ enc: 'A128GCM' }),
   'another cipher': withHeader({ enc: 'A256CBC-HS512' }),
-  'something critical': async (good) => {
+  'a critical header': async (good) => {
     const header = { ...good.header, crit: ['b64'], b64: true };
     const [, ...parts] = (await encrypt(good)).split('.');
     return [Buffer.from(JSON.stringify(header)).toString('base64url'), ...parts].join('.');
   },
-  'a key of somebody else’s under the id of ours': withKey({}, () => publicKeyOf('ECDH-ES', 'P-256')),
+  'a foreign key under the id of a valid one': withKey({}, () => publicKeyOf('ECDH-ES', 'P-256')),
   'a key on another curve': withKey({}, () => publicKeyOf('ECDH-ES', 'P-384')),
   'an unknown key': withHeader({ kid: 'unknown' }),
-  'no name of a key': withHeader({ kid: undefined }),
-  'ten minutes old': withHeader({ iat: secondsFromNow(-10 * MINUTE) }),
-  'ten minutes early': withHeader({ iat: secondsFromNow(10 * MINUTE) }),
-  'no time': withHeader({ iat: undefined }),
-  'a time in words': withHeader({ iat: 'now' }),
-  'no id': withHeader({ jti: undefined }),
-  'an empty id': withHeader({ jti: '' }),
-  'a number for an id': withHeader({ jti: 7 }),
-  'no key for the answer': withContents({ replyKey: undefined }),
-  'a short key for the answer': withContents({ replyKey: randomBytes(16).toString('base64url') }),
-  'a key for the answer in hexadecimal': withContents({ replyKey: randomBytes(32).toString('hex') }),
-  'a token that is no text': withContents({ accessToken: { toString: 'Bearer' } }),
-  'a prototype': ({ contents, ...rest }) =>
+  'no key id': withHeader({ kid: undefined }),
+  'a timestamp ten minutes ago': withHeader({ iat: secondsFromNow(-10 * MINUTE) }),
+  'a timestamp ten minutes ahead': withHeader({ iat: secondsFromNow(10 * MINUTE) }),
+  'no timestamp': withHeader({ iat: undefined }),
+  'a timestamp that is a string': withHeader({ iat: 'now' }),
+  'no message id': withHeader({ jti: undefined }),
+  'an empty message id': withHeader({ jti: '' }),
+  'a numeric message id': withHeader({ jti: 7 }),
+  'no reply key': withContents({ replyKey: undefined }),
+  'a short reply key': withContents({ replyKey: randomBytes(16).toString('base64url') }),
+  'a hexadecimal reply key': withContents({ replyKey: randomBytes(32).toString('hex') }),
+  'a token that is not a string': withContents({ accessToken: { toString: 'Bearer' } }),
+  'prototype poisoning': ({ contents, ...rest }) =>
     encryptText(rest, JSON.stringify(contents).replace('{', '{"__proto__":{"isAdmin":true},')),
-  'a list inside': ({ contents, ...rest }) => encryptText(rest, JSON.stringify([contents])),
-  'no JSON inside': (good) => encryptText(good, '{'),
-  'more than 64 KiB inside': withContents({ padding: 'x'.repeat(64 * 1024) }),
-  'more than 96 KiB': withContents({ padding: 'x'.repeat(80 * 1024) }),
+  'a list as plaintext': ({ contents, ...rest }) => encryptText(rest, JSON.stringify([contents])),
+  'invalid JSON as plaintext': (good) => encryptText(good, '{'),
+  'a plaintext over 64 KiB': withContents({ padding: 'x'.repeat(64 * 1024) }),
+  'a JWE over 96 KiB': withContents({ padding: 'x'.repeat(80 * 1024) }),
 };
 
-/** Flips one bit of what a part stands for. */
+/** Flips one bit of the decoded part. */
 function flipping(part: number): Forge {
   return async (good) => {
     const jwe = await encrypt(good);
@@ -134,7 +136,7 @@ function spliced(jwe: string, part: number, text: string): string {
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** The last character of a tag has four bits that stand for nothing. */
+/** Changes one of the four unused bits in the last character of a tag. */
 function rewritten(jwe: string): string {
   const last = ALPHABET.indexOf(jwe.slice(-1));
   return jwe.slice(0, -1) + ALPHABET[last ^ 1];

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 
-/** The operation that asks for a root field, as `Query.user`. */
+/** Builds an operation that selects a root field. @param name of the field: `Query.user` */
 export const operationOf = (name: string, field: string) =>
   `${name.split('.')[0]?.toLowerCase()} { ${field} }`;
 
-/** Puts the things in the places of their names; what is not among them is the id of nothing. */
-export const fill = (ask: string, things: Record<string, string>) =>
-  ask.replace(/\$(\w+)/g, (_, name: string) => JSON.stringify(things[name] ?? randomUUID()));
+/** Replaces `$name` with the value of that name, or with the id of a missing object. */
+export const fill = (selection: string, values: Record<string, string>) =>
+  selection.replace(/\$(\w+)/g, (_, name: string) => JSON.stringify(values[name] ?? randomUUID()));

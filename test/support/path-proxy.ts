@@ -1,7 +1,9 @@
-import { request as ask, createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, request as sendRequest } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** A reverse proxy that shows a server under a path: `/shop/graphql` is its `/graphql`. The host stays what it was. */
+/**
+ * A reverse proxy that maps `<path>/graphql` to `/graphql` of a server, and keeps the Host header.
+ */
 export interface PathProxy {
   port: number;
   close(): Promise<void>;
@@ -10,7 +12,7 @@ export interface PathProxy {
 export async function startPathProxy(target: string, path: string): Promise<PathProxy> {
   const { hostname: host, port } = new URL(target);
   const forward = ({ method, url = '', headers }: IncomingMessage) =>
-    ask({ host, port, method, path: url.slice(path.length), headers });
+    sendRequest({ host, port, method, path: url.slice(path.length), headers });
   const server = createServer((request, response) => {
     if (!request.url?.startsWith(`${path}/`)) return response.writeHead(404).end();
     const forwarded = forward(request).on('response', (answer) => {
@@ -31,7 +33,7 @@ export async function startPathProxy(target: string, path: string): Promise<Path
       })
       .end();
   });
-  // Those that have become websockets are no longer the server's to close.
+  // `server.close()` does not close connections that were upgraded to websockets.
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket.once('close', () => sockets.delete(socket)));

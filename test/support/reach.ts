@@ -1,4 +1,6 @@
-/** The types that people without a login, and users, may come across; every other one is hidden from them. */
+/**
+ * The types that anonymous callers and users can reach. All others must be unreachable for them.
+ */
 export const REACHED_BY_USERS: readonly string[] = [
   'Ad',
   'AuthPayload',
@@ -27,7 +29,7 @@ export const REACHED_BY_USERS: readonly string[] = [
   'VmessConfig',
 ];
 
-/** The types that agents may come across. */
+/** The types that agents can reach. */
 export const REACHED_BY_AGENTS: readonly string[] = [
   'ServerConfig',
   'ServerUser',
@@ -36,7 +38,9 @@ export const REACHED_BY_AGENTS: readonly string[] = [
   'TrafficRefusal',
 ];
 
-/** Fields of types that users reach, which only admins may read: an order of the user asked for by both. */
+/**
+ * Admin-only fields of types that users can reach, each with an operation that selects the field.
+ */
 export const READ_BY_ADMINS: Record<string, string> = {
   'Order.propagation': 'order(id: $id) { value: propagation { servers } }',
 };

@@ -8,25 +8,25 @@ import type { RunningServices } from '../../src/platform/services.ts';
 import { type Answer, type Client, oneError, someData } from './client.ts';
 import { buildUser } from './factories.ts';
 
-/** A new transport key, as an admin makes it; gives its id. */
+/** Rotates the transport key as an admin. Returns the id of the new key. */
 export async function newTransportKey(services: RunningServices): Promise<string> {
   const { id: actorId } = await buildUser(services.db, { role: 'ADMIN' });
   return (await rotateTransportKey(services, { actorId })).kid;
 }
 
-/** Whether devices must encrypt, from now on. */
+/** Sets whether devices must encrypt. */
 export async function requireEncryption({ db }: RunningServices, transportEncryption = true): Promise<void> {
   await db.siteSettings.update({ where: { id: 1 }, data: { transportEncryption } });
 }
 
-/** Websockets whose frames can be read on the wire: what browsers mask them with says nothing here. */
+/** A websocket with an all-zero mask, so that its frames are readable on the wire. */
 export class UnmaskedWebSocket extends WebSocket {
   constructor(url: string, protocol: string) {
     super(url, protocol, { generateMask: (mask) => mask.fill(0) });
   }
 }
 
-/** Somebody who uses the API and encrypts everything, by the client in examples/. */
+/** A client that encrypts everything, based on examples/encrypted-client. */
 export function createSealedClient(url: string, token?: string): Client {
   const fetchKey = () => fetchTransportKey(url);
   const http = createEncryptedClient({ url, fetchKey });

@@ -11,13 +11,19 @@ import { policyOf } from '../../src/platform/graphql/policy.ts';
 
 type Field = GraphQLField<unknown, unknown>;
 
-/** How a type is reached from Query: `redemptions(first: 1)`, `nodes`, `order`; and the policy of the first step. */
+/**
+ * A path from Query to a type: `redemptions(first: 1)`, `nodes`, `order`; with the root field's
+ * policy.
+ */
 export interface Way {
   steps: string[];
   policy: string | undefined;
 }
 
-/** The shortest way into each type by fields that need no argument, and that not only agents may use. */
+/**
+ * Finds the shortest path to each type, by fields that need no arguments and are not for agents
+ * only.
+ */
 export function waysInto(schema: GraphQLSchema): Map<string, Way> {
   const ways = new Map<string, Way>([['Query', { steps: [], policy: undefined }]]);
   for (const [name, way] of ways) {
@@ -34,7 +40,7 @@ function further({ steps, policy }: Way, field: Field, type: GraphQLObjectType):
   return { steps: [...steps, step], policy: policy ?? policyOf(field) };
 }
 
-/** Every object type that is reached from these fields. */
+/** Names the object types that are reachable from the fields. */
 export function typesBehind(fields: readonly Field[]): Set<string> {
   const types = new Set<GraphQLObjectType>(fields.flatMap(typesOf));
   for (const type of types)

@@ -1,18 +1,20 @@
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 
-/** What goes between a client and a server, as somebody in between sees it. */
+/** A recording proxy between a client and a server. */
 export interface Wire {
-  /** Where clients connect to. */
+  /** URL that clients connect to. */
   url: string;
-  /** How many bytes have passed. */
+  /** Number of recorded bytes. */
   size(): number;
-  /** Which of the words have passed, in either direction, within one connection and in one piece. */
+  /**
+   * Returns those of the words that occur in the recorded stream of one direction of a connection.
+   */
   seen(words: readonly string[]): string[];
   close(): Promise<void>;
 }
 
-/** Passes connections on to a server and keeps every byte. */
+/** Forwards connections to a server, and records every byte. */
 export async function tapWire(serverUrl: string): Promise<Wire> {
   const { hostname, port } = new URL(serverUrl);
   const recordings: Buffer[][] = [];

@@ -19,32 +19,32 @@ import {
 } from 'graphql';
 import { DomainError, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { checkRequest } from './check-request.ts';
 import { markCacheable } from './conditional-get.ts';
+import { DeadlineServer, GRAPHQL_RESPONSE_TYPE } from './deadline-server.ts';
 import { LIMITS } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { PARSE_OPTIONS } from './operation.ts';
-import type { ValidOperation } from './root-calls.ts';
+import type { ValidOperation } from './requested-root-fields.ts';
 import { validationRules } from './rules.ts';
-import { NEW_TYPE, TimelyServer } from './timely-server.ts';
+import { validateRequest } from './validate-request.ts';
 
-/** What the HTTP transport needs to know beside the schema. */
+/** Settings of the Apollo server. */
 export interface ApolloSettings<Context extends BaseContext> {
   schema: GraphQLSchema;
   log: Logger;
-  /** Told of each error that a client gets. */
+  /** Called with the code of each error that is sent to a client. */
   onError: (code: string) => void;
-  /** Whether the caller may look at the schema itself. */
+  /** Whether the caller may introspect the schema. */
   mayIntrospect: (context: Context) => boolean;
-  /** Looks at each valid operation before anything of it runs, and throws to have it refused. */
+  /** Runs before each valid operation executes; throws to refuse it. */
   beforeRun: (operation: ValidOperation, context: Context) => Promise<void>;
-  /** How long an operation may take. */
+  /** Time limit of an operation; `LIMITS.operationMs` by default. */
   operationMs?: number;
 }
 
 /**
- * The GraphQL server for HTTP. Parse options, rules, cost and error mask are those of the websocket
- * transport: both take them from this folder.
+ * Creates the Apollo server for HTTP. Parse options, validation rules, cost limit and error masking
+ * are the same as for websockets: both transports take them from this folder.
  */
 export function createApolloServer<Context extends BaseContext>({
   schema,
@@ -72,9 +72,9 @@ export function createApolloServer<Context extends BaseContext>({
     validationRules: [...validationRules],
     validationOptions: { maxErrors: 20 },
     formatError: (_formatted, error) => mask(error),
-    // Introspection is decided for each caller, in operationChecks.
+    // Always on here: operationChecks decides per caller.
     introspection: true,
-    // The same bytes as Fastify writes, so that no refusal tells who has refused.
+    // Byte-identical to what Fastify writes, so a response does not reveal which layer refused.
     stringifyResult: (result) => JSON.stringify(result),
     hideSchemaDetailsFromClientErrors: true,
     persistedQueries: false,
@@ -84,10 +84,10 @@ export function createApolloServer<Context extends BaseContext>({
     stopOnTerminationSignals: false,
     nodeEnv: 'production',
   };
-  return new TimelyServer(options, operationMs, mask);
+  return new DeadlineServer(options, operationMs, mask);
 }
 
-/** What must be known of the caller or the variables, and so cannot be a validation rule. */
+/** Checks that depend on the caller or the variables, and so cannot be validation rules. */
 function operationChecks<Context extends BaseContext>({
   schema,
   mayIntrospect,
@@ -99,43 +99,43 @@ function operationChecks<Context extends BaseContext>({
         async didResolveOperation({ document, operation, request, contextValue }) {
           const variables = request.variables ?? {};
           const run = operation && beforeRun({ document, operation, variables }, contextValue);
-          await run?.catch(refuseToRun);
+          await run?.catch((error: unknown) => {
+            throw withHttpStatus(error);
+          });
           const refusal =
-            refuseKind(document, operation, mayIntrospect(contextValue)) ??
-            checkRequest(schema, document, request);
-          if (refusal) throw notRun(refusal);
+            refusalOfKind(document, operation, mayIntrospect(contextValue)) ??
+            validateRequest(schema, document, request);
+          if (refusal) throw withHttpStatus(refusal);
         },
       };
     },
   };
 }
 
-/** What is not for everybody, or not for this transport. */
-function refuseKind(
+/**
+ * Refuses subscriptions, which need a websocket, and introspection for callers who may not use it.
+ */
+function refusalOfKind(
   document: DocumentNode,
   operation: OperationDefinitionNode | undefined,
   mayIntrospect: boolean,
 ): DomainError | undefined {
   if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
-    const message = 'Subscriptions are for websockets: nothing would be watched here.';
+    const message = 'Subscriptions are not available over HTTP: use a websocket.';
     return new PlatformError('BAD_USER_INPUT', { message });
   }
   if (mayIntrospect || !introspects(document)) return undefined;
-  const message = 'Introspection is switched off here; schema.graphql is the reference.';
+  const message = 'Introspection is disabled; see schema.graphql.';
   return new PlatformError('FORBIDDEN', { message });
 }
 
-function refuseToRun(error: unknown): never {
-  throw notRun(error);
-}
-
-/** Apollo takes whatever a plugin throws for a fault of its own, unless the error has a status. */
-function notRun(error: unknown): GraphQLError {
+/** Sets the HTTP status: Apollo reports plugin errors without one as internal server errors. */
+function withHttpStatus(error: unknown): GraphQLError {
   const options = error instanceof GraphQLError ? error.toJSON() : undefined;
-  const isFault = error instanceof GraphQLError || error instanceof DomainError;
-  return new GraphQLError(error instanceof Error ? error.message : 'not run', {
+  const isClientError = error instanceof GraphQLError || error instanceof DomainError;
+  return new GraphQLError(error instanceof Error ? error.message : 'the operation was not executed', {
     originalError: error instanceof Error ? error : null,
-    extensions: { ...options?.extensions, http: { status: isFault ? 400 : 503 } },
+    extensions: { ...options?.extensions, http: { status: isClientError ? 400 : 503 } },
   });
 }
 
@@ -159,8 +159,9 @@ const REFUSED_BEFORE_EXECUTION = new Set<unknown>([
 ]);
 
 /**
- * GraphQL over HTTP: to a client that accepts only `application/json` every well-formed request is a 200,
- * what failed before execution included; and `Retry-After` beside RATE_LIMITED.
+ * Follows the GraphQL-over-HTTP specification: clients that accept only `application/json` get 200
+ * for every well-formed request, even if it fails before execution. Also adds `Retry-After` where
+ * an error says how long to wait.
  */
 function httpConventions<Context extends BaseContext>(): ApolloServerPlugin<Context> {
   return {
@@ -174,13 +175,14 @@ function followConventions(request: GraphQLRequest, { body, http }: GraphQLRespo
   if (body.kind !== 'single' || !body.singleResult.errors) return;
   const { errors } = body.singleResult;
   const isWellFormed = Boolean(request.query);
-  if (isWellFormed && http.status === 400 && isRefusal(errors) && !asksForNewType(request)) http.status = 200;
+  if (isWellFormed && http.status === 400 && isRefusal(errors) && !acceptsGraphqlResponse(request))
+    http.status = 200;
   const retryAfter = retryAfterSeconds(errors);
   if (retryAfter !== undefined) http.headers.set('retry-after', String(retryAfter));
 }
 
-function asksForNewType({ http }: GraphQLRequest): boolean {
-  return http?.headers.get('accept')?.includes(NEW_TYPE) ?? false;
+function acceptsGraphqlResponse({ http }: GraphQLRequest): boolean {
+  return http?.headers.get('accept')?.includes(GRAPHQL_RESPONSE_TYPE) ?? false;
 }
 
 function isRefusal(errors: readonly GraphQLFormattedError[]): boolean {

@@ -1,13 +1,13 @@
-/** What messages travel through, as graphql-ws wants it. */
+/** Transport of one websocket connection, in the shape that graphql-ws expects. */
 export interface Channel {
   send: (message: string) => Promise<void> | void;
   close: (code?: number, reason?: string) => Promise<void> | void;
-  /** `handle` rejects with SocketRefusal when the channel is to be closed. */
+  /** A rejection of `handle` closes the channel, with the code of a SocketRefusal if it is one. */
   onMessage: (handle: (message: string) => Promise<void>) => void;
 }
 
-/** A channel that is encrypted when its client has begun so. */
+/** A channel that is encrypted if the client's first message is. */
 export interface SealableChannel extends Channel {
-  /** Settled by the first message. */
+  /** False until the first message has arrived. */
   isSealed: () => boolean;
 }

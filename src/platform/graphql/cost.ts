@@ -21,34 +21,34 @@ const ONE_ERROR = { maxErrors: 1 };
 
 type ComplexityOptions = Parameters<typeof getComplexity>[0];
 
-/** A list that cannot be paged through is expected to have so many entries: subscriptions, their nodes, sessions. */
-const PLAIN_LIST = 5;
+/** Assumed length of lists without pagination, such as the subscriptions or sessions of a user. */
+const PLAIN_LIST_LENGTH = 5;
 
 /**
- * An object costs 1, a list its size times what is asked of each entry; a scalar is free. The size of a page counts
- * once, at the connection, and not again at its `edges` and `nodes`.
+ * An object costs 1, a list its length times the cost of an entry, a scalar nothing. A page size
+ * counts once, at the connection, and not again at its `edges` and `nodes`.
  */
 const objectCost: ComplexityEstimator = ({ field, args, childComplexity, type: parent }) => {
   const type = getNamedType(field.type);
   if (!isCompositeType(type)) return 0;
   if (isConnection(type)) return 1 + pageSize(args.first ?? args.last) * childComplexity;
-  const entries = isListType(getNullableType(field.type)) && !isConnection(parent) ? PLAIN_LIST : 1;
+  const entries = isListType(getNullableType(field.type)) && !isConnection(parent) ? PLAIN_LIST_LENGTH : 1;
   return entries * (1 + childComplexity);
 };
 
 const isConnection = ({ name }: GraphQLNamedType) => name.endsWith('Connection');
 
-/** A size that no page may have counts as the nearest one that it may: the list itself refuses it, by its name. */
-function pageSize(asked: unknown): number {
-  if (typeof asked !== 'number') return PAGE_SIZE.default;
-  return Math.min(Math.max(asked, PAGE_SIZE.smallest), PAGE_SIZE.largest);
+/** Clamps invalid sizes: the list refuses them later, with an error that names the argument. */
+function pageSize(requested: unknown): number {
+  if (typeof requested !== 'number') return PAGE_SIZE.default;
+  return Math.min(Math.max(requested, PAGE_SIZE.smallest), PAGE_SIZE.largest);
 }
 
 /**
- * The cost of one operation with its variables.
+ * Estimates how many objects an operation could return.
  *
- * @returns an error when it is over the limit, or cannot be told because variables or arguments do not fit;
- *   else undefined
+ * @returns an error if the estimate exceeds `LIMITS.cost`, or if invalid variables or arguments
+ *   make it impossible; else undefined
  */
 export function checkCost(
   schema: GraphQLSchema,
@@ -57,7 +57,7 @@ export function checkCost(
 ): GraphQLError | undefined {
   const operation = getOperationAST(document, operationName);
   if (!operation || operation.selectionSet.selections.every(isIntrospection)) return undefined;
-  // The estimate would gather every fault of the variables, however many there are.
+  // Stops at the first invalid variable, whereas getComplexity would collect an error for each.
   const coerced = getVariableValues(schema, operation.variableDefinitions ?? [], variables ?? {}, ONE_ERROR);
   if (coerced.errors) return coerced.errors[0];
   const cost = costOf({
@@ -70,11 +70,11 @@ export function checkCost(
   if (cost instanceof GraphQLError) return cost;
   if (cost <= LIMITS.cost) return undefined;
   return tooComplex(
-    `The operation could return ${cost} objects; at most ${LIMITS.cost} are allowed. Ask for smaller pages.`,
+    `The operation could return ${cost} objects; the limit is ${LIMITS.cost}. Request smaller pages.`,
   );
 }
 
-/** What does not fit the schema is thrown by the estimate: the request is at fault then, as it would be in execution. */
+/** Returns the error that getComplexity throws for invalid arguments: it is a client error. */
 function costOf(options: ComplexityOptions): number | GraphQLError {
   try {
     return getComplexity(options);

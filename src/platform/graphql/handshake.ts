@@ -2,45 +2,48 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { addressKey } from '../redis/rate-limit.ts';
 import { LIMITS } from './limits.ts';
-import { createSocketPlaces, type SocketPlace } from './socket-places.ts';
+import { createSocketSlots, type SocketSlot } from './socket-slots.ts';
 
-/** What decides whether a handshake becomes a websocket. */
+/** Settings that decide whether a handshake becomes a websocket. */
 export interface HandshakeSettings {
   path: string;
   isAllowedOrigin: (origin: string, request: IncomingMessage) => boolean;
   addressOf: (request: IncomingMessage) => string;
-  /** False: sockets are not counted by address. */
+  /** False disables the limits per address and the message rate limit. */
   isCounted: boolean;
-  /** Whether many share this address, so that its sockets are not counted. Asked only when it has too many. */
+  /**
+   * Whether many users share the address, so its sockets are not limited per address. Called only
+   * when the address has reached a limit.
+   */
   isShared: (address: string) => Promise<boolean>;
 }
 
-/** A handshake that is none of ours, or one too many: the status line that it is answered with. */
+/** Status line of the response to a rejected handshake. */
 type Refusal = '404 Not Found' | '403 Forbidden' | '429 Too Many Requests' | '503 Service Unavailable';
 
-/** Looks at handshakes before anything is spent on them. */
+/** Checks handshakes before anything is allocated for them. */
 export function createHandshakes(settings: HandshakeSettings): {
-  /** Settles at once but for an address with too many sockets. */
-  check(request: IncomingMessage): SocketPlace | Refusal | Promise<SocketPlace | Refusal>;
+  /** Synchronous, except for an address that has reached a limit. */
+  check(request: IncomingMessage): SocketSlot | Refusal | Promise<SocketSlot | Refusal>;
 } {
-  const places = createSocketPlaces({
-    all: LIMITS.sockets,
+  const slots = createSocketSlots({
+    perProcess: LIMITS.sockets,
     perAddress: LIMITS.socketsPerAddress,
-    strangersPerAddress: LIMITS.strangersPerAddress,
+    unauthenticatedPerAddress: LIMITS.unauthenticatedPerAddress,
   });
-  const take = (address: string | null): SocketPlace | Refusal | 'CROWDED' => {
-    const place = places.take(address);
-    return place === 'FULL' ? '503 Service Unavailable' : place;
+  const take = (address: string | null): SocketSlot | Refusal | 'ADDRESS_FULL' => {
+    const slot = slots.take(address);
+    return slot === 'PROCESS_FULL' ? '503 Service Unavailable' : slot;
   };
   return {
     check: (request) => {
       const refusal = refusalOf(request, settings);
       if (refusal) return refusal;
       const address = settings.addressOf(request);
-      const place = take(settings.isCounted ? addressKey(address) : null);
-      if (place !== 'CROWDED') return place;
+      const slot = take(settings.isCounted ? addressKey(address) : null);
+      if (slot !== 'ADDRESS_FULL') return slot;
       return settings.isShared(address).then(
-        (isShared) => (isShared ? (take(null) as SocketPlace | Refusal) : '429 Too Many Requests'),
+        (isShared) => (isShared ? (take(null) as SocketSlot | Refusal) : '429 Too Many Requests'),
         () => '503 Service Unavailable' as const,
       );
     },
@@ -56,7 +59,7 @@ function refusalOf(
   return origin !== undefined && !isAllowedOrigin(origin, request) ? '403 Forbidden' : undefined;
 }
 
-/** Ends the connection with a status. Its peer may have gone already, which is no fault of ours. */
+/** Sends the status and closes the connection, even if the client has already disconnected. */
 export function refuseHandshake(duplex: Duplex, status: Refusal): void {
   duplex.once('finish', () => duplex.destroy());
   duplex.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);

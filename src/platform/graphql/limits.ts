@@ -7,55 +7,57 @@ import {
   type SelectionSetNode,
   type ValidationContext,
 } from 'graphql';
-import { REASON } from './mask-error.ts';
+import { RULE_CODE } from './mask-error.ts';
 
-/** What one operation may ask for, on every transport. */
+/**
+ * Limits of operations and connections, on both transports. docs/limits.md lists them for clients.
+ */
 export const LIMITS = {
-  /** Lexical tokens in the document; parsing stops there. */
+  /** Lexical tokens in the document. Parsing stops at this number. */
   tokens: 1_000,
-  /** Fields inside fields. */
+  /** Nesting of fields. */
   depth: 10,
-  /** Fields, with every fragment counted wherever it is spread. */
+  /** Fields, counting a fragment each time it is spread. */
   fields: 1_000,
-  /** Directives, counted likewise. */
+  /** Directives, counting a fragment each time it is spread. */
   directives: 50,
-  /** Objects that could come back, each list counted with its page size. */
+  /** Estimated objects in the response, counting each list with its page size. */
   cost: 2_000,
-  /** Lists and objects inside each other in the variables. */
+  /** Nesting of lists and objects in the variables. */
   variableDepth: 32,
-  /** Milliseconds from an operation to its answer; a message of a subscription has as long. */
+  /** Time limit of an operation, and of each message of a subscription. */
   operationMs: 8_000,
-  /** The same for admins and agents, who ask for much at once. */
+  /** Time limit for admins and agents, whose operations read more data. */
   longOperationMs: 15_000,
-  /** HTTP requests that are worked on at once in one process, and as many of agents. */
+  /** Concurrent HTTP requests per process. Agents have a separate semaphore of the same size. */
   requests: 256,
-  /** When the first in line has waited for so many milliseconds, who comes is refused at once. */
-  requestsCrowdedMs: 500,
-  /** Milliseconds that a request may wait in line. */
-  requestWaitMs: 3_000,
-  /** Subscriptions at once on one websocket. */
+  /** New requests are rejected while the oldest queued one has waited for longer than this. */
+  requestQueueTargetMs: 500,
+  /** Longest time that a request waits in the queue. */
+  requestMaxWaitMs: 3_000,
+  /** Concurrent subscriptions per websocket. */
   subscriptionsPerSocket: 20,
-  /** Websockets at once in one process. */
+  /** Open websockets per process. */
   sockets: 6_000,
-  /** From one address (/64): many users may share it. */
+  /** Open websockets per client address or IPv6 /64, which many users may share. */
   socketsPerAddress: 1_000,
-  /** From one address, of those that have not said yet who they are. */
-  strangersPerAddress: 20,
-  /** Of one user; beyond them one for each further device. */
+  /** Open websockets per client address that have not authenticated yet. */
+  unauthenticatedPerAddress: 20,
+  /** Open websockets per user. The first websocket of each device is allowed beyond this limit. */
   socketsPerUser: 10,
-  /** Messages that one websocket may send. */
+  /** Rate limit of messages from one websocket. */
   socketMessages: { burst: 200, perSecond: 20 },
-  /** Bytes of a request body or a websocket frame, checked before parsing. */
+  /** Size of a request body or websocket message, checked before parsing. */
   bodyBytes: 64 * 1024,
-  /** The same for a request body with the token of a server: traffic of thousands comes in one report. */
+  /** Size of an agent's request body: one report carries the traffic of thousands of users. */
   agentBodyBytes: 1024 * 1024,
 } as const;
 
-/** An error that says which limit an operation is over. */
+/** Creates the error for an operation that exceeds a limit; `message` names the limit. */
 export function tooComplex(message: string, node?: OperationDefinitionNode): GraphQLError {
   return new GraphQLError(message, {
     nodes: node ?? null,
-    extensions: { [REASON]: 'OPERATION_TOO_COMPLEX' },
+    extensions: { [RULE_CODE]: 'OPERATION_TOO_COMPLEX' },
   });
 }
 
@@ -65,7 +67,7 @@ interface Size {
   directives: number;
 }
 
-/** No operation is larger than the limits. Introspection fields are free here; their tokens are counted. */
+/** Enforces `depth`, `fields` and `directives`. Introspection is bounded by `tokens` only. */
 export function sizeRule(context: ValidationContext) {
   const fragments = new Map<string, Size>();
   return {
@@ -73,10 +75,7 @@ export function sizeRule(context: ValidationContext) {
       const { depth, fields, directives } = sizeOf(operation.selectionSet, context, fragments);
       if (depth > LIMITS.depth) {
         context.reportError(
-          tooComplex(
-            `The operation is ${depth} levels deep; at most ${LIMITS.depth} are allowed.`,
-            operation,
-          ),
+          tooComplex(`The operation is ${depth} levels deep; the limit is ${LIMITS.depth}.`, operation),
         );
       }
       if (fields > LIMITS.fields) {
@@ -130,7 +129,10 @@ const isIntrospection = (selection: SelectionNode) =>
 
 const NOTHING: Size = { depth: 0, fields: 0, directives: 0 };
 
-/** Each fragment is measured once, however often it is spread; one inside itself is refused by GraphQL's own rule. */
+/**
+ * Measures each fragment once, however often it is spread. The placeholder ends the recursion for a
+ * fragment that contains itself, which a GraphQL rule rejects.
+ */
 function fragmentSize(
   fragment: FragmentDefinitionNode | null | undefined,
   context: ValidationContext,
@@ -138,8 +140,8 @@ function fragmentSize(
 ): Size {
   if (!fragment) return NOTHING;
   const name = fragment.name.value;
-  const known = fragments.get(name);
-  if (known) return known;
+  const measured = fragments.get(name);
+  if (measured) return measured;
   fragments.set(name, NOTHING);
   const size = sizeOf(fragment.selectionSet, context, fragments);
   fragments.set(name, size);

@@ -5,20 +5,20 @@ import type { Logger } from '../logger.ts';
 import { isRedisUnavailable } from '../redis/redis.ts';
 import { requestScope } from '../request-scope.ts';
 
-/** What a client gets for an error; `extensions` has these keys and no others. */
+/** The `extensions` of every error in a response. They have no other keys. */
 export interface ErrorExtensions extends ErrorDetails {
   code: string;
   requestId: string;
   retryable: boolean;
 }
 
-/** Validation rules of ours name their own code here: Apollo overwrites `code`. */
-export const REASON = 'reason';
+/** Extension with the error code of a custom validation rule: Apollo overwrites `code`. */
+export const RULE_CODE = 'reason';
 
 /**
- * Makes of anything that was thrown what a client may see. A refusal is shown as it is; a fault in the
- * request says where it is; an outage becomes SERVICE_UNAVAILABLE and a bug INTERNAL_SERVER_ERROR, both
- * logged under the request id.
+ * Converts any thrown value to an error that is safe to send to a client. Refusals pass through,
+ * and errors in the request keep their location. Outages become SERVICE_UNAVAILABLE and bugs
+ * INTERNAL_SERVER_ERROR; both are logged with the request id.
  */
 export function maskError(
   error: unknown,
@@ -43,16 +43,19 @@ export function maskError(
 function toRefusal(error: unknown, log: Logger): DomainError {
   const cause = rootCause(error);
   if (cause instanceof DomainError) return cause;
-  if (error instanceof GraphQLError && isRequestFault(error, cause)) return requestFault(error);
+  if (error instanceof GraphQLError && isClientError(error, cause)) return clientError(error);
   if (isOutage(cause) || isRedisUnavailable(cause)) {
-    log.warn({ err: cause }, 'a dependency is away');
+    log.warn({ err: cause }, 'request failed: dependency unavailable');
     return new PlatformError('SERVICE_UNAVAILABLE');
   }
-  log.error({ err: cause }, 'a request failed');
+  log.error({ err: cause }, 'request failed: unexpected error');
   return new PlatformError('INTERNAL_SERVER_ERROR');
 }
 
-/** Transports wrap errors of execution, and what they wrap them in has no path: the layer that has one counts. */
+/**
+ * Transports wrap execution errors in an error without a `path`; use the outermost layer that has
+ * one.
+ */
 function findLocated(error: unknown): unknown {
   let layer = error;
   while (layer instanceof GraphQLError) {
@@ -69,37 +72,37 @@ function rootCause(error: unknown): unknown {
 }
 
 /**
- * Whether GraphQL itself refused the request. An error with a path comes from execution: there only a
- * missing or wrong argument is the client's, and a value that a field cannot represent is a bug.
+ * Whether graphql-js rejected the request. An error with a path comes from execution, where only an
+ * invalid argument is the client's error: a value that a field cannot serialize is a bug.
  */
-function isRequestFault(error: GraphQLError, cause: unknown): boolean {
+function isClientError(error: GraphQLError, cause: unknown): boolean {
   if (!(cause instanceof GraphQLError)) return false;
   return error.path === undefined || cause.message.startsWith('Argument "');
 }
 
-function requestFault(error: GraphQLError): DomainError {
+function clientError(error: GraphQLError): DomainError {
   const sentence = error.message
     .replace(/ ?Did you mean [^?]*\?/g, '')
-    // GraphQL's own words, which look like SQL to whoever watches for it.
+    // The original wording contains "select", which tools that look for leaked SQL would report.
     .replace('must select only one top level field', 'must have only one root field');
   const isHidden = requestScope()?.hidesSchema === true;
-  return new PlatformError(requestFaultCode(error), {
+  return new PlatformError(clientErrorCode(error), {
     message: isHidden ? withoutNames(sentence, error) : sentence,
   });
 }
 
-/** Only the names that stand in the document are repeated: whoever may not read the schema cannot guess it either. */
+/** Keeps only names that occur in the document, so that error messages do not reveal the schema. */
 function withoutNames(sentence: string, { source }: GraphQLError): string {
-  const isSent = (word: string) => source?.body.includes(word) ?? false;
+  const isInDocument = (word: string) => source?.body.includes(word) ?? false;
   return sentence.replace(/"([^"]*)"/g, (quoted, names: string) =>
-    (names.match(/\w+/g) ?? []).every(isSent) ? quoted : '"…"',
+    (names.match(/\w+/g) ?? []).every(isInDocument) ? quoted : '"…"',
   );
 }
 
-/** HTTP-level faults of Apollo (no query, wrong JSON types) carry BAD_REQUEST: they are bad input. */
-function requestFaultCode({ message, extensions }: GraphQLError): keyof typeof PlatformError.table {
+/** Maps Apollo's BAD_REQUEST (no query, wrong JSON types) to BAD_USER_INPUT. */
+function clientErrorCode({ message, extensions }: GraphQLError): keyof typeof PlatformError.table {
   if (/^Syntax Error: Document contains more tha\w /.test(message)) return 'OPERATION_TOO_COMPLEX';
-  const code = extensions[REASON] ?? extensions.code;
+  const code = extensions[RULE_CODE] ?? extensions.code;
   return isPlatformCode(code) ? code : 'BAD_USER_INPUT';
 }
 

@@ -1,4 +1,4 @@
-/** What a client sends to have something done, once its JSON has been read. */
+/** A GraphQL request, parsed from JSON. */
 export interface OperationRequest {
   query?: string | null | undefined;
   operationName?: string | null | undefined;

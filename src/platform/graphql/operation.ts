@@ -9,20 +9,21 @@ import {
   specifiedRules,
   validate,
 } from 'graphql';
-import { checkRequest } from './check-request.ts';
 import { LIMITS } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { validationRules } from './rules.ts';
+import { validateRequest } from './validate-request.ts';
 
-/** How a document is parsed, by Apollo and by us. */
+/** Parse options of both transports. */
 export const PARSE_OPTIONS = { maxTokens: LIMITS.tokens } as const;
 
 const refused = (message: string, code: string) => [new GraphQLError(message, { extensions: { code } })];
 
 /**
- * Checks a subscription as Apollo checks a query: the same parse options, the same rules, the same cost.
+ * Validates a subscription with the parse options, rules and cost limit that Apollo applies over
+ * HTTP.
  *
- * @returns what graphql-js needs to run it, or why it is refused
+ * @returns the arguments for graphql-js, or the errors that refuse the subscription
  */
 export function prepareSubscription(
   schema: GraphQLSchema,
@@ -36,11 +37,11 @@ export function prepareSubscription(
     return refused('The document has no operation of that name.', 'OPERATION_RESOLUTION_FAILURE');
   if (operation.operation !== OperationTypeNode.SUBSCRIPTION) {
     return refused(
-      'Websockets carry subscriptions only: send queries and mutations over HTTP.',
+      'Only subscriptions are available over a websocket: send queries and mutations over HTTP.',
       'BAD_USER_INPUT',
     );
   }
-  const refusal = checkRequest(schema, document, request);
+  const refusal = validateRequest(schema, document, request);
   if (refusal) return [refusal];
   return {
     schema,
@@ -51,22 +52,25 @@ export function prepareSubscription(
   };
 }
 
-/** Apps send the same few documents again and again; what is valid stays so, as the schema never changes. */
-const KEPT_DOCUMENTS = 500;
+/**
+ * Apps send the same few documents over and over, and the schema never changes: valid documents are
+ * cached up to this many.
+ */
+const CACHED_DOCUMENTS = 500;
 const validDocuments = new WeakMap<GraphQLSchema, Map<string, DocumentNode>>();
 
 function validDocument(schema: GraphQLSchema, source: string): DocumentNode | readonly GraphQLError[] {
-  const kept = validDocuments.get(schema) ?? new Map<string, DocumentNode>();
-  validDocuments.set(schema, kept);
-  const known = kept.get(source);
-  if (known) return known;
+  const cache = validDocuments.get(schema) ?? new Map<string, DocumentNode>();
+  validDocuments.set(schema, cache);
+  const cached = cache.get(source);
+  if (cached) return cached;
   const document = parseDocument(source);
   if (document instanceof GraphQLError) return [document];
   const invalid = validate(schema, document, [...specifiedRules, ...validationRules], { maxErrors: 20 });
   if (invalid.length > 0) return invalid.map(asValidationError);
-  // Beginning anew is cheaper than knowing which one was used last.
-  if (kept.size >= KEPT_DOCUMENTS) kept.clear();
-  kept.set(source, document);
+  // Clearing the whole cache is cheaper than tracking which entry is the least recently used.
+  if (cache.size >= CACHED_DOCUMENTS) cache.clear();
+  cache.set(source, document);
   return document;
 }
 

@@ -1,25 +1,24 @@
 import { registerEnumType } from 'type-graphql';
 
 /**
- * Makes the enum `<Name>OrderBy` of the ways in which a list can be sorted.
+ * Defines the enum `<Name>OrderBy`, with one value per sort order of a list.
  *
- * @param sorts each with its `Sort`, the table that the verb takes it from
- * @param descriptions what each of them puts first
+ * @param sorts the sort orders by name, from the table that the list verb uses
+ * @param descriptions of the values: which entry each order puts first
  */
-export function OrderBy<Way extends string>(
+export function OrderBy<Name extends string>(
   name: string,
-  sorts: Record<Way, unknown>,
-  descriptions: Record<Way, string>,
-): Record<Way, Way> {
-  const ways = Object.keys(sorts) as Way[];
-  const OrderByEnum = Object.fromEntries(ways.map((way) => [way, way])) as Record<Way, Way>;
+  sorts: Record<Name, unknown>,
+  descriptions: Record<Name, string>,
+): Record<Name, Name> {
+  const names = Object.keys(sorts) as Name[];
+  const OrderByEnum = Object.fromEntries(names.map((value) => [value, value])) as Record<Name, Name>;
   registerEnumType(OrderByEnum, {
     name: `${name}OrderBy`,
-    description: `How a list of ${name} is sorted.`,
-    valuesConfig: Object.fromEntries(ways.map((way) => [way, { description: descriptions[way] }])) as Record<
-      Way,
-      { description: string }
-    >,
+    description: `Sort orders of a ${name} list.`,
+    valuesConfig: Object.fromEntries(
+      names.map((value) => [value, { description: descriptions[value] }]),
+    ) as Record<Name, { description: string }>,
   });
   return OrderByEnum;
 }

@@ -1,15 +1,15 @@
 import type { GraphQLField, GraphQLSchema } from 'graphql';
 
-/** Decides whether the caller in `context` may use a field with this policy; throws a refusal when not. */
+/** Throws a refusal unless the caller in `context` may use fields with this policy. */
 export type PolicyCheck<Context> = (policy: string, context: Context) => void;
 
-/** The field's policy, put there as a schema extension; undefined when nobody has said. */
+/** Reads the policy from the field's schema extension; undefined if the field declares none. */
 export function policyOf(field: GraphQLField<unknown, unknown>): string | undefined {
   const policy = field.extensions.policy;
   return typeof policy === 'string' ? policy : undefined;
 }
 
-/** Every field of Query, Mutation and Subscription, as `Query.viewer`. */
+/** Lists the fields of Query, Mutation and Subscription under names like `Query.viewer`. */
 export function rootFields(schema: GraphQLSchema): Map<string, GraphQLField<unknown, unknown>> {
   const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
   return new Map(
@@ -20,14 +20,14 @@ export function rootFields(schema: GraphQLSchema): Map<string, GraphQLField<unkn
 }
 
 /**
- * Puts the policy check in front of every root field, on whichever transport it is called.
+ * Wraps every root field in the policy check, which makes it apply to both transports.
  *
- * @throws Error naming each root field without a policy: what nobody has decided stays closed
+ * @throws Error naming each root field without a policy: access is denied unless it was granted
  */
 export function enforcePolicies<Context>(schema: GraphQLSchema, check: PolicyCheck<Context>): void {
   const fields = rootFields(schema);
-  const undecided = [...fields].filter(([, field]) => policyOf(field) === undefined).map(([name]) => name);
-  if (undecided.length > 0) throw new Error(`These root fields have no policy: ${undecided.join(', ')}`);
+  const missing = [...fields].filter(([, field]) => policyOf(field) === undefined).map(([name]) => name);
+  if (missing.length > 0) throw new Error(`These root fields have no policy: ${missing.join(', ')}`);
   for (const field of fields.values()) guard(field, policyOf(field) ?? '', check);
 }
 
@@ -37,7 +37,7 @@ function guard<Context>(
   check: PolicyCheck<Context>,
 ): void {
   const { resolve, subscribe } = field;
-  // A subscription is checked where it begins: its resolver runs later, for each message.
+  // Subscriptions are checked in `subscribe`: `resolve` runs later, once per message.
   if (subscribe) {
     field.subscribe = async (source, args, context, info) => {
       check(policy, context as Context);

@@ -9,41 +9,50 @@ import {
   type ValidationRule,
 } from 'graphql';
 import { sizeRule, tooComplex } from './limits.ts';
-import { REASON } from './mask-error.ts';
+import { RULE_CODE } from './mask-error.ts';
 
-/** Our rules beside GraphQL's own. */
-export const validationRules: readonly ValidationRule[] = [sizeRule, oneMutationRule, watchedRootRule];
+/** Validation rules in addition to those of the GraphQL specification. */
+export const validationRules: readonly ValidationRule[] = [
+  sizeRule,
+  singleMutationRule,
+  unconditionalSubscriptionRule,
+];
 
-/** A subscription without its root field would watch nothing, and graphql-js fails over it. */
-function watchedRootRule(context: ValidationContext) {
+/**
+ * Rejects `@skip` and `@include` on root fields: graphql-js throws for a subscription without one.
+ */
+function unconditionalSubscriptionRule(context: ValidationContext) {
   return {
     OperationDefinition({ operation, selectionSet }: OperationDefinitionNode) {
       if (operation !== OperationTypeNode.SUBSCRIPTION) return;
       for (const { directives = [] } of rootSelections(selectionSet, context, new Set())) {
-        const skipping = directives.filter(({ name }) => name.value === 'skip' || name.value === 'include');
-        if (skipping.length === 0) continue;
-        const message = 'The root field of a subscription may not be left out.';
+        const conditions = directives.filter(({ name }) => name.value === 'skip' || name.value === 'include');
+        if (conditions.length === 0) continue;
+        const message = 'The root field of a subscription cannot have @skip or @include.';
         context.reportError(
-          new GraphQLError(message, { nodes: skipping, extensions: { [REASON]: 'BAD_USER_INPUT' } }),
+          new GraphQLError(message, { nodes: conditions, extensions: { [RULE_CODE]: 'BAD_USER_INPUT' } }),
         );
       }
     },
   };
 }
 
-/** A mutation does one thing: so one answer says whether it happened, and guesses cannot be bundled. */
-function oneMutationRule(context: ValidationContext) {
+/**
+ * Allows one root field per mutation, so that a response reports one outcome and an attacker cannot
+ * try several codes or passwords in one request.
+ */
+function singleMutationRule(context: ValidationContext) {
   return {
     OperationDefinition(operation: OperationDefinitionNode) {
       if (operation.operation !== OperationTypeNode.MUTATION) return;
       const roots = rootSelections(operation.selectionSet, context, new Set());
       const fields = [...roots].filter(({ kind }) => kind === Kind.FIELD).length;
-      if (fields > 1) context.reportError(tooComplex('A mutation may have one root field only.', operation));
+      if (fields > 1) context.reportError(tooComplex('A mutation can have only one root field.', operation));
     },
   };
 }
 
-/** Everything at the root, fragments and what is in them included; each fragment once, however often it is spread. */
+/** Yields the selections at the root, following fragments. Visits each fragment once. */
 function* rootSelections(
   selectionSet: SelectionSetNode,
   context: ValidationContext,

@@ -9,14 +9,14 @@ function toBigInt(value: unknown): bigint {
     throw new GraphQLError('BigInt must be a decimal string, like "1073741824".');
   }
   const number = BigInt(text);
-  if (number > LARGEST || number < -LARGEST - 1n) throw new GraphQLError('BigInt must fit into 64 bits.');
+  if (number > LARGEST || number < -LARGEST - 1n) throw new GraphQLError('BigInt must fit in 64 bits.');
   return number;
 }
 
-/** A 64-bit integer; always a decimal string in JSON, so that no client loses digits. */
+/** A decimal string in JSON: many clients parse JSON numbers as doubles and would lose digits. */
 export const BigIntScalar = new GraphQLScalarType<bigint, string>({
   name: 'BigInt',
-  description: 'A 64-bit integer (bytes, revisions), always a decimal string: `"1073741824"`.',
+  description: 'A signed 64-bit integer, serialized as a decimal string: `"1073741824"`.',
   serialize: (value) => BigInt(value as bigint).toString(),
   parseValue: toBigInt,
   parseLiteral: (node) =>
@@ -24,7 +24,7 @@ export const BigIntScalar = new GraphQLScalarType<bigint, string>({
 });
 
 const RFC_3339 = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
-// JavaScript has years beyond these, and PostgreSQL would fail over them.
+// Excludes years that JavaScript can represent and a PostgreSQL query would reject.
 const FIRST = new Date('0001-01-01T00:00:00.000Z');
 const LAST = new Date('9999-12-31T23:59:59.999Z');
 
@@ -37,26 +37,24 @@ function toDate(value: unknown): Date {
   return date;
 }
 
-/** JavaScript reads 30 February as 2 March. */
+/** Rejects days such as 30 February, which `Date` would parse as 2 March. */
 function isCalendarDay(day = ''): boolean {
   const midnight = new Date(`${day}T00:00:00.000Z`);
   return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
 }
 
-/** A point in time: RFC 3339, UTC, milliseconds. */
 export const DateTimeScalar = new GraphQLScalarType<Date, string>({
   name: 'DateTime',
-  description: 'A point in time, RFC 3339 in UTC with milliseconds: `"2026-01-31T12:00:00.000Z"`.',
+  description: 'An RFC 3339 timestamp, in UTC with milliseconds: `"2026-01-31T12:00:00.000Z"`.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc3339',
   serialize: (value) => (value as Date).toISOString(),
   parseValue: toDate,
   parseLiteral: (node) => toDate(node.kind === Kind.STRING ? node.value : undefined),
 });
 
-/** Free-form data. */
 export const JsonScalar = new GraphQLScalarType({
   ...GraphQLJSON.toConfig(),
   name: 'JSON',
-  description: 'Any JSON value, for what is free in form.',
+  description: 'Any JSON value. The field that uses it says which structure, if any, is expected.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
 });

@@ -13,15 +13,20 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
-/** A field that is asked for, once for each place where it stands. */
+/**
+ * A requested field. A field that is selected several times, with different aliases, appears each
+ * time.
+ */
 export interface SelectedField {
   name: string;
   args: Record<string, unknown>;
-  /** What is asked of it. */
+  /** Its sub-selections; empty for a scalar. */
   fields: () => SelectedField[];
 }
 
-/** What is asked of the field that is being resolved: fragments are followed, and what is skipped is left out. */
+/**
+ * Lists the sub-selections of the field that is being resolved, following fragments and `@skip`.
+ */
 export function selectionOf(info: GraphQLResolveInfo): SelectedField[] {
   const type = getNamedType(info.returnType);
   if (!isObjectType(type)) return [];

@@ -9,7 +9,7 @@ import { maskError } from './mask-error.ts';
 import { prepareSubscription } from './operation.ts';
 import { subscribeDistinct } from './subscribe.ts';
 
-/** Closes the socket with a code that tells graphql-ws clients whether to come again. */
+/** Closes the socket. The code decides whether graphql-ws clients reconnect. */
 export class SocketRefusal extends Error {
   constructor(
     readonly closeCode: number,
@@ -20,16 +20,17 @@ export class SocketRefusal extends Error {
   }
 }
 
-/** A client that was let in. */
+/** An authenticated client. */
 export interface SocketClient {
-  /** The context of one subscription. */
+  /** Creates the context of a subscription. */
   context: (scope: RequestScope) => object;
-  /** Called once when the socket has closed. */
+  /** Called once, after the socket has closed. */
   closed: () => void;
 }
 
 /**
- * Decides who may connect; `close` ends the socket later on.
+ * Authenticates a client that has sent `connection_init`. Calling `close` closes the socket at any
+ * later time.
  *
  * @throws SocketRefusal with the close code
  */
@@ -38,29 +39,29 @@ export type Connect = (
   close: (code: number, reason: string) => void,
 ) => Promise<SocketClient>;
 
-/** What belongs to one socket, beside what the protocol keeps. */
+/** State of a socket, stored in the `extra` of its graphql-ws context. */
 export interface Extra {
   socket: WebSocket;
   scope: RequestScope;
-  /** Whether its messages are encrypted on their way. */
+  /** Whether messages use transport encryption. */
   isSealed: () => boolean;
   client?: SocketClient;
-  /** Of each subscription, by the id that its client has given it. */
+  /** Request scopes of the active subscriptions, by the id that the client chose. */
   subscriptions: Map<string, RequestScope>;
-  /** Called once when it is known who it is. */
-  letIn: () => void;
+  /** Called when the client has authenticated. */
+  authenticated: () => void;
 }
 
 type SocketContext = Context<Record<string, unknown>, Extra>;
 
-/** graphql-ws clients come again after it. */
+/** Close code after which graphql-ws clients reconnect. */
 export const TRY_AGAIN_LATER = 1013;
 
 /**
- * The protocol `graphql-transport-ws`, subscriptions only, with the checks and the error mask of HTTP. It knows nothing of
- * how messages travel.
+ * Creates the `graphql-transport-ws` server. It accepts subscriptions only, and validates them and
+ * masks errors as over HTTP. Messages travel over the channel that each socket is opened with.
  */
-export function makeProtocol({
+export function createProtocol({
   schema,
   log,
   connect,
@@ -71,12 +72,12 @@ export function makeProtocol({
 }) {
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: 5_000,
-    onConnect: (ctx) => admit(ctx, connect, log),
+    onConnect: (ctx) => authenticate(ctx, connect, log),
     onSubscribe: ({ extra, subscriptions }, id, payload) => {
       const scope = { ...extra.scope, requestId: randomUUID() };
       extra.subscriptions.set(id, scope);
       if (Object.keys(subscriptions).length > LIMITS.subscriptionsPerSocket) {
-        return [tooComplex(`A socket carries ${LIMITS.subscriptionsPerSocket} subscriptions at most.`)];
+        return [tooComplex(`A websocket can have at most ${LIMITS.subscriptionsPerSocket} subscriptions.`)];
       }
       return inRequestScope(scope, () =>
         prepareSubscription(schema, payload, extra.client?.context(scope) ?? {}),
@@ -91,7 +92,7 @@ export function makeProtocol({
     }),
     onError: ({ extra }, id, _payload, errors) => {
       const masked = errors.map((error) => maskFor(extra, id, error, log));
-      // An operation that was refused does not complete.
+      // graphql-ws does not call onComplete after an error.
       extra.subscriptions.delete(id);
       return masked;
     },
@@ -106,8 +107,11 @@ function maskFor({ subscriptions, scope }: Extra, id: string, error: unknown, lo
   return inRequestScope(subscriptions.get(id) ?? scope, () => maskError(error, log));
 }
 
-/** graphql-ws clients come again after 4403 and 1013, and give up after 4401. */
-async function admit(ctx: SocketContext, connect: Connect, log: Logger): Promise<boolean> {
+/**
+ * Closes the socket on failure. graphql-ws clients reconnect after 4403 and 1013, but not after
+ * 4401.
+ */
+async function authenticate(ctx: SocketContext, connect: Connect, log: Logger): Promise<boolean> {
   const { extra, connectionParams } = ctx;
   try {
     const client = await inRequestScope(extra.scope, () =>
@@ -118,7 +122,7 @@ async function admit(ctx: SocketContext, connect: Connect, log: Logger): Promise
     );
     if (extra.socket.readyState !== extra.socket.OPEN) client.closed();
     else extra.client = client;
-    extra.letIn();
+    extra.authenticated();
     return true;
   } catch (error) {
     const refusal = inRequestScope(extra.scope, () => asSocketRefusal(error, log));
@@ -127,7 +131,7 @@ async function admit(ctx: SocketContext, connect: Connect, log: Logger): Promise
   }
 }
 
-/** With what to close a socket for an error; one that is no refusal is logged. */
+/** Chooses the close code for an error. Logs outages and bugs. */
 export function asSocketRefusal(error: unknown, log: Logger): SocketRefusal {
   if (error instanceof SocketRefusal) return error;
   const { code } = maskError(error, log).extensions;

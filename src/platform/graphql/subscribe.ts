@@ -14,18 +14,18 @@ import { LIMITS } from './limits.ts';
 type Results = AsyncGenerator<ExecutionResult, void, void>;
 
 /**
- * Runs a subscription. A message goes out only when it differs from the one before.
+ * Executes a subscription. Consecutive identical messages are sent once.
  *
- * What refuses it at the start is thrown by the first `next`, so that the client gets an `error` message;
- * so is a message in which the root field itself failed.
+ * `next` throws the error that refuses the subscription, or that the root field fails with, so that
+ * graphql-ws sends an `error` message and ends the subscription.
  */
 export async function subscribeDistinct(args: ExecutionArgs, scope: RequestScope): Promise<Results> {
   const source = await inRequestScope(scope, () => createSourceEventStream(args));
-  if (!(Symbol.asyncIterator in source)) return failing(source.errors ?? []);
+  if (!(Symbol.asyncIterator in source)) return rejecting(source.errors ?? []);
   return scoped(distinct(messagesOf(source, args, scope)), scope);
 }
 
-/** Each event becomes a message in the time that an operation has over HTTP. */
+/** Maps events to messages. Each has the time limit of an operation over HTTP. */
 function messagesOf(
   source: AsyncIterable<unknown>,
   args: ExecutionArgs,
@@ -37,7 +37,7 @@ function messagesOf(
       LIMITS.operationMs,
       (deadline) =>
         inRequestScope({ ...scope, deadline }, async () => execute({ ...args, rootValue: event })),
-      tooLate,
+      timedOut,
     );
   return {
     [Symbol.asyncIterator]: () => ({
@@ -53,15 +53,15 @@ function messagesOf(
   };
 }
 
-function tooLate(): ExecutionResult {
+function timedOut(): ExecutionResult {
   const originalError = new PlatformError('SERVICE_UNAVAILABLE');
   return { data: null, errors: [new GraphQLError(originalError.message, { originalError })] };
 }
 
 /**
- * Each step runs in the scope of the request that subscribed, so that logs and errors carry its id.
+ * Runs each step in the scope of the request that subscribed, so that logs and errors carry its id.
  *
- * Not an async generator: one that waits in `next` would not hear `return`.
+ * Not an async generator, because its `return` would wait for a pending `next`.
  */
 function scoped(results: Results, scope: RequestScope): Results {
   const self: Results = {
@@ -73,7 +73,9 @@ function scoped(results: Results, scope: RequestScope): Results {
   return self;
 }
 
-/** Every root field is non-null, so data that is null means that the field itself was refused. */
+/**
+ * Subscription root fields are non-null, so `data: null` means that the root field itself failed.
+ */
 async function nextOf(results: Results): Promise<IteratorResult<ExecutionResult, void>> {
   const step = await results.next();
   if (step.done || step.value.data != null || !step.value.errors?.[0]) return step;
@@ -81,14 +83,14 @@ async function nextOf(results: Results): Promise<IteratorResult<ExecutionResult,
   throw step.value.errors[0];
 }
 
-/** Ends with the refusal at its first step. */
-function failing([first]: readonly GraphQLError[]): Results {
-  const refused = async () => {
-    throw first ?? new Error('a subscription was refused without a reason');
+/** Rejects with the first error, on the first step. */
+function rejecting([first]: readonly GraphQLError[]): Results {
+  const reject = async () => {
+    throw first ?? new Error('a subscription was refused without an error');
   };
   return {
-    next: refused,
-    throw: refused,
+    next: reject,
+    throw: reject,
     return: async () => ({ done: true, value: undefined }),
     [Symbol.asyncIterator]() {
       return this;

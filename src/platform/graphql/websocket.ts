@@ -10,54 +10,54 @@ import { inRequestScope, type RequestScope } from '../request-scope.ts';
 import type { Channel, SealableChannel } from './channel.ts';
 import { createHandshakes, type HandshakeSettings, refuseHandshake } from './handshake.ts';
 import { LIMITS } from './limits.ts';
-import type { SocketPlace } from './socket-places.ts';
-import { asSocketRefusal, type Connect, makeProtocol, SocketRefusal } from './socket-protocol.ts';
+import { asSocketRefusal, type Connect, createProtocol, SocketRefusal } from './socket-protocol.ts';
+import type { SocketSlot } from './socket-slots.ts';
 
-/** What the websocket transport needs to know beside the schema. */
+/** Settings of the websocket transport. */
 export interface WebsocketSettings extends HandshakeSettings {
   schema: GraphQLSchema;
   log: Logger;
   originOf: (request: IncomingMessage) => string | undefined;
   connect: Connect;
-  /** Puts a layer between the socket and the protocol. */
+  /** Wraps each socket in a layer that decrypts and encrypts its messages. */
   seal: (channel: Channel) => SealableChannel;
 }
 
 const PING_INTERVAL_MS = 12_000;
-const LARGEST_BACKLOG_BYTES = 1024 * 1024;
-/** Encrypted messages are longer than what is inside, which is held to the limit of clear ones. */
-const LARGEST_FRAME_BYTES = 128 * 1024;
+const MAX_BUFFERED_BYTES = 1024 * 1024;
+/** Allows for the overhead of encryption: plaintext is limited to `LIMITS.bodyBytes` separately. */
+const MAX_FRAME_BYTES = 128 * 1024;
 const GOING_AWAY = 1001;
-const TOO_BIG = 1009;
-/** A peer that does not take part in a farewell is cut off after this time. */
-const FAREWELL_MS = 5_000;
+const MESSAGE_TOO_BIG = 1009;
+/** Clients that do not complete the closing handshake are disconnected after this time. */
+const CLOSE_TIMEOUT_MS = 5_000;
 
 /**
- * Answers `graphql-transport-ws` on the HTTP server's path, subscriptions only, through the same checks
- * and the same error mask as HTTP.
+ * Serves the `graphql-transport-ws` protocol on the path of the HTTP endpoint.
  *
- * @returns `close`, which tells every client to reconnect elsewhere (1001)
+ * @returns `close`, which closes all sockets with 1001, so that clients reconnect to another
+ *   instance
  */
 export function serveWebsockets(server: Server, settings: WebsocketSettings): { close: () => Promise<void> } {
   const options = {
     noServer: true,
-    maxPayload: LARGEST_FRAME_BYTES,
+    maxPayload: MAX_FRAME_BYTES,
     perMessageDeflate: false,
     handleProtocols,
-    closeTimeout: FAREWELL_MS,
+    closeTimeout: CLOSE_TIMEOUT_MS,
   };
   const sockets = new WebSocketServer(options);
-  const protocol = makeProtocol(settings);
+  const protocol = createProtocol(settings);
   const handshakes = createHandshakes(settings);
   server.on('upgrade', async (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
-    // Node has stopped listening, and an error that nobody hears ends the process.
+    // Node removes its listener on upgrade, and an unhandled 'error' event would end the process.
     duplex.on('error', () => duplex.destroy());
-    const place = await handshakes.check(request);
-    if (typeof place === 'string') return refuseHandshake(duplex, place);
-    if (duplex.destroyed) return place.leave();
-    duplex.once('close', () => place.leave());
+    const slot = await handshakes.check(request);
+    if (typeof slot === 'string') return refuseHandshake(duplex, slot);
+    if (duplex.destroyed) return slot.release();
+    duplex.once('close', () => slot.release());
     sockets.handleUpgrade(request, duplex, head, (socket) =>
-      open({ socket, place, request }, protocol, settings),
+      open({ socket, slot, request }, protocol, settings),
     );
   });
   return {
@@ -68,10 +68,10 @@ export function serveWebsockets(server: Server, settings: WebsocketSettings): { 
   };
 }
 
-/** Binds one socket to the protocol; a peer that does not answer a ping is cut off. */
+/** Connects a socket to the protocol, and terminates it if a ping is not answered. */
 function open(
-  { socket, place, request }: { socket: WebSocket; place: SocketPlace; request: IncomingMessage },
-  protocol: ReturnType<typeof makeProtocol>,
+  { socket, slot, request }: { socket: WebSocket; slot: SocketSlot; request: IncomingMessage },
+  protocol: ReturnType<typeof createProtocol>,
   { log, addressOf, originOf, seal, isCounted }: WebsocketSettings,
 ): void {
   const scope = {
@@ -81,7 +81,7 @@ function open(
     origin: originOf(request),
   };
   const stopPinging = keepAlive(socket);
-  socket.on('error', (err) => log.debug({ err, requestId: scope.requestId }, 'a websocket failed'));
+  socket.on('error', (err) => log.debug({ err, requestId: scope.requestId }, 'websocket error'));
   const { isSealed, ...channel } = seal(channelOf(socket, scope, { log, isCounted }));
   const closed = protocol.opened(
     {
@@ -89,28 +89,31 @@ function open(
       protocol: socket.protocol,
       onMessage: (handle) => channel.onMessage(async (message) => handle(ensureSize(message))),
     },
-    { socket, scope, isSealed, subscriptions: new Map(), letIn: place.letIn },
+    { socket, scope, isSealed, subscriptions: new Map(), authenticated: slot.authenticated },
   );
   socket.once('close', (code, reason) => {
     stopPinging();
-    closed(code, String(reason)).catch((err: unknown) => log.error({ err }, 'closing a websocket failed'));
+    closed(code, String(reason)).catch((err: unknown) =>
+      log.error({ err }, 'failed to clean up after a websocket closed'),
+    );
   });
 }
 
-/** The socket as something that carries text; it is closed with what a message was refused with. */
+/** Adapts a socket to a channel. Closes the socket when handling a message fails. */
 function channelOf(
   socket: WebSocket,
   scope: RequestScope,
   { log, isCounted }: Pick<WebsocketSettings, 'log' | 'isCounted'>,
 ): Channel {
-  const mayGoOn = isCounted ? createRateLimiter(LIMITS.socketMessages) : () => true;
+  const isWithinRate = isCounted ? createRateLimiter(LIMITS.socketMessages) : () => true;
   return {
     send: (message) => send(socket, message),
     close: (code, reason) => socket.close(code, reason),
     onMessage: (handle) => {
       socket.on('message', (message) => {
         if (socket.readyState !== socket.OPEN) return;
-        if (!mayGoOn()) return socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
+        if (!isWithinRate())
+          return socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
         handle(String(message)).catch((error: unknown) => {
           const refusal = inRequestScope(scope, () => asSocketRefusal(error, log));
           socket.close(refusal.closeCode, refusal.message);
@@ -122,16 +125,17 @@ function channelOf(
 
 /** @throws SocketRefusal 1009 */
 function ensureSize(message: string): string {
-  if (Buffer.byteLength(message) > LIMITS.bodyBytes) throw new SocketRefusal(TOO_BIG, 'Message too big');
+  if (Buffer.byteLength(message) > LIMITS.bodyBytes)
+    throw new SocketRefusal(MESSAGE_TOO_BIG, 'Message too big');
   return message;
 }
 
 /**
- * Settles once the message has left our hands: a slow reader makes its own subscription wait. One that
- * has us answer (pings, refusals) without ever reading is cut off.
+ * Resolves once the message has been handed to the kernel, so a slow client delays only its own
+ * subscriptions. Terminates clients that keep sending (pings, invalid operations) but never read.
  */
 function send(socket: WebSocket, message: string): Promise<void> {
-  if (socket.bufferedAmount > LARGEST_BACKLOG_BYTES) socket.terminate();
+  if (socket.bufferedAmount > MAX_BUFFERED_BYTES) socket.terminate();
   if (socket.readyState !== socket.OPEN) return Promise.resolve();
   return new Promise((resolve) => socket.send(message, () => resolve()));
 }
@@ -149,7 +153,7 @@ function keepAlive(socket: WebSocket): () => void {
   return () => clearInterval(timer);
 }
 
-/** Waits for the closing handshakes, two seconds at most. */
+/** Waits up to 2 s for the closing handshakes, then terminates the remaining sockets. */
 async function allClosed(sockets: WebSocketServer): Promise<void> {
   for (let waited = 0; sockets.clients.size > 0 && waited < 2_000; waited += 20) {
     await new Promise((resolve) => setTimeout(resolve, 20));

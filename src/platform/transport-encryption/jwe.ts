@@ -7,43 +7,43 @@ import {
 } from 'jose';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 
-/** What a message may weigh, checked before it is looked at. */
+/** Size limits of an encrypted message. */
 export const SEALED_LIMITS = {
-  /** Characters of a compact JWE. */
+  /** The compact JWE, checked before it is parsed. */
   jweBytes: 96 * 1024,
-  /** Bytes of what is inside. */
+  /** The plaintext, checked after decryption. */
   messageBytes: 64 * 1024,
 } as const;
 
 const CONTENT_ENCRYPTION = 'A256GCM';
 
-/** How the key of a message is found: agreed on with a transport key, or known to both sides already. */
+/** Key agreement with a transport key, or direct encryption with a key that both sides share. */
 type KeyManagement = 'ECDH-ES' | 'dir';
 
-/** A message, and the part of it that everybody can read and nobody can change. */
+/** A decrypted message with its header, which is authenticated but not encrypted. */
 export interface OpenedJwe {
   text: string;
   header: Record<string, unknown>;
 }
 
 /**
- * The protected header, of which nothing is proved yet.
+ * Reads the protected header without verifying it.
  *
- * @throws TransportEncryptionError INVALID_CIPHERTEXT for what cannot be a message of ours
+ * @throws TransportEncryptionError INVALID_CIPHERTEXT if the format or the algorithms are not ours
  */
 export function readHeader(jwe: string, alg: KeyManagement): Record<string, unknown> {
   return orInvalid(() => {
-    if (!isCanonical(jwe)) throw new Error('not the one way to write a compact JWE');
+    if (!isCanonical(jwe)) throw new Error('not a canonical compact JWE');
     const header: Record<string, unknown> = decodeProtectedHeader(jwe);
     const { zip, crit } = header;
     if (header.alg !== alg || header.enc !== CONTENT_ENCRYPTION || zip !== undefined || crit !== undefined)
-      throw new Error('not how we encrypt');
+      throw new Error('unsupported header');
     return header;
   });
 }
 
 /**
- * Opens a compact JWE that was made in the one way there is.
+ * Decrypts a compact JWE.
  *
  * @throws TransportEncryptionError INVALID_CIPHERTEXT
  */
@@ -59,12 +59,12 @@ export async function openJwe(
       contentEncryptionAlgorithms: [CONTENT_ENCRYPTION],
       maxDecompressedLength: 0,
     });
-    if (plaintext.byteLength > SEALED_LIMITS.messageBytes) throw new Error('too much inside');
+    if (plaintext.byteLength > SEALED_LIMITS.messageBytes) throw new Error('plaintext too large');
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(plaintext), header };
   });
 }
 
-/** Encrypts under a key that the reader has already; the initialisation vector is random each time. */
+/** Encrypts with a key that the recipient already has. Each message gets a random IV. */
 export function sealUnder(
   key: CryptoKey | Uint8Array,
   header: Omit<CompactJWEHeaderParameters, 'alg' | 'enc'>,
@@ -75,7 +75,9 @@ export function sealUnder(
     .encrypt(key);
 }
 
-/** Whatever goes wrong with a message is the same fault, and nothing tells which it was. */
+/**
+ * Turns every error into INVALID_CIPHERTEXT, so that a response does not reveal which check failed.
+ */
 export function orInvalid<Result>(work: () => Result): Result {
   const refuse = (): never => {
     throw new TransportEncryptionError('INVALID_CIPHERTEXT');
@@ -89,8 +91,8 @@ export function orInvalid<Result>(work: () => Result): Result {
 }
 
 /**
- * Five parts of base64url, each as an encoder writes it: where bits are left over they could be changed without
- * changing what is decoded.
+ * Checks that all five parts are canonical base64url. Otherwise the unused trailing bits of a part
+ * could be changed without invalidating the message.
  */
 function isCanonical(jwe: string): boolean {
   if (jwe.length > SEALED_LIMITS.jweBytes) return false;

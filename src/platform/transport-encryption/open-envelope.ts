@@ -5,18 +5,18 @@ import { spendMessageId } from './spend-message-id.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 import type { ValidKeys } from './transport-keys.ts';
 
-/** A message of a device: what it says, who says it, and how to answer. */
+/** A decrypted message from a device. */
 export interface Envelope {
-  /** What stood beside the token and the key: a GraphQL request, or nothing where a websocket begins. */
+  /** A GraphQL request over HTTP; empty in the first message of a websocket. */
   message: Record<string, unknown>;
   accessToken: string | undefined;
-  /** 32 bytes that nobody but the sender and we know. */
+  /** Encrypts the response; 32 bytes that the client generated for this message. */
   replyKey: Uint8Array;
-  /** The sender's id of the message. */
+  /** The `jti` of the message. */
   id: string;
 }
 
-/** How far a sender's clock may be off, and how long a message may be under way. */
+/** Largest accepted difference between `iat` and our clock, in either direction. */
 const WINDOW_MS = 120 * SECOND_MS;
 
 const Header = z.object({ kid: z.string(), iat: z.number(), jti: z.string().min(1).max(128) });
@@ -31,10 +31,10 @@ const Contents = z.looseObject({
 });
 
 /**
- * Opens a message that was encrypted to one of the transport keys. Its id is used up only once everything else about it is
- * right.
+ * Decrypts a message that was encrypted to a transport key. Consumes its id last, so that an
+ * invalid message does not block a valid one with the same id.
  *
- * @throws TransportEncryptionError INVALID_CIPHERTEXT, whatever is wrong with it
+ * @throws TransportEncryptionError INVALID_CIPHERTEXT, for every kind of invalid message
  */
 export async function openEnvelope(
   services: Parameters<typeof spendMessageId>[0],
@@ -47,7 +47,7 @@ export async function openEnvelope(
   if (!key) throw new TransportEncryptionError('INVALID_CIPHERTEXT');
   const { text } = await openJwe(jwe, 'ECDH-ES', key);
   const { accessToken, replyKey, ...message } = orInvalid(() =>
-    Contents.parse(JSON.parse(text, refuseTricks)),
+    Contents.parse(JSON.parse(text, rejectPrototypes)),
   );
   const isFresh = Math.abs(now.getTime() - iat * SECOND_MS) <= WINDOW_MS;
   if (!isFresh || !(await spendMessageId(services, jti)))
@@ -55,8 +55,8 @@ export async function openEnvelope(
   return { message, accessToken: accessToken ?? undefined, replyKey, id: jti };
 }
 
-/** Fastify refuses the same in what comes in clear. */
-function refuseTricks(key: string, value: unknown): unknown {
-  if (key === '__proto__') throw new Error('would be a prototype');
+/** Guards against prototype poisoning, as Fastify does for plaintext bodies. */
+function rejectPrototypes(key: string, value: unknown): unknown {
+  if (key === '__proto__') throw new Error('__proto__ is not allowed as a key');
   return value;
 }

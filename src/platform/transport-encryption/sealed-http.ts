@@ -1,34 +1,40 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { delayRefusal } from './delay-refusal.ts';
 import { SEALED_LIMITS, sealUnder } from './jwe.ts';
 import type { Envelope } from './open-envelope.ts';
-import { refusalTime } from './refusal-time.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 import type { TransportEncryption } from './transport-encryption.ts';
 
 const MEDIA_TYPE = 'application/jose';
 
-/** Headers of the answer that tell something about it. */
-const TELLING_HEADERS = ['content-length', 'retry-after', 'etag'];
+/** Response headers that would reveal something about the encrypted content. */
+const REVEALING_HEADERS = ['content-length', 'retry-after', 'etag'];
 
-const envelopes = new WeakMap<FastifyRequest, Envelope>();
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The decrypted message; null for a plaintext request. */
+    envelope: Envelope | null;
+  }
+}
 
 /**
- * Lets the routes take encrypted requests: they find in its place the JSON request that was inside, the token in its
- * `Authorization` header, and their answer is encrypted on its way out. Routes need not know.
+ * Makes the routes accept encrypted requests, transparently: handlers see the decrypted JSON body
+ * and an `Authorization` header with the token that was in the message, and their response is
+ * encrypted.
  */
 export function acceptSealedRequests(
   routes: FastifyInstance,
   { open }: Pick<TransportEncryption, 'open'>,
 ): void {
+  routes.decorateRequest('envelope', null);
   routes.addContentTypeParser<string>(
     MEDIA_TYPE,
     { parseAs: 'string', bodyLimit: SEALED_LIMITS.jweBytes },
     async (request: FastifyRequest, jwe: string) => {
       if (request.headers.authorization !== undefined)
         throw new TransportEncryptionError('INVALID_CIPHERTEXT');
-      const envelope = await open(jwe);
-      envelopes.set(request, envelope);
-      const { message, accessToken } = envelope;
+      request.envelope = await open(jwe);
+      const { message, accessToken } = request.envelope;
       request.headers = {
         'content-type': 'application/json',
         ...(accessToken && { authorization: `Bearer ${accessToken}` }),
@@ -36,30 +42,29 @@ export function acceptSealedRequests(
       return message;
     },
   );
-  routes.addHook('onSend', async (request, reply, payload) => {
-    const envelope = envelopes.get(request);
-    return envelope ? sealAnswer(reply, envelope, payload) : payload;
-  });
+  routes.addHook('onSend', async ({ envelope }, reply, payload) =>
+    envelope ? sealResponse(reply, envelope, payload) : payload,
+  );
   routes.setErrorHandler(async (error, request, reply) => {
     if (!isUnopened(request)) throw error;
-    await refusalTime(reply.elapsedTime);
+    await delayRefusal(reply.elapsedTime);
     throw isTooLarge(error) ? new TransportEncryptionError('INVALID_CIPHERTEXT') : error;
   });
 }
 
-/** Whether it came encrypted, and its answer will be. */
-export function isSealed(request: FastifyRequest): boolean {
-  return envelopes.has(request);
+/** Whether the request was encrypted, and so its response will be. */
+export function isSealed({ envelope }: FastifyRequest): boolean {
+  return Boolean(envelope);
 }
 
-/** The status, too, would tell how it went: it is 200 for whatever is inside. */
-async function sealAnswer(
+/** Always sets the status to 200, because the original one would reveal the outcome. */
+async function sealResponse(
   reply: FastifyReply,
   { replyKey, id }: Envelope,
   payload: unknown,
 ): Promise<string> {
-  if (typeof payload !== 'string') throw new Error('only text can be encrypted');
-  for (const header of TELLING_HEADERS) reply.removeHeader(header);
+  if (typeof payload !== 'string') throw new Error('cannot encrypt a response that is not text');
+  for (const header of REVEALING_HEADERS) reply.removeHeader(header);
   reply.code(200).type(MEDIA_TYPE).header('cache-control', 'no-store');
   return sealUnder(replyKey, { jti: id }, payload);
 }

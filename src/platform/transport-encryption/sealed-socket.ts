@@ -1,32 +1,33 @@
 import { z } from 'zod';
 import type { Channel, SealableChannel } from '../graphql/channel.ts';
 import { SocketRefusal } from '../graphql/socket-protocol.ts';
+import { delayRefusal } from './delay-refusal.ts';
 import { orInvalid } from './jwe.ts';
-import { refusalTime } from './refusal-time.ts';
 import { createSocketSeal, type SocketSeal } from './socket-seal.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 import type { TransportEncryption } from './transport-encryption.ts';
 
 interface SealSettings {
   open: TransportEncryption['open'];
-  /** How many messages may go either way under one key. */
+  /** Messages per direction after which the connection is closed; 2^20 by default. */
   messagesPerKey?: number;
 }
 
-/** Initialisation vectors are random: among so many the chance that two are alike is below one in 2^56. */
+/** With random 96-bit IVs, the probability of a collision among 2^20 messages is below 2^-56. */
 const MESSAGES_PER_KEY = 2 ** 20;
 
 const BAD_REQUEST = 4400;
-/** graphql-ws clients come again, and bring another key. */
+/** After this code graphql-ws clients reconnect, with a new key. */
 const GOING_AWAY = 1001;
 
 const Start = z.object({ type: z.literal('connection_init'), payload: z.looseObject({ jwe: z.unknown() }) });
 const SealedStart = z.object({ payload: z.strictObject({ jwe: z.string() }) });
 
 /**
- * Puts a seal around a channel. A client that begins in clear goes on in clear. One whose `connection_init` is encrypted
- * gets and sends nothing but compact JWEs from then on, under the key that came in it and numbered from 0 in either
- * direction; for anything else he is closed with 4400. Whoever uses the channel sees the same clear messages in both cases.
+ * Adds optional encryption to a channel; the user of the returned channel sees plaintext either
+ * way. If the client's `connection_init` is encrypted, all further messages in both directions must
+ * be compact JWEs under the key it contains, numbered from 0 per direction. Any other message
+ * closes the channel with 4400. If `connection_init` is plaintext, so are all further messages.
  */
 export function sealable(channel: Channel, settings: SealSettings): SealableChannel {
   return new SealedOnDemand(channel, settings);
@@ -48,7 +49,7 @@ class SealedOnDemand implements SealableChannel {
 
   send = async (message: string) => {
     await this.#channel.send(this.#seal ? await this.#seal.close(message) : message);
-    await this.#endWornSeal();
+    await this.#closeAtKeyLimit();
   };
 
   close = async (code?: number, reason?: string) => {
@@ -58,7 +59,7 @@ class SealedOnDemand implements SealableChannel {
 
   onMessage = (handle: (message: string) => Promise<void>) => {
     this.#channel.onMessage((frame) => {
-      // One after the other: the next one cannot be opened before this one was.
+      // Sequential: a message can be decrypted only after the one before it.
       const message = this.#reading.then(() => this.#next(frame));
       this.#reading = message.catch(() => undefined);
       return message.then(handle);
@@ -69,13 +70,13 @@ class SealedOnDemand implements SealableChannel {
     const since = performance.now();
     try {
       const message = await this.#read(frame);
-      await this.#endWornSeal();
+      await this.#closeAtKeyLimit();
       return message;
     } catch (error) {
-      // Nothing that follows is looked at.
+      // Rejects all further messages without decrypting them.
       this.#read = () => Promise.reject(error);
       if (!(error instanceof TransportEncryptionError)) throw error;
-      await refusalTime(performance.now() - since);
+      await delayRefusal(performance.now() - since);
       throw new SocketRefusal(BAD_REQUEST, error.code);
     }
   }
@@ -91,20 +92,24 @@ class SealedOnDemand implements SealableChannel {
     return JSON.stringify({ type: 'connection_init', payload });
   }
 
-  async #endWornSeal(): Promise<void> {
+  async #closeAtKeyLimit(): Promise<void> {
     if (!this.#seal || this.#seal.used() < this.#settings.messagesPerKey) return;
-    await this.close(GOING_AWAY, 'The key was used often enough');
+    await this.close(GOING_AWAY, 'Message limit of the key reached');
   }
 }
 
-/** @throws TransportEncryptionError INVALID_CIPHERTEXT for what is half encrypted and half not */
+/**
+ * Extracts the JWE from an encrypted `connection_init`; undefined if the message is plaintext.
+ *
+ * @throws TransportEncryptionError INVALID_CIPHERTEXT if the message mixes a JWE with plaintext
+ */
 function sealedStart(first: string): string | undefined {
   if (!first.includes('"jwe"')) return undefined;
   const start = Start.safeParse(parsed(first));
   return start.success ? orInvalid(() => SealedStart.parse(start.data).payload.jwe) : undefined;
 }
 
-/** What is no JSON is told so by whoever gets it. */
+/** Undefined for invalid JSON, which graphql-ws then reports. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

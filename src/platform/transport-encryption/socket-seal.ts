@@ -1,23 +1,26 @@
 import { openJwe, sealUnder } from './jwe.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 
-/** The messages of one connection, each a compact JWE that says which way it goes and which one it is. */
+/**
+ * Encryption of one connection. Each message is a compact JWE whose header has its direction and
+ * number.
+ */
 export interface SocketSeal {
   /**
-   * Opens what the client has sent; to be called for one after the other.
+   * Decrypts a message from the client. Calls must not overlap.
    *
-   * @throws TransportEncryptionError INVALID_CIPHERTEXT for what is not his next message
+   * @throws TransportEncryptionError INVALID_CIPHERTEXT unless it is the client's next message
    */
   open: (jwe: string) => Promise<string>;
-  /** Encrypts what goes to the client; they come out in the order in which they went in. */
+  /** Encrypts a message to the client. Promises resolve in the order of the calls. */
   close: (message: string) => Promise<string>;
-  /** Settles once nothing is being encrypted. */
+  /** Resolves when no encryption is in progress. */
   settled: () => Promise<unknown>;
-  /** How many have gone the way that was used more. */
+  /** Number of messages in the direction that has more. */
   used: () => number;
 }
 
-/** @param key that client and server alone know, used for this connection and nothing else */
+/** @param key secret of this connection; must not be used for any other */
 export function createSocketSeal(key: Uint8Array): SocketSeal {
   let received = 0;
   let sent = 0;

@@ -2,14 +2,16 @@ import { createHash } from 'node:crypto';
 import type { Logger } from '../logger.ts';
 import { isRedisUnavailable, type Redis } from '../redis/redis.ts';
 
-/** Longer than a message is accepted, whoever's clock is ahead. */
-const KEPT_SECONDS = 300;
+/**
+ * Longer than the 240 s during which a message is valid if clocks differ by the allowed maximum.
+ */
+const TTL_SECONDS = 300;
 
 /**
- * Uses the id of a message up. While Redis is away nobody remembers, and a message may be repeated for as long as it is
- * accepted at all: what it does is safe to repeat.
+ * Marks a message id as used, to prevent replays. While Redis is unavailable, messages can be
+ * replayed until they are too old; docs/transport-encryption.md lists why that is harmless.
  *
- * @returns whether this was the first time
+ * @returns false if the id was used before
  */
 export async function spendMessageId(
   { redis, log }: { redis: Redis; log: Pick<Logger, 'warn'> },
@@ -17,10 +19,10 @@ export async function spendMessageId(
 ): Promise<boolean> {
   const key = `sealed-message:${createHash('sha256').update(id).digest('base64url')}`;
   try {
-    return (await redis.set(key, '1', 'EX', KEPT_SECONDS, 'NX')) === 'OK';
+    return (await redis.set(key, '1', 'EX', TTL_SECONDS, 'NX')) === 'OK';
   } catch (err) {
     if (!isRedisUnavailable(err)) throw err;
-    log.warn({ err }, 'repeated messages are not noticed while Redis is away');
+    log.warn({ err }, 'replay protection disabled: Redis unavailable');
     return true;
   }
 }

@@ -6,12 +6,15 @@ import { type Envelope, openEnvelope } from './open-envelope.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 import { createTransportKeys } from './transport-keys.ts';
 
-/** What is needed to open messages, and to tell when clear ones will not do. */
+/** Decrypts messages, and decides whether plaintext is allowed. */
 export interface TransportEncryption {
-  /** @throws TransportEncryptionError INVALID_CIPHERTEXT; SECRET_IS_EMPTY when it is required and there is no key */
+  /**
+   * @throws TransportEncryptionError INVALID_CIPHERTEXT; SECRET_IS_EMPTY if encryption is required
+   *   and no key exists
+   */
   open: (jwe: string) => Promise<Envelope>;
-  /** What to refuse a device with that speaks in clear; undefined where it may. */
-  refusalOfClear: () => Promise<DomainError | undefined>;
+  /** The refusal for a device that sends plaintext; undefined while encryption is not required. */
+  plaintextRefusal: () => Promise<DomainError | undefined>;
 }
 
 interface EncryptionServices extends KeyServices {
@@ -20,10 +23,10 @@ interface EncryptionServices extends KeyServices {
 }
 
 /**
- * Encryption of what devices send and get, over whatever encrypts the connection. Encrypted messages are welcome as soon
- * as there is a key, so that apps can begin before it is required.
+ * Encryption of messages to and from devices, in addition to TLS. Encrypted messages are accepted
+ * as soon as a transport key exists, so apps can start encrypting before it is required.
  *
- * @param isRequired whether devices must encrypt, asked anew each time
+ * @param isRequired whether devices must encrypt; called for each message
  */
 export function createTransportEncryption(
   services: EncryptionServices,
@@ -37,7 +40,7 @@ export function createTransportEncryption(
         if (keys.isEmpty && (await isRequired())) throw new TransportEncryptionError('SECRET_IS_EMPTY');
         return keys;
       }),
-    refusalOfClear: async () => {
+    plaintextRefusal: async () => {
       if (!(await isRequired())) return undefined;
       const { isEmpty } = await readKeys();
       return new TransportEncryptionError(isEmpty ? 'SECRET_IS_EMPTY' : 'INVALID_CIPHERTEXT');

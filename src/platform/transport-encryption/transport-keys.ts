@@ -3,10 +3,11 @@ import type { KeyPair } from '../../generated/prisma/client.ts';
 import { createSharedRead } from '../concurrency/shared-read.ts';
 import { importPrivateKey, type KeyServices, TRANSPORT } from '../keys/key-pairs.ts';
 
-/** The keys that messages may be encrypted to at this moment, and which moment it is. */
+/** The transport keys that are not retired. */
 export interface ValidKeys {
+  /** Database time at which the keys were read. */
   now: Date;
-  /** The private half of a valid key; undefined when it is none of ours, or retired. */
+  /** Returns the private key with this id; undefined if it is unknown or retired. */
   find: (kid: string) => Promise<CryptoKey | undefined>;
   isEmpty: boolean;
 }
@@ -14,8 +15,9 @@ export interface ValidKeys {
 type KeyRow = Pick<KeyPair, 'kid' | 'algorithm' | 'privateKeyCiphertext'>;
 
 /**
- * Reads which keys are valid. Each message asks PostgreSQL, many at once together, so that a key is there for every process
- * from its rotation on, and gone for every process with its retirement; what was imported is kept.
+ * Reads the valid keys from PostgreSQL for each message (concurrent messages share a read), so that
+ * rotation and retirement take effect in all processes immediately. Imported private keys are
+ * cached.
  */
 export function createTransportKeys(services: KeyServices): () => Promise<ValidKeys> {
   const imported = new Map<string, Promise<CryptoKey>>();

@@ -1,24 +1,24 @@
 import type { Statistics } from './statistics.ts';
 
-/** Something that is not as it should be, and what to do. */
+/** A detected problem, and what to do about it. */
 export interface Advice {
   level: 'bad' | 'warning';
   title: string;
   action: string;
 }
 
-/** What the panel knows. */
+/** The inputs of the rules below. */
 export interface Situation {
   latest: Statistics;
-  /** How long nothing has come. */
+  /** Time since the last message. */
   silentSeconds: number;
 }
 
-/** An order is activated within a second; from then on something is in the way. */
+/** Age of the oldest waiting order. Orders are normally activated within a second. */
 const WAITING_SECONDS = { warning: 10, bad: 30 };
 const SILENT_SECONDS = 5;
 
-/** Everything that is wrong, the worst first. */
+/** Lists all problems, the most severe first. */
 export function adviceFor({ latest, silentSeconds }: Situation): Advice[] {
   const found = [silence(silentSeconds), waiting(latest), lagging(latest), offline(latest)];
   return found
@@ -30,9 +30,9 @@ function silence(seconds: number): Advice | null {
   if (seconds <= SILENT_SECONDS) return null;
   return {
     level: 'bad',
-    title: `No news for ${Math.round(seconds)} s: what is shown here is old.`,
+    title: `No updates for ${Math.round(seconds)} s. These figures are out of date.`,
     action:
-      'The API does not answer, or cannot reach PostgreSQL: /readyz of each API process says which. The page goes on trying by itself.',
+      'The API is not responding, or cannot reach PostgreSQL. Check /readyz of each API process. This page keeps trying to reconnect.',
   };
 }
 
@@ -41,9 +41,9 @@ function waiting({ oldestPaidOrderSeconds: seconds, queueDepth }: Statistics): A
   const isBad = seconds > WAITING_SECONDS.bad;
   return {
     level: isBad ? 'bad' : 'warning',
-    title: `An order has been waiting for ${seconds} s (${queueDepth} wait in all).`,
+    title: `An order has been waiting for ${seconds} s (${queueDepth} waiting in total).`,
     action:
-      'See that a process with ROLE worker or all is running, and what /readyz says there; its log names what fails. No order is lost: each is activated as soon as that works again.',
+      'Make sure that a process with ROLE=worker or ROLE=all is running, and check its /readyz and its log. No order is lost: all are activated once the problem is fixed.',
   };
 }
 
@@ -53,7 +53,7 @@ function lagging({ serversLagging: count }: Statistics): Advice | null {
     level: 'warning',
     title: `${servers(count)} not applied the latest user list.`,
     action:
-      'New customers cannot connect there yet. If it stays so, look at the log of the agent, and whether it reaches this API; "All servers" tells which.',
+      'New customers cannot connect there yet. If this persists, check the log of the agent and whether it can reach this API. "All servers" lists the servers that are LAGGING.',
   };
 }
 
@@ -61,9 +61,9 @@ function offline({ serversOffline: count }: Statistics): Advice | null {
   if (count === 0) return null;
   return {
     level: 'warning',
-    title: `${servers(count)} not been heard of for a minute.`,
+    title: `${servers(count)} not contacted the API for a minute.`,
     action:
-      'See that the machine is up and its agent runs with the present token; "New token for a server" makes another one. "All servers" tells which.',
+      'Make sure that the machine is up and its agent runs with a valid token; "Create a new token for a server" replaces a lost one. "All servers" lists the servers that are OFFLINE.',
   };
 }
 

@@ -3,10 +3,10 @@ import uPlot from 'uplot';
 import type { Sample, Statistics } from './statistics.ts';
 import { useIsDark } from './use-is-dark.ts';
 
-/** A line of a chart. */
+/** One series of a chart. */
 export interface Line {
   label: string;
-  /** A custom property of playground.css: `--line-1`. */
+  /** Name of a custom property in playground.css: `--line-1`. */
   color: string;
   value: (statistics: Statistics) => number | null;
 }
@@ -20,11 +20,11 @@ interface ChartProps {
 const HEIGHT = 92;
 const WINDOW_SECONDS = 300;
 
-/** The last five minutes as lines, at the width of its place. */
+/** Line chart of the last five minutes. Fills the width of its container. */
 export function Chart({ label, samples, lines }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
-  // The colours of the canvas are those of the theme: it is drawn anew with another one.
+  // Recreates the chart when the theme changes, because a canvas does not follow CSS colors.
   const isDark = useIsDark();
   useEffect(() => {
     const element = place.current;
@@ -68,7 +68,7 @@ function optionsFor(element: HTMLElement, lines: readonly Line[]): uPlot.Options
     cursor: { y: false, points: { size: 6 } },
     scales: {
       x: { time: true, range: (_plot, _from, to) => [to - WINDOW_SECONDS, to] },
-      // From zero, and never flatter than one unit.
+      // Starts at zero and spans at least one unit.
       y: { range: (_plot, _from, to) => [0, Math.max(1, to ?? 0) * 1.1] },
     },
     axes: [

@@ -6,7 +6,7 @@ import { PlanBars } from './plan-bars.tsx';
 import type { Sample, Statistics } from './statistics.ts';
 import { useStatistics } from './statistics-context.tsx';
 
-/** The service as it is now and was in the last minutes. */
+/** Live statistics of the service, with the history of the last five minutes. */
 export function NowPanel() {
   const { identity } = useSessionState();
   return (
@@ -15,15 +15,15 @@ export function NowPanel() {
       {identity?.role === 'ADMIN' ? (
         <Live />
       ) : (
-        <p className="hint">Sign in as an admin to see how the service is doing.</p>
+        <p className="hint">Sign in as an admin to see live statistics.</p>
       )}
     </section>
   );
 }
 
 function Live() {
-  const { latest, samples, heardAt, problem } = useStatistics();
-  const silentSeconds = useSecondsSince(heardAt);
+  const { latest, samples, receivedAt, problem } = useStatistics();
+  const silentSeconds = useSecondsSince(receivedAt);
   if (problem)
     return (
       <AdviceCard
@@ -32,7 +32,7 @@ function Live() {
     );
   if (!latest)
     return (
-      <p className="hint">{silentSeconds > 5 ? 'Still no answer: the page goes on trying.' : 'Asking …'}</p>
+      <p className="hint">{silentSeconds > 5 ? 'The server is not responding. Retrying …' : 'Loading …'}</p>
     );
   return (
     <>
@@ -42,14 +42,14 @@ function Live() {
       ))}
       <PlanBars redemptions={latest.redemptionsToday} />
       <p className="hint">
-        By the server's clock, {new Date(latest.at).toLocaleTimeString([], { hour12: false })}.
+        Last update: {new Date(latest.at).toLocaleTimeString([], { hour12: false })} (server time)
       </p>
     </>
   );
 }
 
 function Verdict({ advice }: { advice: Advice[] }) {
-  if (advice.length === 0) return <p className="verdict good">All is well.</p>;
+  if (advice.length === 0) return <p className="verdict good">No problems detected.</p>;
   return advice.map((one) => <AdviceCard key={one.title} advice={one} />);
 }
 
@@ -71,16 +71,16 @@ interface Metric {
 const METRICS: readonly Metric[] = [
   {
     title: 'Activations',
-    unit: 'a second, over ten',
-    lines: [{ label: 'a second', color: '--line-1', value: (now) => now.activationsPerSecond }],
+    unit: 'per second, 10 s average',
+    lines: [{ label: 'per second', color: '--line-1', value: (now) => now.activationsPerSecond }],
   },
   {
     title: 'Orders waiting',
-    unit: 'to be activated',
+    unit: 'for activation',
     lines: [{ label: 'waiting', color: '--line-2', value: (now) => now.queueDepth }],
   },
   {
-    title: 'Oldest of them',
+    title: 'Oldest waiting order',
     unit: 'seconds',
     lines: [{ label: 'seconds', color: '--line-4', value: (now) => now.oldestPaidOrderSeconds ?? 0 }],
   },
@@ -128,12 +128,12 @@ function MetricCard({ metric: { title, unit, lines }, latest, samples }: MetricC
 const formatNumber = (value: number | null) =>
   value === null ? '–' : value.toLocaleString('en', { maximumFractionDigits: 1 });
 
-/** Renders again each second: that nothing comes must be seen, too. */
-function useSecondsSince(heardAt: number): number {
+/** Re-renders every second, so that missing updates become visible. */
+function useSecondsSince(receivedAt: number): number {
   const [now, setNow] = useState(() => performance.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(performance.now()), 1_000);
     return () => clearInterval(timer);
   }, []);
-  return Math.max(0, (now - heardAt) / 1_000);
+  return Math.max(0, (now - receivedAt) / 1_000);
 }

@@ -1,6 +1,6 @@
 import type { Statistics } from './statistics.ts';
 
-/** How often each plan was redeemed today, the most first. */
+/** Number of redemptions today by plan. */
 export function PlanBars({ redemptions }: { redemptions: Statistics['redemptionsToday'] }) {
   const total = redemptions.reduce((sum, { count }) => sum + count, 0);
   const most = Math.max(1, ...redemptions.map(({ count }) => count));

@@ -7,7 +7,7 @@ export function StatisticsProvider({ feed, children }: { feed: StatisticsFeed; c
   return <FeedContext value={feed}>{children}</FeedContext>;
 }
 
-/** The statistics; the first use begins to watch them. */
+/** Returns the statistics. The first use starts the subscription. */
 export function useStatistics(): FeedState {
   const feed = useContext(FeedContext);
   if (!feed) throw new Error('there is no StatisticsProvider around this');

@@ -2,19 +2,19 @@ import type { Session } from '../session/session.ts';
 import type { Transport } from '../session/transport.ts';
 import { addSample, type Sample, type Statistics, WATCH_STATISTICS } from './statistics.ts';
 
-/** What the panel shows. */
+/** State of the feed, as the panel shows it. */
 export interface FeedState {
   samples: readonly Sample[];
   latest: Statistics | null;
-  /** On the clock of this page, in milliseconds; since when there is no newer message. */
-  heardAt: number;
-  /** Why nothing comes any more; null while it does. */
+  /** When the last message was received, in milliseconds by `performance.now()`. */
+  receivedAt: number;
+  /** Why the subscription ended; null while it is active. */
   problem: string | null;
 }
 
 /**
- * The statistics of the last minutes. Runs from when the panel is first opened until the admin signs out, so that
- * looking at another panel leaves no hole in the charts.
+ * Statistics of the last five minutes. Runs from the first time that the panel is opened until the
+ * admin signs out, so that switching panels leaves no gap in the charts.
  */
 export class StatisticsFeed {
   readonly #session: Session;
@@ -22,13 +22,13 @@ export class StatisticsFeed {
   readonly #listeners = new Set<() => void>();
   #running: AsyncIterableIterator<unknown> | null = null;
   #isWanted = false;
-  #state: FeedState = nothing();
+  #state: FeedState = emptyState();
 
   constructor({ session, transport }: { session: Session; transport: Transport }) {
     this.#session = session;
     this.#transport = transport;
     let { identity } = session.state;
-    // After the transport, which has a new socket by then.
+    // Runs after the transport's listener, so it gets the new socket.
     session.subscribe(() => {
       if (session.state.identity === identity) return;
       identity = session.state.identity;
@@ -46,7 +46,7 @@ export class StatisticsFeed {
     return () => this.#listeners.delete(listener);
   };
 
-  /** From now on somebody wants to see it. Calling it again tries again when it has ended. */
+  /** Starts the feed. Calling it again restarts a feed that has ended. */
   open(): void {
     this.#isWanted = true;
     this.#start();
@@ -57,31 +57,31 @@ export class StatisticsFeed {
     if (!this.#isWanted || this.#running || !isAdmin) return;
     const messages = this.#transport.watch<{ statisticsChanged: Statistics }>(WATCH_STATISTICS);
     this.#running = messages;
-    this.#change({ heardAt: performance.now(), problem: null });
+    this.#change({ receivedAt: performance.now(), problem: null });
     void this.#listen(messages);
   }
 
   async #listen(messages: ReturnType<Transport['watch']>): Promise<void> {
-    let problem = 'The server has ended the statistics.';
+    let problem = 'The server ended the subscription.';
     try {
       for await (const { data, errors } of messages) {
         if (this.#running !== messages) return;
         if (errors?.[0]) throw new Error(errors[0].message);
-        this.#hear((data as { statisticsChanged: Statistics }).statisticsChanged);
+        this.#receive((data as { statisticsChanged: Statistics }).statisticsChanged);
       }
     } catch (error) {
-      problem = sentenceOf(error);
+      problem = messageOf(error);
     }
     if (this.#running !== messages) return;
     this.#running = null;
     this.#change({ problem });
   }
 
-  #hear(latest: Statistics): void {
+  #receive(latest: Statistics): void {
     this.#change({
       latest,
       samples: addSample(this.#state.samples, latest),
-      heardAt: performance.now(),
+      receivedAt: performance.now(),
       problem: null,
     });
   }
@@ -89,7 +89,7 @@ export class StatisticsFeed {
   #stop(): void {
     void this.#running?.return?.();
     this.#running = null;
-    this.#change(nothing());
+    this.#change(emptyState());
   }
 
   #change(changes: Partial<FeedState>): void {
@@ -98,14 +98,13 @@ export class StatisticsFeed {
   }
 }
 
-function nothing(): FeedState {
-  return { samples: [], latest: null, heardAt: performance.now(), problem: null };
+function emptyState(): FeedState {
+  return { samples: [], latest: null, receivedAt: performance.now(), problem: null };
 }
 
-/** What graphql-ws throws: a list of errors, how the socket was closed, or an error. */
-function sentenceOf(error: unknown): string {
+/** Describes what graphql-ws throws: a list of GraphQL errors, a CloseEvent or an Error. */
+function messageOf(error: unknown): string {
   if (Array.isArray(error)) return String(error[0]?.message);
-  if (error instanceof CloseEvent)
-    return `The server has closed the websocket: ${error.code} ${error.reason}`;
-  return error instanceof Error ? error.message : 'The connection has ended.';
+  if (error instanceof CloseEvent) return `The server closed the websocket: ${error.code} ${error.reason}`;
+  return error instanceof Error ? error.message : 'The connection was closed.';
 }

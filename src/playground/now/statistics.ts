@@ -1,4 +1,4 @@
-/** What `statisticsChanged` sends. */
+/** Payload of the subscription `statisticsChanged`. */
 export interface Statistics {
   at: string;
   activationsPerSecond: number;
@@ -25,21 +25,23 @@ export const WATCH_STATISTICS = `subscription Now {
   }
 }`;
 
-/** One moment for the charts; null where nothing came. Seconds since 1970 by the server's clock. */
+/** A data point of the charts. */
 export interface Sample {
+  /** Unix time in seconds, by the server's clock. */
   at: number;
+  /** Null marks a gap, which interrupts the lines of the charts. */
   statistics: Statistics | null;
 }
 
-const KEPT_SECONDS = 300;
-const LONGEST_PAUSE_SECONDS = 3;
+const RETAINED_SECONDS = 300;
+const MAX_INTERVAL_SECONDS = 3;
 
-/** The samples with one more at their end; what is too old is gone, and a pause is a gap. */
+/** Appends a sample, with a gap before it if updates were missing, and drops expired samples. */
 export function addSample(samples: readonly Sample[], statistics: Statistics): Sample[] {
   const at = Date.parse(statistics.at) / 1_000;
-  const before = samples.filter((sample) => sample.at < at && sample.at > at - KEPT_SECONDS);
+  const before = samples.filter((sample) => sample.at < at && sample.at > at - RETAINED_SECONDS);
   const last = before.at(-1);
-  const hasPaused = last !== undefined && at - last.at > LONGEST_PAUSE_SECONDS;
-  const gap = hasPaused ? [{ at: last.at + 1, statistics: null }] : [];
+  const isInterrupted = last !== undefined && at - last.at > MAX_INTERVAL_SECONDS;
+  const gap = isInterrupted ? [{ at: last.at + 1, statistics: null }] : [];
   return [...before, ...gap, { at, statistics }];
 }

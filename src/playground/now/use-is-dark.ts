@@ -3,7 +3,7 @@ import { useSyncExternalStore } from 'react';
 
 const system = window.matchMedia('(prefers-color-scheme: dark)');
 
-/** Whether the page is dark now: by the setting of GraphiQL, else that of the system. */
+/** Whether the dark theme is active: the choice made in GraphiQL, or else the system preference. */
 export function useIsDark(): boolean {
   const theme = useGraphiQL(({ theme }) => theme);
   const isSystemDark = useSyncExternalStore(

@@ -1,20 +1,23 @@
 import { useEffect, useState } from 'react';
 import icon from '../icon.svg';
-import { useSessionState, useSurroundings } from './session-context.tsx';
+import { useConnection, useSessionState } from './session-context.tsx';
 import { SignInDialog } from './sign-in-dialog.tsx';
 
 const ROLES = { ADMIN: 'admin', USER: 'user', AGENT: 'agent' } as const;
 
-/** Who is signed in, and the way in and out. Asks at first, and again when the server has ended the session. */
+/**
+ * Shows the signed-in account, with buttons to sign in and out. Opens the sign-in dialog on load
+ * and when the server ends the session.
+ */
 export function AccountBar() {
-  const { session } = useSurroundings();
+  const { session } = useConnection();
   const { identity, notice } = useSessionState();
-  const [isAsking, setIsAsking] = useState(true);
+  const [isDialogOpen, setIsDialogOpen] = useState(true);
   useEffect(() => {
-    if (notice) setIsAsking(true);
+    if (notice) setIsDialogOpen(true);
   }, [notice]);
   const signOut = () => {
-    setIsAsking(false);
+    setIsDialogOpen(false);
     void session.signOut();
   };
   return (
@@ -35,12 +38,12 @@ export function AccountBar() {
       ) : (
         <p className="account">
           <span className="name">Not signed in</span>
-          <button type="button" className="primary" onClick={() => setIsAsking(true)}>
+          <button type="button" className="primary" onClick={() => setIsDialogOpen(true)}>
             Sign in
           </button>
         </p>
       )}
-      {!identity && isAsking && <SignInDialog notice={notice} onClose={() => setIsAsking(false)} />}
+      {!identity && isDialogOpen && <SignInDialog notice={notice} onClose={() => setIsDialogOpen(false)} />}
     </header>
   );
 }

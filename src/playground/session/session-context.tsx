@@ -2,25 +2,25 @@ import { createContext, type ReactNode, useContext, useSyncExternalStore } from 
 import type { Session, SessionState } from './session.ts';
 import type { Transport } from './transport.ts';
 
-interface Surroundings {
+interface Connection {
   session: Session;
   transport: Transport;
 }
 
-const SurroundingsContext = createContext<Surroundings | null>(null);
+const ConnectionContext = createContext<Connection | null>(null);
 
-export function SessionProvider({ children, ...surroundings }: Surroundings & { children: ReactNode }) {
-  return <SurroundingsContext value={surroundings}>{children}</SurroundingsContext>;
+export function SessionProvider({ children, ...connection }: Connection & { children: ReactNode }) {
+  return <ConnectionContext value={connection}>{children}</ConnectionContext>;
 }
 
-export function useSurroundings(): Surroundings {
-  const surroundings = useContext(SurroundingsContext);
-  if (!surroundings) throw new Error('there is no SessionProvider around this');
-  return surroundings;
+export function useConnection(): Connection {
+  const connection = useContext(ConnectionContext);
+  if (!connection) throw new Error('useConnection must be used within SessionProvider');
+  return connection;
 }
 
-/** Who is signed in; renders again when that changes. */
+/** Returns the state of the session, and re-renders when it changes. */
 export function useSessionState(): SessionState {
-  const { session } = useSurroundings();
+  const { session } = useConnection();
   return useSyncExternalStore(session.subscribe, () => session.state);
 }

@@ -1,24 +1,24 @@
-import { type Answer, ask, RefusalError } from './ask.ts';
+import { type GraphqlResponse, RefusalError, sendOperation } from './send-operation.ts';
 
-/** Who is signed in. Tokens are no part of it: nothing that is shown needs them. */
+/** The signed-in account or server. Excludes tokens, which no component needs. */
 export interface Identity {
-  /** What to call them. */
+  /** Display name. */
   name: string;
   role: 'ADMIN' | 'USER' | 'AGENT';
 }
 
-/** What the page shows of the session. */
+/** State of the session, as the page shows it. */
 export interface SessionState {
   identity: Identity | null;
-  /** Why nobody is signed in any more; null when they chose so. */
+  /** Why the session ended; null if the user signed out. */
   notice: string | null;
 }
 
 interface Credentials {
   accessToken: string;
-  /** Null for a token that was pasted: it cannot be renewed. */
+  /** Null for a pasted access token, which cannot be renewed. */
   refreshToken: string | null;
-  /** On the clock of this page; the server's may differ. */
+  /** By the clock of the page, which may differ from the server's. */
   renewAt: number;
 }
 
@@ -29,18 +29,18 @@ interface AuthPayload {
 }
 
 interface SessionSettings {
-  /** Where GraphQL is. */
+  /** URL of the GraphQL endpoint. */
   url: string;
-  /** Milliseconds on a clock that never goes back. */
+  /** A monotonic clock in milliseconds. */
   now?: () => number;
 }
 
-const RENEW_BEFORE_END_MS = 60_000;
+const RENEW_BEFORE_EXPIRY_MS = 60_000;
 const PAYLOAD = 'accessToken refreshToken user { id email role }';
 
 /**
- * One person at the page. Tokens are kept in memory only: a reload signs out, and nothing that reads the storage of
- * the browser finds one.
+ * The session of the page. Tokens are kept in memory only: reloading signs out, and nothing is left
+ * in browser storage.
  */
 export class Session {
   readonly #url: string;
@@ -60,62 +60,63 @@ export class Session {
     return this.#state;
   }
 
-  /** Called after each change of `state`. Gives what ends it. */
+  /** Calls the listener after each change of `state`. Returns a function that unsubscribes it. */
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
 
-  /** @throws RefusalError with the sentence of the server */
+  /** @throws RefusalError with the server's message */
   async signIn(input: { email: string; password: string }): Promise<void> {
     const query = `mutation SignIn($input: LoginInput!) { login(input: $input) { ${PAYLOAD} } }`;
     const { login } = await this.#get<{ login: AuthPayload }>(query, { input });
-    this.#keep(login);
+    this.#store(login);
     const { email, id, role } = login.user;
     this.#change({ identity: { name: email ?? id, role }, notice: null });
   }
 
   /**
-   * Uses the access token of a device, or the token of a server, for as long as it is good.
+   * Signs in with the access token of a device, or the token of a server, until it expires.
    *
-   * @throws RefusalError when it is not
+   * @throws RefusalError if the token is invalid
    */
   async useToken(accessToken: string): Promise<void> {
     const identity = await this.#identify(accessToken);
-    this.#forget();
+    this.#clear();
     this.#credentials = { accessToken, refreshToken: null, renewAt: Number.POSITIVE_INFINITY };
     this.#change({ identity, notice: null });
   }
 
-  /** Ends the session at the server too, unless that is out of reach. */
+  /** Signs out, and ends the session on the server if it is reachable. */
   async signOut(): Promise<void> {
     const { accessToken, refreshToken } = this.#credentials ?? {};
     this.#end(null);
-    // A pasted token belongs to an app: its session is not ours to end.
+    // A pasted token belongs to the session of a device, which must not be ended here.
     if (accessToken && refreshToken) {
-      await ask(this.#url, { query: 'mutation SignOut { logout }' }, { accessToken }).catch(() => {});
+      const query = 'mutation SignOut { logout }';
+      await sendOperation(this.#url, { query }, { accessToken }).catch(() => {});
     }
   }
 
-  /** The access token to send, renewed where it is due; null when nobody is signed in. */
+  /** Returns the access token, renewed if it is about to expire; null when signed out. */
   async accessToken(): Promise<string | null> {
     if (this.#credentials && this.#now() >= this.#credentials.renewAt) await this.#renewOnce();
     return this.#credentials?.accessToken ?? null;
   }
 
   /**
-   * The server has refused this token.
+   * Renews the access token after the server has rejected it.
    *
-   * @returns whether there is a new one now, with which it is worth asking again
+   * @returns whether a new token is available, so that the request can be retried
    */
-  async renewRefused(refused: string): Promise<boolean> {
-    if (this.#credentials?.accessToken === refused) await this.#renewOnce();
-    return this.#credentials !== null && this.#credentials.accessToken !== refused;
+  async renewRejected(rejected: string): Promise<boolean> {
+    if (this.#credentials?.accessToken === rejected) await this.#renewOnce();
+    return this.#credentials !== null && this.#credentials.accessToken !== rejected;
   }
 
-  /** The server has ended the session. */
+  /** Call when the server has ended the session. */
   endedByServer(): void {
-    if (this.#credentials) this.#end('Your session has ended. Sign in again.');
+    if (this.#credentials) this.#end('Your session has expired. Sign in again.');
   }
 
   #renewOnce(): Promise<void> {
@@ -133,28 +134,28 @@ export class Session {
       const { refreshSession } = await this.#get<{ refreshSession: AuthPayload }>(query, {
         token: before.refreshToken,
       });
-      // Somebody else may have signed in meanwhile.
-      if (this.#credentials === before) this.#keep(refreshSession);
+      // The user may have signed in to another account while the request was in flight.
+      if (this.#credentials === before) this.#store(refreshSession);
     } catch (error) {
-      // Out of reach is no refusal: the token may still be good, and the next request tries again.
+      // After a network error the token may still be valid. The next request retries the renewal.
       if (!(error instanceof RefusalError) || error.retryable) return;
       if (this.#credentials === before) this.endedByServer();
     }
   }
 
-  #keep({ accessToken, refreshToken }: AuthPayload): void {
+  #store({ accessToken, refreshToken }: AuthPayload): void {
     clearTimeout(this.#timer);
-    const inMs = Math.max(lifetimeMs(accessToken) - RENEW_BEFORE_END_MS, 0);
+    const inMs = Math.max(lifetimeMs(accessToken) - RENEW_BEFORE_EXPIRY_MS, 0);
     this.#credentials = { accessToken, refreshToken, renewAt: this.#now() + inMs };
     this.#timer = setTimeout(() => void this.accessToken(), inMs + 1);
   }
 
   #end(notice: string | null): void {
-    this.#forget();
+    this.#clear();
     this.#change({ identity: null, notice });
   }
 
-  #forget(): void {
+  #clear(): void {
     clearTimeout(this.#timer);
     this.#credentials = null;
   }
@@ -166,29 +167,29 @@ export class Session {
 
   async #identify(accessToken: string): Promise<Identity> {
     const query = 'query WhoAmI { viewer { id email role } }';
-    const answer: Answer<{ viewer: AuthPayload['user'] | null }> = await ask(
+    const response: GraphqlResponse<{ viewer: AuthPayload['user'] | null }> = await sendOperation(
       this.#url,
       { query },
       { accessToken },
     );
-    const [error] = answer.errors ?? [];
-    // Known to the server, and no person.
+    const [error] = response.errors ?? [];
+    // The token is valid, but does not belong to a user.
     if (error?.extensions?.code === 'FORBIDDEN') return { name: 'a server', role: 'AGENT' };
     if (error) throw new RefusalError(error);
-    const viewer = answer.data?.viewer;
+    const viewer = response.data?.viewer;
     if (!viewer) throw new RefusalError({ message: 'This token is not valid.' });
     return { name: viewer.email ?? `account ${viewer.id}`, role: viewer.role };
   }
 
   async #get<Data>(query: string, variables: Record<string, unknown>): Promise<Data> {
-    const { data, errors }: Answer<Data> = await ask(this.#url, { query, variables });
+    const { data, errors }: GraphqlResponse<Data> = await sendOperation(this.#url, { query, variables });
     if (errors?.[0]) throw new RefusalError(errors[0]);
-    if (!data) throw new RefusalError({ message: 'The server gave an answer without content.' });
+    if (!data) throw new RefusalError({ message: 'The server sent an empty response.' });
     return data;
   }
 }
 
-/** How long a token lives from when it was made, which is when it came. */
+/** Lifetime of a token, read from its claims. */
 function lifetimeMs(accessToken: string): number {
   const [, payload = ''] = accessToken.split('.');
   const { exp, iat } = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/'))) as {

@@ -1,7 +1,11 @@
 import { type ReactNode, type SubmitEvent, useEffect, useRef, useState } from 'react';
-import { useSurroundings } from './session-context.tsx';
+import { useConnection } from './session-context.tsx';
 
-/** Asks for e-mail and password, or for a token. `onClose` also when somebody goes on without. */
+/**
+ * Asks for e-mail and password, or for a token.
+ *
+ * @param onClose called after signing in, and when the dialog is dismissed
+ */
 export function SignInDialog({ notice, onClose }: { notice: string | null; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [withToken, setWithToken] = useState(false);
@@ -16,7 +20,7 @@ export function SignInDialog({ notice, onClose }: { notice: string | null; onClo
           {withToken ? 'Use e-mail and password' : 'Use a token instead'}
         </button>
         <button type="button" className="link" onClick={onClose}>
-          Go on without signing in
+          Continue without signing in
         </button>
       </footer>
     </dialog>
@@ -28,7 +32,7 @@ interface FormProps {
 }
 
 function PasswordForm({ onDone }: FormProps) {
-  const { session } = useSurroundings();
+  const { session } = useConnection();
   return (
     <SignInForm
       onDone={onDone}
@@ -47,7 +51,7 @@ function PasswordForm({ onDone }: FormProps) {
 }
 
 function TokenForm({ onDone }: FormProps) {
-  const { session } = useSurroundings();
+  const { session } = useConnection();
   return (
     <SignInForm
       onDone={onDone}
@@ -64,8 +68,8 @@ function TokenForm({ onDone }: FormProps) {
         <textarea name="token" rows={4} autoComplete="off" spellCheck={false} required />
       </label>
       <p className="hint">
-        The <code>accessToken</code> that a device got from <code>deviceLogin</code>: you see what its user
-        sees. Or the <code>srv_…</code> token of a server. It is used until it expires, and not renewed.
+        Paste the <code>accessToken</code> of a device, from <code>deviceLogin</code>, to see what its user
+        sees, or the <code>srv_…</code> token of a server. The session ends when the token expires.
       </p>
     </SignInForm>
   );

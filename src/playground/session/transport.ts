@@ -1,40 +1,40 @@
 import type { Fetcher, FetcherParams, FetcherReturnType } from '@graphiql/toolkit';
 import { Kind, type OperationDefinitionNode, OperationTypeNode, parse } from 'graphql';
 import { type Client, createClient } from 'graphql-ws';
-import { type Answer, ask, inPlainWords } from './ask.ts';
+import { errorWithoutStack, type GraphqlResponse, sendOperation } from './send-operation.ts';
 import type { Session } from './session.ts';
 
-/** How the page talks to the server. */
+/** The page's connection to the server. */
 export interface Transport {
-  /** For GraphiQL: subscriptions over the websocket, everything else over HTTP. */
+  /** Sends GraphiQL's operations: subscriptions over the websocket, everything else over HTTP. */
   fetcher: Fetcher;
-  /** The messages of a subscription. */
-  watch<Data>(query: string): AsyncIterableIterator<Answer<Data>>;
+  /** Subscribes, and yields the messages. */
+  watch<Data>(query: string): AsyncIterableIterator<GraphqlResponse<Data>>;
 }
 
-const LONGEST_WAIT_MS = 10_000;
+const MAX_RETRY_WAIT_MS = 10_000;
 const EXPIRED = 4403;
 const ENDED = 4401;
 
-/** @param url of GraphQL over HTTP; the websocket is on the same path */
+/** @param url HTTP URL of the GraphQL endpoint; the websocket uses the same path */
 export function createTransport(session: Session, url: string): Transport {
   const sockets = createSockets(session, url);
   return {
-    watch: (query) => sockets.current().iterate({ query }) as AsyncIterableIterator<Answer<never>>,
+    watch: (query) => sockets.current().iterate({ query }) as AsyncIterableIterator<GraphqlResponse<never>>,
     fetcher: (params, options) => {
-      const operation = chosenOperation(params);
+      const operation = selectedOperation(params);
       const request = { ...params, operationName: operation?.name?.value ?? params.operationName ?? null };
-      const answers =
+      const results =
         operation?.operation === OperationTypeNode.SUBSCRIPTION
-          ? inWords(sockets.current(), request)
-          : askAsSignedIn(session, url, request, options?.headers ?? {});
-      // GraphiQL thinks of errors as instances of a class; what comes over the wire is what it shows.
-      return answers as FetcherReturnType;
+          ? subscribe(sockets.current(), request)
+          : sendAuthenticated(session, url, request, options?.headers ?? {});
+      // GraphiQL's types expect GraphQLError instances, but it displays plain objects just as well.
+      return results as FetcherReturnType;
     },
   };
 }
 
-/** One websocket, opened when it is needed. Whoever signs in or out gets another one. */
+/** Opens one websocket lazily, and replaces it when the user signs in or out. */
 function createSockets(session: Session, url: string): { current: () => Client } {
   let { identity } = session.state;
   let client: Client | undefined;
@@ -61,16 +61,16 @@ function connect(session: Session, url: string): Client {
       return { ...(sent && { authorization: `Bearer ${sent}` }) };
     },
     retryAttempts: Number.POSITIVE_INFINITY,
-    // A server that starts again, a proxy that gives up, a network that is gone: all of it passes.
+    // Server restarts, proxy timeouts and network failures are all temporary.
     shouldRetry: () => true,
     retryWait: async (retries) => {
-      const waitMs = Math.min(2 ** Math.min(retries, 5) * 250, LONGEST_WAIT_MS);
+      const waitMs = Math.min(2 ** Math.min(retries, 5) * 250, MAX_RETRY_WAIT_MS);
       await new Promise((resolve) => setTimeout(resolve, waitMs * (0.5 + Math.random() / 2)));
     },
     on: {
       closed: (event) => {
         const { code } = event as CloseEvent;
-        if (code === EXPIRED && sent) void session.renewRefused(sent);
+        if (code === EXPIRED && sent) void session.renewRejected(sent);
         if (code === ENDED && sent) session.endedByServer();
       },
     },
@@ -78,10 +78,11 @@ function connect(session: Session, url: string): Client {
 }
 
 /**
- * The operation that is to run: the only one, or the one with the name. What GraphiQL says of the document may be a
- * moment old. Undefined for what cannot be read: the server says what is wrong with it.
+ * Finds the operation to run: the only one, or the one with the name. Parses the document itself,
+ * because GraphiQL's parsed state lags behind the editor. Undefined for invalid documents, which
+ * the server then reports.
  */
-function chosenOperation({ query, operationName }: FetcherParams): OperationDefinitionNode | undefined {
+function selectedOperation({ query, operationName }: FetcherParams): OperationDefinitionNode | undefined {
   const operations = operationsOf(query);
   return operations.length === 1
     ? operations[0]
@@ -96,36 +97,46 @@ function operationsOf(query: string): OperationDefinitionNode[] {
   }
 }
 
-/** A token that was refused is renewed, and the request sent once more: nothing has run the first time. */
-async function askAsSignedIn(
+/**
+ * Sends an operation with the access token. If the server rejects the token, renews it and retries
+ * once, which is safe because a rejected request has not been executed.
+ */
+async function sendAuthenticated(
   session: Session,
   url: string,
   operation: FetcherParams,
   headers: Record<string, string>,
-): Promise<Answer<unknown>> {
+): Promise<GraphqlResponse<unknown>> {
   const accessToken = await session.accessToken();
-  const answer = await ask(url, operation, { accessToken, headers });
-  const wasRefused = answer.errors?.some(({ extensions }) => extensions?.code === 'UNAUTHENTICATED');
-  if (!accessToken || !wasRefused || !(await session.renewRefused(accessToken))) return answer;
-  return ask(url, operation, { accessToken: await session.accessToken(), headers });
+  const response = await sendOperation(url, operation, { accessToken, headers });
+  const wasRejected = response.errors?.some(({ extensions }) => extensions?.code === 'UNAUTHENTICATED');
+  if (!accessToken || !wasRejected || !(await session.renewRejected(accessToken))) return response;
+  return sendOperation(url, operation, { accessToken: await session.accessToken(), headers });
 }
 
-/** Errors of the socket as sentences. No generator: one that waits would not hear that nobody listens any more. */
-function inWords(client: Client, params: FetcherParams): AsyncIterableIterator<Answer<unknown>> {
-  const messages = client.iterate(params as never) as AsyncGenerator<Answer<unknown>, undefined, undefined>;
-  const words = {
+/**
+ * Subscribes, and converts close events to errors with a readable message. Not a generator, because
+ * its `return` would wait for a pending `next`.
+ */
+function subscribe(client: Client, params: FetcherParams): AsyncIterableIterator<GraphqlResponse<unknown>> {
+  const messages = client.iterate(params as never) as AsyncGenerator<
+    GraphqlResponse<unknown>,
+    undefined,
+    undefined
+  >;
+  const results = {
     next: () =>
       messages.next().catch((error: unknown) => {
-        throw error instanceof CloseEvent ? inPlainWords(sentence(error)) : error;
+        throw error instanceof CloseEvent ? errorWithoutStack(messageOf(error)) : error;
       }),
     return: () => messages.return(undefined),
-    [Symbol.asyncIterator]: () => words,
+    [Symbol.asyncIterator]: () => results,
   };
-  return words;
+  return results;
 }
 
-function sentence({ code, reason }: CloseEvent): string {
-  if (code === ENDED && reason === 'UNAUTHENTICATED') return 'Sign in first: subscriptions need an account.';
-  if (code === ENDED) return 'The server has ended your session.';
-  return `The server has closed the websocket: ${code} ${reason}`.trim();
+function messageOf({ code, reason }: CloseEvent): string {
+  if (code === ENDED && reason === 'UNAUTHENTICATED') return 'Sign in to use subscriptions.';
+  if (code === ENDED) return 'The server ended your session.';
+  return `The server closed the websocket: ${code} ${reason}`.trim();
 }

@@ -2,7 +2,7 @@ import type { Identity } from '../session/session.ts';
 import { readTask, type Task } from './task-file.ts';
 import { TASK_GROUPS, type TaskGroup } from './task-groups.ts';
 
-/** A group with its tasks, in the order of their files' names. */
+/** A group with its tasks, sorted by file name. */
 export interface TaskList extends TaskGroup {
   tasks: readonly Task[];
 }
@@ -21,26 +21,26 @@ const catalogue: readonly TaskList[] = TASK_GROUPS.map((group) => ({
     .map(([, text]) => readTask(text)),
 }));
 
-/** What somebody may do, and has the words in it; for somebody unknown, what all may do. */
+/** Finds the tasks that the account may run and that contain all the words. */
 export function findTasks({ identity, words }: { identity: Identity | null; words: string }): TaskList[] {
-  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+  const terms = words.toLowerCase().split(/\s+/).filter(Boolean);
   return catalogue
     .filter(({ audience }) => isFor(audience, identity))
-    .map((group) => ({ ...group, tasks: group.tasks.filter((task) => matches(group, task, wanted)) }))
+    .map((group) => ({ ...group, tasks: group.tasks.filter((task) => matches(group, task, terms)) }))
     .filter(({ tasks }) => tasks.length > 0);
 }
 
 function isFor(audience: TaskGroup['audience'], identity: Identity | null): boolean {
-  if (audience === 'EVERYBODY') return true;
-  if (audience === 'PERSON') return identity?.role === 'USER' || identity?.role === 'ADMIN';
+  if (audience === 'PUBLIC') return true;
+  if (audience === 'ACCOUNT') return identity?.role === 'USER' || identity?.role === 'ADMIN';
   return audience === identity?.role;
 }
 
 function matches(
   group: TaskGroup,
   { title, description, document }: Task,
-  wanted: readonly string[],
+  terms: readonly string[],
 ): boolean {
   const text = `${group.title} ${title} ${description} ${document}`.toLowerCase();
-  return wanted.every((word) => text.includes(word));
+  return terms.every((term) => text.includes(term));
 }

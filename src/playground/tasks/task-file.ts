@@ -1,22 +1,21 @@
 /** A ready-made operation. */
 export interface Task {
-  /** What it is for, in a few words. */
   title: string;
-  /** A sentence or two: what to fill in, what comes back. */
+  /** One or two sentences about the variables, the result or side effects. */
   description: string;
-  /** The operation as it is put into the editor, title and description on top. */
+  /** The text for the editor: title and description as a comment, then the operation. */
   document: string;
-  /** Example variables as JSON; empty when there are none. */
+  /** Example variables as JSON; empty if the operation has none. */
   variables: string;
 }
 
 const VARIABLES = 'Variables:';
 
 /**
- * Reads a file of operations/: a comment with the title, the description and, from a line `Variables:` on, example
- * variables as JSON; then the operation.
+ * Parses a file of operations/. It starts with a comment: the title, the description and, after a
+ * line `Variables:`, example variables as JSON. The operation follows.
  *
- * @throws Error when there is no title, or the variables are no JSON
+ * @throws Error if the title is missing or the variables are not valid JSON
  */
 export function readTask(text: string): Task {
   const lines = text.trim().split('\n');
@@ -24,7 +23,8 @@ export function readTask(text: string): Task {
   const comment = lines.slice(0, Math.max(end, 0)).map((line) => line.replace(/^# ?/, ''));
   const start = comment.indexOf(VARIABLES);
   const [title = '', ...description] = start < 0 ? comment : comment.slice(0, start);
-  if (title === '') throw new Error('A ready-made operation begins with a comment that is its title.');
+  if (title === '')
+    throw new Error('A ready-made operation must start with a comment that contains its title.');
   const operation = lines.slice(end).join('\n').trim();
   const sentences = description.join(' ').trim();
   const heading = [title, sentences].map((line) => `# ${line}`).join('\n');

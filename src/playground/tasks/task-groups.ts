@@ -2,13 +2,13 @@
 export interface TaskGroup {
   folder: string;
   title: string;
-  /** Whom it is for. PERSON is whoever has an account, admins too. */
-  audience: 'ADMIN' | 'AGENT' | 'PERSON' | 'EVERYBODY';
+  /** The callers who see it. ACCOUNT includes admins; PUBLIC needs no sign-in. */
+  audience: 'ADMIN' | 'AGENT' | 'ACCOUNT' | 'PUBLIC';
 }
 
-/** In the order in which they are shown. */
+/** The groups in display order. */
 export const TASK_GROUPS: readonly TaskGroup[] = [
-  { folder: 'overview', title: 'How are we doing?', audience: 'ADMIN' },
+  { folder: 'overview', title: 'Overview', audience: 'ADMIN' },
   { folder: 'customers', title: 'Customers', audience: 'ADMIN' },
   { folder: 'orders', title: 'Orders', audience: 'ADMIN' },
   { folder: 'codes', title: 'Codes', audience: 'ADMIN' },
@@ -16,8 +16,8 @@ export const TASK_GROUPS: readonly TaskGroup[] = [
   { folder: 'plans', title: 'Plans', audience: 'ADMIN' },
   { folder: 'servers', title: 'Servers and nodes', audience: 'ADMIN' },
   { folder: 'site', title: 'Site and ads', audience: 'ADMIN' },
-  { folder: 'audit', title: 'Who changed what', audience: 'ADMIN' },
-  { folder: 'agent', title: 'As the agent of a server', audience: 'AGENT' },
-  { folder: 'account', title: 'My account', audience: 'PERSON' },
-  { folder: 'public', title: 'What everybody sees', audience: 'EVERYBODY' },
+  { folder: 'audit', title: 'Audit log', audience: 'ADMIN' },
+  { folder: 'agent', title: 'Server agent', audience: 'AGENT' },
+  { folder: 'account', title: 'My account', audience: 'ACCOUNT' },
+  { folder: 'public', title: 'Public', audience: 'PUBLIC' },
 ];

@@ -4,7 +4,7 @@ import { findTasks } from './catalogue.ts';
 import type { Task } from './task-file.ts';
 import { useOpenTask } from './use-open-task.ts';
 
-/** The ready-made operations, by group; choosing one puts it into the editors. */
+/** Lists the ready-made operations by group. Choosing one loads it into the editors. */
 export function TasksPanel() {
   const { identity } = useSessionState();
   const [words, setWords] = useState('');
@@ -15,13 +15,13 @@ export function TasksPanel() {
       <h2>Ready-made operations</h2>
       <input
         type="search"
-        placeholder="Find: short code, kick, batch …"
-        aria-label="Find an operation"
+        placeholder="Search: short code, kick, batch …"
+        aria-label="Search operations"
         value={words}
         onChange={(event) => setWords(event.target.value)}
       />
-      {!identity && <p className="hint">Sign in to see what you may do beyond this.</p>}
-      {groups.length === 0 && <p className="hint">Nothing has these words.</p>}
+      {!identity && <p className="hint">Sign in to see more operations.</p>}
+      {groups.length === 0 && <p className="hint">No matching operations.</p>}
       {groups.map(({ folder, title, tasks }) => (
         <section key={folder} aria-label={title}>
           <h3>{title}</h3>
@@ -50,4 +50,4 @@ function TaskItem({ task: { title, description, document }, onOpen }: { task: Ta
   );
 }
 
-const KINDS = { query: 'look', mutation: 'change', subscription: 'live' } as const;
+const KINDS = { query: 'read', mutation: 'change', subscription: 'live' } as const;

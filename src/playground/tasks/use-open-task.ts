@@ -2,7 +2,7 @@ import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { DEFAULT_QUERY } from '../default-query.ts';
 import type { Task } from './task-file.ts';
 
-/** Puts a task into the editors: into the tab that has it already, an unused one, or a new one. */
+/** Opens a task in the tab that already contains it, in an unused tab, or else in a new one. */
 export function useOpenTask(): (task: Task) => void {
   const { addTab, changeTab, stop } = useGraphiQLActions();
   const editors = useGraphiQL(
@@ -16,9 +16,9 @@ export function useOpenTask(): (task: Task) => void {
     editors.responseEditor?.setValue('');
   };
   return (task) => {
-    const known = editors.tabs.findIndex(({ query }) => query === task.document);
-    if (known < 0) load(task);
-    else if (known !== editors.activeTabIndex) changeTab(known);
+    const existing = editors.tabs.findIndex(({ query }) => query === task.document);
+    if (existing < 0) load(task);
+    else if (existing !== editors.activeTabIndex) changeTab(existing);
     editors.queryEditor?.focus();
   };
 }

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-/** Asks by GET. */
+/** Sends a query by GET. */
 async function ask(
   query: string,
   headers: Record<string, string> = {},
@@ -29,7 +29,7 @@ async function ask(
 const VIEWER = '{ viewer { id subscriptions { id nodes { id } } } }';
 
 describe('a query by GET', () => {
-  it('has a weak ETag, and says that it is for one person and to be asked for again', async () => {
+  it('has a weak ETag, and is cached privately with revalidation', async () => {
     const { status, headers } = await ask(VIEWER, { origin: 'https://app.example' });
 
     expect(status).toBe(200);
@@ -43,7 +43,7 @@ describe('a query by GET', () => {
     ['the same tag as a strong one', (tag: string) => tag.slice(2)],
     ['one of several tags', (tag: string) => `"other", ${tag}`],
     ['any', () => '*'],
-  ] as const)('is answered with 304 and nothing else to whoever has %s', async ([, known]) => {
+  ] as const)('gets an empty 304 if If-None-Match has %s', async ([, known]) => {
     const tag = (await ask(VIEWER)).headers.get('etag') ?? '';
 
     const { status, headers, text } = await ask(VIEWER, { 'if-none-match': known(tag) });
@@ -52,7 +52,7 @@ describe('a query by GET', () => {
     expect(headers.get('cache-control')).toBe('private, no-cache');
   });
 
-  it('is answered in full once the answer differs, for another token too', async () => {
+  it('gets a full response when the data changes, or for another token', async () => {
     const query = '{ plans { name } }';
     const tag = (await ask(query)).headers.get('etag') ?? '';
     await buildPlan(api.services.db, { name: unique('New') });
@@ -67,7 +67,7 @@ describe('a query by GET', () => {
   });
 
   it.for(['{ viewer { devices(first: 0) { totalCount } } }', '{ nope }', '{ siteSettings'])(
-    'with errors has none: %s',
+    'gets no ETag if the response has errors: %s',
     async (query) => {
       const { headers, text } = await ask(query);
 
@@ -76,7 +76,7 @@ describe('a query by GET', () => {
     },
   );
 
-  it('has none when it comes by POST', async () => {
+  it('gets no ETag if it is sent by POST', async () => {
     const response = await fetch(`${api.url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -7,8 +7,8 @@ import { startTestApi, type TestApi, type TestUser } from '../../support/api.ts'
 import type { Client } from '../../support/client.ts';
 import { createGate } from '../../support/gate.ts';
 
-const LINE = 20;
-const AT_ONCE_MS = 300;
+const QUEUED = 20;
+const IMMEDIATELY_MS = 300;
 
 let api: TestApi;
 let user: TestUser;
@@ -28,7 +28,7 @@ const post = (query: string, token = user.token) =>
   });
 const ask = () => post('{ viewer { subscriptions { id } } }');
 
-/** A request of whose body half never comes. */
+/** Starts a request, and never sends the rest of its body. */
 async function startSlowly(): Promise<Socket> {
   const socket = connect(Number(new URL(api.url).port), '127.0.0.1');
   await once(socket, 'connect');
@@ -38,8 +38,8 @@ async function startSlowly(): Promise<Socket> {
   return socket;
 }
 
-/** Nobody can read subscriptions until it is let go. */
-async function holdUp(): Promise<() => Promise<void>> {
+/** Blocks all reads of subscriptions. Returns a function that unblocks them. */
+async function blockReads(): Promise<() => Promise<void>> {
   const [held, over] = [createGate(), createGate()];
   const holding = api.services.db.$transaction(async (tx) => {
     await tx.$executeRaw`LOCK TABLE user_subscriptions IN ACCESS EXCLUSIVE MODE`;
@@ -53,47 +53,47 @@ async function holdUp(): Promise<() => Promise<void>> {
   };
 }
 
-/** Asks until somebody is refused at once; whoever is not, waits in line. */
-async function refusedAtOnce(): Promise<{ refused: Response; ms: number }> {
+/** Sends requests, which queue up, until one is rejected immediately. */
+async function firstRejection(): Promise<{ refused: Response; ms: number }> {
   for (;;) {
     const asked = performance.now();
-    const refused = await Promise.race([ask(), sleep(AT_ONCE_MS)]);
+    const refused = await Promise.race([ask(), sleep(IMMEDIATELY_MS)]);
     if (refused?.status === 503) return { refused, ms: performance.now() - asked };
   }
 }
 
-describe('more requests than can be worked on', () => {
-  it('wait in line, and once that is long are refused at once, with nothing done', async () => {
-    const letGo = await holdUp();
-    const inside = Array.from({ length: LIMITS.requests + LINE }, ask);
-    const { refused, ms } = await refusedAtOnce();
+describe('requests beyond the concurrency limit', () => {
+  it('are queued, and rejected immediately with 503 once the queue is overloaded', async () => {
+    const unblock = await blockReads();
+    const accepted = Array.from({ length: LIMITS.requests + QUEUED }, ask);
+    const { refused, ms } = await firstRejection();
     const { errors } = (await refused.json()) as { errors: { extensions: object }[] };
     const alive = await fetch(`${api.url}/livez`);
     const agentAsks = post('{ __typename }', agent.token);
-    await letGo();
+    await unblock();
     const ofAgent = await agentAsks;
-    const answers = await Promise.all(inside);
+    const answers = await Promise.all(accepted);
 
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).toBe('1');
     expect(errors).toEqual([
       {
-        message: 'More is asked than can be done. Try again shortly.',
+        message: 'The service is overloaded. Try again shortly.',
         extensions: {
           ...{ code: 'SERVICE_UNAVAILABLE', retryable: true, retryAfterSeconds: 1 },
           requestId: expect.any(String),
         },
       },
     ]);
-    expect(ms).toBeLessThan(AT_ONCE_MS);
+    expect(ms).toBeLessThan(IMMEDIATELY_MS);
     expect([alive.status, ofAgent.status]).toEqual([200, 200]);
     expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(LIMITS.requests);
     expect((await ask()).status).toBe(200);
   });
 
-  it('whose bodies have not arrived take nobody’s place', async () => {
-    const slow = await Promise.all(Array.from({ length: LIMITS.requests + LINE }, startSlowly));
-    await sleep(LIMITS.requestsCrowdedMs);
+  it('do not count while their bodies are incomplete', async () => {
+    const slow = await Promise.all(Array.from({ length: LIMITS.requests + QUEUED }, startSlowly));
+    await sleep(LIMITS.requestQueueTargetMs);
 
     const answer = await ask();
 

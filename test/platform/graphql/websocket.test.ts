@@ -68,24 +68,24 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-describe('the protocol', () => {
+describe('the websocket protocol', () => {
   it.for([
-    ['what is no JSON', ['{'], 4400],
-    ['a message that is none', [{ type: 'nope' }], 4400],
+    ['invalid JSON', ['{'], 4400],
+    ['an unknown message type', [{ type: 'nope' }], 4400],
     ['a list', [[]], 4400],
-    ['an operation before the start', [subscribeTo('{ steady }')], 4401],
-    ['a second start', [INIT, INIT], 4429],
-    ['an id that is in use', [INIT, subscribeTo('{ steady }'), subscribeTo('{ steady }')], 4409],
+    ['an operation before connection_init', [subscribeTo('{ steady }')], 4401],
+    ['a second connection_init', [INIT, INIT], 4429],
+    ['a subscription id that is in use', [INIT, subscribeTo('{ steady }'), subscribeTo('{ steady }')], 4409],
     ['a frame over 64 KiB', [`"${'x'.repeat(LIMITS.bodyBytes)}"`], 1009],
     [
-      'a frame just over 64 KiB after the start',
+      'a frame just over 64 KiB after connection_init',
       [INIT, subscribeTo(`{ steady } # ${'x'.repeat(LIMITS.bodyBytes)}`)],
       1009,
     ],
-    ['somebody unknown', [{ ...INIT, payload: { as: 'stranger' } }], 4401],
+    ['an unauthenticated client', [{ ...INIT, payload: { as: 'stranger' } }], 4401],
     ['an outage while connecting', [{ ...INIT, payload: { as: 'outage' } }], 1013],
     ['a bug while connecting', [{ ...INIT, payload: { as: 'bug' } }], 4500],
-  ] as const)('closes for %s', async ([, messages, code]) => {
+  ] as const)('closes the socket for %s', async ([, messages, code]) => {
     const socket = await connect();
     const end = closeOf(socket);
     for (const message of messages) {
@@ -97,13 +97,13 @@ describe('the protocol', () => {
     expect(await end).toMatchObject({ code, reason: expect.not.stringContaining('hunter2') });
   });
 
-  it('closes for a start that does not come, after five seconds', async () => {
+  it('closes the socket if connection_init is missing after five seconds', async () => {
     const socket = await connect();
 
     expect(await closeOf(socket, 8_000)).toMatchObject({ code: 4408 });
   });
 
-  it('closes for a sub-protocol that it does not speak', async () => {
+  it('closes the socket for an unsupported sub-protocol', async () => {
     const end = await closeOf(new WebSocket(url(), 'graphql-ws')).catch((error: Error) => error);
 
     expect(end).toMatchObject(
@@ -112,10 +112,10 @@ describe('the protocol', () => {
   });
 
   it.for([
-    ['a page of somebody else', '/graphql', { origin: 'https://evil.example' }, '403'],
-    ['a page without an origin', '/graphql', { origin: 'null' }, '403'],
+    ['another origin', '/graphql', { origin: 'https://evil.example' }, '403'],
+    ['the origin null', '/graphql', { origin: 'null' }, '403'],
     ['another path', '/elsewhere', {}, '404'],
-  ] as const)('refuses %s before it is a websocket', async ([, path, headers, status]) => {
+  ] as const)('rejects the handshake for %s', async ([, path, headers, status]) => {
     const socket = new WebSocket(url(path), 'graphql-transport-ws', { headers });
     const error = await new Promise<Error>((resolve) => socket.once('error', resolve));
 
@@ -123,7 +123,7 @@ describe('the protocol', () => {
     expect(opened).toBe(0);
   });
 
-  it('lets in a page of ours, and programs that have no origin', async () => {
+  it('accepts handshakes from our own origin and without an origin', async () => {
     for (const headers of [{ origin: 'https://ours.example' }, {}]) {
       const socket = await connect(headers);
       socket.send(JSON.stringify(INIT));
@@ -133,7 +133,7 @@ describe('the protocol', () => {
     }
   });
 
-  it('tells whoever opened a client that it has gone, once', async () => {
+  it('calls closed() once when the client disconnects', async () => {
     const socket = await start();
     socket.terminate();
 
@@ -142,7 +142,7 @@ describe('the protocol', () => {
     expect(closed).toBe(1);
   });
 
-  it('sends everybody elsewhere when it closes', async () => {
+  it('closes all sockets with 1001 on shutdown', async () => {
     const socket = await start();
     const end = closeOf(socket);
     await sockets.close();
@@ -156,7 +156,7 @@ describe('a subscription', () => {
     'subscription { steady @skip(if: true) }',
     'subscription { steady @include(if: false) }',
     'subscription { ... @skip(if: true) { steady } }',
-  ])('to nothing is refused, and the socket stays: %s', async (query) => {
+  ])('that selects nothing is refused, and the socket stays open: %s', async (query) => {
     const socket = await start();
     socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
 
@@ -168,8 +168,8 @@ describe('a subscription', () => {
   });
 });
 
-describe('a message', () => {
-  it('comes for each value that differs from the one before', async () => {
+describe('the messages of a subscription', () => {
+  it('skip values equal to the previous one', async () => {
     const socket = await start();
     socket.send(JSON.stringify(subscribeTo('{ steps }')));
 
@@ -182,18 +182,18 @@ describe('a message', () => {
     ]);
   });
 
-  it('waits for a reader that is slow: no more is made than the connection holds', async () => {
+  it('are not produced faster than a slow client reads them', async () => {
     const socket = await start();
     socket.pause();
     socket.send(JSON.stringify(subscribeTo('{ flood }')));
     await vi.waitFor(() => expect(produced).toBeGreaterThan(1));
     await whenQuiet(() => produced);
 
-    // 32 KiB each: what the kernel holds for a connection on this machine, and far from all of them.
+    // 32 KiB each: bounded by the kernel's buffers, far below the total number of values.
     expect(produced).toBeLessThan(1_000);
   });
 
-  it('is not answered for ever to a reader that never reads: the socket is cut off', async () => {
+  it('are not buffered without limit for a client that never reads: its socket is terminated', async () => {
     const socket = await start();
     socket.pause();
     const ping = JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(60_000) } });
@@ -203,7 +203,7 @@ describe('a message', () => {
     socket.terminate();
   });
 
-  it('is refused to a socket that has too many subscriptions; the others go on', async () => {
+  it('are refused for a subscription beyond the limit per socket, and the others continue', async () => {
     const socket = await start();
     for (let id = 1; id <= LIMITS.subscriptionsPerSocket; id++)
       socket.send(JSON.stringify(subscribeTo('{ steady }', String(id))));
@@ -223,9 +223,9 @@ describe('a message', () => {
   });
 });
 
-describe.for(['http', 'websocket'] as const)('over %s', (transport) => {
+describe.for(['http', 'websocket'] as const)('error masking over %s', (transport) => {
   it.for(['bug', 'graphqlBug', 'nothing', 'broken'])(
-    '%s is masked, and logged under the id that the client gets',
+    'hides the error of the field %s, and logs it with the request id that the client gets',
     async (field) => {
       const [error, requestIds] = await failure(transport, field);
 
@@ -242,7 +242,7 @@ describe.for(['http', 'websocket'] as const)('over %s', (transport) => {
     },
   );
 
-  it('an outage is told as one, and nothing of it', async () => {
+  it('reports an outage without details', async () => {
     const [error, requestIds] = await failure(transport, 'outage');
 
     expect(error).toMatchObject({ extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } });
@@ -250,7 +250,7 @@ describe.for(['http', 'websocket'] as const)('over %s', (transport) => {
     expect(requestIds).toEqual([error?.extensions.requestId]);
   });
 
-  it('a refusal is shown as it is, and is no fault of ours', async () => {
+  it('passes refusals through, and does not log them', async () => {
     const [error, requestIds] = await failure(transport, 'refusal');
 
     expect(error).toMatchObject({
@@ -260,7 +260,7 @@ describe.for(['http', 'websocket'] as const)('over %s', (transport) => {
     expect(requestIds).toEqual([]);
   });
 
-  it('ten levels are let through, and eleven are not', async () => {
+  it('accepts ten levels of nesting, and rejects eleven', async () => {
     const nested = (levels: number) => `${'{ deep '.repeat(levels - 1)}{ leaf }${' }'.repeat(levels - 1)}`;
     const [ten] = await failure(transport, 'deep', nested(LIMITS.depth - 1));
     const [eleven] = await failure(transport, 'deep', nested(LIMITS.depth));
@@ -278,7 +278,7 @@ interface Message {
 
 type Fault = { message: string; extensions: { code: string; requestId: string } };
 
-/** The error of one field, and the request ids that were logged for it. */
+/** Returns the error of one field, and the request ids that were logged for it. */
 async function failure(
   transport: 'http' | 'websocket',
   field: string,
@@ -319,7 +319,7 @@ const currentRequestId = () => requestScope()?.requestId;
 const outage = () =>
   Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' });
 
-/** The same fields to query and to subscribe to. */
+/** A schema with the same fields for queries and subscriptions. */
 function testSchema(): GraphQLSchema {
   const Deep: GraphQLObjectType = new GraphQLObjectType({
     name: 'Deep',
@@ -357,7 +357,7 @@ function stream(subscribe: () => AsyncIterable<string>) {
   return { type: new GraphQLNonNull(GraphQLString), subscribe, resolve: (value: unknown) => value };
 }
 
-/** One value, then nothing until somebody leaves. */
+/** Yields one value, then waits until the subscription ends. */
 function steady(): AsyncIterable<string> {
   const values = ['now'];
   let leave = () => {};
@@ -411,7 +411,7 @@ async function connect(headers: Record<string, string> = {}): Promise<WebSocket>
   return socket;
 }
 
-/** A socket that was let in. */
+/** Opens a socket, and authenticates. */
 async function start(): Promise<WebSocket> {
   const socket = await connect();
   socket.send(JSON.stringify(INIT));
@@ -441,7 +441,7 @@ function closeOf(socket: WebSocket, timeoutMs = 3_000): Promise<{ code: number; 
   });
 }
 
-/** Settles when the number has not changed for a while. */
+/** Resolves when the number has stopped changing. */
 async function whenQuiet(number: () => number): Promise<void> {
   for (let last = -1, rounds = 0; last !== number() && rounds < 50; rounds++) {
     last = number();

@@ -28,7 +28,7 @@ afterAll(async () => {
   await redis?.remove();
 });
 
-/** A message that would redeem a code. */
+/** A valid message that redeems a code. */
 let good: Ingredients;
 beforeEach(async () => {
   good = goodMessage(key, await redeeming());
@@ -43,7 +43,7 @@ interface Reply {
   status: number;
   type: string | null;
   body: string;
-  /** The body without what is different each time. */
+  /** The body with the request id replaced, for comparing responses. */
   anonymous: string;
 }
 
@@ -66,29 +66,29 @@ async function post(body: string, headers: Record<string, string> = {}): Promise
 const open = async ({ header, contents }: Ingredients, { body }: Reply) =>
   JSON.parse(await openUnder(Buffer.from(String(contents.replyKey), 'base64url'), { jti: header.jti }, body));
 
-/** The one refusal that there is. */
+/** Response to every invalid message. */
 const THE_REFUSAL = {
   status: 400,
   type: 'application/json; charset=utf-8',
   anonymous: JSON.stringify({
     errors: [
       {
-        message: 'The message could not be opened.',
+        message: 'The message could not be decrypted.',
         extensions: { code: 'INVALID_CIPHERTEXT', requestId: 'the request', retryable: false },
       },
     ],
   }),
 };
 
-describe('a message that is as it should be', () => {
-  it('is answered as it would be in clear, encrypted and with its own id', async () => {
+describe('a valid encrypted request', () => {
+  it('gets the same response as in plaintext, encrypted and with its message id', async () => {
     const reply = await post(await encrypt(good));
 
     expect(reply).toMatchObject({ status: 200, type: 'application/jose' });
     expect((await open(good, reply)).data.redeemCode).toMatchObject({ status: 'PAID' });
   });
 
-  it('is good within two minutes, whoever’s clock is ahead', async () => {
+  it('is accepted if its timestamp is within two minutes of the server time', async () => {
     for (const seconds of [-110, 110]) {
       const jti = randomUUID();
       const iat = Math.floor(Date.now() / 1_000) + seconds;
@@ -103,9 +103,9 @@ describe('a message that is as it should be', () => {
     ['a syntax error', { query: '{' }, 'GRAPHQL_PARSE_FAILED'],
     ['an unknown field', { query: '{ nothing }' }, 'GRAPHQL_VALIDATION_FAILED'],
     ['no document', { query: undefined }, 'BAD_USER_INPUT'],
-    ['a token of nobody', { accessToken: 'x' }, 'UNAUTHENTICATED'],
+    ['an invalid token', { accessToken: 'x' }, 'UNAUTHENTICATED'],
     ['too many fields', { query: `{ ${'plans { id } '.repeat(400)} }` }, 'OPERATION_TOO_COMPLEX'],
-  ] as const)('is refused encrypted, with status 200, for %s', async ([, contents, code]) => {
+  ] as const)('gets an encrypted refusal with status 200 for %s', async ([, contents, code]) => {
     const bad = { ...good, contents: { ...good.contents, ...contents } };
     const reply = await post(await encrypt(bad), { accept: 'application/graphql-response+json' });
 
@@ -113,7 +113,7 @@ describe('a message that is as it should be', () => {
     expect((await open(bad, reply)).errors?.[0].extensions.code).toBe(code);
   });
 
-  it('logs a device in', async () => {
+  it('can log a device in', async () => {
     const input = { identifier: randomUUID(), secret: newSecret() };
     const login = goodMessage(key, { query: DeviceLoginDocument.toString(), variables: { input } });
 
@@ -122,7 +122,7 @@ describe('a message that is as it should be', () => {
     expect(data.deviceLogin.accessToken).toMatch(/^ey/);
   });
 
-  it('is taken also where it need not be encrypted, so that apps may begin', async () => {
+  it('is accepted while encryption is optional', async () => {
     await requireEncryption(api.services, false);
     const reply = await post(await encrypt(good));
     await requireEncryption(api.services);
@@ -131,8 +131,8 @@ describe('a message that is as it should be', () => {
   });
 });
 
-describe('a message that is not', () => {
-  it('gets the one refusal, whatever is wrong with it, and nothing runs', async () => {
+describe('an invalid encrypted request', () => {
+  it('gets the same refusal for every kind of forgery, and is not executed', async () => {
     const before = await fingerprint(api.services.db);
 
     const replies = Object.entries(FORGERIES).map(
@@ -143,12 +143,12 @@ describe('a message that is not', () => {
       expect({ name, ...reply }).toEqual({ name, ...THE_REFUSAL });
     }
     expect(await fingerprint(api.services.db)).toBe(before);
-    // Nor have they used up the id: the message itself is still good.
+    // The forgeries have not consumed the message id either.
     expect(await post(await encrypt(good))).toMatchObject({ type: 'application/jose' });
     expect(await fingerprint(api.services.db)).not.toBe(before);
   });
 
-  it('gets it for any bit that is flipped', async () => {
+  it('gets the refusal for any flipped bit', async () => {
     const flips = Object.entries(FORGERIES).filter(([name]) => name.startsWith('a bit flipped'));
     expect(flips).toHaveLength(4);
     const before = await fingerprint(api.services.db);
@@ -165,14 +165,14 @@ describe('a message that is not', () => {
     expect(await fingerprint(api.services.db)).toBe(before);
   });
 
-  it('gets it with an Authorization header beside', async () => {
+  it('gets the refusal for an additional Authorization header', async () => {
     const jwe = await encrypt(good);
 
     expect(await post(jwe, { authorization: `Bearer ${user.token}` })).toMatchObject(THE_REFUSAL);
     expect(await post(jwe)).toMatchObject({ type: 'application/jose' });
   });
 
-  it('gets it when it comes a second time, also at the same moment', async () => {
+  it('gets the refusal for a replay, even a concurrent one', async () => {
     const jwe = await encrypt(good);
     const replies = await Promise.all(Array.from({ length: 10 }, () => post(jwe)));
     const refused = replies.filter(({ type }) => type !== 'application/jose');
@@ -184,13 +184,13 @@ describe('a message that is not', () => {
     expect(await post(await encrypt(otherWithItsId))).toMatchObject(THE_REFUSAL);
   });
 
-  it('gets it when it is an answer', async () => {
+  it('gets the refusal for a reflected response', async () => {
     const { body } = await post(await encrypt(good));
 
     expect(await post(body)).toMatchObject(THE_REFUSAL);
   });
 
-  it('gets it not before the others do', async () => {
+  it('gets the refusal after the same time, whichever check fails', async () => {
     const waits = await Promise.all(
       ['garbage', await encrypt(good).then((jwe) => `${jwe.slice(0, -1)}A`)].map(async (jwe) => {
         const since = performance.now();
@@ -202,7 +202,7 @@ describe('a message that is not', () => {
     for (const wait of waits) expect(wait).toBeGreaterThan(9);
   });
 
-  it('gets it in clear, where a device must encrypt', async () => {
+  it('gets the refusal for plaintext from a device that must encrypt', async () => {
     const before = await fingerprint(api.services.db);
     const { query, variables } = good.contents;
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${user.token}` };
@@ -213,8 +213,8 @@ describe('a message that is not', () => {
   });
 });
 
-describe('a message that is repeated', () => {
-  it('has no second effect after Redis has forgotten everything', async () => {
+describe('a replayed request', () => {
+  it('has no second effect after Redis has lost its data', async () => {
     const jwe = await encrypt(good);
     const first = await open(good, await post(jwe));
     await redis.call('FLUSHALL');
@@ -226,7 +226,7 @@ describe('a message that is repeated', () => {
     expect(await orders()).toEqual(before);
   });
 
-  it('is held to its time alone while Redis is away', async () => {
+  it('is limited only by its timestamp while Redis is unavailable', async () => {
     const query = { query: ViewerDocument.toString(), accessToken: user.token };
     const [reading, stale] = [goodMessage(key, query), goodMessage(key, query)];
     const iat = Math.floor(Date.now() / 1_000) - 600;
@@ -252,13 +252,13 @@ describe('a message that is repeated', () => {
     ]);
 });
 
-describe('an answer', () => {
-  it('is not taken for that of another request, or from somebody without the key', async () => {
+describe('an encrypted response', () => {
+  it('is rejected by the client if it belongs to another request or uses another key', async () => {
     const other = goodMessage(key, { query: ViewerDocument.toString(), accessToken: user.token });
     const [reply, replyToOther] = [await post(await encrypt(good)), await post(await encrypt(other))];
 
     await expect(open(good, replyToOther)).rejects.toThrow();
-    // The same key for two requests would be a mistake of the app; the id still tells them apart.
+    // Even if an app reuses a key, the message id distinguishes the responses.
     const sameKey = { ...other, contents: good.contents };
     await expect(open(sameKey, reply)).rejects.toThrow('jti');
   });

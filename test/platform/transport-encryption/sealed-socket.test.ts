@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
-/** A websocket without a client: what is sent and what has come are frames. */
+/** A raw websocket, which sends and receives frames. */
 async function connect() {
   const socket = new WebSocket(`${api.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
   const frames: string[] = [];
@@ -36,7 +36,7 @@ const start = (payload: object) => JSON.stringify({ type: 'connection_init', pay
 const REFUSED = [4400, 'INVALID_CIPHERTEXT'];
 const PING = JSON.stringify({ type: 'ping' });
 
-/** One whose start was taken; `replyKey` opens and encrypts the rest. */
+/** A websocket whose connection_init was accepted; `replyKey` encrypts all further messages. */
 async function connectSealed() {
   const connection = await connect();
   const { jwe, replyKey } = await sealRequest(key, {}, user.token);
@@ -47,10 +47,10 @@ async function connectSealed() {
   return { ...connection, jwe, replyKey, write };
 }
 
-describe('a websocket that begins encrypted', () => {
-  it('is answered encrypted, message by message, and numbered in either direction', async () => {
+describe('a websocket with an encrypted connection_init', () => {
+  it('encrypts all messages, numbered per direction', async () => {
     const { socket, frames, replyKey, write } = await connectSealed();
-    // All at once: they are opened one after the other.
+    // Sends all messages concurrently; the server decrypts them sequentially.
     for (const frame of await Promise.all([write(0), write(1), write(2)])) socket.send(frame);
     await vi.waitFor(() => expect(frames).toHaveLength(4));
 
@@ -63,25 +63,28 @@ describe('a websocket that begins encrypted', () => {
 
   type Sealed = Awaited<ReturnType<typeof connectSealed>>;
   it.for<[string, (sealed: Sealed) => Promise<string | string[]>]>([
-    ['a message in clear', async () => PING],
-    ['a second start', async ({ jwe }) => start({ jwe })],
-    ['a message that is left out', ({ write }) => write(1)],
-    ['a message that comes twice', async ({ write }) => new Array(2).fill(await write(0)) as string[]],
-    ['messages that have changed places', ({ write }) => Promise.all([write(1), write(0)])],
-    ['a message of the server', async ({ frames }) => frames[0] ?? ''],
-    ['a message that says it is the server’s', ({ write }) => write(0, PING, 'server')],
-    ['no number', ({ replyKey }) => sealUnder(replyKey, { direction: 'client' }, PING)],
-    ['a number in words', ({ replyKey }) => sealUnder(replyKey, { direction: 'client', counter: '0' }, PING)],
+    ['a plaintext message', async () => PING],
+    ['a second connection_init', async ({ jwe }) => start({ jwe })],
+    ['a missing message', ({ write }) => write(1)],
+    ['a replayed message', async ({ write }) => new Array(2).fill(await write(0)) as string[]],
+    ['messages out of order', ({ write }) => Promise.all([write(1), write(0)])],
+    ['a reflected message', async ({ frames }) => frames[0] ?? ''],
+    ['a message with the direction "server"', ({ write }) => write(0, PING, 'server')],
+    ['a message without a counter', ({ replyKey }) => sealUnder(replyKey, { direction: 'client' }, PING)],
+    [
+      'a counter that is a string',
+      ({ replyKey }) => sealUnder(replyKey, { direction: 'client', counter: '0' }, PING),
+    ],
     ['another key', () => sealUnder(randomBytes(32), { direction: 'client', counter: 0 }, PING)],
     ['a message to the transport key', async () => (await sealRequest(key, { type: 'ping' })).jwe],
     [
       'a compressed message',
       ({ replyKey }) => sealUnder(replyKey, { direction: 'client', counter: 0, zip: 'DEF' }, PING),
     ],
-    ['another way to write a tag', async ({ write }) => (await write(0)).replace(/.$/, '_')],
+    ['a non-canonical tag', async ({ write }) => (await write(0)).replace(/.$/, '_')],
     ['a message with more than 64 KiB inside', ({ write }) => write(0, 'x'.repeat(64 * 1024 + 1))],
     ['a message of more than 96 KiB', ({ write }) => write(0, 'x'.repeat(80 * 1024))],
-  ])('is closed for %s, and hears nothing more', async ([, make]) => {
+  ])('is closed for %s, without processing further messages', async ([, make]) => {
     const sealed = await connectSealed();
     const frames = [await make(sealed)].flat();
     const answered = frames.length - 1;
@@ -92,7 +95,7 @@ describe('a websocket that begins encrypted', () => {
     expect(sealed.frames.length).toBeLessThanOrEqual(1 + answered);
   });
 
-  it('is closed by the websocket itself for a frame that no message can be', async () => {
+  it('is closed with 1009 for a frame beyond the size limit', async () => {
     const { socket, closed } = await connectSealed();
 
     socket.send('x'.repeat(128 * 1024 + 1));
@@ -100,7 +103,7 @@ describe('a websocket that begins encrypted', () => {
     expect((await closed)[0]).toBe(1009);
   });
 
-  it('takes as much inside as a message in clear may have', async () => {
+  it('accepts plaintexts up to the limit of unencrypted messages', async () => {
     const { socket, frames, write } = await connectSealed();
     const padding = 'x'.repeat(64 * 1024 - JSON.stringify({ type: 'ping', payload: { padding: '' } }).length);
 
@@ -111,8 +114,8 @@ describe('a websocket that begins encrypted', () => {
   });
 });
 
-describe('a start that is not as it should be', () => {
-  it('closes with the one reason, whatever is wrong with it', async () => {
+describe('an invalid encrypted connection_init', () => {
+  it('closes the socket with the same reason for every kind of forgery', async () => {
     const good = goodMessage(key, { accessToken: user.token });
     const ends = await Promise.all(
       Object.entries(FORGERIES).map(async ([name, forge]) => {
@@ -130,7 +133,7 @@ describe('a start that is not as it should be', () => {
     socket.close();
   });
 
-  it('closes for one that was used before, or has something beside', async () => {
+  it('closes the socket if it is replayed or contains additional plaintext', async () => {
     const { socket, jwe } = await connectSealed();
     const fresh = (await sealRequest(key, {}, user.token)).jwe;
     const starts = [
@@ -148,7 +151,7 @@ describe('a start that is not as it should be', () => {
     socket.close();
   });
 
-  it('closes as one in clear would be for a token that is nobody’s, or none', async () => {
+  it('closes the socket as in plaintext for an invalid or missing token', async () => {
     for (const token of ['nobody’s', undefined]) {
       const { socket, closed } = await connect();
       socket.send(start({ jwe: (await sealRequest(key, {}, token)).jwe }));
@@ -158,7 +161,7 @@ describe('a start that is not as it should be', () => {
 });
 
 describe('sealable', () => {
-  /** A channel whose other end is the test. */
+  /** A channel that the test controls. */
   function createChannel() {
     const sent: string[] = [];
     const closed: (number | string | undefined)[][] = [];
@@ -176,7 +179,7 @@ describe('sealable', () => {
   const replyKey = new Uint8Array(randomBytes(32));
   const open = async () => ({ message: {}, accessToken: 'a token', replyKey, id: 'id' });
 
-  it('sends in the order in which it was told to, and closes after what was sent before', async () => {
+  it('sends messages in order, and closes after those sent before', async () => {
     const { channel, sent, closed, receive } = createChannel();
     const sealed = sealable(channel, { open });
     sealed.onMessage(async () => {});
@@ -196,7 +199,7 @@ describe('sealable', () => {
     expect(await Promise.all(opened)).toEqual(messages);
   });
 
-  it('opens one after the other, also what comes while the first is still being opened', async () => {
+  it('decrypts messages sequentially, including those that arrive during the first decryption', async () => {
     const { channel, receive } = createChannel();
     const sealed = sealable(channel, { open });
     const heard: string[] = [];
@@ -211,7 +214,7 @@ describe('sealable', () => {
     expect(heard).toEqual([start({ authorization: 'Bearer a token' }), ...messages]);
   });
 
-  it('hears nothing after what could not be opened', async () => {
+  it('ignores all messages after an invalid one', async () => {
     const { channel, receive } = createChannel();
     const sealed = sealable(channel, { open });
     const heard: string[] = [];
@@ -225,7 +228,7 @@ describe('sealable', () => {
     expect(heard).toHaveLength(1);
   });
 
-  it('ends a connection whose key was used often enough, in either direction', async () => {
+  it('closes the connection when the key reaches its message limit in either direction', async () => {
     for (const way of ['sent', 'received']) {
       const { channel, closed, receive } = createChannel();
       const sealed = sealable(channel, { open, messagesPerKey: 3 });
@@ -241,7 +244,7 @@ describe('sealable', () => {
     }
   });
 
-  it('changes nothing for a client that begins in clear', async () => {
+  it('passes plaintext through if connection_init is plaintext', async () => {
     const { channel, sent, closed, receive } = createChannel();
     const sealed = sealable(channel, { open });
     const heard: string[] = [];

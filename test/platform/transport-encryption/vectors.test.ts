@@ -8,9 +8,9 @@ import { createSocketSeal } from '../../../src/platform/transport-encryption/soc
 import { createTestServices } from '../../support/services.ts';
 
 interface Vector {
-  /** Of a message to the transport key. */
+  /** For a message to the transport key. */
   ephemeralKey: JWK;
-  /** Of a message under a key that both sides have. */
+  /** For a message under a shared key. */
   key: string;
   iv: string;
   header: string;
@@ -28,7 +28,7 @@ const { transportKey, request, answer, start, acknowledgement, subscription } = 
 
 const base64url = (text: string) => new Uint8Array(Buffer.from(text, 'base64url'));
 
-/** What an encoder writes that is given everything which is random otherwise. */
+/** Encrypts deterministically, with the ephemeral key and IV of the vector. */
 async function encrypted({ ephemeralKey, key, iv, header, text }: Vector): Promise<string> {
   const { epk, ...rest } = JSON.parse(header);
   const encryption = new CompactEncrypt(new TextEncoder().encode(text))
@@ -48,7 +48,7 @@ beforeAll(async () => {
 });
 afterAll(() => services?.close());
 
-/** As the server opens it, at the time at which it was made. */
+/** Decrypts as the server does, at the time of the vector. */
 async function envelope({ jwe, header }: Vector) {
   const { iat, jti } = JSON.parse(header);
   const opened = await openEnvelope(services, jwe, async () => ({
@@ -61,23 +61,23 @@ async function envelope({ jwe, header }: Vector) {
   return opened;
 }
 
-describe('the test vectors', () => {
+describe('test vectors in docs/transport-encryption.md', () => {
   it.for([
     ['request', request],
     ['answer', answer],
     ['start', start],
     ['acknowledgement', acknowledgement],
     ['subscription', subscription],
-  ] as const)('%s comes out of what it is made of', async ([, vector]) => {
+  ] as const)('%s: the JWE is reproducible from its inputs', async ([, vector]) => {
     expect(Buffer.from(vector.jwe.split('.')[0] ?? '', 'base64url').toString()).toBe(vector.header);
     expect(await encrypted(vector)).toBe(vector.jwe);
   });
 
-  it('name the key by its thumbprint', async () => {
+  it('have the thumbprint of the key as kid', async () => {
     expect(await calculateJwkThumbprint(transportKey)).toBe(transportKey.kid);
   });
 
-  it('are opened by the server: a request, and its answer by a client', async () => {
+  it('decrypt: the request on the server, and its response on a client', async () => {
     const { accessToken, replyKey, message, id } = await envelope(request);
 
     const { query, variables } = JSON.parse(request.text);
@@ -89,7 +89,7 @@ describe('the test vectors', () => {
     expect(await openUnder(replyKey, { jti: id }, answer.jwe)).toBe(answer.text);
   });
 
-  it('are opened by the server: a websocket, and its first message from either side', async () => {
+  it('decrypt: connection_init, and the first message in each direction', async () => {
     const { replyKey } = await envelope(start);
 
     expect(await openUnder(replyKey, { direction: 'server', counter: 0 }, acknowledgement.jwe)).toBe(

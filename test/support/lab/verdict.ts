@@ -6,9 +6,8 @@ import type { Figure } from './figures.ts';
 import { becomesTrue, type Lab } from './lab.ts';
 import { type Call, tallyResponses } from './load.ts';
 
-/** Log lines that must not appear, whatever was killed. */
-const UNCAUGHT =
-  /the process cannot go on|uncaught error|unhandledRejection|uncaughtException|already a transaction in progress/;
+/** What no log may contain, whatever has died. */
+const UNCAUGHT = /uncaught error|unhandledRejection|uncaughtException|already a transaction in progress/;
 
 /**
  * Waits until no order is PAID, then compares the responses with the database, and checks the

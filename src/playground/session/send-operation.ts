@@ -1,28 +1,26 @@
-/** An error as the server writes it. */
-export interface AnswerError {
+/** An error in a response. */
+export interface ResponseError {
   message: string;
   extensions?: { code?: string; retryable?: boolean };
 }
 
-/** An answer of the server. */
-export interface Answer<Data> {
+export interface GraphqlResponse<Data> {
   data?: Data | null;
-  errors?: AnswerError[];
+  errors?: ResponseError[];
 }
 
-/** What is asked. */
 export interface Operation {
   query: string;
   operationName?: string | null | undefined;
   variables?: unknown;
 }
 
-/** The server says no; the message is its sentence. */
+/** The server has refused an operation. The message is the server's. */
 export class RefusalError extends Error {
   readonly code: string | undefined;
   readonly retryable: boolean;
 
-  constructor({ message, extensions }: AnswerError) {
+  constructor({ message, extensions }: ResponseError) {
     super(message);
     this.name = 'RefusalError';
     this.code = extensions?.code;
@@ -30,8 +28,8 @@ export class RefusalError extends Error {
   }
 }
 
-/** An error in words for people: GraphiQL shows a stack, if there is one. */
-export function inPlainWords(message: string): Error {
+/** Creates an error without a stack trace, which GraphiQL would show. */
+export function errorWithoutStack(message: string): Error {
   const error = new Error(message);
   delete error.stack;
   return error;
@@ -40,13 +38,13 @@ export function inPlainWords(message: string): Error {
 /**
  * Sends one operation over HTTP.
  *
- * @throws Error in words for people when no answer comes, or one that is not the server's
+ * @throws Error with a readable message if there is no response, or if it is not GraphQL
  */
-export async function ask<Data>(
+export async function sendOperation<Data>(
   url: string,
   operation: Operation,
   { accessToken, headers }: { accessToken?: string | null; headers?: Record<string, string> } = {},
-): Promise<Answer<Data>> {
+): Promise<GraphqlResponse<Data>> {
   const response = await fetch(url, {
     method: 'POST',
     credentials: 'omit',
@@ -58,11 +56,11 @@ export async function ask<Data>(
       ...headers,
     },
   }).catch(() => {
-    throw inPlainWords('The server gave no answer. Is it running, and is the network there?');
+    throw errorWithoutStack('The server is not responding. Check that it is running and your network works.');
   });
   return response.json().catch(() => {
-    throw inPlainWords(
-      `What came back is no answer of ours (HTTP ${response.status}): a proxy may be in between.`,
+    throw errorWithoutStack(
+      `Unexpected response (HTTP ${response.status}), possibly from a proxy in front of the server.`,
     );
-  }) as Promise<Answer<Data>>;
+  }) as Promise<GraphqlResponse<Data>>;
 }

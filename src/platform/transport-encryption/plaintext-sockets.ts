@@ -4,17 +4,17 @@ import type { TransportEncryption } from './transport-encryption.ts';
 
 const POLL_MS = 2_000;
 
-/** Told once that it may not go on in clear. */
+/** Called once, when the socket must be closed because encryption has become required. */
 type OnRefusal = (refusal: DomainError) => void;
 
 /**
- * Ends what devices have open in clear within two seconds after encryption came to be required. While nothing is watched
- * nothing is asked.
+ * Closes the plaintext sockets of devices within 2 s after encryption becomes required. Polls only
+ * while there are such sockets.
  *
- * @returns watches one socket; what that returns stops watching it
+ * @returns a function that registers a socket; its return value unregisters the socket
  */
-export function createClearSocketWatch(
-  { refusalOfClear, log }: Pick<TransportEncryption, 'refusalOfClear'> & { log: Pick<Logger, 'warn'> },
+export function createPlaintextSocketWatch(
+  { plaintextRefusal, log }: Pick<TransportEncryption, 'plaintextRefusal'> & { log: Pick<Logger, 'warn'> },
   { pollMs = POLL_MS }: { pollMs?: number } = {},
 ): (onRefusal: OnRefusal) => () => void {
   const watched = new Set<OnRefusal>();
@@ -26,7 +26,7 @@ export function createClearSocketWatch(
     timer = undefined;
   };
   const poll = async () => {
-    const refusal = await refusalOfClear();
+    const refusal = await plaintextRefusal();
     if (!refusal) return;
     for (const onRefusal of watched) {
       stop(onRefusal);
@@ -36,7 +36,7 @@ export function createClearSocketWatch(
   return (onRefusal) => {
     watched.add(onRefusal);
     timer ??= setInterval(() => {
-      poll().catch((err: unknown) => log.warn({ err }, 'whether sockets must be encrypted is asked again'));
+      poll().catch((err: unknown) => log.warn({ err }, 'failed to check whether encryption is required'));
     }, pollMs).unref();
     return () => stop(onRefusal);
   };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEVICE_FIELDS } from '../../src/http/encryption-policy.ts';
+import { DEVICE_ROOT_FIELDS } from '../../src/http/encryption-policy.ts';
 import { rootFields } from '../../src/platform/graphql/policy.ts';
 import { createSchema } from '../../src/schema.ts';
 import { newSecret, startTestApi, type TestApi, type TestUser } from '../support/api.ts';
@@ -27,45 +27,45 @@ const REGISTER = 'mutation ($input: RegisterInput!) { register(input: $input) { 
 const DEVICE_LOGIN = 'mutation ($input: DeviceLoginInput!) { deviceLogin(input: $input) { accessToken } }';
 const REFRESH = 'mutation ($token: String!) { refreshSession(refreshToken: $token) { accessToken } }';
 
-interface Asked {
+interface Operation {
   body: object;
   token?: string | undefined;
 }
 
-/** What may come in clear from nobody while devices must encrypt. */
-const OF_DEVICES: Record<string, () => Asked> = {
+/** Operations that are refused in plaintext while devices must encrypt. */
+const OF_DEVICES: Record<string, () => Operation> = {
   'a challenge': () => ({
     body: { query: 'mutation { deviceChallenge(identifier: "some device") { nonce } }' },
   }),
-  'a login of a device': () => ({ body: { query: DEVICE_LOGIN, variables: { input: newDevice() } } }),
-  'one in a fragment': () => ({
+  'a device login': () => ({ body: { query: DEVICE_LOGIN, variables: { input: newDevice() } } }),
+  'a device login in a fragment': () => ({
     body: {
       query: `mutation ($input: DeviceLoginInput!) { ...login }
         fragment login on Mutation { ... on Mutation { deviceLogin(input: $input) { accessToken } } }`,
       variables: { input: newDevice() },
     },
   }),
-  'one under another name, that is skipped perhaps': () => ({
+  'an aliased device login with @skip': () => ({
     body: {
       query: `mutation ($input: DeviceLoginInput!, $skip: Boolean!) {
         plans: deviceLogin(input: $input) @skip(if: $skip) { accessToken } }`,
       variables: { input: newDevice(), skip: true },
     },
   }),
-  'one among other operations': () => ({
+  'a device login in a document with several operations': () => ({
     body: {
       query: `query Public { plans { id } } ${DEVICE_LOGIN.replace('mutation', 'mutation Login')}`,
       operationName: 'Login',
       variables: { input: newDevice() },
     },
   }),
-  'one with variables that do not fit': () => ({
+  'a device login with invalid variables': () => ({
     body: { query: DEVICE_LOGIN, variables: { input: { secret: 'a secret that must not come back' } } },
   }),
   'a login by e-mail with a device': () => ({
     body: { query: LOGIN, variables: { input: { ...credentials(), device: newDevice() } } },
   }),
-  'one whose device is a variable of its own': () => ({
+  'a login whose device is a variable': () => ({
     body: {
       query: `mutation ($device: DeviceLoginInput) {
         login(input: { email: "a@example.test", password: "x", device: $device }) { accessToken } }`,
@@ -75,49 +75,51 @@ const OF_DEVICES: Record<string, () => Asked> = {
   'a registration with a device': () => ({
     body: { query: REGISTER, variables: { input: { ...newcomer(), device: newDevice() } } },
   }),
-  'a decision about a device': () => ({ body: { query: '{ pendingBinding(token: "x") { deviceLimit } }' } }),
-  'the next tokens of a device': () => ({
+  'the decision about a pending binding': () => ({
+    body: { query: '{ pendingBinding(token: "x") { deviceLimit } }' },
+  }),
+  'a token refresh of a device session': () => ({
     body: { query: REFRESH, variables: { token: device.refreshToken } },
   }),
   'a query of a device': () => ({ body: { query: '{ viewer { id } }' }, token: device.token }),
   'a public query of a device': () => ({ body: { query: '{ plans { id } }' }, token: device.token }),
-  'no valid document of a device': () => ({ body: { query: '{ nothing }' }, token: device.token }),
+  'an invalid document of a device': () => ({ body: { query: '{ nothing }' }, token: device.token }),
 };
 
-/** What nobody is asked to encrypt. */
-const OF_OTHERS: Record<string, () => Asked> = {
+/** Operations that are always allowed in plaintext. */
+const OF_OTHERS: Record<string, () => Operation> = {
   'a public query': () => ({ body: { query: '{ plans { id } }' } }),
-  'a public query beside a login that is not asked for': () => ({
+  'a public query in a document that also has a device login': () => ({
     body: {
       query: `query Public { plans { id } } ${DEVICE_LOGIN.replace('mutation', 'mutation Login')}`,
       operationName: 'Public',
     },
   }),
   'a login by e-mail': () => ({ body: { query: LOGIN, variables: { input: credentials() } } }),
-  'one without a device': () => ({
+  'a login whose device is null': () => ({
     body: { query: LOGIN, variables: { input: { ...credentials(), device: null } } },
   }),
   'a registration': () => ({ body: { query: REGISTER, variables: { input: newcomer() } } }),
-  'the next tokens of a login by e-mail': () => ({
+  'a token refresh of an e-mail session': () => ({
     body: { query: REFRESH, variables: { token: admin.refreshToken } },
   }),
   'a query of an admin': () => ({ body: { query: '{ viewer { id } }' }, token: admin.token }),
   'a query of an agent': () => ({ body: { query: '{ plans { id } }' }, token: agent.token }),
 };
 
-const send = ({ body, token }: Asked) => post<object>(api.url, body, token);
-const codeOf = async (asked: Asked) => (await send(asked)).errors?.[0]?.extensions.code;
+const send = ({ body, token }: Operation) => post<object>(api.url, body, token);
+const codeOf = async (operation: Operation) => (await send(operation)).errors?.[0]?.extensions.code;
 
-describe('the fields of devices', () => {
-  it('are fields of the schema', async () => {
+describe('DEVICE_ROOT_FIELDS', () => {
+  it('contains only fields of the schema', async () => {
     const names = [...rootFields(await createSchema()).keys()].map((name) => name.split('.')[1]);
 
-    expect(Object.keys(DEVICE_FIELDS).filter((name) => !names.includes(name))).toEqual([]);
+    expect(Object.keys(DEVICE_ROOT_FIELDS).filter((name) => !names.includes(name))).toEqual([]);
   });
 });
 
 describe.sequential('while devices must encrypt', () => {
-  it('without a key everything of theirs is refused with the reason, on both transports', async () => {
+  it('refuses their operations and sockets with SECRET_IS_EMPTY if there is no key', async () => {
     await requireEncryption(api.services);
 
     for (const [name, ask] of Object.entries(OF_DEVICES)) {
@@ -130,7 +132,7 @@ describe.sequential('while devices must encrypt', () => {
     await expect(createSealedClient(api.url).get(VIEWER as never)).rejects.toThrow('no transport key');
   });
 
-  it('what is theirs is refused in clear, byte for byte alike, and nothing runs', async () => {
+  it('refuses their plaintext operations with identical responses, and executes nothing', async () => {
     await newTransportKey(api.services);
     const before = await fingerprint(api.services.db);
     const bodies = new Set<string>();
@@ -150,13 +152,13 @@ describe.sequential('while devices must encrypt', () => {
     expect(await fingerprint(api.services.db)).toBe(before);
   });
 
-  it('nobody else notices', async () => {
+  it('allows the plaintext operations of all other callers', async () => {
     for (const [name, ask] of Object.entries(OF_OTHERS)) {
       expect([name, (await send(ask())).errors]).toEqual([name, undefined]);
     }
   });
 
-  it('a websocket of a device in clear is closed, and that of nobody else', async () => {
+  it('closes plaintext websockets of devices, but not of other callers', async () => {
     await expect(device.subscribe(VIEWER).next()).rejects.toMatchObject({
       code: 4400,
       reason: 'INVALID_CIPHERTEXT',
@@ -165,7 +167,7 @@ describe.sequential('while devices must encrypt', () => {
     expect(value?.data).toMatchObject({ viewerChanged: { id: admin.userId } });
   });
 
-  it('is over at once when it is switched off', async () => {
+  it('allows plaintext again as soon as the setting is disabled', async () => {
     await requireEncryption(api.services, false);
 
     for (const [name, ask] of Object.entries(OF_DEVICES)) {
@@ -174,8 +176,8 @@ describe.sequential('while devices must encrypt', () => {
   });
 });
 
-describe('a websocket of a device that was open in clear', () => {
-  it('is closed within two seconds when devices must encrypt', async () => {
+describe('an open plaintext websocket of a device', () => {
+  it('is closed within two seconds when encryption becomes required', async () => {
     const user = await api.newUser();
     const changes = user.subscribe(VIEWER);
     await changes.next();

@@ -4,7 +4,7 @@ import { GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { LIMITS } from '../../../src/platform/graphql/limits.ts';
-import { createSocketPlaces, createUserPlaces } from '../../../src/platform/graphql/socket-places.ts';
+import { createSocketSlots, createUserSocketSlots } from '../../../src/platform/graphql/socket-slots.ts';
 import { serveWebsockets } from '../../../src/platform/graphql/websocket.ts';
 import { createLogger } from '../../../src/platform/logger.ts';
 
@@ -44,7 +44,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-/** Opens a socket. @returns it, or the HTTP status with which it was refused */
+/** @returns the open socket, or the HTTP status of the rejected handshake */
 function open(from: string): Promise<WebSocket | number> {
   const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
   const socket = new WebSocket(url, 'graphql-transport-ws', { headers: { 'x-forwarded-for': from } });
@@ -73,10 +73,10 @@ async function init(socket: WebSocket): Promise<void> {
   await answer;
 }
 
-describe('sockets of one address that have not said who they are', () => {
-  it('are twenty at most; those that have said it make room, and so do those that go', async () => {
+describe('unauthenticated sockets of one address', () => {
+  it('are limited to twenty; authenticating or disconnecting frees a slot', async () => {
     const first = await openMany(25, '192.0.2.1');
-    expect(first.open).toHaveLength(LIMITS.strangersPerAddress);
+    expect(first.open).toHaveLength(LIMITS.unauthenticatedPerAddress);
     expect(new Set(first.refused)).toEqual(new Set([429]));
 
     await Promise.all(first.open.slice(0, 3).map(init));
@@ -85,20 +85,20 @@ describe('sockets of one address that have not said who they are', () => {
     expect((await openMany(5, '192.0.2.1')).open).toHaveLength(3);
   });
 
-  it('are counted by the /64 network, and each network for itself', async () => {
+  it('are counted per IPv6 /64 network', async () => {
     const one = await Promise.all(Array.from({ length: 25 }, (_, host) => open(`2001:db8:1:2::${host + 1}`)));
 
     expect(one.filter((each) => each === 429)).toHaveLength(5);
     expect(await open('2001:db8:1:3::1')).toBeInstanceOf(WebSocket);
   });
 
-  it('are not counted at an address of ours', async () => {
+  it('are not limited if the address is one of our servers', async () => {
     expect((await openMany(40, OURS)).open).toHaveLength(40);
   });
 });
 
-describe('a socket that sends without end', () => {
-  it('is closed for good, and the others are not', async () => {
+describe('a misbehaving socket', () => {
+  it('is closed with 4429 when it exceeds the message rate, without affecting others', async () => {
     const [noisy, quiet] = await Promise.all([open('192.0.2.1'), open('192.0.2.1')]);
     if (typeof noisy === 'number' || typeof quiet === 'number') throw new Error('refused');
     await init(noisy);
@@ -111,8 +111,8 @@ describe('a socket that sends without end', () => {
   });
 
   it.each([
-    ['bytes that are no text', Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]), 1007],
-    ['a frame that nobody has masked', Buffer.from([0x81, 0x01, 0x41]), 1002],
+    ['bytes that are not UTF-8', Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]), 1007],
+    ['an unmasked frame', Buffer.from([0x81, 0x01, 0x41]), 1002],
   ])('is closed for %s', async (_, bytes, code) => {
     const socket = await open('192.0.2.1');
     if (typeof socket === 'number') throw new Error('refused');
@@ -123,45 +123,45 @@ describe('a socket that sends without end', () => {
   });
 });
 
-describe('createSocketPlaces', () => {
-  const limits = { all: 5, perAddress: 3, strangersPerAddress: 2 };
+describe('createSocketSlots', () => {
+  const limits = { perProcess: 5, perAddress: 3, unauthenticatedPerAddress: 2 };
 
-  it('has so many for all, and so many for an address', () => {
-    const places = createSocketPlaces(limits);
-    const [one, two] = [places.take('a'), places.take('a')];
-    expect(places.take('a')).toBe('CROWDED');
-    if (typeof one === 'string' || typeof two === 'string') throw new Error('no place');
+  it('limits sockets per process, per address, and before authentication', () => {
+    const slots = createSocketSlots(limits);
+    const [one, two] = [slots.take('a'), slots.take('a')];
+    expect(slots.take('a')).toBe('ADDRESS_FULL');
+    if (typeof one === 'string' || typeof two === 'string') throw new Error('no slot');
 
-    one.letIn();
-    two.letIn();
-    expect(places.take('a')).toBeTypeOf('object');
-    expect(places.take('a')).toBe('CROWDED');
-    places.take(null);
-    places.take(null);
-    expect([places.take('b'), places.take(null)]).toEqual(['FULL', 'FULL']);
+    one.authenticated();
+    two.authenticated();
+    expect(slots.take('a')).toBeTypeOf('object');
+    expect(slots.take('a')).toBe('ADDRESS_FULL');
+    slots.take(null);
+    slots.take(null);
+    expect([slots.take('b'), slots.take(null)]).toEqual(['PROCESS_FULL', 'PROCESS_FULL']);
 
-    one.leave();
-    one.leave();
-    expect(places.take('b')).toBeTypeOf('object');
-    expect(places.take('b')).toBe('FULL');
+    one.release();
+    one.release();
+    expect(slots.take('b')).toBeTypeOf('object');
+    expect(slots.take('b')).toBe('PROCESS_FULL');
   });
 });
 
-describe('createUserPlaces', () => {
-  it('has so many for a user, and one for each further device', () => {
-    const places = createUserPlaces(3);
-    const take = (deviceId: string | null) => places.take({ userId: 'u', deviceId });
+describe('createUserSocketSlots', () => {
+  it('limits sockets per user, but allows the first socket of each device', () => {
+    const slots = createUserSocketSlots(3);
+    const take = (deviceId: string | null) => slots.take({ userId: 'u', deviceId });
 
-    const leaves = [take('d1'), take('d1'), take('d1')];
+    const releases = [take('d1'), take('d1'), take('d1')];
     expect(take('d1')).toBeUndefined();
     expect(take(null)).toBeUndefined();
     expect(take('d2')).toBeTypeOf('function');
     expect(take('d2')).toBeUndefined();
-    expect(places.take({ userId: 'v', deviceId: null })).toBeTypeOf('function');
+    expect(slots.take({ userId: 'v', deviceId: null })).toBeTypeOf('function');
 
-    leaves[0]?.();
+    releases[0]?.();
     expect(take(null)).toBeUndefined();
-    leaves[1]?.();
+    releases[1]?.();
     expect(take(null)).toBeTypeOf('function');
   });
 });

@@ -10,22 +10,28 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
-/** An operation that is valid, before it is run. */
+/** An operation that has passed validation and has not been executed yet. */
 export interface ValidOperation {
   document: DocumentNode;
   operation: OperationDefinitionNode;
   variables: Record<string, unknown>;
 }
 
-/** What an operation asks of a root field. */
-export interface RootCall {
+/** A selection of a root field. */
+export interface RequestedRootField {
   field: string;
-  /** The arguments as the resolver would get them; empty when they do not fit, and nothing will be run. */
+  /**
+   * Coerced arguments, as the resolver gets them. Empty if coercion fails, in which case the
+   * operation will not be executed.
+   */
   args: () => Record<string, unknown>;
 }
 
-/** Every root field that an operation may call, wherever it stands: in fragments, too, and under `@skip` or `@include`. */
-export function rootCalls(schema: GraphQLSchema, valid: ValidOperation): RootCall[] {
+/**
+ * Lists the root fields of an operation, including those in fragments or under `@skip` or
+ * `@include`.
+ */
+export function requestedRootFields(schema: GraphQLSchema, valid: ValidOperation): RequestedRootField[] {
   const { document, operation } = valid;
   return rootNodes(operation.selectionSet, fragmentsOf(document)).map((node) => ({
     field: node.name.value,

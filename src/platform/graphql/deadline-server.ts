@@ -10,11 +10,14 @@ import { withinDeadline } from '../concurrency/deadline.ts';
 import { PlatformError } from '../errors.ts';
 import { inRequestScope, requestScope } from '../request-scope.ts';
 
-/** The content type of GraphQL over HTTP, to clients that accept it. */
-export const NEW_TYPE = 'application/graphql-response+json';
+/** Media type of the GraphQL-over-HTTP specification, sent to clients that accept it. */
+export const GRAPHQL_RESPONSE_TYPE = 'application/graphql-response+json';
 
-/** Answers in time, whatever the operation waits for: what it would still have done is not done. */
-export class TimelyServer<Context extends BaseContext> extends ApolloServer<Context> {
+/**
+ * Responds with SERVICE_UNAVAILABLE when an operation exceeds its time limit. The deadline in the
+ * request scope makes the operation stop at its next statement.
+ */
+export class DeadlineServer<Context extends BaseContext> extends ApolloServer<Context> {
   readonly #operationMs: number;
   readonly #mask: (error: unknown) => GraphQLFormattedError;
 
@@ -31,16 +34,16 @@ export class TimelyServer<Context extends BaseContext> extends ApolloServer<Cont
   override async executeHTTPGraphQLRequest(
     request: Parameters<ApolloServer<Context>['executeHTTPGraphQLRequest']>[0],
   ): Promise<HTTPGraphQLResponse> {
-    const scope = requestScope() ?? NOBODY;
+    const scope = requestScope() ?? EMPTY_SCOPE;
     return withinDeadline(
       this.#operationMs,
       (deadline) => inRequestScope({ ...scope, deadline }, () => super.executeHTTPGraphQLRequest(request)),
-      () => this.#tooLate(request.httpGraphQLRequest.headers.get('accept')),
+      () => this.#timedOut(request.httpGraphQLRequest.headers.get('accept')),
     );
   }
 
-  #tooLate(accept: string | undefined): HTTPGraphQLResponse {
-    const type = accept?.includes(NEW_TYPE) ? NEW_TYPE : 'application/json';
+  #timedOut(accept: string | undefined): HTTPGraphQLResponse {
+    const type = accept?.includes(GRAPHQL_RESPONSE_TYPE) ? GRAPHQL_RESPONSE_TYPE : 'application/json';
     const error = this.#mask(new PlatformError('SERVICE_UNAVAILABLE'));
     return {
       status: 200,
@@ -50,4 +53,4 @@ export class TimelyServer<Context extends BaseContext> extends ApolloServer<Cont
   }
 }
 
-const NOBODY = { requestId: '', ip: '', userAgent: null };
+const EMPTY_SCOPE = { requestId: '', ip: '', userAgent: null };
