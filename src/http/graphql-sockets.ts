@@ -11,7 +11,6 @@ import { createUserSocketSlots } from '../platform/graphql/socket-slots.ts';
 import { serveWebsockets, type WebsocketSettings } from '../platform/graphql/websocket.ts';
 import { clientAddress } from '../platform/http/client-address.ts';
 import { isAllowedOrigin, originOf } from '../platform/http/origin.ts';
-import type { Services } from '../platform/services.ts';
 import { createPlaintextSocketWatch } from '../platform/transport-encryption/plaintext-sockets.ts';
 import { sealable } from '../platform/transport-encryption/sealed-socket.ts';
 import { isDevice } from './encryption-policy.ts';

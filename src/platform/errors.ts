@@ -80,7 +80,7 @@ export const PlatformError = defineErrors('PlatformError', {
   GRAPHQL_PARSE_FAILED: { message: 'The document is not valid GraphQL.' },
   GRAPHQL_VALIDATION_FAILED: { message: 'The document does not match the schema.' },
   OPERATION_RESOLUTION_FAILURE: { message: 'The document has no operation of that name.' },
-  OPERATION_TOO_COMPLEX: { message: 'The operation asks for too much at once.' },
+  OPERATION_TOO_COMPLEX: { message: 'The operation requests too much.' },
   EDIT_CONFLICT: {
     message: 'This was changed by someone else. Read it again, then repeat your change.',
     retryable: true,
