@@ -28,7 +28,7 @@ describe('a rule that has one home in src/modules', () => {
       'kernel/delete-expired.ts',
       'kernel/locks.ts',
       'network/agent/agent-presence.ts',
-      'network/agent/restart-revisions.ts',
+      'network/agent/reassign-revisions.ts',
     ]);
   });
 
