@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Login } from '../../src/modules/identity/session/tokens.ts';
+import type { Login } from '../../src/modules/identity/session/issue-tokens.ts';
 import { createLinkCode } from '../../src/modules/lifecycle/binding/create-link-code.ts';
 import { logInDevice } from '../../src/modules/lifecycle/login/log-in-device.ts';
 import { DomainError } from '../../src/platform/errors.ts';

@@ -1,6 +1,6 @@
 import type { Prisma } from '../../../generated/prisma/client.ts';
 import { requestScope } from '../../../platform/request-scope.ts';
-import type { DeviceLogin } from './device-login.ts';
+import type { DeviceLogin } from './device-login-input.ts';
 import type { PresentedCredential } from './device-proof.ts';
 
 /**

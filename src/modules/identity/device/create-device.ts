@@ -2,7 +2,7 @@ import type { Device } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { credentialColumns, lastLoginColumns } from '../device-proof/device-fields.ts';
-import type { DeviceLogin } from '../device-proof/device-login.ts';
+import type { DeviceLogin } from '../device-proof/device-login-input.ts';
 import type { PresentedCredential } from '../device-proof/device-proof.ts';
 
 /**

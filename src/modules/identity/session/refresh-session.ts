@@ -10,9 +10,9 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { invalidateSessions } from './invalidate-sessions.ts';
+import { issueTokens, type Login } from './issue-tokens.ts';
 import { type RefreshTokenParts, readRefreshToken } from './refresh-token.ts';
 import { SESSION_MS } from './start-session.ts';
-import { issueTokens, type Login } from './tokens.ts';
 
 type RefreshServices = Pick<
   Services,

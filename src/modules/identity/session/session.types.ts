@@ -3,7 +3,7 @@ import type { Session as SessionRow } from '../../../generated/prisma/client.ts'
 import { DateTimeScalar } from '../../../platform/graphql/scalars.ts';
 import { User } from '../../lifecycle/account/user.types.ts';
 import { Device } from '../device/device.types.ts';
-import type { Login } from './tokens.ts';
+import type { Login } from './issue-tokens.ts';
 
 @ObjectType({ description: 'The result of a login or a refresh: the account and the tokens of the session.' })
 export class AuthPayload implements Omit<Login, 'user' | 'device'> {

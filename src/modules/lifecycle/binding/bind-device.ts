@@ -14,7 +14,7 @@ import { readDeviceLimit } from '../../identity/device/device-limit.ts';
 import { checkAccount, checkCredential, checkEnabled } from '../../identity/device-proof/check-device.ts';
 import { spendChallenge } from '../../identity/device-proof/device-challenge.ts';
 import { credentialColumns, lastLoginColumns } from '../../identity/device-proof/device-fields.ts';
-import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
+import type { DeviceLogin } from '../../identity/device-proof/device-login-input.ts';
 import type { PresentedCredential } from '../../identity/device-proof/device-proof.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 import { lockUsers } from '../../kernel/locks.ts';

@@ -1,5 +1,5 @@
 import type { Services } from '../../../platform/services.ts';
-import { type DeviceLogin, DeviceLoginSchema } from '../../identity/device-proof/device-login.ts';
+import { type DeviceLogin, DeviceLoginSchema } from '../../identity/device-proof/device-login-input.ts';
 import { type PresentedCredential, verifyCredential } from '../../identity/device-proof/device-proof.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { limitInvalidProofs } from './limit-invalid-proofs.ts';

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Context } from '../../../context.ts';
 import { DeviceChallenge, DeviceLoginInput } from '../../identity/device/device.types.ts';
 import { createDeviceChallenge } from '../../identity/device-proof/device-challenge.ts';
-import type { DeviceLoginSchema } from '../../identity/device-proof/device-login.ts';
+import type { DeviceLoginSchema } from '../../identity/device-proof/device-login-input.ts';
 import { AuthPayload } from '../../identity/session/session.types.ts';
 import { Public } from '../../kernel/access.ts';
 import { logInDevice } from './log-in-device.ts';

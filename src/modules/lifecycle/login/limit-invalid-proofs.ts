@@ -1,6 +1,6 @@
 import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
-import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
+import type { DeviceLogin } from '../../identity/device-proof/device-login-input.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';

@@ -1,7 +1,7 @@
 import type { SiteSettings } from '../../../generated/prisma/client.ts';
 import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
-import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
+import type { DeviceLogin } from '../../identity/device-proof/device-login-input.ts';
 import type { PresentedCredential } from '../../identity/device-proof/device-proof.ts';
 import { announce } from '../../kernel/announce.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';

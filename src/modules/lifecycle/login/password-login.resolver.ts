@@ -1,7 +1,7 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import type { z } from 'zod';
 import type { Context } from '../../../context.ts';
-import type { DeviceLoginSchema } from '../../identity/device-proof/device-login.ts';
+import type { DeviceLoginSchema } from '../../identity/device-proof/device-login-input.ts';
 import { AuthPayload } from '../../identity/session/session.types.ts';
 import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';

@@ -4,7 +4,7 @@ import { clientIp } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 import { createDevice } from '../../identity/device/create-device.ts';
 import { spendChallenge } from '../../identity/device-proof/device-challenge.ts';
-import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
+import type { DeviceLogin } from '../../identity/device-proof/device-login-input.ts';
 import type { PresentedCredential } from '../../identity/device-proof/device-proof.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { announce } from '../../kernel/announce.ts';

@@ -4,7 +4,7 @@ import type { Services } from '../../../platform/services.ts';
 import { checkCredential, checkEnabled } from '../../identity/device-proof/check-device.ts';
 import { spendChallenge } from '../../identity/device-proof/device-challenge.ts';
 import { credentialColumns, lastLoginColumns } from '../../identity/device-proof/device-fields.ts';
-import type { DeviceLogin } from '../../identity/device-proof/device-login.ts';
+import type { DeviceLogin } from '../../identity/device-proof/device-login-input.ts';
 import type { PresentedCredential } from '../../identity/device-proof/device-proof.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { lockUsers } from '../../kernel/locks.ts';

@@ -1,6 +1,6 @@
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { cursorSql, HORIZON_SQL, LAST_BUCKET, unpackCursor } from '../list-cursor.ts';
+import { cursorSql, HORIZON_SQL, LAST_BUCKET, unpackCursor } from '../user-list-cursor.ts';
 import { checkRevision } from './sync-step.ts';
 
 const CONFIRMED = cursorSql('confirmed_revision');

@@ -1,7 +1,7 @@
 import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
-import { HORIZON_SQL } from '../list-cursor.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
+import { HORIZON_SQL } from '../user-list-cursor.ts';
 import type { ListState } from './sync-step.ts';
 
 /** A plan whose subscriptions can use a server. */

@@ -3,7 +3,7 @@ import { Prisma } from '../../../generated/prisma/client.ts';
 import type { ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { LAST_BUCKET, type ListCursor, packCursor } from '../list-cursor.ts';
+import { LAST_BUCKET, type ListCursor, packCursor } from '../user-list-cursor.ts';
 import type { ListedPlan, ServerListState } from './read-list-states.ts';
 import { nextSyncStep, pageLength, type SyncStep } from './sync-step.ts';
 

@@ -1,5 +1,5 @@
 import { PlatformError } from '../../../platform/errors.ts';
-import { BEFORE_FIRST_BUCKET, LAST_BUCKET, type ListCursor, unpackCursor } from '../list-cursor.ts';
+import { BEFORE_FIRST_BUCKET, LAST_BUCKET, type ListCursor, unpackCursor } from '../user-list-cursor.ts';
 
 /**
  * Checks a revision that an agent sent; null when it sent none.

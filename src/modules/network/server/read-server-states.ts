@@ -1,8 +1,8 @@
 import { createReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import type { Services } from '../../../platform/services.ts';
-import { cursorSql } from '../list-cursor.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import { IS_ONLINE_SQL } from '../server-online.ts';
+import { cursorSql } from '../user-list-cursor.ts';
 
 /** Whether a server is up, and how far its agent lags behind. */
 export interface ServerState {

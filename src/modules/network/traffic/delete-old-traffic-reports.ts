@@ -1,5 +1,5 @@
+import { deleteExpired } from '../../../platform/jobs/delete-expired.ts';
 import type { Services } from '../../../platform/services.ts';
-import { deleteExpired } from '../../kernel/delete-expired.ts';
 import { deleteOldTrafficReportsJob } from './delete-old-traffic-reports.job.ts';
 
 /**

@@ -10,10 +10,10 @@ import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import type { SealedCode } from '../code/code-vault.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
 import { releaseDeletedCodes } from '../code/release-deleted-codes.ts';
+import { type BatchInput, checkNewBatch, type NewBatch, requestMacsOf } from './batch-input.ts';
 import { fillBatchJob } from './fill-batch.job.ts';
 import { generateCodes, sealCodes } from './generate-codes.ts';
 import { insertCodes } from './insert-codes.ts';
-import { type BatchInput, checkNewBatch, type NewBatch, requestMacsOf } from './new-batch.ts';
 
 /** Codes that are generated before the call returns. */
 const CODES_IN_CALL = 10_000;

@@ -1,8 +1,8 @@
 import { createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import type { Services } from '../../../platform/services.ts';
 import { type Caller, isAdmin } from '../../kernel/caller.ts';
-import { cursorSql } from '../../network/list-cursor.ts';
 import { IS_NODE_OF_PLAN } from '../../network/node-list/plans-of-nodes.ts';
+import { cursorSql } from '../../network/user-list-cursor.ts';
 
 /** How far an activation has reached the servers of its plan. */
 export interface PropagationRow {

@@ -7,8 +7,8 @@ import {
   type SessionReads,
   sessionKey,
 } from '../../../../src/modules/identity/session/find-session.ts';
+import type { Login } from '../../../../src/modules/identity/session/issue-tokens.ts';
 import { logOut } from '../../../../src/modules/identity/session/log-out.ts';
-import type { Login } from '../../../../src/modules/identity/session/tokens.ts';
 import type { UserCaller } from '../../../../src/modules/kernel/caller.ts';
 import { authenticate } from '../../../../src/modules/lifecycle/login/authenticate.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ListState, nextSyncStep, pageLength } from '../../../../src/modules/network/agent/sync-step.ts';
-import { LAST_BUCKET, packCursor } from '../../../../src/modules/network/list-cursor.ts';
+import { LAST_BUCKET, packCursor } from '../../../../src/modules/network/user-list-cursor.ts';
 
 const state = (overrides: Partial<ListState> = {}): ListState => ({
   fullListRevision: 100n,

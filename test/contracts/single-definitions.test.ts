@@ -25,7 +25,6 @@ describe('a rule that has one home in src/modules', () => {
     expect(filesWith(/\bFOR\s+(NO\s+KEY\s+)?UPDATE\b/)).toEqual([
       // These claim rows inside a larger statement, ordered by id.
       'identity/presence/device-stays.ts',
-      'kernel/delete-expired.ts',
       'kernel/locks.ts',
       'network/agent/agent-presence.ts',
       'network/agent/reassign-revisions.ts',

@@ -1,6 +1,6 @@
 import { Prisma } from '../../generated/prisma/client.ts';
-import { runSweep, SWEEP_ROWS } from '../../platform/jobs/sweep.ts';
-import type { Services } from '../../platform/services.ts';
+import type { Services } from '../services.ts';
+import { runSweep, SWEEP_ROWS } from './sweep.ts';
 
 /**
  * Identifies expired rows. The strings are inserted into the SQL text, so they must be constants.

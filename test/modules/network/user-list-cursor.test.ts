@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LAST_BUCKET, packCursor, unpackCursor } from '../../../src/modules/network/list-cursor.ts';
+import { LAST_BUCKET, packCursor, unpackCursor } from '../../../src/modules/network/user-list-cursor.ts';
 
 const pack = (revision: bigint, bucket: number, isScan = false) => packCursor({ revision, bucket, isScan });
 
