@@ -1,7 +1,7 @@
 import type { JobRun } from '../../../generated/prisma/client.ts';
 import type { JobCounts } from '../../../platform/jobs/jobs.ts';
 import type { Services } from '../../../platform/services.ts';
-import { readBacklog } from '../../redemption/activate/observe-orders.ts';
+import { readBacklog } from '../../redemption/activate/order-backlog.ts';
 import { backgroundJobs } from './background-jobs.ts';
 
 /** Job counts from Redis, and the pending work according to PostgreSQL. */

@@ -2,7 +2,7 @@ import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Services } from '../../../platform/services.ts';
 import { countOnlineDevices } from '../../identity/device/list-devices.ts';
 import { countServers } from '../../network/server/count-servers.ts';
-import { readBacklog } from '../../redemption/activate/observe-orders.ts';
+import { readBacklog } from '../../redemption/activate/order-backlog.ts';
 import { createRedemptionCounter, type PlanRedemptionCount } from './count-redemptions.ts';
 
 /** Load and backlog of the service at one time. */

@@ -1,33 +1,14 @@
-import { uuidv7 } from 'uuidv7';
 import type { Order } from '../../../generated/prisma/client.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { withRetry } from '../../../platform/database/retry.ts';
 import { toJson } from '../../../platform/database/sql-values.ts';
-import { type DomainError, PlatformError } from '../../../platform/errors.ts';
-import { randomCrockford } from '../../../platform/keys/crockford.ts';
-import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockCodesByLookup, lockUsers } from '../../kernel/locks.ts';
-import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import { changeUses } from '../code/code-uses.ts';
-import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
-import {
-  AcceptedSoFar,
-  type Eligibility,
-  type FoundCode,
-  isFirstOrder,
-  type RedemptionRequest,
-  readEligibility,
-  refusalOf,
-} from './eligibility.ts';
-import { dailyRefusal, recordWrongGuesses } from './wrong-guesses.ts';
-
-export interface AcceptedOrder {
-  order: Order;
-  /** False for a pending order that an earlier request for the same code created. */
-  isCreated: boolean;
-}
+import { type AcceptedOrder, decideAcceptances } from './decide-acceptances.ts';
+import { type Eligibility, type RedemptionRequest, readEligibility } from './eligibility.ts';
+import { recordWrongGuesses } from './wrong-guesses.ts';
 
 /**
  * Decides many requests in one transaction: reserves one use of each code and inserts the orders as
@@ -86,123 +67,6 @@ async function readPendingOrders(
   const orders = await tx.order.findMany({ where: { id: { in: ids } } });
   return new Map(orders.map((order) => [order.id, order]));
 }
-
-export interface AcceptanceDecisions {
-  /** One per request, in the same order. */
-  outcomes: PromiseSettledResult<AcceptedOrder>[];
-  /** New orders to insert. */
-  orders: Order[];
-  /** A user id for each request whose code does not exist; a user may occur several times. */
-  wrongGuessers: string[];
-}
-
-/**
- * Decides the requests one after another; later ones see what earlier ones of the group were
- * granted.
- *
- * @param eligibilities one per request, in the same order
- * @param pending PAID orders of these users for these codes, by id
- */
-export function decideAcceptances(
-  requests: readonly RedemptionRequest[],
-  eligibilities: readonly Eligibility[],
-  pending: ReadonlyMap<string, Order>,
-): AcceptanceDecisions {
-  const group = new AcceptanceGroup(pending);
-  const outcomes = requests.map((request, place) =>
-    group.decide(request, required(eligibilities[place], 'eligibility of the request')),
-  );
-  return { outcomes, orders: group.orders, wrongGuessers: group.wrongGuessers };
-}
-
-class AcceptanceGroup {
-  readonly orders: Order[] = [];
-  readonly wrongGuessers: string[] = [];
-  readonly #accepted = new AcceptedSoFar();
-
-  constructor(private readonly pending: ReadonlyMap<string, Order>) {}
-
-  decide(request: RedemptionRequest, eligibility: Eligibility): PromiseSettledResult<AcceptedOrder> {
-    if (eligibility.codeId === null) return rejected(this.#refuseUnknownCode(request, eligibility));
-    const pending = this.#findPending(request, eligibility);
-    if (pending) return fulfilled({ order: pending, isCreated: false });
-    const code = this.#accepted.correct(request.userId, eligibility);
-    const refusal = this.#userRefusal(request, code) ?? refusalOf(code);
-    if (refusal) return rejected(refusal);
-    return fulfilled({ order: this.#accept(request, code), isCreated: true });
-  }
-
-  #findPending({ userId }: RedemptionRequest, { codeId, orderId }: FoundCode): Order | undefined {
-    if (orderId !== null) return this.pending.get(orderId);
-    return this.orders.find((order) => order.userId === userId && order.codeId === codeId);
-  }
-
-  #userRefusal({ userId }: RedemptionRequest, eligibility: Eligibility): DomainError | null {
-    if (!eligibility.userIsActive) return new PlatformError('UNAUTHENTICATED');
-    const inGroup = this.wrongGuessers.filter((guesser) => guesser === userId).length;
-    return dailyRefusal(eligibility.wrongGuesses + inGroup, eligibility.now);
-  }
-
-  #refuseUnknownCode(request: RedemptionRequest, eligibility: Eligibility): DomainError {
-    const refusal = this.#userRefusal(request, eligibility);
-    if (refusal) return refusal;
-    this.wrongGuessers.push(request.userId);
-    return new RedemptionError('CODE_NOT_FOUND');
-  }
-
-  #accept({ userId, idempotencyKey }: RedemptionRequest, code: FoundCode): Order {
-    const order = newOrder(code, { userId, idempotencyKey });
-    this.orders.push(order);
-    this.#accepted.add(order);
-    return order;
-  }
-}
-
-const fulfilled = (value: AcceptedOrder): PromiseFulfilledResult<AcceptedOrder> => ({
-  status: 'fulfilled',
-  value,
-});
-const rejected = (reason: DomainError): PromiseRejectedResult => ({ status: 'rejected', reason });
-
-/**
- * Copies into the order all that its activation needs, so later edits of code and plan don't affect
- * it.
- */
-function newOrder(
-  code: FoundCode,
-  { userId, idempotencyKey }: Pick<RedemptionRequest, 'userId' | 'idempotencyKey'>,
-): Order {
-  const { now, codeId, batchId, planId, unitTime, quantity, trafficLimit, resetCycle, hint } = code;
-  return {
-    id: uuidv7(),
-    orderNo: newOrderNo(),
-    type: 'REDEMPTION',
-    status: 'PAID',
-    redeemedById: userId,
-    userId,
-    codeId,
-    batchId,
-    planId,
-    unitTime,
-    quantity,
-    trafficLimit,
-    resetCycle,
-    codeHint: hint,
-    isNew: isFirstOrder(code),
-    idempotencyKey,
-    failureCode: null,
-    subscriptionId: null,
-    attempts: 0,
-    nextAttemptAt: new Date(now.getTime() + QUEUE_HEAD_START_MS),
-    isPinned: false,
-    createdAt: now,
-    finishedAt: null,
-    revision: null,
-  };
-}
-
-/** A number for support requests. Its 75 random bits make it unique and unguessable. */
-const newOrderNo = () => `T${randomCrockford(15)}`;
 
 async function insertOrders(tx: Pick<Transaction, '$executeRaw'>, orders: readonly Order[]): Promise<void> {
   if (orders.length === 0) return;

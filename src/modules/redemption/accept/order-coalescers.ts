@@ -5,7 +5,8 @@ import { createReadCoalescer, type ReadCoalescer } from '../../../platform/datab
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readWatchedOrders, type WatchedOrder } from '../order/read-watched-orders.ts';
-import { type AcceptedOrder, acceptOrders } from './accept-orders.ts';
+import { acceptOrders } from './accept-orders.ts';
+import type { AcceptedOrder } from './decide-acceptances.ts';
 import { dispatchOrders } from './dispatch-orders.ts';
 import type { RedemptionRequest } from './eligibility.ts';
 

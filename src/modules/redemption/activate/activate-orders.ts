@@ -8,7 +8,7 @@ import type { Services } from '../../../platform/services.ts';
 import { lockOrderOwners, lockOrders, lockSubscriptionsWhere } from '../../kernel/locks.ts';
 import { isOpenSql } from '../../subscription/subscription-status.ts';
 import { announceOrders } from '../order/announce-orders.ts';
-import { ORDER_COLUMNS } from '../order/read-watched-orders.ts';
+import { ORDER_COLUMNS } from '../order/order-columns.ts';
 import { decideActivations, type OpenSubscription, type PaidOrder } from './decide-activations.ts';
 import { failAttempt } from './fail-attempt.ts';
 import { writeActivations } from './write-activations.ts';

@@ -1,20 +1,7 @@
 import type { Metrics } from '../../../platform/metrics.ts';
 import type { Services } from '../../../platform/services.ts';
 import { activateOrderJob } from '../accept/activate-order.job.ts';
-
-export interface Backlog {
-  paidOrders: number;
-  /** Age of the oldest PAID order; null if there is no PAID order. */
-  oldestSeconds: number | null;
-}
-
-/** Reads the number and age of the orders that wait for their activation. */
-export async function readBacklog({ db }: Pick<Services, 'db'>): Promise<Backlog> {
-  const [backlog] = await db.$queryRaw<[Backlog]>`
-    SELECT count(*)::int AS "paidOrders", floor(extract(epoch FROM tessera_now() - min(created_at)))::int AS "oldestSeconds"
-    FROM orders WHERE status = 'PAID'`;
-  return backlog;
-}
+import { readBacklog } from './order-backlog.ts';
 
 /** Exposes the backlog in `/metrics`. Alert on the age of the oldest order. */
 export function observeOrders(metrics: Metrics, services: Pick<Services, 'db' | 'jobs'>): void {

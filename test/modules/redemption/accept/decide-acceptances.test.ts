@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type AcceptedOrder,
   decideAcceptances,
-} from '../../../../src/modules/redemption/accept/accept-orders.ts';
+} from '../../../../src/modules/redemption/accept/decide-acceptances.ts';
 import {
   type Eligibility,
   type FoundCode,
