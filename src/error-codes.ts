@@ -1,7 +1,6 @@
 import { registerEnumType } from 'type-graphql';
 import { AuthError } from './modules/kernel/auth.errors.ts';
 import { DeviceError } from './modules/kernel/device.errors.ts';
-import { OrderError } from './modules/kernel/order.errors.ts';
 import { RedemptionError } from './modules/kernel/redemption.errors.ts';
 import { PlatformError } from './platform/errors.ts';
 import { TransportEncryptionError } from './platform/transport-encryption/transport-encryption.errors.ts';
@@ -12,7 +11,6 @@ export const REFUSALS = {
   ...AuthError.table,
   ...DeviceError.table,
   ...RedemptionError.table,
-  ...OrderError.table,
   ...TransportEncryptionError.table,
 };
 

@@ -10,4 +10,5 @@ export const RedemptionError = defineErrors('RedemptionError', {
   PLAN_NOT_AVAILABLE: { message: 'The plan of this code is no longer available.' },
   QUOTA_EXCEEDED: { message: 'You have reached the limit for this plan.' },
   IDEMPOTENCY_KEY_REUSED: { message: 'This idempotency key was used with another code.' },
+  ACTIVATION_FAILED: { message: 'The order could not be activated. You can redeem the code again.' },
 });
