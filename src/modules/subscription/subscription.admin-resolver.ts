@@ -5,7 +5,7 @@ import { PageArgs } from '../../platform/graphql/connection.ts';
 import type { Page } from '../../platform/pagination/page.ts';
 import { AdminOnly, CurrentUser } from '../kernel/access.ts';
 import type { UserCaller } from '../kernel/caller.ts';
-import { findOwner } from '../lifecycle/account/get-viewer.ts';
+import { findOwner } from '../lifecycle/account/get-user.ts';
 import { User } from '../lifecycle/account/user.types.ts';
 import { listAllSubscriptions } from './list-subscriptions.ts';
 import {

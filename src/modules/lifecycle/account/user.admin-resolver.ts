@@ -5,7 +5,7 @@ import type { Page } from '../../../platform/pagination/page.ts';
 import { AdminOnly, CurrentUser } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { deleteUser } from './delete-user.ts';
-import { getUser } from './get-viewer.ts';
+import { getUser } from './get-user.ts';
 import { listUsers } from './list-users.ts';
 import { setUserEnabled } from './set-user-enabled.ts';
 import { User, UserConnection, UserFilter, UserOrderBy } from './user.types.ts';

@@ -18,7 +18,8 @@ import { RedemptionConnection } from '../../redemption/order/redemption-record.t
 import { listSubscriptions } from '../../subscription/list-subscriptions.ts';
 import { UserSubscription } from '../../subscription/subscription.types.ts';
 import { deleteAccount } from './delete-account.ts';
-import { getEmail, getViewer } from './get-viewer.ts';
+import { getEmail } from './get-user.ts';
+import { getViewer } from './get-viewer.ts';
 import { type AccountSelection, type AccountSnapshot, pageKey } from './read-account.ts';
 import { User } from './user.types.ts';
 import { watchViewer } from './watch-viewer.ts';

@@ -4,7 +4,7 @@ import type { Order as OrderRow } from '../../../generated/prisma/client.ts';
 import { PageArgs } from '../../../platform/graphql/connection.ts';
 import type { Page } from '../../../platform/pagination/page.ts';
 import { AdminOnly } from '../../kernel/access.ts';
-import { findOwner } from '../../lifecycle/account/get-viewer.ts';
+import { findOwner } from '../../lifecycle/account/get-user.ts';
 import { User } from '../../lifecycle/account/user.types.ts';
 import { listOrders } from './list-orders.ts';
 import { Order, OrderConnection, OrderFilter, OrderOrderBy } from './order.types.ts';
