@@ -1,6 +1,6 @@
 import type { Cursor } from './cursor.ts';
 
-export type Order = 'asc' | 'desc';
+export type SortDirection = 'asc' | 'desc';
 
 /** Bounds of a page, and the end it is read from. */
 export interface PagePlace {
@@ -25,7 +25,7 @@ type Condition = Record<string, unknown>;
  * with a value and then those without, so that each is one range scan of an index.
  */
 export function rangesOf(
-  { by, order }: { by?: { column: string; isNullable?: boolean }; order: Order },
+  { by, order }: { by?: { column: string; isNullable?: boolean }; order: SortDirection },
   place: PagePlace,
 ): KeysetRange[] {
   const direction = place.backward === (order === 'asc') ? 'desc' : 'asc';
@@ -48,7 +48,7 @@ interface Side {
   operator: 'gt' | 'lt';
 }
 
-function sidesOf(order: Order, { after, before }: PagePlace): Side[] {
+function sidesOf(order: SortDirection, { after, before }: PagePlace): Side[] {
   const [beyond, within] = order === 'asc' ? (['gt', 'lt'] as const) : (['lt', 'gt'] as const);
   const sides = [
     { cursor: after, operator: beyond },

@@ -1,7 +1,7 @@
 import { PlatformError } from '../errors.ts';
 import type { Secrets } from '../keys/secrets.ts';
 import { type Cursor, type Key, listCursors } from './cursor.ts';
-import { type Order, type PagePlace, rangesOf } from './keyset.ts';
+import { type PagePlace, rangesOf, type SortDirection } from './keyset.ts';
 
 /** Entries per page. */
 export const PAGE_SIZE = { default: 20, smallest: 1, largest: 100 } as const;
@@ -40,7 +40,7 @@ interface SortKey<Sortable extends Columns> {
 
 /** Sort order: by a column and then by id, or by id only, which is the order of creation. */
 export interface Sort<Sortable extends Columns = ById> {
-  order: Order;
+  order: SortDirection;
   by?: SortKey<Sortable>;
 }
 
@@ -55,7 +55,7 @@ type Conditions<Sortable extends Columns> = { id?: Condition<string> } & {
 /** Restricts a query to a page: spread it into `findMany`, and join its `where` by AND. */
 export interface Window<Sortable extends Columns = ById> {
   where: Conditions<Sortable> & { AND?: (Conditions<Sortable> & { OR?: Conditions<Sortable>[] })[] };
-  orderBy: { [Column in 'id' | keyof Sortable]?: Order }[];
+  orderBy: { [Column in 'id' | keyof Sortable]?: SortDirection }[];
   take: number;
 }
 

@@ -26,7 +26,7 @@ export async function dispatchOrders(
   orders: readonly Order[],
 ): Promise<PromiseSettledResult<Order>[]> {
   try {
-    await queueOrders(services, orders);
+    await cacheAndEnqueue(services, orders);
     return orders.map((value) => ({ status: 'fulfilled', value }));
   } catch (err) {
     services.log.warn({ err, orders: orders.length }, 'failed to enqueue orders, closing them');
@@ -39,7 +39,7 @@ export async function dispatchOrders(
  *
  * @throws RedisUnavailableError if some may be missing from the cache or the queue
  */
-export async function queueOrders(
+export async function cacheAndEnqueue(
   services: Pick<Services, 'redis' | 'jobs'>,
   orders: readonly Order[],
 ): Promise<void> {

@@ -10,7 +10,7 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
-import { queueOrders } from './dispatch-orders.ts';
+import { cacheAndEnqueue } from './dispatch-orders.ts';
 import {
   AcceptedSoFar,
   type FoundCode,
@@ -50,7 +50,7 @@ export async function retryOrders(
       throw isSecond ? new RedemptionError('CODE_ALREADY_REDEEMED') : error;
     });
   // Unlike in dispatchOrders, closing them would lose them for good; the reconciler activates them.
-  await queueOrders(services, orders).catch((err: unknown) =>
+  await cacheAndEnqueue(services, orders).catch((err: unknown) =>
     services.log.warn(
       { err, orders: orders.length },
       'failed to enqueue retried orders, leaving them to the reconciler',
