@@ -4,20 +4,20 @@ import { WORKERS } from './test/support/workers.ts';
 
 const require = createRequire(import.meta.url);
 
-/** They start whole services, kill them and hold them to deadlines: one at a time, with the machine to themselves. */
+/** Start whole services, kill them and check deadlines, so they run one at a time. */
 const ALONE = ['journeys/*', 'faults/*', 'attack/*', 'cli/*', 'platform/embedded'].map(
   (name) => `test/${name}.test.ts`,
 );
 
-/** What both groups of tests have in common; what is set up for the whole run is not, or it would be set up twice. */
+/** Settings of both groups of tests. */
 const common = {
-  // graphql exists as a CommonJS and an ES module; two copies refuse each other's schemas.
+  // graphql exists as CommonJS and as an ES module; two copies reject each other's schemas.
   resolve: { alias: [{ find: /^graphql$/, replacement: require.resolve('graphql') }] },
 };
 const settings = {
   testTimeout: 20_000,
   hookTimeout: 30_000,
-  // Files share their modules: loading the service anew for each would take as long as a third of the tests.
+  // Files share their modules: reloading them for each file would add a third to the duration.
   isolate: false,
 };
 

@@ -20,7 +20,7 @@ await main(async () => {
   const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);
   const unknown = wanted.find((name) => !(name in BENCHES));
   if (unknown)
-    throw new StepError(`There is no bench ${unknown}. Choose from ${Object.keys(BENCHES).join(', ')}.`);
+    throw new StepError(`Unknown benchmark: ${unknown}. Available: ${Object.keys(BENCHES).join(', ')}.`);
   const release = endWithChildren();
   await install();
   await build();

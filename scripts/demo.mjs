@@ -106,7 +106,8 @@ async function watchUntilTerminal(api, id, sentAt) {
 
 function show({ plan, subscription: { status, expiresAt, trafficLimit } }) {
   const traffic = trafficLimit === null ? 'unlimited traffic' : `${BigInt(trafficLimit) / 2n ** 30n} GiB`;
-  console.log(`\n${plan.name} is ${status} until ${expiresAt ?? 'further notice'}, with ${traffic}.`);
+  const expiry = expiresAt ? ` until ${expiresAt}` : ' and never expires';
+  console.log(`\n${plan.name} is ${status}${expiry}, with ${traffic}.`);
 }
 
 async function step(title, work, describe = () => '') {

@@ -5,7 +5,7 @@ export function say(line = '') {
 
 export const whole = (number) => Math.round(number).toLocaleString('en-US');
 
-/** The smallest of the sorted values that is not exceeded by this share of them. */
+/** Nearest-rank percentile of sorted numbers. */
 export function percentile(sorted, share) {
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }

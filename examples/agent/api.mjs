@@ -37,7 +37,7 @@ export function createApi({ url, token }) {
      * @param {string} query
      * @param {Record<string, unknown>} [variables]
      * @returns {Promise<Record<string, any>>} the data
-     * @throws {Refusal} for a GraphQL error; any other error means that there was no answer
+     * @throws {Refusal} for a GraphQL error; any other error means that there was no response
      */
     async ask(query, variables) {
       const response = await fetch(`${url}/graphql`, {

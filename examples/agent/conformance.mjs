@@ -26,7 +26,7 @@ async function sync(list, first) {
   do {
     const { serverUsers } = await api.ask(USERS, { since: list.revision, first });
     deltas.push(serverUsers);
-    if (deltas.length > 100_000) throw new Error('the list does not end after 100,000 pages');
+    if (deltas.length > 100_000) throw new Error('hasMore is still true after 100,000 pages');
   } while (!list.apply(deltas.at(-1)));
   return deltas;
 }
@@ -104,10 +104,10 @@ const CHECKS = {
     if (delta.upserts.length + delta.removals.length === 0) same(delta.revision, before, 'revision');
     same(delta.full, false, 'full');
   },
-  'revisions rise from page to page': async () => {
+  'revisions increase from page to page': async () => {
     const revisions = (await sync(new UserList(), 10)).map(({ revision }) => BigInt(revision));
     if (revisions.some((revision, index) => index > 0 && revision <= revisions[index - 1]))
-      throw new Error('a revision does not rise');
+      throw new Error('a revision did not increase');
   },
   'a revision from the future starts a new list': async () => {
     const { serverUsers } = await api.ask(USERS, { since: MAX_INT64 });

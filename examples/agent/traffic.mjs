@@ -13,7 +13,7 @@ const MAX_ENTRIES = 5_000;
  */
 
 /**
- * Reports every byte exactly once, even if answers are lost. An unacknowledged report is retried
+ * Reports every byte exactly once, even if responses are lost. An unacknowledged report is retried
  * unchanged under the same sequence; traffic that is counted meanwhile goes into the next report.
  */
 export class TrafficReporter {

@@ -17,9 +17,9 @@ const CHECKS = [
     program: bin('typescript/bin/tsc'),
     args: ['--noEmit', '-p', 'src/playground/tsconfig.json'],
   },
-  { title: 'layers', program: bin('dependency-cruiser/bin/dependency-cruise.mjs'), args: ['src'] },
+  { title: 'import rules', program: bin('dependency-cruiser/bin/dependency-cruise.mjs'), args: ['src'] },
   {
-    title: 'folders',
+    title: 'folder cycles',
     program: bin('dependency-cruiser/bin/dependency-cruise.mjs'),
     args: ['--config', '.dependency-cruiser-folders.cjs', 'src'],
   },
@@ -44,7 +44,7 @@ export async function check() {
   };
   await Promise.all([lane(), lane()]);
   const startedAt = performance.now();
-  if (!report('English', startedAt, findProse())) failed.push('English');
+  if (!report('prose', startedAt, findProse())) failed.push('prose');
   return failed;
 }
 

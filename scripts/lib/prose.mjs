@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './steps.mjs';
 
-/** Terms of our own making, with the field's term for each. */
+/** Home-made terms, with the field's term for each. */
 const TERMS = [
   [/\bwish(es)?\b/i, 'request'],
   [/\b(at once)\b/i, 'concurrently, or immediately'],
@@ -41,7 +41,7 @@ const STARTS = /^(what|who|whoever|whose|whatever|those who)\b/i;
 
 const LONGEST_COMMENT = 100;
 
-/** Where English stands, and what of a file is English. Applied migrations never change. */
+/** Extractors of English text, by file. Applied migrations never change, so they are skipped. */
 const READERS = [
   { path: /^prisma\/migrations\//, read: () => [] },
   { path: /^src\/playground\/.*\.css$|\.json$|^docs\/decisions\/template/, read: () => [] },
@@ -121,7 +121,7 @@ function testNames(text) {
   return matches(text, NAME, (found) => found[2]);
 }
 
-/** Without code, links and what is quoted as code. */
+/** Blanks out code blocks and inline code. */
 function paragraphs(text) {
   const prose = text
     .replace(/^```[\s\S]*?^```/gm, (block) => block.replace(/[^\n]/g, ''))

@@ -106,7 +106,7 @@ const SENDER: Parameters<FastifyInstance['addConstraintStrategy']>[0] = {
 };
 
 /**
- * Authenticates the caller, and adjusts the request scope to what the caller is allowed.
+ * Authenticates the caller, and adjusts the request scope to their permissions.
  *
  * @throws GraphQLError with an HTTP status: otherwise Apollo responds with 500 if the context fails
  */

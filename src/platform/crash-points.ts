@@ -12,7 +12,7 @@ export async function crashPoint(name: string): Promise<void> {
   if (armed.size > 0) await armed.get(name)?.();
 }
 
-/** @returns disarms the crash point */
+/** @returns a function that disarms the crash point */
 export function armCrashPoint(name: string, crash: Crash): () => void {
   armed.set(name, crash);
   return () => armed.delete(name);

@@ -80,10 +80,10 @@ export const PlatformError = defineErrors('PlatformError', {
   GRAPHQL_PARSE_FAILED: { message: 'The document is not valid GraphQL.' },
   GRAPHQL_VALIDATION_FAILED: { message: 'The document does not match the schema.' },
   OPERATION_RESOLUTION_FAILURE: { message: 'The document has no operation of that name.' },
-  OPERATION_TOO_COMPLEX: { message: 'The operation requests too much.' },
+  OPERATION_TOO_COMPLEX: { message: 'The operation is too complex.' },
   EDIT_CONFLICT: {
     message: 'This was changed by someone else. Read it again, then repeat your change.',
     retryable: true,
   },
-  STILL_IN_USE: { message: 'Something else still depends on this.' },
+  STILL_IN_USE: { message: 'This is still in use.' },
 });

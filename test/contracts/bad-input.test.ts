@@ -282,7 +282,7 @@ const OVER_HTTP: { what: string; code: string; by?: 'user' | 'admin'; request: (
     ],
   ].map(([what = '', query = '']) => ({ what, code: 'OPERATION_TOO_COMPLEX', request: () => ({ query }) })),
   ...['role', 'userId', 'enabled', 'id', 'ip', 'constructor', '__typename'].map((name) => ({
-    what: `an input field that there is not: ${name}`,
+    what: `an unknown input field: ${name}`,
     code: 'BAD_USER_INPUT',
     request: () => deviceLogin({ [name]: 'ADMIN' }),
   })),
@@ -325,7 +325,7 @@ const OVER_HTTP: { what: string; code: string; by?: 'user' | 'admin'; request: (
   })),
   ...['no id', '', '00000000-0000-0000-0000-00000000000g', "' OR 1=1 --", '7', 'f'.repeat(10_000)].map(
     (actorId) => ({
-      what: `an id that is none: ${actorId.slice(0, 40)}`,
+      what: `a malformed id: ${actorId.slice(0, 40)}`,
       code: actorId === '' ? '' : 'NOT_FOUND',
       by: 'admin' as const,
       request: () => auditLog({ actorId }),

@@ -67,7 +67,7 @@ describe('the server-side configuration of nodes', () => {
     expect(names.filter((name) => /^(Node|Server)(Config|Connection|Edge)?$/.test(name))).toEqual([]);
   });
 
-  it('has no field with one of its names in the types that users can reach', () => {
+  it('exposes none of its field names in the types that users can reach', () => {
     const forbidden = /^(serverConfig|privateKey|shortIds|certificate|destination|listen|masquerade)$/;
     const fields = [...ofUsers].filter(isObjectType).flatMap((type: GraphQLObjectType) =>
       Object.keys(type.getFields())

@@ -12,8 +12,8 @@ const filesWith = (pattern: RegExp) =>
     .map(({ file }) => file)
     .sort();
 
-describe('a rule that has one home in src/modules', () => {
-  it('reads the sources', () => {
+describe('src/modules', () => {
+  it('finds the source files', () => {
     expect(sources.length).toBeGreaterThan(100);
   });
 

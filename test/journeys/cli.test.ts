@@ -139,7 +139,7 @@ describe('the CLI', () => {
     const DATA_DIR = join(scratch.path, 'nothing here');
     const { code, said } = await tessera(['keys', 'rotate'], { env: { DATA_DIR } });
 
-    expect([code, said]).toEqual([1, expect.stringContaining('Nothing has ever run on')]);
+    expect([code, said]).toEqual([1, expect.stringContaining('The service has never run in')]);
   });
 });
 

@@ -44,7 +44,7 @@ const aliases = (count: number, field: string) =>
   `{ ${Array.from({ length: count }, (_, n) => `a${n}: ${field}`).join(' ')} }`;
 
 describe('the operation budget', () => {
-  it('of a user is spent by each executed root field, and refusals say how long to wait', async () => {
+  it('charges each executed root field to its user, and returns retryAfterSeconds when exhausted', async () => {
     const { token } = await newLoggedInDevice(api.services);
     let refused: { retryAfterSeconds?: number } | undefined;
     for (let sent = 0; sent <= 2 * OPERATION_RATES.user.burst && !refused; sent += 80) {
@@ -58,7 +58,7 @@ describe('the operation budget', () => {
     expect((await ask('{ viewer { id } }', { token: other.token })).errors).toBeUndefined();
   });
 
-  it('of an address is enforced with 429 and Retry-After', async () => {
+  it('limits the requests of an address with 429 and Retry-After', async () => {
     const config = readConfig({ PORT: '0' });
     const shared = {
       ...createShared(api.services, config),

@@ -69,7 +69,7 @@ describe('a second start', () => {
     const second = spawnProcess(settings);
 
     expect(await second.exited).toEqual({ code: 1, signal: null });
-    expect(second.output()).toContain(`is in use: process ${first.pid} runs on it. Stop it first`);
+    expect(second.output()).toContain(`is in use by process ${first.pid}. Stop it first`);
     expect(second.output()).not.toMatch(/^\s+at /m);
     expect((await fetch(`${first.url}/readyz`)).status).toBe(200);
   });

@@ -363,7 +363,7 @@ describe('lockDataDir', () => {
   });
 });
 
-it('knows a zombie as dead', async () => {
+it('isAlive is false for a zombie, whose pid is still taken', async () => {
   const { pid } = await zombie();
   expect(isAlive(pid)).toBe(false);
   expect(isPidTaken(pid)).toBe(true);

@@ -5,13 +5,13 @@ import { createServices, type RunningServices, type ServiceSettings } from '../.
 import { createTestDatabase } from './database.ts';
 import { testServers } from './workers.ts';
 
-/** What the tests derive all keys from. */
+/** Root secret of the tests. */
 export const TEST_SECRET_KEY = 'a secret of the tests, and of nothing else: 0123456789';
 
 /** The services, and what verbs need of the state that a process shares. */
 export type TestServices = RunningServices & { ownAddresses: OwnAddresses };
 
-/** The services on a database of its own; `close` gives it back. */
+/** The services on a database of its own; `close` drops it. */
 export async function createTestServices(settings: Partial<ServiceSettings> = {}): Promise<TestServices> {
   const database = await createTestDatabase();
   const services = await createServices({

@@ -27,7 +27,7 @@ export interface Changes {
 }
 
 /**
- * In order of publication: sockets of ended sessions close before their users get other updates.
+ * In order of publication: sockets of revoked sessions close before their users get other updates.
  */
 const TOPICS = [
   ['sessionIds', SESSION_ENDED],

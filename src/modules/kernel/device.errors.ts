@@ -6,5 +6,5 @@ export const DeviceError = defineErrors('DeviceError', {
   DEVICE_PROOF_INVALID: { message: 'The secret or the proof does not belong to this device.' },
   DEVICE_LIMIT_REACHED: { message: 'You have reached your device limit. Choose a device to replace.' },
   DEVICE_BOUND_ELSEWHERE: { message: 'This device belongs to another account. Confirm to move it.' },
-  DEVICE_DISPLACED: { message: 'Another device of this account came online in place of this one.' },
+  DEVICE_DISPLACED: { message: 'Another device on this account came online, so this one was disconnected.' },
 });

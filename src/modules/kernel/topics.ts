@@ -1,6 +1,6 @@
 /** Codes were added to a batch, or it was enabled, disabled or deleted. Ids are batch ids. */
 export const BATCH_CHANGED = 'redemption-batch-changed';
-/** Another device came online in place of this one. Ids are `<user id>:<device id>`. */
+/** Another device displaced this one. Ids are `<user id>:<device id>`. */
 export const DEVICE_DISPLACED = 'device-displaced';
 /** The status of an order changed. Ids are order ids. */
 export const ORDER_CHANGED = 'order-changed';

@@ -25,7 +25,7 @@ export async function listSubscriptions(
   return rows.flatMap((row) => toSubscription(row) ?? []);
 }
 
-/** Conditions are combined with AND; absent and null ones are ignored. */
+/** Conditions on subscriptions, combined with AND. Absent and null conditions are ignored. */
 export interface SubscriptionListFilter {
   userId?: string | null;
   planId?: string | null;

@@ -27,12 +27,12 @@ export class SubscriptionAdminResolver {
   subscriptions(
     @Arg('filter', () => UserSubscriptionFilter, {
       nullable: true,
-      description: 'Conditions that must all hold. Defaults to no condition.',
+      description: 'Defaults to all subscriptions.',
     })
     filter: UserSubscriptionFilter | null,
     @Arg('orderBy', () => UserSubscriptionOrderBy, {
       nullable: true,
-      description: 'Defaults to CREATED_AT_DESC.',
+      description: 'Defaults to newest first.',
     })
     orderBy: keyof typeof UserSubscriptionOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,

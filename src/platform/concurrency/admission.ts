@@ -1,6 +1,6 @@
 import { outsideRequestScope } from '../request-scope.ts';
 
-/** A semaphore per key whose size is what is left of a rate limit. */
+/** A semaphore per key, sized by the remaining allowance of a rate limit. */
 export interface Admission {
   /**
    * Runs the work once a slot is free. Each pending work may use up one event of the limit, so that
@@ -12,7 +12,7 @@ export interface Admission {
   run<Result>(key: string, remaining: () => Promise<number>, work: () => Promise<Result>): Promise<Result>;
 }
 
-/** Calls that wait for the same key share one query for what is left. */
+/** Calls that wait for the same key share one query of the remaining allowance. */
 export function createAdmission(): Admission {
   const queues = new Map<string, AdmissionQueue>();
   return {

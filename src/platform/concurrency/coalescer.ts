@@ -174,6 +174,6 @@ function settle<Item, Result>(
     const outcome = outcomes[index];
     if (outcome?.status === 'fulfilled') resolve(outcome.value);
     // Not retried: the item may have been processed.
-    else reject(outcome ? outcome.reason : new Error('the run returned fewer outcomes than items'));
+    else reject(outcome ? outcome.reason : new Error('run returned fewer outcomes than items'));
   }
 }

@@ -36,7 +36,9 @@ export function createKeyedRateLimiter(
 }
 
 /**
- * Limits the rate of one kind of event. @returns counts an event, and returns whether it is allowed
+ * Limits the rate of one kind of event.
+ *
+ * @returns a function that counts an event and returns whether it is allowed
  */
 export function createRateLimiter(rate: Rate, now: () => number = () => performance.now()): () => boolean {
   let arrival: number | undefined;

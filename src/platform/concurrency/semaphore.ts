@@ -15,7 +15,7 @@ export interface QueueLimits {
 }
 
 /**
- * @param slots most works that run concurrently
+ * @param slots maximum concurrency
  * @param limits sheds load: bursts are queued, and sustained overload is rejected immediately. Like
  *   CoDel (RFC 8289) for packets, it detects overload by the time that the first in the queue has
  *   waited, without knowing the throughput. If absent, the queue is unlimited.

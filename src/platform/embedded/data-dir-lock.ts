@@ -22,7 +22,7 @@ export function lockDataDir(dataDir: string): { release(): void } {
     const owner = highest > 0 ? aliveOwner(join(dataDir, `lock.${highest}`)) : undefined;
     if (owner !== undefined) {
       throw new DataDirInUseError(
-        `${dataDir} is in use: process ${owner} runs on it. Stop it first, or set DATA_DIR to another directory.`,
+        `${dataDir} is in use by process ${owner}. Stop it first, or set DATA_DIR to another directory.`,
       );
     }
     const ownLock = join(dataDir, `lock.${highest + 1}`);

@@ -12,12 +12,12 @@ import { redisSocket } from './redis.ts';
  * it uses the service's servers, and `stop` leaves them running; otherwise it starts them until
  * `stop`.
  *
- * @throws EmbeddedError like `startEmbedded`, and if no service has ever run on DATA_DIR
+ * @throws EmbeddedError like `startEmbedded`, and if the service has never run in DATA_DIR
  */
 export async function joinEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const dataDir = resolve(options.dataDir);
   if (options.needPostgres && !existsSync(markerFile(dataDir))) {
-    throw new EmbeddedError(`Nothing has ever run on ${dataDir}. Start the service first, or set DATA_DIR.`);
+    throw new EmbeddedError(`The service has never run in ${dataDir}. Start it first, or set DATA_DIR.`);
   }
   try {
     return await startEmbedded(options);

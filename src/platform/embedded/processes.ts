@@ -34,8 +34,8 @@ export function processStartTime(pid: number): string | undefined {
 }
 
 /**
- * Whether this is the working directory of the process, which tells our servers from processes with
- * a reused pid.
+ * Whether this is the working directory of the process, which distinguishes our servers from
+ * processes with a reused pid.
  */
 export function worksIn(pid: number, directory: string): boolean {
   if (!isAlive(pid)) return false;

@@ -50,7 +50,7 @@ export class PageArgs implements PageArguments {
  * @returns the connection class, whose shape is `Page<Row>`
  */
 export function Connection<Row extends object>(Node: ClassType<Row>, name: string): ClassType<Page<Row>> {
-  @ObjectType(`${name}Edge`, { description: `An entry of a ${name} list, with its cursor.` })
+  @ObjectType(`${name}Edge`, { description: `An entry of ${name}Connection, with its cursor.` })
   class Edge {
     @Field(() => String, { description: 'Opaque position of the entry, for `after` and `before`.' })
     cursor!: string;
@@ -59,7 +59,7 @@ export function Connection<Row extends object>(Node: ClassType<Row>, name: strin
     node!: Row;
   }
 
-  @ObjectType(`${name}Connection`, { description: `One page of a ${name} list.` })
+  @ObjectType(`${name}Connection`, { description: `A page of ${name} entries.` })
   class PageOf {
     @Field(() => [Edge], { description: 'Entries of this page with their cursors.' })
     edges!: Edge[];

@@ -15,7 +15,7 @@ export function OrderBy<Name extends string>(
   const OrderByEnum = Object.fromEntries(names.map((value) => [value, value])) as Record<Name, Name>;
   registerEnumType(OrderByEnum, {
     name: `${name}OrderBy`,
-    description: `Sort orders of a ${name} list.`,
+    description: `Sort orders for lists of ${name}.`,
     valuesConfig: Object.fromEntries(
       names.map((value) => [value, { description: descriptions[value] }]),
     ) as Record<Name, { description: string }>,

@@ -55,6 +55,6 @@ export const DateTimeScalar = new GraphQLScalarType<Date, string>({
 export const JsonScalar = new GraphQLScalarType({
   ...GraphQLJSON.toConfig(),
   name: 'JSON',
-  description: 'Any JSON value. The field that uses it says which structure, if any, is expected.',
+  description: 'Any JSON value. Each field documents the structure it expects, if any.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
 });

@@ -86,7 +86,7 @@ async function nextOf(results: Results): Promise<IteratorResult<ExecutionResult,
 /** Rejects with the first error, on the first step. */
 function rejecting([first]: readonly GraphQLError[]): Results {
   const reject = async () => {
-    throw first ?? new Error('a subscription was refused without an error');
+    throw first ?? new Error('subscription rejected without an error');
   };
   return {
     next: reject,

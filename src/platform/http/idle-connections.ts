@@ -5,7 +5,8 @@ import type { Socket } from 'node:net';
  * Tracks connections without a pending request. `server.close()` closes only those that have had a
  * request, and waits for others, such as connections that browsers open in advance.
  *
- * @returns closes idle connections, and from then on each connection that becomes idle
+ * @returns a function that closes idle connections, and from then on each connection that becomes
+ *   idle
  */
 export function trackIdleConnections(server: Server): () => void {
   const requests = new Map<Socket, number>();

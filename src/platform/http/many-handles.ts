@@ -25,8 +25,8 @@ const SEND_BACK = `
  * process duplicates the handle by sending it back.
  *
  * @param server must be listening
- * @returns stops accepting on the additional handles, and settles once their connections have
- *   closed, for which `server.close()` does not wait
+ * @returns a function that stops accepting on the additional handles, and settles once their
+ *   connections have closed, for which `server.close()` does not wait
  */
 export async function acceptOnManyHandles(
   server: Server,

@@ -40,7 +40,7 @@ export type EmptyPayload = Record<string, never>;
 /** Repeats a job at an interval or by a cron pattern in UTC. */
 export type Schedule = { everyMs: number } | { cron: string };
 
-/** Numbers of jobs by state. Jobs are removed once they complete or fail finally. */
+/** Numbers of jobs by state. Jobs are removed once they complete or fail permanently. */
 export interface JobCounts {
   waiting: number;
   active: number;
@@ -50,7 +50,8 @@ export interface JobCounts {
 
 /**
  * Jobs that any worker process may run. A job may run twice and, if Redis loses its data, not at
- * all: the work must be idempotent, and work that must happen needs another way to be found.
+ * all: the work must be idempotent, and work that must not be lost must also be found in
+ * PostgreSQL.
  */
 export interface JobQueue {
   /**
@@ -63,8 +64,8 @@ export interface JobQueue {
   addMany<Payload extends object>(job: Job<Payload>, payloads: readonly Payload[]): Promise<void>;
   /**
    * Starts running jobs of this kind. The work runs in a request scope with the id of the request
-   * that added the job, or a new one. A DomainError fails the job finally; other errors are
-   * retried. Invalid payloads fail it finally, too.
+   * that added the job, or a new one. A DomainError or an invalid payload fails the job
+   * permanently; other errors are retried.
    */
   process<Payload extends object>(job: Job<Payload>, work: (payload: Payload) => Promise<unknown>): void;
   /**
@@ -88,7 +89,7 @@ export interface JobQueueOptions {
   log: Pick<Logger, 'warn'>;
   /** Prefix of all keys. The braces of the default keep the keys on one node of a Redis cluster. */
   prefix?: string;
-  /** Time after which `add` gives up; the job may be added nevertheless. Default 1,500. */
+  /** Time after which `add` gives up; the job may still be added. Default 1,500. */
   addTimeoutMs?: number;
 }
 
@@ -96,7 +97,7 @@ const COUNT_TIMEOUT_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 const LOCK_MS = 30_000;
 
-/** Connects to Redis. Waits up to 2 s for the connection, and returns without it, too. */
+/** Connects to Redis. Waits up to 2 s for the connection, then returns even without one. */
 export async function createJobQueue(options: JobQueueOptions): Promise<JobQueue> {
   const { redisUrl: url, log, prefix = '{tessera}', addTimeoutMs = 1_500 } = options;
   const connections = createConnections(url, log);
@@ -178,7 +179,7 @@ function createQueues(options: {
         settings: { lockDuration: LOCK_MS, maxStalledCount: 100, retryProcessDelay: 1_000 },
       });
       queue.on('error', (err) => log.warn({ err, job: name }, 'job queue failed'));
-      queue.on('stalled', ({ id }) => log.warn({ job: name, jobId: id }, 'job stalled; it is retried'));
+      queue.on('stalled', ({ id }) => log.warn({ job: name, jobId: id }, 'job stalled, retrying'));
       queues.set(name, queue);
       return queue;
     },

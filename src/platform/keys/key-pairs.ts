@@ -46,7 +46,7 @@ export async function readPublicKeys({ db }: Pick<KeyServices, 'db'>): Promise<{
   return { keys: rows.map(({ publicJwk }) => publicJwk as JWK) };
 }
 
-/** The valid keys: the current and the previous one, as far as they exist. */
+/** The valid keys: the current and the previous one, if they exist. */
 export function readKeyRows(
   { db }: { db: Pick<Transaction, 'keyPair'> },
   { purpose }: KeyKind,

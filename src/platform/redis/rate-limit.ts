@@ -19,7 +19,7 @@ export interface RateLimits {
    * Reads the limit without counting an event.
    *
    * @returns how many events are allowed now, at least 1; a lower bound
-   * @throws PlatformError RATE_LIMITED if none is
+   * @throws PlatformError RATE_LIMITED if no event is allowed
    */
   remaining(limit: RateLimit, key: string): Promise<number>;
   /** Counts one event but never rejects: for attempts that turned out to be wrong. */

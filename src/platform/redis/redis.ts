@@ -54,8 +54,8 @@ const REJECTED =
 const LOST = /Connection is closed|Command timed out|max retries per request|ETIMEDOUT|ECONNRESET|EPIPE/;
 
 /**
- * Connects a client for commands. Waits up to 2 s for the first connection, and returns without it,
- * too.
+ * Connects a client for commands. Waits up to 2 s for the first connection, then returns even
+ * without one.
  *
  * A command is answered within 500 ms, or fails with RedisUnavailableError. After a timeout, all
  * commands fail immediately until a PING, 1 s later, has shown that Redis responds; otherwise the

@@ -9,7 +9,7 @@ const TTL_SECONDS = 300;
 
 /**
  * Marks a message id as used, to prevent replays. While Redis is unavailable, messages can be
- * replayed until they are too old; docs/transport-encryption.md lists why that is harmless.
+ * replayed until they are too old; docs/transport-encryption.md explains why that is harmless.
  *
  * @returns false if the id was used before
  */

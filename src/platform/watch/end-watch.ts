@@ -13,7 +13,7 @@ export interface EndWatch {
    * Calls `ended` once, when the id is no longer valid: immediately after a wake-up, otherwise at
    * the next poll.
    *
-   * @returns stops watching
+   * @returns a function that stops watching
    */
   watch(id: string, ended: () => void): () => void;
   /** Number of watched ids. */
@@ -53,7 +53,7 @@ export function createEndWatch({ pubSub, log, topic, findEnded, pollMs }: EndWat
       return poller.ids.length;
     },
     watch(id, ended) {
-      // A function of its own: the same callback may watch an id more than once.
+      // Wrapped, because the same callback may watch an id more than once.
       const watcher = () => ended();
       poller.add(id, watcher);
       return () => void poller.remove(id, watcher);

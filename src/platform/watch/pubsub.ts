@@ -89,7 +89,7 @@ export function createPubSub({ url, log, channel = CHANNEL }: PubSubOptions): Pu
   };
 }
 
-/** Subscribes after every (re)connect. @returns stops listening */
+/** Subscribes after every (re)connect. @returns a function that stops listening */
 function listen(
   { redis, onFailure }: Connection,
   channel: string,

@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts';
 import { Poller } from './poller.ts';
 import { WatchStream } from './watch-stream.ts';
 
-/** Polls requested within this time are made together. */
+/** Polls requested within this time are combined. */
 const POLL_DELAY_MS = 50;
 /** More streams than this are woken over `spreadMs`. */
 const MOST_WOKEN_TOGETHER = 16;

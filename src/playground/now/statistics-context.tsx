@@ -10,7 +10,7 @@ export function StatisticsProvider({ feed, children }: { feed: StatisticsFeed; c
 /** Returns the statistics. The first use starts the subscription. */
 export function useStatistics(): FeedState {
   const feed = useContext(FeedContext);
-  if (!feed) throw new Error('there is no StatisticsProvider around this');
+  if (!feed) throw new Error('useStatistics must be used within StatisticsProvider');
   useEffect(() => feed.open(), [feed]);
   return useSyncExternalStore(feed.subscribe, () => feed.state);
 }

@@ -62,7 +62,7 @@ export class StatisticsFeed {
   }
 
   async #listen(messages: ReturnType<Transport['watch']>): Promise<void> {
-    let problem = 'The server ended the subscription.';
+    let problem = 'The server completed the subscription.';
     try {
       for await (const { data, errors } of messages) {
         if (this.#running !== messages) return;

@@ -7,7 +7,7 @@ const ROLES = { ADMIN: 'admin', USER: 'user', AGENT: 'agent' } as const;
 
 /**
  * Shows the signed-in account, with buttons to sign in and out. Opens the sign-in dialog on load
- * and when the server ends the session.
+ * and when the session is no longer valid.
  */
 export function AccountBar() {
   const { session } = useConnection();

@@ -87,11 +87,11 @@ export class Session {
     this.#change({ identity, notice: null });
   }
 
-  /** Signs out, and ends the session on the server if it is reachable. */
+  /** Signs out, and revokes the session on the server if it is reachable. */
   async signOut(): Promise<void> {
     const { accessToken, refreshToken } = this.#credentials ?? {};
     this.#end(null);
-    // A pasted token belongs to the session of a device, which must not be ended here.
+    // A pasted token belongs to the session of a device, which must not be revoked here.
     if (accessToken && refreshToken) {
       const query = 'mutation SignOut { logout }';
       await sendOperation(this.#url, { query }, { accessToken }).catch(() => {});

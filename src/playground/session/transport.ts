@@ -137,6 +137,6 @@ function subscribe(client: Client, params: FetcherParams): AsyncIterableIterator
 
 function messageOf({ code, reason }: CloseEvent): string {
   if (code === ENDED && reason === 'UNAUTHENTICATED') return 'Sign in to use subscriptions.';
-  if (code === ENDED) return 'The server ended your session.';
+  if (code === ENDED) return 'Your session is no longer valid.';
   return `The server closed the websocket: ${code} ${reason}`.trim();
 }

@@ -43,7 +43,7 @@ describe('announce', () => {
     expect(KEYS.map(([, topic]) => topic).sort()).toEqual(Object.values(topics).sort());
   });
 
-  it('closes the sockets of ended sessions before their users get other updates', () => {
+  it('closes the sockets of revoked sessions before their users get other updates', () => {
     const changes = { userIds: ['user'], orderIds: ['order'], sessionIds: ['session'] };
 
     expect(published(changes).map(([topic]) => topic)).toEqual([

@@ -12,7 +12,7 @@ describe('packCursor', () => {
     expect(unpackCursor(packCursor(cursor))).toEqual(cursor);
   });
 
-  it('makes numbers that rise as a list is read: a scan first, then later changes', () => {
+  it('packs increasing numbers as a list is read: first a scan, then later changes', () => {
     const inOrder = [
       pack(5n, 1, true),
       pack(5n, 2, true),

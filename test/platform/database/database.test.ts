@@ -99,7 +99,7 @@ describe('createDatabase', () => {
     const ending = createDatabase({ url: server.url, log, applicationName: 'ending', poolSize: 3 });
     await Promise.all([1, 2, 3].map(() => ending.$queryRaw`SELECT pg_sleep(0.02)::text`));
     warn.mockClear();
-    // By another process, while this one is blocked: it learns of it while it is disconnecting.
+    // Terminated while this process is blocked, so it notices during the disconnect.
     const terminating = `const client = new (require('pg').Client)(process.argv[1]);
       client.connect()
         .then(() => client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ending'"))
@@ -380,7 +380,7 @@ describe('classification of database errors', () => {
     await frozen.$disconnect();
   });
 
-  it('names a violated unique index, which is no outage, through the ORM and raw SQL', async () => {
+  it('reports the name of a violated unique index, which is not an outage, through the ORM and raw SQL', async () => {
     await db.user.create({ data: { identities: { create: { type: 'DEVICE', value: 'the same name' } } } });
     const errors = [
       await errorOf(
@@ -402,7 +402,7 @@ describe('classification of database errors', () => {
     );
   });
 
-  it('names a violated check constraint, which is no outage, through the ORM and raw SQL', async () => {
+  it('reports the name of a violated check constraint, which is not an outage, through the ORM and raw SQL', async () => {
     const { id } = await db.plan.create({ data: { name: 'plan' } });
     const errors = [
       await errorOf(db.plan.update({ where: { id }, data: { quota: -1 } })),
@@ -414,7 +414,7 @@ describe('classification of database errors', () => {
     );
   });
 
-  it('names a violated foreign key, which is no outage, through the ORM and raw SQL', async () => {
+  it('reports the name of a violated foreign key, which is not an outage, through the ORM and raw SQL', async () => {
     const missingId = '00000000-0000-7000-8000-000000000000';
     const errors = [
       await errorOf(db.identity.create({ data: { userId: missingId, type: 'DEVICE', value: 'of no user' } })),

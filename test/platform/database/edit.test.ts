@@ -7,7 +7,7 @@ describe('checkVersion', () => {
       expect(() => checkVersion({ version: 3 }, edited)).not.toThrow();
   });
 
-  it.for([2, 4, 0, -1])('refuses what was made on version %i of 3', (edited) => {
+  it.for([2, 4, 0, -1])('rejects an edit of version %i when the current version is 3', (edited) => {
     expect(() => checkVersion({ version: 3 }, edited)).toThrow(
       expect.objectContaining({ code: 'EDIT_CONFLICT' }),
     );

@@ -143,7 +143,7 @@ describe('process', () => {
     );
   });
 
-  it('logs an invalid payload and fails the job finally, without running it', async () => {
+  it('logs an invalid payload and fails the job permanently, without running it', async () => {
     const jobs = await join();
     const done = vi.fn(async () => {});
     jobs.process(greet, done);

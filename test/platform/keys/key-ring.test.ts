@@ -25,7 +25,7 @@ describe('createKeyRing', () => {
     expect(await services.db.keyPair.count()).toBe(1);
   });
 
-  it('finds a key that another process has generated since, and no unknown one', async () => {
+  it('finds a key that another process generated later, and returns undefined for unknown ids', async () => {
     const [ring, other] = [createKeyRing(services), createKeyRing(services)];
     await ring.current();
     await services.db.keyPair.updateMany({ data: { status: 'PREVIOUS' } });

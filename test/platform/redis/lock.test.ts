@@ -92,7 +92,7 @@ describe('withLock', () => {
     expect(work).not.toHaveBeenCalled();
   });
 
-  it('does not start the work without a reply, and releases a lock that was set nevertheless', async () => {
+  it('does not start the work without a reply, and releases a lock that was set anyway', async () => {
     const work = vi.fn();
     server.freeze();
 

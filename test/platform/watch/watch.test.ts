@@ -564,7 +564,7 @@ describe('watch', () => {
     expect(kind.size).toBe(0);
   });
 
-  it('answers concurrent next() calls in order', async () => {
+  it('resolves concurrent next() calls in order', async () => {
     rows.change('a');
     const stream = watch(orders(), 'a');
     const [first, second] = [stream.next(), stream.next()];

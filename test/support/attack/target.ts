@@ -114,7 +114,7 @@ export async function inLanes(
   await Promise.all(Array.from({ length: Math.min(lanes, count) }, (_, number) => lane(number)));
 }
 
-/** The smallest value that is not exceeded by this share of the numbers. */
+/** Nearest-rank percentile of numbers in any order. */
 export function percentile(numbers: readonly number[], share: number): number {
   const sorted = [...numbers].sort((one, other) => one - other);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;

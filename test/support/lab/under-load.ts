@@ -17,8 +17,7 @@ interface LoadUnderFault {
 }
 
 /**
- * Customers redeem, and ask again what may be asked repeatedly, while the fault does its worst;
- * then everything must come right.
+ * Runs a load with retries while a fault is injected, then verifies the outcome.
  *
  * @returns the calls, and figures with the bounds that every fault must meet
  */

@@ -6,7 +6,7 @@ import type { Figure } from './figures.ts';
 import { becomesTrue, type Lab } from './lab.ts';
 import { type Call, tallyResponses } from './load.ts';
 
-/** What no log may contain, whatever has died. */
+/** Log patterns that must not occur, whichever process was killed. */
 const UNCAUGHT = /uncaught error|unhandledRejection|uncaughtException|already a transaction in progress/;
 
 /**

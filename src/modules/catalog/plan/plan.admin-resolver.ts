@@ -15,7 +15,7 @@ export class PlanAdminResolver {
   @AdminOnly()
   @Query(() => PlanConnection, { nullable: true, description: 'All plans except deleted ones.' })
   allPlans(
-    @Arg('orderBy', () => PlanOrderBy, { nullable: true, description: 'Defaults to CREATED_AT_DESC.' })
+    @Arg('orderBy', () => PlanOrderBy, { nullable: true, description: 'Defaults to newest first.' })
     orderBy: keyof typeof PlanOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() services: Services,

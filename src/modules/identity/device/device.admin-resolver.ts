@@ -17,9 +17,9 @@ export class DeviceAdminResolver {
   @AdminOnly()
   @Query(() => DeviceConnection, { nullable: true, description: 'All devices, of every account.' })
   devices(
-    @Arg('filter', () => DeviceFilter, { nullable: true, description: 'Absent: all devices.' })
+    @Arg('filter', () => DeviceFilter, { nullable: true, description: 'Defaults to all devices.' })
     filter: DeviceFilter | null,
-    @Arg('orderBy', () => DeviceOrderBy, { nullable: true, description: 'Absent: newest first.' })
+    @Arg('orderBy', () => DeviceOrderBy, { nullable: true, description: 'Defaults to newest first.' })
     orderBy: keyof typeof DeviceOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,

@@ -51,7 +51,7 @@ export class Device implements DeviceFields {
   userAgent!: string | null;
 
   @Field(() => Boolean, {
-    description: 'Whether the device may log in. Disabling a device also ends its session.',
+    description: 'Whether the device may log in. Disabling a device also revokes its session.',
   })
   enabled!: boolean;
 
@@ -173,7 +173,7 @@ export class UpdateDeviceInput {
 }
 
 @InputType({
-  description: 'Conditions for devices, combined with AND. Absent and null fields match every device.',
+  description: 'Conditions on devices, combined with AND. Absent and null conditions are ignored.',
 })
 export class DeviceFilter {
   @Field(() => String, { nullable: true, description: 'Matches the short code exactly.' })

@@ -8,7 +8,7 @@ import type { Services } from '../../../platform/services.ts';
 
 type DeviceSort = Sort<{ lastSeenAt: Date | null }>;
 
-/** Conditions are combined with AND; absent and null ones match every device. */
+/** Conditions on devices, combined with AND. Absent and null conditions are ignored. */
 export interface DeviceListFilter {
   shortCode?: string | null;
   shortCodePrefix?: string | null;

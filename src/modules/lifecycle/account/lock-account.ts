@@ -37,7 +37,7 @@ export async function lockAccountToDeactivate(
 /**
  * Locks an account that is about to be disabled or closed, and checks that an enabled admin
  * remains. All enabled admins are locked together with an admin's account, so concurrent calls
- * cannot each count on the other one.
+ * cannot both rely on the admin that the other one closes.
  *
  * @returns null when the account is closed
  * @throws PlatformError STILL_IN_USE for the last enabled admin; SERVICE_UNAVAILABLE when the role

@@ -15,9 +15,9 @@ export class UserAdminResolver {
   @AdminOnly()
   @Query(() => UserConnection, { nullable: true, description: 'All accounts that are not closed.' })
   users(
-    @Arg('filter', () => UserFilter, { nullable: true, description: 'Absent: all accounts.' })
+    @Arg('filter', () => UserFilter, { nullable: true, description: 'Defaults to all accounts.' })
     filter: UserFilter | null,
-    @Arg('orderBy', () => UserOrderBy, { nullable: true, description: 'Absent: newest first.' })
+    @Arg('orderBy', () => UserOrderBy, { nullable: true, description: 'Defaults to newest first.' })
     orderBy: keyof typeof UserOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,

@@ -36,7 +36,10 @@ export const UserOrderBy = OrderBy('User', USER_SORTS, {
   CREATED_AT_ASC: 'Oldest first.',
 });
 
-@InputType({ description: 'Filters accounts; absent fields match all. Closed accounts are never listed.' })
+@InputType({
+  description:
+    'Conditions on accounts, combined with AND. Absent and null conditions are ignored. Closed accounts are never listed.',
+})
 export class UserFilter {
   @Field(() => String, {
     nullable: true,

@@ -36,8 +36,8 @@ export function watchedUsers({ db, watcher }: Pick<Services, 'db' | 'watcher'>):
 }
 
 /**
- * Yields the account, then again after each change of it, its subscriptions, their nodes or its
- * devices.
+ * Yields the account, then again after each change to the account, its subscriptions, their nodes
+ * or its devices.
  *
  * @throws PlatformError UNAUTHENTICATED when the account does not exist
  */

@@ -49,7 +49,8 @@ export interface BoundDevice {
 
 /**
  * Binds a device to an account, inside the transaction of the login: registers an unknown device,
- * keeps one that the account has already, and moves one of another account after confirmation.
+ * leaves one that already belongs to the account, and moves one of another account after
+ * confirmation.
  * Locks both users and counts the devices under these locks.
  *
  * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID, DEVICE_DISABLED
@@ -174,7 +175,7 @@ function moveConfirmed(
  * Checks the device limit of the account. A confirmed replacement skips the count, because it
  * does not add a device, even when the account is over a limit that was lowered.
  *
- * @returns the ids of the sessions that ended with the replaced device
+ * @returns the ids of the revoked sessions of the replaced device
  */
 async function ensureDeviceLimit(
   tx: Transaction,
@@ -197,7 +198,7 @@ async function ensureDeviceLimit(
 /**
  * Removes a device of the account in exchange for the one that is being bound.
  *
- * @returns the ids of the sessions that ended with it
+ * @returns the ids of its revoked sessions
  * @throws PlatformError NOT_FOUND when the account has no such device, or it is the one being bound
  */
 async function replaceDevice(

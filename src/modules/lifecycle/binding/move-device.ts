@@ -6,11 +6,11 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 import { mergeAccounts } from '../account/merge-accounts.ts';
 
 /**
- * Moves a device from its account to another one, and ends its session. An account that loses its
+ * Moves a device from its account to another one, and revokes its session. An account that loses its
  * last identity this way is merged into the other one. Audited. The caller holds the locks on both
  * users and has checked that the move is confirmed.
  *
- * @returns the ids of the sessions that ended, and of both accounts
+ * @returns the ids of the revoked sessions, and of both accounts
  */
 export async function moveDevice(
   tx: Transaction,

@@ -61,7 +61,7 @@ export class AgentResolver {
   @AgentOnly()
   @Mutation(() => Boolean, {
     description:
-      'Confirms the list that the agent has applied. False if a later revision was confirmed before, or in the middle of a new list.',
+      'Confirms the list that the agent has applied. Returns false, and records nothing, for an older revision or in the middle of a new list.',
   })
   confirmServerUsers(
     @Arg('revision', () => BigIntScalar, {
@@ -77,7 +77,7 @@ export class AgentResolver {
   @AgentOnly()
   @Mutation(() => Boolean, {
     description:
-      'Replaces the list of subscriptions that are connected to the server; it expires after three minutes. False if some do not belong to the server and were ignored.',
+      'Replaces the list of subscriptions that are connected to the server; it expires after three minutes. Returns false if it ignored subscriptions that do not belong to the server.',
   })
   reportOnline(
     @Arg('input', () => ReportOnlineInput, { description: 'All connected subscriptions.' })
@@ -89,7 +89,7 @@ export class AgentResolver {
   }
 
   @AgentOnly()
-  @Mutation(() => Boolean, { description: 'Reports the load of the server. Always true.' })
+  @Mutation(() => Boolean, { description: 'Reports the load of the server. Always returns true.' })
   reportServerStatus(
     @Arg('input', () => ServerStatusInput, { description: 'Load, and the version of the agent.' })
     input: ServerStatusInput,

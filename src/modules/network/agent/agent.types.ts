@@ -42,7 +42,7 @@ export class ServerUser {
 export class ServerUserDelta {
   @Field(() => BigIntScalar, {
     description:
-      'Position in the list after these changes: the next `since`, and the revision to confirm. Opaque; it only rises.',
+      'Position in the list after these changes: the next `since`, and the revision to confirm. Opaque; it only increases.',
   })
   revision!: bigint;
 

@@ -90,7 +90,9 @@ function routeWakeUps(
     if (isScheduled) return;
     isScheduled = true;
     setTimeout(() => {
-      wakeRenewedLists().catch((err: unknown) => log.warn({ err }, 'failed to check for renewed user lists'));
+      wakeRenewedLists().catch((err: unknown) =>
+        log.warn({ err }, 'failed to find user lists that must be read in full'),
+      );
     }, CHECK_EVERY_MS).unref();
   });
 }

@@ -20,7 +20,7 @@ export class NodeAdminResolver {
   nodes(
     @Arg('filter', () => NodeFilter, {
       nullable: true,
-      description: 'Conditions that nodes must meet; all nodes if absent.',
+      description: 'Conditions on nodes. Defaults to all nodes.',
     })
     filter: NodeFilter | null | undefined,
     @Args(() => PageArgs) page: PageArgs,

@@ -113,7 +113,7 @@ export class SubscriptionNode implements CredentialedNode {
 }
 
 @InputType({
-  description: 'Conditions on nodes. All given ones must hold; null and absent ones are ignored.',
+  description: 'Conditions on nodes, combined with AND. Absent and null conditions are ignored.',
 })
 export class NodeFilter {
   @Field(() => ID, { nullable: true, description: 'Only nodes of the server with this id.' })

@@ -4,10 +4,7 @@ import { lockSubscriptions } from '../../kernel/locks.ts';
 import { IS_NODE_OF_PLAN } from '../node-list/plans-of-nodes.ts';
 import type { TrafficEntry } from './traffic-entries.ts';
 
-/**
- * The outcomes of counting that need an action. Subscriptions whose counters merely rose are left
- * out.
- */
+/** Outcomes that need further action. Omits subscriptions whose counters only increased. */
 export interface CountedTraffic {
   /** Subscriptions that reached their traffic limit. */
   exhausted: { userId: string; planId: string }[];
@@ -37,7 +34,7 @@ export async function findOwnEntries(
 }
 
 /**
- * A subscription that reached its limit, or one whose counters would overflow: then without ids.
+ * A subscription that reached its limit or, with null ids, one whose counters would overflow.
  */
 type CountedRow = { id: string } & ({ userId: string; planId: string } | { userId: null; planId: null });
 

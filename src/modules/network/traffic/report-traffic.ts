@@ -34,8 +34,8 @@ interface Report {
  * sequences may arrive in any order. Idempotent: a repeated report changes nothing and gets the
  * same refusals.
  *
- * Invalid entries are refused one by one and the others count: those that the server may not
- * report, those with negative bytes, and those that would overflow a counter.
+ * Invalid entries are refused individually, and all others are counted. An entry is invalid if the
+ * server may not report it, if its bytes are negative, or if it would overflow a counter.
  *
  * Announces only subscriptions that reached their limit. Watchers see other counters with their
  * poll.

@@ -35,7 +35,7 @@ export class TrafficEntryInput {
   download!: bigint;
 }
 
-@InputType({ description: 'Traffic of a server. Retry it unchanged until it is answered.' })
+@InputType({ description: 'Traffic of a server. Retry it unchanged until you get a response.' })
 export class ReportTrafficInput {
   @Field(() => ID, { description: 'UUID of this run of the agent. Generate a new one at each start.' })
   bootId!: string;

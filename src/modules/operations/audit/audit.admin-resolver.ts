@@ -16,7 +16,7 @@ export class AuditAdminResolver {
   auditLog(
     @Arg('filter', () => AuditFilter, {
       nullable: true,
-      description: 'Conditions that must all hold. Defaults to no condition.',
+      description: 'Defaults to all entries.',
     })
     filter: AuditFilter | null,
     @Args(() => PageArgs) page: PageArgs,

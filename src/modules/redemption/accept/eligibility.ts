@@ -166,7 +166,8 @@ function parseLive({ id, resetCycle, ...live }: LiveJson): GrantedSubscription {
 }
 
 /**
- * The first reason, in this order, why the user may not redeem the code; null if they may.
+ * Returns the first reason why the user may not redeem the code, in the order of the checks; null
+ * if they may.
  *
  * The quota limits new subscriptions only: a live subscription can always be extended.
  */
@@ -189,12 +190,12 @@ function isOverQuota({ live, quota, subscriptionsEver }: FoundCode): boolean {
   return live === null && quota !== null && subscriptionsEver >= quota;
 }
 
-/** Whether an order accepted on these facts is the first of its user that counts. */
+/** Whether an order accepted on these facts is the user's first PAID or FINISHED order. */
 export function isFirstOrder({ hasCountedOrder }: Pick<UserFacts, 'hasCountedOrder'>): boolean {
   return !hasCountedOrder;
 }
 
-/** The facts that accepting an order changes, and the keys they are changed under. */
+/** Facts that accepting an order changes. */
 type ChangingFacts = Pick<FoundCode, 'codeId' | 'usesLeft' | 'hasCountedOrder'>;
 
 /**

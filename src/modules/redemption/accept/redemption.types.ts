@@ -48,6 +48,8 @@ export class RedemptionPreview implements Omit<RedemptionOutcome, 'plan' | 'exte
   })
   trafficLimit!: bigint | null;
 
-  @Field(() => Boolean, { description: 'Whether it would be the first order of your account that counts.' })
+  @Field(() => Boolean, {
+    description: "Whether it would be your account's first PAID or FINISHED order.",
+  })
   isNew!: boolean;
 }

@@ -24,7 +24,7 @@ const MAX_ORDERS = 100;
 
 /**
  * Accepts FAILED orders again, all or none: reserves one use of each code, decides `isNew` again by
- * the rules of an acceptance, and enqueues the orders. Audited.
+ * the acceptance rules, and enqueues the orders. Audited.
  *
  * @returns the orders, now PAID, in the order of `ids`
  * @throws PlatformError NOT_FOUND; BAD_USER_INPUT for orders that are not FAILED, no ids, or over
@@ -49,7 +49,7 @@ export async function retryOrders(
       const isSecond = violatedConstraint(error) === 'orders_one_per_code_key';
       throw isSecond ? new RedemptionError('CODE_ALREADY_REDEEMED') : error;
     });
-  // Unlike in dispatchOrders, closing them would lose them for good; the reconciler activates them.
+  // Unlike in dispatchOrders, a failure does not close the orders: CLOSED is terminal.
   await cacheAndEnqueue(services, orders).catch((err: unknown) =>
     services.log.warn(
       { err, orders: orders.length },

@@ -60,7 +60,7 @@ type EndedOrder = Pick<Order, 'id' | 'orderNo' | 'userId' | 'planId'>;
 /** An order changed owner between the read of its owner and its lock. */
 class OwnerChanged extends Error {}
 
-/** Orders rarely change owner: only in a merge, and then for good. */
+/** Orders change owner only in a merge, so a few attempts suffice. */
 const MAX_OWNER_ATTEMPTS = 5;
 
 /**

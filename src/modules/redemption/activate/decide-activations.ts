@@ -3,7 +3,10 @@ import type { Order } from '../../../generated/prisma/client.ts';
 import { newCredentials } from '../../subscription/credentials.ts';
 import { beginSubscription, extendSubscription, type GrantedSubscription } from '../../subscription/grant.ts';
 
-/** Why an accepted order fails. Changes to its code or plan after acceptance are no reason. */
+/**
+ * Why an accepted order fails. Edits of its code or plan after acceptance do not matter; deleting
+ * the plan does.
+ */
 export type ActivationRefusal =
   | 'CODE_ALREADY_REDEEMED'
   | 'QUOTA_EXCEEDED'
@@ -28,7 +31,7 @@ export type OpenSubscription = GrantedSubscription & { userId: string; planId: s
 
 type NewSubscription = OpenSubscription & { token: string; credential: string };
 
-/** The writes that a group of activations comes down to. */
+/** The writes that activate a group of orders. */
 export interface ActivationDecisions {
   now: Date;
   /** Ids of open subscriptions to close because they have expired. */
@@ -39,7 +42,7 @@ export interface ActivationDecisions {
   failed: (PaidOrder & { failureCode: ActivationRefusal })[];
 }
 
-/** The live subscription of one user to one plan, as the orders decided so far leave it. */
+/** The live subscription of one user to one plan, after the orders decided so far. */
 interface Slot {
   subscription: GrantedSubscription | null;
   /** Whether an order of this group starts it. */
@@ -95,7 +98,7 @@ const keyOf = ({ userId, planId }: { userId: string; planId: string }) => `${use
 const redeemerCodePairs = ({ redeemedById, userId, codeId }: Order) =>
   [redeemedById, userId].map((redeemerId) => `${redeemerId}:${codeId}`);
 
-/** @param redeemed pairs of redeemer and code that an earlier order of this group finished */
+/** @param redeemed (redeemer, code) pairs of the orders of this group finished so far */
 function refusalOf(
   order: PaidOrder,
   { subscription }: Slot,

@@ -10,7 +10,7 @@ import { announceOrders } from '../order/announce-orders.ts';
 /** Activation attempts before a bug makes the order FAILED. Outages don't count. */
 const MAX_ATTEMPTS = 5;
 
-/** Seconds until the next attempt, by the number of failed ones. */
+/** Backoff in seconds after the n-th failed attempt. */
 const BACKOFF_SECONDS = [1, 2, 4, 8] as const;
 const MAX_BACKOFF_SECONDS = 30;
 

@@ -11,7 +11,7 @@ import { type CsvLink, makeCsvTokens } from './csv-link.ts';
 export interface BatchReads {
   /** By batch id. */
   readBatchTotals: ReadCoalescer<BatchTotalsRow>;
-  /** Makes a token for the link. */
+  /** Creates the token of a link. */
   csvTokens: Coalescer<CsvLink, string>;
 }
 

@@ -72,7 +72,7 @@ function badInput(name: string, problem: string) {
 }
 
 /**
- * The batch of an earlier call with the same key, whatever its state; null if no call used it.
+ * The batch of an earlier call with the same key, in any state; null if no call used the key.
  *
  * @throws RedemptionError IDEMPOTENCY_KEY_REUSED if that call had other input
  */

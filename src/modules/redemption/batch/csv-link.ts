@@ -26,7 +26,7 @@ export interface CsvLink {
 }
 
 /**
- * Makes tokens that expire in five minutes. They are not stored: a token is its encrypted content,
+ * Creates tokens that expire in five minutes. They are not stored: a token is its encrypted content,
  * so it can be neither read nor forged.
  */
 export async function makeCsvTokens(
@@ -44,7 +44,7 @@ export async function makeCsvTokens(
 }
 
 /**
- * Makes a link to the codes of a batch; it is absolute if the origin of the request is known.
+ * Creates a link to the codes of a batch; it is absolute if the origin of the request is known.
  *
  * @returns null if the batch is incomplete or deleted, or the caller is not an admin
  */

@@ -6,7 +6,7 @@ import type { Services } from '../../../platform/services.ts';
 import { lookupsOf } from './code-vault.ts';
 import { normalizeCode } from './redemption-code.ts';
 
-/** Criteria that must all match; absent or null ones don't restrict. */
+/** Conditions on codes, combined with AND. Absent and null conditions are ignored. */
 export interface CodeFilter {
   id?: string | null;
   batchId?: string | null;

@@ -25,7 +25,7 @@ export class RedemptionCodeAdminResolver {
   redemptionCodes(
     @Arg('filter', () => RedemptionCodeFilter, {
       nullable: true,
-      description: 'Restricts the list. Without a filter, it has all codes.',
+      description: 'Defaults to all codes.',
     })
     filter: RedemptionCodeFilter | null,
     @Args(() => PageArgs) page: PageArgs,

@@ -49,7 +49,9 @@ export class RedemptionCode implements CodeFields {
 
 export const RedemptionCodeConnection = Connection(RedemptionCode, 'RedemptionCode');
 
-@InputType({ description: 'Criteria for codes. All that are given must match.' })
+@InputType({
+  description: 'Conditions on codes, combined with AND. Absent and null conditions are ignored.',
+})
 export class RedemptionCodeFilter {
   @Field(() => ID, { nullable: true, description: 'Only the code with this id.' })
   id?: string | null;
@@ -90,7 +92,7 @@ export class UpdateRedemptionCodeInput {
   @Field(() => Int, {
     nullable: true,
     description:
-      'The version that the edit is based on. If the code was edited since, the update fails with EDIT_CONFLICT. Absent: overwrite.',
+      'The version that was read. Fails with EDIT_CONFLICT if it has changed since. If absent, the last write wins.',
   })
   version?: number | null;
 

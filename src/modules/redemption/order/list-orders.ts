@@ -4,8 +4,8 @@ import { type Page, type PageArguments, paginate, type Sort } from '../../../pla
 import type { Services } from '../../../platform/services.ts';
 
 /**
- * Criteria that must all match; absent or null ones don't restrict. CLOSED orders need `status:
- * 'CLOSED'`.
+ * Conditions on orders, combined with AND. Absent and null conditions are ignored. CLOSED orders
+ * are left out unless `status` is CLOSED.
  */
 export interface OrderListFilter {
   userId?: string | null;

@@ -3,9 +3,11 @@ import { checkId } from '../../../platform/input.ts';
 import { type Page, type PageArguments, paginate } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** Criteria that must all match; absent or null ones don't restrict. */
+/**
+ * Conditions on redemption records, combined with AND. Absent and null conditions are ignored.
+ */
 export interface RedemptionListFilter {
-  /** The current owner of the record: after a merge, the account that was merged into. */
+  /** The current owner: after a merge, the remaining account. */
   userId?: string | null;
   codeId?: string | null;
   batchId?: string | null;

@@ -16,10 +16,10 @@ export class OrderAdminResolver {
   orders(
     @Arg('filter', () => OrderFilter, {
       nullable: true,
-      description: 'Restricts the list. Without a filter, it has all orders except CLOSED ones.',
+      description: 'Defaults to all orders except CLOSED ones.',
     })
     filter: OrderFilter | null,
-    @Arg('orderBy', () => OrderOrderBy, { nullable: true, description: 'Default: newest first.' })
+    @Arg('orderBy', () => OrderOrderBy, { nullable: true, description: 'Defaults to newest first.' })
     orderBy: keyof typeof OrderOrderBy | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,

@@ -58,7 +58,7 @@ export class OrderResolver {
   @FieldResolver(() => Propagation, {
     nullable: true,
     description:
-      'How many servers let the user in since the activation. Null unless the order is FINISHED and the caller is an admin.',
+      "How many of the plan's servers have applied the activation. Null unless the order is FINISHED and the caller is an admin.",
   })
   propagation(@Root() { id: orderId }: OrderRow, @Ctx() context: Context): Promise<Propagation | null> {
     return getPropagation(context, { caller: context.caller, orderId });

@@ -87,7 +87,7 @@ export const OrderOrderBy = OrderBy('Order', ORDER_SORTS, {
 
 @InputType({
   description:
-    'Criteria for orders. All that are given must match. CLOSED orders are left out unless `status` is CLOSED.',
+    'Conditions on orders, combined with AND. Absent and null conditions are ignored. CLOSED orders are left out unless `status` is CLOSED.',
 })
 export class OrderFilter {
   @Field(() => ID, { nullable: true, description: 'Only orders of this account.' })

@@ -8,7 +8,7 @@ import { cursorSql } from '../../network/user-list-cursor.ts';
 export interface PropagationRow {
   /** Servers that currently have a node of the plan. */
   servers: number;
-  /** Those of them whose agent has confirmed a user list that contains the activation. */
+  /** Servers of these whose agent has confirmed a user list that contains the activation. */
   confirmed: number;
 }
 

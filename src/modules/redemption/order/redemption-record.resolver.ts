@@ -21,7 +21,7 @@ export class RedemptionRecordResolver {
   redemptions(
     @Arg('filter', () => RedemptionFilter, {
       nullable: true,
-      description: 'Restricts the list. Without a filter, it has all records.',
+      description: 'Defaults to all records.',
     })
     filter: RedemptionFilter | null,
     @Args(() => PageArgs) page: PageArgs,

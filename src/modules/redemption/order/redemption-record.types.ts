@@ -14,7 +14,7 @@ export class Redemption implements RedemptionFields {
   id!: string;
 
   @Field(() => ID, {
-    description: 'The account that owns the record. A merge moves it to the account that was merged into.',
+    description: 'The account that owns the record. A merge moves it to the remaining account.',
   })
   userId!: string;
 
@@ -33,7 +33,9 @@ export class Redemption implements RedemptionFields {
 
 export const RedemptionConnection = Connection(Redemption, 'Redemption');
 
-@InputType({ description: 'Criteria for redemption records. All that are given must match.' })
+@InputType({
+  description: 'Conditions on redemption records, combined with AND. Absent and null conditions are ignored.',
+})
 export class RedemptionFilter {
   @Field(() => ID, { nullable: true, description: 'Only records that this account owns.' })
   userId?: string | null;

@@ -69,7 +69,7 @@ describe('createAd', () => {
 
   it.for([
     ['no type', 'type', ''],
-    ['a type of blanks', 'type', '  '],
+    ['a blank type', 'type', '  '],
     ['a long type', 'type', 'a'.repeat(51)],
     ['no title', 'title', ''],
     ['a long title', 'title', 'a'.repeat(201)],
@@ -77,7 +77,7 @@ describe('createAd', () => {
     ['no content', 'content', ''],
     ['long content', 'content', 'a'.repeat(16_385)],
     ['a target with the javascript scheme', 'targetUrl', 'javascript:alert(1)'],
-    ['a target with another scheme than http or https', 'targetUrl', 'ftp://example.test/'],
+    ['a target with a scheme other than http or https', 'targetUrl', 'ftp://example.test/'],
     ['a target without a host', 'targetUrl', 'https://'],
     ['a target that is a path', 'targetUrl', '/shop'],
     ['a target whose scheme is disguised by a line break', 'targetUrl', 'java\nscript:https://x'],

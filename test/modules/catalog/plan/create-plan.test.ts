@@ -82,7 +82,7 @@ describe('createPlan', () => {
 
   it.each<[string, Partial<CreatePlanInput>, string]>([
     ['an empty name', { name: '' }, 'input.name'],
-    ['a name of blanks', { name: '   ' }, 'input.name'],
+    ['a blank name', { name: '   ' }, 'input.name'],
     ['a name of 101 characters', { name: 'x'.repeat(101) }, 'input.name'],
     ['a description that is too long', { description: 'x'.repeat(10_001) }, 'input.description'],
     ['negative traffic', { trafficLimit: '-1' }, 'input.trafficLimit'],

@@ -104,7 +104,7 @@ describe('updateSite', () => {
 
   it.for([
     ['no name', { name: '' }],
-    ['a name of blanks', { name: ' \t ' }],
+    ['a blank name', { name: ' \t ' }],
     ['a long name', { name: 'a'.repeat(101) }],
     ['a long description', { description: 'a'.repeat(1_001) }],
     ['a logo with the javascript scheme', { logo: 'javascript:alert(1)' }],

@@ -39,7 +39,7 @@ describe('devices', () => {
   });
 
   it.each(['50%', '5_%', 'a\\b', '%', '_', '\\'])(
-    'matches the prefix %j escapeLike, not as a LIKE pattern',
+    'matches the prefix %j literally, not as a LIKE pattern',
     async (prefix) => {
       const { id } = await labeled(`${prefix}x`);
       await labeled('505x');

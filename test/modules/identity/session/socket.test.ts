@@ -165,7 +165,7 @@ describe('an open websocket', () => {
     next.close();
   });
 
-  it('closes within five seconds without a wake-up, whatever ended its session', async () => {
+  it('closes within five seconds without a wake-up, for every cause', async () => {
     const { db } = api.services;
     const { readLiveSession } = createSessionReads(api.services);
     const endings: ((user: TestUser, id: string) => Promise<unknown>)[] = [

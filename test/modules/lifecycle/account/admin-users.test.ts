@@ -68,7 +68,7 @@ describe('users', () => {
     return users?.nodes.map(({ id }) => id);
   };
 
-  it('filters by a case-insensitive prefix of the e-mail address, and matches wildcards escapeLike', async () => {
+  it('filters by a case-insensitive prefix of the e-mail address, and matches wildcards literally', async () => {
     const { db } = api.services;
     const word = unique('u').slice(0, 10);
     const address = async (value: string) => (await buildIdentity(db, { type: 'EMAIL', value })).userId;
@@ -150,7 +150,7 @@ describe('setUserEnabled', () => {
     }
   });
 
-  it('writes audit entries with the ended sessions', async () => {
+  it('writes audit entries with the revoked sessions', async () => {
     const phone = await newDevice(api);
 
     await setEnabled(phone.userId, false);
@@ -242,7 +242,7 @@ describe('an admin account', () => {
     expect(await setEnabled(admin.userId, true)).toMatchObject({ enabled: true });
   });
 
-  it('can be disabled and deleted by another admin, and can no longer log in then', async () => {
+  it('can be disabled and deleted by another admin, and cannot log in afterwards', async () => {
     const [second, third] = [await api.newAdmin(), await api.newAdmin()];
     const logIn = async ({ identifier: email, secret: password }: TestUser) =>
       (await api.anonymous.ask(LoginDocument, { input: { email, password } })).errors?.[0]?.extensions.code;

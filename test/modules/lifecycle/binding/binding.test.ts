@@ -280,7 +280,7 @@ describe('DEVICE_LIMIT_REACHED', () => {
     expect(await services.db.device.count({ where: { userId: app.userId } })).toBe(2);
   });
 
-  it('accepts one token in exactly one of ten concurrent calls', async () => {
+  it('accepts a confirmation token in exactly one of ten concurrent calls', async () => {
     await setLimit(3);
     const app = await accountWith(3);
     const installation = newInstallation();

@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 describe('unbindDevice', () => {
-  it('deletes the device with its identity and session immediately, and nothing of other devices', async () => {
+  it('deletes the device, its identity and its session immediately, without affecting other devices', async () => {
     const [phone, stranger] = [await newDevice(api), await newDevice(api)];
     const tablet = await anotherDevice(phone);
     const sockets = { phone: await openSocket(phone), tablet: await openSocket(tablet) };

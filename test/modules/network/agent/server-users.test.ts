@@ -116,7 +116,7 @@ describe('serverUsers', () => {
     expect(serverUsers?.upserts).toEqual([]);
   });
 
-  it('returns nothing of plans that are on other servers only', async () => {
+  it('excludes plans that are only on other servers', async () => {
     const one = await buildFleet(api);
     const other = await buildFleet(api);
     const { id } = await buildSubscription(db, { planId: one.plan.id });

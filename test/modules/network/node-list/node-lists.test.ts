@@ -274,7 +274,7 @@ describe('node list version', () => {
       'a node is removed from the plan by id',
       ({ planId }) => services.db.planNode.deleteMany({ where: { planId } }),
     ],
-  ])('rises when %s, but not for an unrelated plan', async (_, apply) => {
+  ])('increases when %s, but not for an unrelated plan', async (_, apply) => {
     const made = await world();
     const [before, other] = [await versionOf(made.planId), await versionOf(made.other)];
 
@@ -291,7 +291,7 @@ describe('node list version', () => {
     ['the status of a server', server({ lastSeenAt: new Date(), cpu: 0.5 })],
     ['the name of a server', server({ name: 'Other' })],
     ['the name of the plan', change('plan', ({ planId }) => planId, { name: 'Other', nodeTags: undefined })],
-  ])('stays when only %s changes', async (_, apply) => {
+  ])('does not change when only %s changes', async (_, apply) => {
     const made = await world();
     const before = await versionOf(made.planId);
 
@@ -300,7 +300,7 @@ describe('node list version', () => {
     expect(await versionOf(made.planId)).toBe(before);
   });
 
-  it('rises when a node and a plan get the same tag concurrently', async () => {
+  it('increases when a node and a plan get the same tag concurrently', async () => {
     const { db } = services;
     const [{ id: planId }, { id: nodeId }] = [await build.buildPlan(db), await build.buildNode(db)];
     const tagged = createGate<number>();

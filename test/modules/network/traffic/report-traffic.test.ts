@@ -132,7 +132,7 @@ describe('a repeated traffic report', () => {
     expect(await counters(subscriptionId)).toEqual([10n, 0n]);
   });
 
-  it('is a new one with another bootId, sequence or server', async () => {
+  it('counts as a new report with another bootId, sequence or server', async () => {
     const { report, entry, bootId, subscriptionId } = await site(services);
     const elsewhere = await site(services);
 
@@ -189,7 +189,7 @@ describe('a refused traffic entry', () => {
   it.each<[string, bigint, bigint]>([
     ['one counter', 9_223_372_036_854_775_807n, 0n],
     ['the sum of both', 4_611_686_018_427_387_904n, 4_611_686_018_427_387_904n],
-  ])('leaves the counters unchanged that it would overflow by %s', async (_, upload, download) => {
+  ])('does not change the counters that it would overflow by %s', async (_, upload, download) => {
     const { report, nodeId, ids } = await site(services, { count: 2, subscription: { upload: 1n } });
     const [full = '', other = ''] = ids;
 
@@ -201,7 +201,7 @@ describe('a refused traffic entry', () => {
     expect(await counters(other)).toEqual([5n, 0n]);
   });
 
-  it('is not one that fills a counter to its last byte', async () => {
+  it('excludes an entry that fills a counter exactly to its maximum', async () => {
     const { report, entry, subscriptionId } = await site(services, { subscription: { upload: 1n } });
 
     expect(await report([entry(9_223_372_036_854_775_806n)])).toMatchObject({ refused: [] });

@@ -159,7 +159,7 @@ describe('bonus traffic from a merge', () => {
     expect(await present(id)).toMatchObject({ trafficLimit: 100n, bonusTraffic: 0n });
   });
 
-  it('is no bonus if the plan never resets or one subscription was unlimited', async () => {
+  it('is not added if the plan never resets or one subscription was unlimited', async () => {
     const never = { resetCycle: 'NEVER' as const, nextResetAt: null };
     expect(await present(await merged(never, never))).toMatchObject({ bonusTraffic: 0n });
 

@@ -67,7 +67,7 @@ describe('an order that cannot be cached or enqueued', () => {
     },
   );
 
-  it('stays CLOSED if its job is delivered nevertheless', async () => {
+  it('stays CLOSED even if its job is still delivered', async () => {
     const { id, code } = await newCode(r.services);
     const userId = await r.user();
     const disarm = armed('dispatchOrders.afterEnqueue', fails);

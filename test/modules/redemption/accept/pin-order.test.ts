@@ -37,7 +37,7 @@ describe('an order that cannot be enqueued', () => {
     expect(await checkInvariants(one.services.db)).toEqual([]);
   });
 
-  it('is not returned by a call that meets its clean-up: that call creates a new order', async () => {
+  it('is not returned by a call during its clean-up, which creates a new order instead', async () => {
     const [userId, code, key] = await newRequest();
     const disarm = armed('dispatchOrders.beforeEnqueue', fails);
     let second: ReturnType<Redeeming['redeem']> | undefined;

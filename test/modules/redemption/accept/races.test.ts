@@ -88,7 +88,7 @@ describe('two processes without the redemption lock', () => {
     expect(await checkInvariants(one.services.db)).toEqual([]);
   });
 
-  it('redeem a code once for 200 concurrent requests of one user that is activated meanwhile', async () => {
+  it('redeem a code once when one user sends 200 concurrent requests and the order is activated meanwhile', async () => {
     const batch = { unitTime: 'DAY' } as const;
     const { id, code } = await newCode(one.services, { batch, code: { maxUses: null } });
     const userId = await one.user();

@@ -104,7 +104,7 @@ describe('redeemCode', () => {
     expect(await r.uses(id)).toEqual({ usedCount: 1, reservedCount: 0 });
   });
 
-  it('creates another order, new again, after one that is FAILED or CLOSED', async () => {
+  it('creates a new order with isNew after a FAILED or CLOSED one', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
 
@@ -126,7 +126,7 @@ describe('redeemCode', () => {
     expect((await r.redeem(userId, two.code)).isNew).toBe(false);
   });
 
-  it('is refused to a disabled account', async () => {
+  it('rejects a disabled account', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
     await r.services.db.user.update({ where: { id: userId }, data: { enabled: false } });
@@ -136,7 +136,7 @@ describe('redeemCode', () => {
 });
 
 describe('an idempotency key', () => {
-  it('returns the same order, whatever its status is by then', async () => {
+  it('returns the same order, regardless of its current status', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
 

@@ -78,7 +78,7 @@ describe('wrong guesses', () => {
     expect(codes.filter((code) => code === 'RATE_LIMITED')).toHaveLength(30);
   });
 
-  it('made concurrently prevent a right guess behind them, which is not evaluated', async () => {
+  it('made concurrently prevent the evaluation of a right guess queued behind them', async () => {
     const user = await newUser();
     const from = newAddress();
     const { code } = await newCode(api.services);

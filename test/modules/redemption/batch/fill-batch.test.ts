@@ -128,7 +128,7 @@ describe('addCodes', () => {
   });
 });
 
-describe('drawCodes', () => {
+describe('generateCodes', () => {
   it('yields to the event loop', async () => {
     let otherTurns = 0;
     let isDone = false;
@@ -144,7 +144,7 @@ describe('drawCodes', () => {
   });
 });
 
-describe('refillBatch', () => {
+describe('resumeBatch', () => {
   it('resumes only incomplete batches that are due, the longest overdue first', async () => {
     await services.db.redemptionBatch.updateMany({ data: { nextFillAt: inDays(1) } });
     const due = async (overrides: Parameters<typeof buildBatch>[1] = {}) =>
