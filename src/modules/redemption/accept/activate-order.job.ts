@@ -9,7 +9,8 @@ export const activateOrderJob: Job<{ orderId: string }> = {
   attempts: 5,
   backoffMs: 1_000,
   key: ({ orderId }) => orderId,
-  // Twice the default BATCH_SIZE: while one transaction runs, the jobs of the next one are collected.
+  // Twice the default BATCH_SIZE: while one transaction runs, the jobs of the next one are
+  // collected.
   concurrency: 256,
 };
 

@@ -26,8 +26,8 @@ export interface CsvLink {
 }
 
 /**
- * Creates tokens that expire in five minutes. They are not stored: a token is its encrypted content,
- * so it can be neither read nor forged.
+ * Creates tokens that expire in five minutes. They are not stored: a token is its encrypted
+ * content, so it can be neither read nor forged.
  */
 export async function makeCsvTokens(
   { db, secrets }: { db: Pick<Transaction, '$queryRaw'>; secrets: Secrets },
