@@ -1,9 +1,9 @@
 const { options } = require('./.dependency-cruiser.cjs');
 
 /**
- * No two folders import each other, directly or by way of others; type imports count. Resolvers and types are left out:
- * GraphQL types refer to each other by nature. So are the files at the top of src and of src/platform, which tie the
- * folders below them together.
+ * Folders do not import each other in a cycle; type imports count. Exempt are resolvers and types,
+ * because GraphQL types refer to each other by nature, and the top-level files of src and
+ * src/platform, which connect the folders below them.
  */
 module.exports = {
   forbidden: [

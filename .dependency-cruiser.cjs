@@ -1,6 +1,12 @@
-/** The arrows of docs/ARCHITECTURE.md, as rules. The folders are checked by .dependency-cruiser-folders.cjs. */
+/**
+ * The import rules of docs/ARCHITECTURE.md. .dependency-cruiser-folders.cjs has the rule on cycles
+ * between folders.
+ */
 
-/** The folders of src/modules, lowest first: a folder imports only from folders above it in this list, and from itself. */
+/**
+ * The folders of src/modules, lowest first: a folder imports only from itself and from folders
+ * before it in this list.
+ */
 const ORDER = [
   'kernel',
   'subscription',
@@ -63,14 +69,14 @@ module.exports = {
     },
     {
       name: 'graphql-only-in-the-ring',
-      comment: 'Verbs and rules do not know that they are called through GraphQL.',
+      comment: 'Verbs and rules do not depend on GraphQL.',
       severity: 'error',
       from: { path: '^src/modules', pathNot: [RING, '^src/modules/kernel/access\\.ts$'] },
       to: { path: ['^node_modules/(graphql|type-graphql|graphql-ws|@apollo)/', '^src/platform/graphql/'] },
     },
     {
       name: 'modules-stand-below-the-process',
-      comment: 'Only resolvers may know the context that the process makes for them.',
+      comment: 'Only resolvers use the context that the process creates for them.',
       severity: 'error',
       from: { path: '^src/modules', pathNot: [RING, '^src/modules/kernel/access\\.ts$'] },
       to: { path: ['^src/[^/]+\\.ts$', '^src/http/', '^src/cli/'] },

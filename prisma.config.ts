@@ -2,7 +2,8 @@ import { defineConfig } from 'prisma/config';
 
 const url = process.env.DATABASE_URL;
 
-// For Prisma's own command line. The service itself needs no more than prisma/ (src/platform/migrations/migrate.ts).
+// For Prisma's own command line. The service itself needs only prisma/
+// (src/platform/migrations/migrate.ts).
 export default defineConfig({
   schema: 'prisma/schema.prisma',
   migrations: { path: 'prisma/migrations' },

@@ -34,6 +34,10 @@ const TERMS = [
   [/\bis none\b|\bare none\b/i, 'does not exist'],
   [/\bknows? (no|nothing)\b/i, 'has no'],
   [/\bpromised?\b(?=.*\b(use|order|code))/i, 'reserved'],
+  [/\bfor good\b/i, 'permanently'],
+  [/\bin (the )?place of\b/i, 'instead of'],
+  [/\btells?\b/i, 'indicates, returns, distinguishes'],
+  [/\bonly rises?\b/i, 'only increases'],
 ];
 
 /** Comments and descriptions start with a noun or a verb. */
@@ -46,7 +50,11 @@ const READERS = [
   { path: /^prisma\/migrations\//, read: () => [] },
   { path: /^src\/playground\/.*\.css$|\.json$|^docs\/decisions\/template/, read: () => [] },
   { path: /^test\/.*\.(test\.ts)$/, read: testNames },
-  { path: /^(src|prisma|scripts|examples)\/.*\.(ts|tsx|mjs|mts)$/, read: commentsAndStrings },
+  {
+    path: /^(src|prisma|scripts|examples|bench|test\/support)\/.*\.(ts|tsx|mjs|mts)$/,
+    read: commentsAndStrings,
+  },
+  { path: /^([^/]+\.config\.ts|\.dependency-cruiser[^/]*\.cjs)$/, read: commentsAndStrings },
   { path: /^prisma\/schema\.prisma$/, read: commentsAndStrings },
   { path: /^(docs\/.*|[A-Z]+)\.md$/, read: paragraphs },
   { path: /^(schema|src\/.*)\.graphql$/, read: lines },
@@ -91,8 +99,20 @@ const COMMENT = /\/\*\*?([\s\S]*?)\*\/|(?<![:'"`\w/])\/\/\/?(.*)$/gm;
 /** Sentences, not identifiers: a string with a space in it. */
 const SENTENCE = /'((?:[^'\\\n]|\\.)* (?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)* (?:[^"\\\n]|\\.)*)"/g;
 
+/** A template literal, with templates nested in its substitutions one level deep. */
+const TEMPLATE = /`(?:[^`\\$]|\\.|\$(?!\{)|\$\{(?:[^{}`]|\{[^{}]*\}|`[^`]*`)*\})*`/g;
+const SUBSTITUTION = /\$\{(?:[^{}`]|\{[^{}]*\}|`[^`]*`)*\}/g;
+
 function commentsAndStrings(text) {
-  return [...comments(text), ...matches(text, SENTENCE, (found) => found[1] ?? found[2])];
+  return [...comments(text), ...matches(text, SENTENCE, (found) => found[1] ?? found[2]), ...templates(text)];
+}
+
+/** Template literals with a space, without their substitutions. Comments also contain backticks. */
+function templates(text) {
+  const code = text.replace(COMMENT, (comment) => comment.replace(/[^\n]/g, ' '));
+  return matches(code, TEMPLATE, ([template]) => template.slice(1, -1).replace(SUBSTITUTION, '')).filter(
+    ({ text: sentence }) => sentence.trim().includes(' '),
+  );
 }
 
 function comments(text) {

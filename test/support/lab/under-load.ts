@@ -68,8 +68,7 @@ export async function repeatedly(
 }
 
 /**
- * Milliseconds from a time of the load until the next successful response; infinite if there is
- * none.
+ * Milliseconds from a time of the load until the next successful response; infinite without one.
  *
  * @param since milliseconds since the start of the load
  */

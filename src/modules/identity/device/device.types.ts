@@ -144,7 +144,7 @@ export class DeviceLoginInput {
   @Field(() => String, {
     nullable: true,
     description:
-      'A code from createLinkCode. The device joins that account, and may register a new secret or key in place of a lost one. Accepted by deviceLogin only.',
+      'A code from createLinkCode. The device joins that account, and may register a new secret or key to replace a lost one. Accepted by deviceLogin only.',
   })
   linkCode?: string | null;
 
