@@ -34,9 +34,9 @@ export async function serveGraphqlHttp(
   settings: GraphqlSettings,
   { encryption, encryptionPolicy }: Encryption,
 ): Promise<() => Promise<void>> {
-  const { services, config, schema, shared, metrics } = settings;
+  const { services, config, documents, shared, metrics } = settings;
   const apollo = createApolloServer<HttpContext>({
-    schema,
+    documents,
     log: services.log,
     onError: (code) => metrics.errors.inc({ code }),
     mayIntrospect: ({ caller }) => mayIntrospect(caller, config),

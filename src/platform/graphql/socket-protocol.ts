@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { ExecutionArgs, GraphQLSchema } from 'graphql';
+import type { ExecutionArgs } from 'graphql';
 import { CloseCode, type Context, makeServer } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
+import type { DocumentStore } from './document-store.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { prepareSubscription } from './operation.ts';
@@ -62,14 +63,16 @@ export const TRY_AGAIN_LATER = 1013;
  * masks errors as over HTTP. Messages travel over the channel that each socket is opened with.
  */
 export function createProtocol({
-  schema,
+  documents,
   log,
   connect,
 }: {
-  schema: GraphQLSchema;
+  documents: DocumentStore;
   log: Logger;
   connect: Connect;
 }) {
+  const maskFor = ({ subscriptions, scope }: Extra, id: string, error: unknown) =>
+    inRequestScope(subscriptions.get(id) ?? scope, () => maskError(error, log, documents.schema));
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: 5_000,
     onConnect: (ctx) => authenticate(ctx, connect, log),
@@ -80,7 +83,7 @@ export function createProtocol({
         return [tooComplex(`A websocket can have at most ${LIMITS.subscriptionsPerSocket} subscriptions.`)];
       }
       return inRequestScope(scope, () =>
-        prepareSubscription(schema, payload, extra.client?.context(scope) ?? {}),
+        prepareSubscription(documents, payload, extra.client?.context(scope) ?? {}),
       );
     },
     subscribe: (args) =>
@@ -88,10 +91,10 @@ export function createProtocol({
     onNext: ({ extra }, id, _payload, _args, { data, errors, extensions }) => ({
       ...(data !== undefined && { data }),
       ...(extensions && { extensions }),
-      ...(errors && { errors: errors.map((error) => maskFor(extra, id, error, log)) }),
+      ...(errors && { errors: errors.map((error) => maskFor(extra, id, error)) }),
     }),
     onError: ({ extra }, id, _payload, errors) => {
-      const masked = errors.map((error) => maskFor(extra, id, error, log));
+      const masked = errors.map((error) => maskFor(extra, id, error));
       // graphql-ws does not call onComplete after an error.
       extra.subscriptions.delete(id);
       return masked;
@@ -101,10 +104,6 @@ export function createProtocol({
     },
     onClose: ({ extra }) => extra.client?.closed(),
   });
-}
-
-function maskFor({ subscriptions, scope }: Extra, id: string, error: unknown, log: Logger) {
-  return inRequestScope(subscriptions.get(id) ?? scope, () => maskError(error, log));
 }
 
 /**

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { GraphQLSchema } from 'graphql';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { createRateLimiter } from '../concurrency/rate-limiter.ts';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
 import type { Channel, SealableChannel } from './channel.ts';
+import type { DocumentStore } from './document-store.ts';
 import { createHandshakes, type HandshakeSettings, refuseHandshake } from './handshake.ts';
 import { LIMITS } from './limits.ts';
 import { asSocketRefusal, type Connect, createProtocol, SocketRefusal } from './socket-protocol.ts';
@@ -15,7 +15,7 @@ import type { SocketSlot } from './socket-slots.ts';
 
 /** Settings of the websocket transport. */
 export interface WebsocketSettings extends HandshakeSettings {
-  schema: GraphQLSchema;
+  documents: DocumentStore;
   log: Logger;
   originOf: (request: IncomingMessage) => string | undefined;
   connect: Connect;

@@ -14,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { PlatformError } from '../../../src/platform/errors.ts';
 import { createApolloServer } from '../../../src/platform/graphql/apollo.ts';
+import { createDocumentStore } from '../../../src/platform/graphql/document-store.ts';
 import { LIMITS } from '../../../src/platform/graphql/limits.ts';
 import { SocketRefusal } from '../../../src/platform/graphql/socket-protocol.ts';
 import { serveWebsockets } from '../../../src/platform/graphql/websocket.ts';
@@ -37,7 +38,7 @@ beforeEach(async () => {
   [produced, opened, closed] = [0, 0, 0];
   server = createServer();
   sockets = serveWebsockets(server, {
-    schema: testSchema(),
+    documents: createDocumentStore(testSchema()),
     log,
     path: '/graphql',
     isAllowedOrigin: (origin) => origin === 'https://ours.example',
@@ -293,7 +294,7 @@ async function failure(
 
 async function httpError(query: string): Promise<Fault | undefined> {
   const apollo = createApolloServer({
-    schema: testSchema(),
+    documents: createDocumentStore(testSchema()),
     log,
     onError: () => {},
     mayIntrospect: () => true,
