@@ -44,6 +44,8 @@ export const LIMITS = {
   requestMaxWaitMs: 3_000,
   /** Concurrent subscriptions per websocket. */
   subscriptionsPerSocket: 20,
+  /** Memory that the documents and variables of the subscriptions of one websocket retain. */
+  subscriptionBytes: 256 * 1024,
   /** Open websockets per process. */
   sockets: 6_000,
   /** Open websockets per client address or IPv6 /64, which many users may share. */

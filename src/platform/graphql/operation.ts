@@ -4,6 +4,15 @@ import type { OperationRequest } from './operation-request.ts';
 import { PreparedDocument } from './prepared-document.ts';
 import { declaredVariables, validateRequest } from './validate-request.ts';
 
+/** Upper bound of the bytes that one character of JSON takes when parsed: `[[],[],…]`. */
+const BYTES_OF_JSON = 16;
+
+/** Arguments for graphql-js, retained as long as the subscription. */
+export interface PreparedSubscription extends ExecutionArgs {
+  /** Upper bound of the memory that document and variables retain. */
+  bytes: number;
+}
+
 const refused = (message: string, code: string) => [new GraphQLError(message, { extensions: { code } })];
 
 /**
@@ -15,7 +24,7 @@ export function prepareSubscription(
   documents: DocumentStore,
   request: OperationRequest,
   contextValue: unknown,
-): ExecutionArgs | readonly GraphQLError[] {
+): PreparedSubscription | readonly GraphQLError[] {
   const { schema } = documents;
   const prepared = documents.prepare(request.query ?? '');
   if (!(prepared instanceof PreparedDocument)) return prepared;
@@ -37,5 +46,6 @@ export function prepareSubscription(
     operationName: request.operationName ?? null,
     variableValues,
     contextValue,
+    bytes: prepared.bytes + BYTES_OF_JSON * JSON.stringify(variableValues).length,
   };
 }

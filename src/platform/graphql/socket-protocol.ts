@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ExecutionArgs } from 'graphql';
-import { CloseCode, type Context, makeServer } from 'graphql-ws';
+import { CloseCode, type Context, makeServer, type SubscribePayload } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
@@ -40,6 +40,12 @@ export type Connect = (
   close: (code: number, reason: string) => void,
 ) => Promise<SocketClient>;
 
+interface ActiveSubscription {
+  scope: RequestScope;
+  /** Upper bound of the memory that its document and variables retain. */
+  bytes: number;
+}
+
 /** State of a socket, stored in the `extra` of its graphql-ws context. */
 export interface Extra {
   socket: WebSocket;
@@ -47,8 +53,10 @@ export interface Extra {
   /** Whether messages use transport encryption. */
   isSealed: () => boolean;
   client?: SocketClient;
-  /** Request scopes of the active subscriptions, by the id that the client chose. */
-  subscriptions: Map<string, RequestScope>;
+  /** The active subscriptions, by the ids of `SubscriptionIds`. */
+  subscriptions: Map<string, ActiveSubscription>;
+  /** Returns the payload of the client's `subscribe`, which graphql-ws does not get. */
+  takePayload: (id: string) => SubscribePayload;
   /** Called when the client has authenticated. */
   authenticated: () => void;
 }
@@ -72,19 +80,25 @@ export function createProtocol({
   connect: Connect;
 }) {
   const maskFor = ({ subscriptions, scope }: Extra, id: string, error: unknown) =>
-    inRequestScope(subscriptions.get(id) ?? scope, () => maskError(error, log, documents.schema));
+    inRequestScope(subscriptions.get(id)?.scope ?? scope, () => maskError(error, log, documents.schema));
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: 5_000,
     onConnect: (ctx) => authenticate(ctx, connect, log),
-    onSubscribe: ({ extra, subscriptions }, id, payload) => {
+    onSubscribe: ({ extra, subscriptions }, id) => {
       const scope = { ...extra.scope, requestId: randomUUID() };
-      extra.subscriptions.set(id, scope);
+      const active = { scope, bytes: 0 };
+      extra.subscriptions.set(id, active);
+      const payload = extra.takePayload(id);
       if (Object.keys(subscriptions).length > LIMITS.subscriptionsPerSocket) {
         return [tooComplex(`A websocket can have at most ${LIMITS.subscriptionsPerSocket} subscriptions.`)];
       }
-      return inRequestScope(scope, () =>
+      const prepared = inRequestScope(scope, () =>
         prepareSubscription(documents, payload, extra.client?.context(scope) ?? {}),
       );
+      if (!('bytes' in prepared)) return prepared;
+      active.bytes = prepared.bytes;
+      const bytes = Object.keys(subscriptions).map((each) => extra.subscriptions.get(each)?.bytes ?? 0);
+      return sumOf(bytes) > LIMITS.subscriptionBytes ? [tooLarge()] : prepared;
     },
     subscribe: (args) =>
       subscribeDistinct(args as ExecutionArgs, (args.contextValue as { request: RequestScope }).request),
@@ -105,6 +119,11 @@ export function createProtocol({
     onClose: ({ extra }) => extra.client?.closed(),
   });
 }
+
+const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
+
+const tooLarge = () =>
+  tooComplex('The documents and variables of the subscriptions on this websocket are too large together.');
 
 /**
  * Closes the socket on failure. graphql-ws clients reconnect after 4403 and 1013, but not after

@@ -12,6 +12,7 @@ import { createHandshakes, type HandshakeSettings, refuseHandshake } from './han
 import { LIMITS } from './limits.ts';
 import { asSocketRefusal, type Connect, createProtocol, SocketRefusal } from './socket-protocol.ts';
 import type { SocketSlot } from './socket-slots.ts';
+import { SubscriptionIds } from './subscription-ids.ts';
 
 /** Settings of the websocket transport. */
 export interface WebsocketSettings extends HandshakeSettings {
@@ -83,13 +84,15 @@ function open(
   const stopPinging = keepAlive(socket);
   socket.on('error', (err) => log.debug({ err, requestId: scope.requestId }, 'websocket error'));
   const { isSealed, ...channel } = seal(channelOf(socket, scope, { log, isCounted }));
+  const ids = new SubscriptionIds();
+  const translated = ids.translate({
+    ...channel,
+    onMessage: (handle) => channel.onMessage(async (message) => handle(ensureSize(message))),
+  });
+  const { takePayload } = ids;
   const closed = protocol.opened(
-    {
-      ...channel,
-      protocol: socket.protocol,
-      onMessage: (handle) => channel.onMessage(async (message) => handle(ensureSize(message))),
-    },
-    { socket, scope, isSealed, subscriptions: new Map(), authenticated: slot.authenticated },
+    { ...translated, protocol: socket.protocol },
+    { socket, scope, isSealed, takePayload, subscriptions: new Map(), authenticated: slot.authenticated },
   );
   socket.once('close', (code, reason) => {
     stopPinging();
