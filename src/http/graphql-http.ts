@@ -5,14 +5,15 @@ import { GraphQLError } from 'graphql';
 import type { Context } from '../context.ts';
 import { type Caller, isAdmin } from '../modules/kernel/caller.ts';
 import { authenticate } from '../modules/lifecycle/login/authenticate.ts';
-import { isServerToken } from '../modules/network/server/find-agent.ts';
-import { createSemaphore, type Semaphore } from '../platform/concurrency/semaphore.ts';
+import { createServerTokens } from '../modules/network/server/server-tokens.ts';
+import { createSemaphore } from '../platform/concurrency/semaphore.ts';
 import { DomainError, PlatformError } from '../platform/errors.ts';
 import { createApolloServer } from '../platform/graphql/apollo.ts';
 import { answerConditionally } from '../platform/graphql/conditional-get.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
 import { inRequestScope, requestScope } from '../platform/request-scope.ts';
 import { acceptSealedRequests, isSealed } from '../platform/transport-encryption/sealed-http.ts';
+import { agentRoute, SENDER } from './agent-requests.ts';
 import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-settings.ts';
 import { scopeOf } from './scope-of.ts';
 
@@ -34,9 +35,9 @@ export async function serveGraphqlHttp(
   settings: GraphqlSettings,
   { encryption, encryptionPolicy }: Encryption,
 ): Promise<() => Promise<void>> {
-  const { services, config, schema, shared, metrics } = settings;
+  const { services, config, documents, shared, metrics } = settings;
   const apollo = createApolloServer<HttpContext>({
-    schema,
+    documents,
     log: services.log,
     onError: (code) => metrics.errors.inc({ code }),
     mayIntrospect: ({ caller }) => mayIntrospect(caller, config),
@@ -53,30 +54,41 @@ export async function serveGraphqlHttp(
       return { ...services, ...shared, caller, request: scope, isSealed: isSealed(request) };
     },
   });
-  const answerWithin =
-    (limit: Semaphore): RouteHandlerMethod =>
-    (request, reply) =>
-      limit(() =>
-        inRequestScope(scopeOf(request, config), async () =>
-          // The client may have disconnected while its request was queued.
-          reply.raw.destroyed ? '' : handle.call(app, request, reply),
-        ),
-      );
   const route: RouteOptions = {
     method: ['GET', 'POST'],
     url: GRAPHQL_PATH,
     onSend: answerConditionally,
-    handler: answerWithin(createRequestLimit()),
+    handler: withinRequestLimits(handle, config),
   };
   app.addConstraintStrategy(SENDER);
   await app.register(async (routes) => {
     acceptSealedRequests(routes, encryption);
+    routes.decorateRequest('isFromAgent', false);
+    // Runs before the body is read, so that rejected requests cost no parsing.
+    routes.addHook('onRequest', (request) =>
+      shared.operationRateLimiter.countRequest(scopeOf(request, config).ip),
+    );
     routes.route(route);
-    // Agent requests are slow, so they have their own queue and don't delay customers.
-    const ofAgents = { constraints: { sender: 'agent' }, bodyLimit: LIMITS.agentBodyBytes };
-    routes.route({ ...route, ...ofAgents, handler: answerWithin(createRequestLimit()) });
+    routes.route({ ...route, ...agentRoute(createServerTokens(services)) });
   });
   return () => apollo.stop();
+}
+
+/** Agent requests are slow, so they have their own queue and don't delay customers. */
+function withinRequestLimits(
+  handle: RouteHandlerMethod,
+  config: GraphqlSettings['config'],
+): RouteHandlerMethod {
+  const [ofCustomers, ofAgents] = [createRequestLimit(), createRequestLimit()];
+  return function (request, reply) {
+    const limit = request.isFromAgent ? ofAgents : ofCustomers;
+    return limit(() =>
+      inRequestScope(scopeOf(request, config), async () =>
+        // The client may have disconnected while its request was queued.
+        reply.raw.destroyed ? '' : handle.call(this, request, reply),
+      ),
+    );
+  };
 }
 
 /** Applies after the body has been received, so slow uploads do not occupy the semaphore. */
@@ -90,22 +102,6 @@ const createRequestLimit = () =>
 const OVERLOADED = { message: 'The service is overloaded. Try again shortly.', retryAfterSeconds: 1 };
 
 /**
- * Routes requests by sender before the body is read: agents are recognized by their token's prefix.
- */
-const SENDER: Parameters<FastifyInstance['addConstraintStrategy']>[0] = {
-  name: 'sender',
-  storage: () => {
-    const routes = new Map<unknown, never>();
-    return {
-      get: (sender) => routes.get(sender) ?? null,
-      set: (sender, route) => void routes.set(sender, route as never),
-    };
-  },
-  validate: () => {},
-  deriveConstraint: ({ headers }) => (isServerToken(headers.authorization) ? 'agent' : undefined),
-};
-
-/**
  * Authenticates the caller, and adjusts the request scope to their permissions.
  *
  * @throws GraphQLError with an HTTP status: otherwise Apollo responds with 500 if the context fails
@@ -116,7 +112,6 @@ async function identify(
   request: FastifyRequest,
 ): Promise<Caller> {
   try {
-    await shared.operationRateLimiter.countRequest(scopeOf(request, config).ip);
     const caller = await authenticate({ ...services, ...shared }, request.headers.authorization);
     if (!isSealed(request)) await ensurePlaintextSessionAllowed(caller);
     const scope = requestScope();

@@ -1,6 +1,9 @@
 import type { FastifyInstance } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
 import { requiresEncryption } from '../modules/catalog/site/read-site-settings.ts';
 import { createSharedRead } from '../platform/concurrency/shared-read.ts';
+import { createDocumentStore, type DocumentStore } from '../platform/graphql/document-store.ts';
+import type { Metrics } from '../platform/metrics.ts';
 import { createTransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 import { createEncryptionPolicy } from './encryption-policy.ts';
 import { serveGraphqlHttp } from './graphql-http.ts';
@@ -15,9 +18,12 @@ import { serveGraphqlSockets } from './graphql-sockets.ts';
  */
 export async function serveGraphql(
   app: FastifyInstance,
-  settings: GraphqlSettings,
+  { schema, ...given }: Omit<GraphqlSettings, 'documents'> & { schema: GraphQLSchema },
 ): Promise<() => Promise<void>> {
-  const { services, schema, shared } = settings;
+  const documents = createDocumentStore(schema);
+  const settings = { ...given, documents };
+  const { services, shared, metrics } = settings;
+  observeDocuments(metrics, documents);
   const encryption = createTransportEncryption(services, {
     isRequired: createSharedRead(() => requiresEncryption(services)),
   });
@@ -29,4 +35,12 @@ export async function serveGraphql(
     await shared.presence.close();
     await closeHttp();
   };
+}
+
+function observeDocuments({ observe, observeTotal }: Metrics, { usage }: DocumentStore): void {
+  const name = (what: string) => `tessera_stored_documents${what}`;
+  observe(name(''), 'GraphQL documents in the store', async () => usage().entries);
+  observe(name('_bytes'), 'Upper bound of the memory that they retain', async () => usage().bytes);
+  observeTotal(name('_hits_total'), 'Requests whose document was in the store', () => usage().hits);
+  observeTotal(name('_misses_total'), 'Requests whose document was parsed', () => usage().misses);
 }

@@ -1,7 +1,7 @@
-import type { GraphQLSchema } from 'graphql';
 import type { Config } from '../config.ts';
 import type { Shared } from '../context.ts';
 import { type Caller, isAdmin } from '../modules/kernel/caller.ts';
+import type { DocumentStore } from '../platform/graphql/document-store.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Services } from '../platform/services.ts';
 import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
@@ -9,10 +9,11 @@ import type { EncryptionPolicy } from './encryption-policy.ts';
 
 /** Settings of both GraphQL transports. */
 export interface GraphqlSettings {
+  /** Shared by both transports. */
+  documents: DocumentStore;
   services: Services;
   config: Config;
   metrics: Metrics;
-  schema: GraphQLSchema;
   shared: Shared;
 }
 

@@ -28,7 +28,7 @@ type Release = () => void;
  */
 export function serveGraphqlSockets(
   server: Server,
-  { services, config, schema, shared, metrics }: GraphqlSettings,
+  { services, config, documents, shared, metrics }: GraphqlSettings,
   { encryption, encryptionPolicy }: Encryption,
 ): { close: () => Promise<void> } {
   const watchPlaintext = createPlaintextSocketWatch({ ...encryption, log: services.log });
@@ -50,7 +50,7 @@ export function serveGraphqlSockets(
     };
   };
   return serveWebsockets(server, {
-    schema,
+    documents,
     log: services.log,
     path: GRAPHQL_PATH,
     isAllowedOrigin: (origin, request) => isAllowedOrigin(origin, request, config.ALLOWED_ORIGINS),

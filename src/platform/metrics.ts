@@ -9,6 +9,8 @@ export interface Metrics {
   sockets: Gauge;
   /** Adds a gauge that is read at each scrape; NaN if reading fails. */
   observe: (name: string, help: string, read: () => Promise<number>) => void;
+  /** Adds a counter that is read at each scrape. */
+  observeTotal: (name: string, help: string, read: () => number) => void;
 }
 
 export function createMetrics(): Metrics {
@@ -29,6 +31,17 @@ export function createMetrics(): Metrics {
         registers: [registry],
         async collect() {
           this.set(await read().catch(() => Number.NaN));
+        },
+      });
+    },
+    observeTotal: (name, help, read) => {
+      new Counter({
+        name,
+        help,
+        registers: [registry],
+        collect() {
+          this.reset();
+          this.inc(read());
         },
       });
     },

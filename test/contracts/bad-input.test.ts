@@ -206,9 +206,9 @@ const BOTH: Case[] = [
     request: withVariable('String', 'after', '\uD800'),
   },
   {
-    what: 'U+0000 in an undeclared variable',
+    what: 'U+0000 in a key of a variable',
     code: 'BAD_USER_INPUT',
-    request: doc(({ kind, root }) => `${kind} { ${root} { id } }`, { variables: { x: { '\u0000': [1] } } }),
+    request: withVariable('String', 'after', { '\u0000': [1] }),
   },
 
   {
@@ -256,9 +256,7 @@ const BOTH: Case[] = [
   {
     what: 'deeply nested variables',
     code: 'OPERATION_TOO_COMPLEX',
-    request: doc(({ kind, root }) => `${kind} { ${root} { id } }`, {
-      variables: { x: JSON.parse('['.repeat(3_000) + ']'.repeat(3_000)) },
-    }),
+    request: withVariable('String', 'after', JSON.parse('['.repeat(3_000) + ']'.repeat(3_000))),
   },
 ];
 
@@ -408,6 +406,13 @@ describe.for(['http', 'websocket'] as const)('invalid input over %s', (name) => 
     expect(closes).toEqual([]);
   });
 
+  it('has no effect in variables that the operation does not declare', async () => {
+    const { kind, root, send } = transports[name];
+    const variables = { x: JSON.parse('['.repeat(3_000) + ']'.repeat(3_000)), '\u0000': '\uD800' };
+
+    expect(await send({ query: `${kind} { ${root} { id } }`, variables })).toBeUndefined();
+  });
+
   it('gets no suggestion for a misspelled name', async () => {
     const { kind, root, send } = transports[name];
     const queries = [
@@ -461,7 +466,8 @@ describe('a request over HTTP', () => {
   });
 
   it('does not exhaust the stack with a body full of brackets', async () => {
-    const body = `{"query":"{ plans { id } }","variables":{"x":${'['.repeat(30_000)}${']'.repeat(30_000)}}}`;
+    const query = 'query ($x: ID!) { order(id: $x) { id } }';
+    const body = `{"query":"${query}","variables":{"x":${'['.repeat(30_000)}${']'.repeat(30_000)}}}`;
 
     expectRefusal((await post(api.url, body, user.token)).errors, 'OPERATION_TOO_COMPLEX');
   });

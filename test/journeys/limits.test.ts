@@ -72,8 +72,12 @@ describe('the operation budget', () => {
     const graphql = { schema: await createSchema(), shared };
     const server = await startServer({ services: api.services, config, graphql });
     const answer = await ask('{ plans { id } }', { url: server.url });
+    // Invalid JSON would be 400 if the body were parsed first.
+    const headers = { 'content-type': 'application/json' };
+    const unparsed = await fetch(`${server.url}/graphql`, { method: 'POST', headers, body: '{' });
     await server.close();
 
+    expect(unparsed.status).toBe(429);
     expect(answer.status).toBe(429);
     expect(answer.headers.get('retry-after')).toBe('7');
     expect(answer.errors?.[0]?.extensions).toMatchObject({
@@ -154,6 +158,46 @@ describe('while introspection is disabled', () => {
       expect([document, leaked]).toEqual([document, []]);
       expect(messages).not.toMatch(/did you mean/i);
     }
+  });
+
+  it.for([
+    ['a comment', '# User\n{ viewer { nope } }'],
+    ['a string', '{ viewer { nope(a: "User") } }'],
+    ['a block string', '{ viewer { nope(a: """User""") } }'],
+    ['a field', '{ viewer { User nope } }'],
+    ['an alias', '{ User: viewer { nope } }'],
+    ['an operation name', 'query User { viewer { nope } }'],
+    ['a variable', 'query ($User: Int) { viewer { nope(a: $User) } }'],
+    ['an argument', '{ viewer { nope(User: 1) } }'],
+    ['an enum value', '{ viewer { nope(a: User) } }'],
+    ['a longer name', '{ viewer { nopeUser } }'],
+  ])('a type that was guessed in %s is not confirmed', async ([, document = '']) => {
+    const { errors = [] } = await ask(document);
+
+    expect(errors.map(({ message }) => message).join()).toMatch(/on type "…"/);
+    expect(errors.map(({ message }) => message).join()).not.toMatch(/on type "User"/);
+  });
+
+  it.for([
+    '{ a: order { id } code }',
+    '# id\n{ a: order { id } }',
+    'mutation { redeemCode(input: {}) { id code: isNew } }',
+  ])('a missing argument or input field is not named: %s', async (document) => {
+    const { errors = [] } = await ask(document);
+    const messages = errors.map(({ message }) => message).join();
+
+    expect(messages).toMatch(/"…" of (required )?type "…"/);
+    expect(messages).not.toMatch(/"id" of type|code" of required/);
+  });
+
+  it('error messages repeat the names of the request, types included', async () => {
+    const document = '{ viewer { nope ...F } } fragment F on User { nopeEither }';
+    const { errors = [] } = await ask(document);
+
+    expect(errors.map(({ message }) => message)).toEqual([
+      'Cannot query field "nope" on type "User".',
+      'Cannot query field "nopeEither" on type "User".',
+    ]);
   });
 
   it('only admins can introspect the schema, and get complete messages', async () => {

@@ -1,36 +1,36 @@
-import type {
-  ApolloServer,
-  ApolloServerOptions,
-  ApolloServerPlugin,
-  BaseContext,
-  GraphQLRequest,
-  GraphQLResponse,
+import {
+  type ApolloServer,
+  type ApolloServerOptions,
+  type ApolloServerPlugin,
+  type BaseContext,
+  type GraphQLRequest,
+  type GraphQLRequestContext,
+  type GraphQLResponse,
+  HeaderMap,
 } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import {
   type DocumentNode,
   GraphQLError,
   type GraphQLFormattedError,
-  type GraphQLSchema,
-  Kind,
   type OperationDefinitionNode,
   OperationTypeNode,
-  visit,
+  parse,
 } from 'graphql';
 import { DomainError, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { markCacheable } from './conditional-get.ts';
 import { DeadlineServer, GRAPHQL_RESPONSE_TYPE } from './deadline-server.ts';
+import type { DocumentStore } from './document-store.ts';
 import { LIMITS } from './limits.ts';
 import { maskError } from './mask-error.ts';
-import { PARSE_OPTIONS } from './operation.ts';
+import { PreparedDocument } from './prepared-document.ts';
 import type { ValidOperation } from './requested-root-fields.ts';
-import { validationRules } from './rules.ts';
 import { validateRequest } from './validate-request.ts';
 
 /** Settings of the Apollo server. */
 export interface ApolloSettings<Context extends BaseContext> {
-  schema: GraphQLSchema;
+  documents: DocumentStore;
   log: Logger;
   /** Called with the code of each error that is sent to a client. */
   onError: (code: string) => void;
@@ -43,34 +43,29 @@ export interface ApolloSettings<Context extends BaseContext> {
 }
 
 /**
- * Creates the Apollo server for HTTP. Parse options, validation rules, cost limit and error masking
- * are the same as for websockets: both transports take them from this folder.
+ * Creates the Apollo server for HTTP. Document store, cost limit and error masking are the same as
+ * for websockets: both transports take them from this folder.
  */
-export function createApolloServer<Context extends BaseContext>({
-  schema,
-  log,
-  onError,
-  mayIntrospect,
-  beforeRun,
-  operationMs = LIMITS.operationMs,
-}: ApolloSettings<Context>): ApolloServer<Context> {
+export function createApolloServer<Context extends BaseContext>(
+  settings: ApolloSettings<Context>,
+): ApolloServer<Context> {
+  const { documents, log, onError, operationMs = LIMITS.operationMs } = settings;
   const mask = (error: unknown) => {
-    const masked = maskError(error, log);
+    const masked = maskError(error, log, documents.schema);
     onError(masked.extensions.code);
     return masked;
   };
   const options: ApolloServerOptions<Context> = {
-    schema,
+    schema: documents.schema,
     logger: log,
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
-      operationChecks({ schema, mayIntrospect, beforeRun }),
+      operationChecks({ ...settings, mask }),
       httpConventions<Context>(),
       markCacheable<Context>(),
     ],
-    parseOptions: PARSE_OPTIONS,
-    validationRules: [...validationRules],
-    validationOptions: { maxErrors: 20 },
+    // Apollo neither parses nor validates: operationChecks takes documents from our store.
+    documentStore: null,
     formatError: (_formatted, error) => mask(error),
     // Always on here: operationChecks decides per caller.
     introspection: true,
@@ -87,36 +82,77 @@ export function createApolloServer<Context extends BaseContext>({
   return new DeadlineServer(options, operationMs, mask);
 }
 
-/** Checks that depend on the caller or the variables, and so cannot be validation rules. */
-function operationChecks<Context extends BaseContext>({
-  schema,
-  mayIntrospect,
-  beforeRun,
-}: Pick<ApolloSettings<Context>, 'schema' | 'mayIntrospect' | 'beforeRun'>): ApolloServerPlugin<Context> {
+interface Checks<Context> extends Pick<ApolloSettings<BaseContext>, 'documents'> {
+  mayIntrospect: (context: Context) => boolean;
+  beforeRun: (operation: ValidOperation, context: Context) => Promise<void>;
+  mask: (error: unknown) => GraphQLFormattedError;
+}
+
+/**
+ * Takes each document from the store, and applies the checks that depend on the caller or the
+ * variables, and so cannot be validation rules.
+ */
+function operationChecks<Context extends BaseContext>(checks: Checks<Context>): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
+      let prepared: PreparedDocument | readonly GraphQLError[] = [];
       return {
-        async didResolveOperation({ document, operation, request, contextValue }) {
-          const variables = request.variables ?? {};
-          const run = operation && beforeRun({ document, operation, variables }, contextValue);
-          await run?.catch((error: unknown) => {
-            throw withHttpStatus(error);
-          });
-          const refusal =
-            refusalOfKind(document, operation, mayIntrospect(contextValue)) ??
-            validateRequest(schema, document, request);
-          if (refusal) throw withHttpStatus(refusal);
+        async didResolveSource(context) {
+          prepared = checks.documents.prepare(context.source);
+          // Apollo skips its own parsing and validation for a request that has a document.
+          const document = prepared instanceof PreparedDocument ? prepared.document : PLACEHOLDER;
+          Object.assign(context satisfies GraphQLRequestContext<Context>, { document });
+        },
+        async didResolveOperation({ operation, request, contextValue }) {
+          if (prepared instanceof PreparedDocument)
+            await ensureAllowed({ prepared, operation, request, context: contextValue }, checks);
+        },
+        async responseForOperation() {
+          return prepared instanceof PreparedDocument ? null : invalidDocument(prepared.map(checks.mask));
         },
       };
     },
   };
 }
 
+/** Stands for an invalid document until Apollo asks for the response. */
+const PLACEHOLDER: DocumentNode = parse('{ __typename }');
+
+function invalidDocument(errors: readonly GraphQLFormattedError[]): GraphQLResponse {
+  return {
+    http: { status: 400, headers: new HeaderMap() },
+    body: { kind: 'single', singleResult: { errors } },
+  };
+}
+
+interface Requested<Context> {
+  prepared: PreparedDocument;
+  operation: OperationDefinitionNode | undefined;
+  request: GraphQLRequest;
+  context: Context;
+}
+
+/** @throws GraphQLError with an HTTP status */
+async function ensureAllowed<Context>(
+  { prepared, operation, request, context }: Requested<Context>,
+  { documents, mayIntrospect, beforeRun }: Checks<Context>,
+): Promise<void> {
+  const { document } = prepared;
+  const run = operation && beforeRun({ document, operation, variables: request.variables ?? {} }, context);
+  await run?.catch((error: unknown) => {
+    throw withHttpStatus(error);
+  });
+  const refusal =
+    refusalOfKind(prepared, operation, mayIntrospect(context)) ??
+    validateRequest(documents.schema, prepared, request);
+  if (refusal) throw withHttpStatus(refusal);
+}
+
 /**
  * Refuses subscriptions, which need a websocket, and introspection for callers who may not use it.
  */
 function refusalOfKind(
-  document: DocumentNode,
+  { introspects }: PreparedDocument,
   operation: OperationDefinitionNode | undefined,
   mayIntrospect: boolean,
 ): DomainError | undefined {
@@ -124,7 +160,7 @@ function refusalOfKind(
     const message = 'Subscriptions are not available over HTTP: use a websocket.';
     return new PlatformError('BAD_USER_INPUT', { message });
   }
-  if (mayIntrospect || !introspects(document)) return undefined;
+  if (mayIntrospect || !introspects) return undefined;
   const message = 'Introspection is disabled; see schema.graphql.';
   return new PlatformError('FORBIDDEN', { message });
 }
@@ -137,16 +173,6 @@ function withHttpStatus(error: unknown): GraphQLError {
     originalError: error instanceof Error ? error : null,
     extensions: { ...options?.extensions, http: { status: isClientError ? 400 : 503 } },
   });
-}
-
-function introspects(document: DocumentNode): boolean {
-  let found = false;
-  visit(document, {
-    [Kind.FIELD](node) {
-      if (node.name.value === '__schema' || node.name.value === '__type') found = true;
-    },
-  });
-  return found;
 }
 
 const REFUSED_BEFORE_EXECUTION = new Set<unknown>([

@@ -1,4 +1,5 @@
 import {
+  type ASTNode,
   type FragmentDefinitionNode,
   GraphQLError,
   Kind,
@@ -13,7 +14,11 @@ import { RULE_CODE } from './mask-error.ts';
  * Limits of operations and connections, on both transports. docs/limits.md lists them for clients.
  */
 export const LIMITS = {
-  /** Lexical tokens in the document. Parsing stops at this number. */
+  /** Length of the document in UTF-16 code units, apart from the size of the body. */
+  documentLength: 16_000,
+  /** Lines of the document. */
+  documentLines: 1_000,
+  /** Lexical tokens and comments in the document. Parsing stops at this number. */
   tokens: 1_000,
   /** Nesting of fields. */
   depth: 10,
@@ -21,6 +26,8 @@ export const LIMITS = {
   fields: 1_000,
   /** Directives, counting a fragment each time it is spread. */
   directives: 50,
+  /** Selections, and comparisons of fields and fragments that validation needs. */
+  comparisons: 10_000,
   /** Estimated objects in the response, counting each list with its page size. */
   cost: 2_000,
   /** Nesting of lists and objects in the variables. */
@@ -37,6 +44,8 @@ export const LIMITS = {
   requestMaxWaitMs: 3_000,
   /** Concurrent subscriptions per websocket. */
   subscriptionsPerSocket: 20,
+  /** Memory that the documents and variables of the subscriptions of one websocket retain. */
+  subscriptionBytes: 256 * 1024,
   /** Open websockets per process. */
   sockets: 6_000,
   /** Open websockets per client address or IPv6 /64, which many users may share. */
@@ -54,7 +63,7 @@ export const LIMITS = {
 } as const;
 
 /** Creates the error for an operation that exceeds a limit; `message` names the limit. */
-export function tooComplex(message: string, node?: OperationDefinitionNode): GraphQLError {
+export function tooComplex(message: string, node?: ASTNode): GraphQLError {
   return new GraphQLError(message, {
     nodes: node ?? null,
     extensions: { [RULE_CODE]: 'OPERATION_TOO_COMPLEX' },

@@ -1,9 +1,10 @@
-import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from 'graphql';
 import { isOutage } from '../database/database.ts';
 import { DomainError, type ErrorDetails, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { isRedisUnavailable } from '../redis/redis.ts';
 import { requestScope } from '../request-scope.ts';
+import { namesInDocument } from './names-in-document.ts';
 
 /** The `extensions` of every error in a response. They have no other keys. */
 export interface ErrorExtensions extends ErrorDetails {
@@ -19,13 +20,16 @@ export const RULE_CODE = 'reason';
  * Converts any thrown value to an error that is safe to send to a client. Refusals pass through,
  * and errors in the request keep their location. Outages become SERVICE_UNAVAILABLE and bugs
  * INTERNAL_SERVER_ERROR; both are logged with the request id.
+ *
+ * @param schema the schema whose types are named only to callers who name them, if it is hidden
  */
 export function maskError(
   error: unknown,
   log: Logger,
+  schema?: GraphQLSchema,
 ): GraphQLFormattedError & { extensions: ErrorExtensions } {
   const located = findLocated(error);
-  const refusal = toRefusal(located, log);
+  const refusal = toRefusal(located, log, schema);
   const { locations, path } = located instanceof GraphQLError ? located.toJSON() : {};
   return {
     message: refusal.message,
@@ -40,10 +44,10 @@ export function maskError(
   };
 }
 
-function toRefusal(error: unknown, log: Logger): DomainError {
+function toRefusal(error: unknown, log: Logger, schema: GraphQLSchema | undefined): DomainError {
   const cause = rootCause(error);
   if (cause instanceof DomainError) return cause;
-  if (error instanceof GraphQLError && isClientError(error, cause)) return clientError(error);
+  if (error instanceof GraphQLError && isClientError(error, cause)) return clientError(error, schema);
   if (isOutage(cause) || isRedisUnavailable(cause)) {
     log.warn({ err: cause }, 'request failed: dependency unavailable');
     return new PlatformError('SERVICE_UNAVAILABLE');
@@ -80,24 +84,42 @@ function isClientError(error: GraphQLError, cause: unknown): boolean {
   return error.path === undefined || cause.message.startsWith('Argument "');
 }
 
-function clientError(error: GraphQLError): DomainError {
+function clientError(error: GraphQLError, schema: GraphQLSchema | undefined): DomainError {
   const sentence = error.message
-    .replace(/ ?Did you mean [^?]*\?/g, '')
+    .replace(SUGGESTION, '')
     // The original wording contains "select", which tools that look for leaked SQL would report.
     .replace('must select only one top level field', 'must have only one root field');
   const isHidden = requestScope()?.hidesSchema === true;
   return new PlatformError(clientErrorCode(error), {
-    message: isHidden ? withoutNames(sentence, error) : sentence,
+    message: isHidden ? withoutNames(sentence, error, schema) : sentence,
   });
 }
 
-/** Keeps only names that occur in the document, so that error messages do not reveal the schema. */
-function withoutNames(sentence: string, { source }: GraphQLError): string {
-  const isInDocument = (word: string) => source?.body.includes(word) ?? false;
-  return sentence.replace(/"([^"]*)"/g, (quoted, names: string) =>
-    (names.match(/\w+/g) ?? []).every(isInDocument) ? quoted : '"…"',
-  );
+/** Bounded, because a message may repeat a long string of the document. */
+const SUGGESTION = / ?Did you mean [^?]{0,300}\?/g;
+
+/** Names an argument or input field that the document lacks. */
+const MISSING =
+  /(?<=argument )"\w+"(?= of type "[^"]*" is required)|(?<=Field )"[\w.]+"(?= of required type)/g;
+
+/**
+ * Keeps only names that occur in the document, so that error messages do not reveal the schema. A
+ * type must occur as a type: a document could have a guess in every other place.
+ */
+function withoutNames(sentence: string, { source }: GraphQLError, schema: GraphQLSchema | undefined): string {
+  const isInDocument = (word: string) => {
+    if (!source || !/^[A-Za-z_]/.test(word)) return source !== undefined;
+    const { types, others } = namesInDocument(source);
+    return (schema?.getType(word) ? types : others).has(word);
+  };
+  return sentence
+    .replace(MISSING, HIDDEN)
+    .replace(/"([^"]*)"/g, (quoted, names: string) =>
+      (names.match(/\w+/g) ?? []).every(isInDocument) ? quoted : HIDDEN,
+    );
 }
+
+const HIDDEN = '"…"';
 
 /** Maps Apollo's BAD_REQUEST (no query, wrong JSON types) to BAD_USER_INPUT. */
 function clientErrorCode({ message, extensions }: GraphQLError): keyof typeof PlatformError.table {

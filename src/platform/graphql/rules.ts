@@ -8,15 +8,11 @@ import {
   type ValidationContext,
   type ValidationRule,
 } from 'graphql';
-import { sizeRule, tooComplex } from './limits.ts';
+import { tooComplex } from './limits.ts';
 import { RULE_CODE } from './mask-error.ts';
 
 /** Validation rules in addition to those of the GraphQL specification. */
-export const validationRules: readonly ValidationRule[] = [
-  sizeRule,
-  singleMutationRule,
-  unconditionalSubscriptionRule,
-];
+export const validationRules: readonly ValidationRule[] = [singleMutationRule, unconditionalSubscriptionRule];
 
 /**
  * Rejects `@skip` and `@include` on root fields: graphql-js throws for a subscription without one.

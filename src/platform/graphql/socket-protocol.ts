@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { ExecutionArgs, GraphQLSchema } from 'graphql';
-import { CloseCode, type Context, makeServer } from 'graphql-ws';
+import type { ExecutionArgs } from 'graphql';
+import { CloseCode, type Context, makeServer, type SubscribePayload } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
+import type { DocumentStore } from './document-store.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import { maskError } from './mask-error.ts';
 import { prepareSubscription } from './operation.ts';
@@ -39,6 +40,12 @@ export type Connect = (
   close: (code: number, reason: string) => void,
 ) => Promise<SocketClient>;
 
+interface ActiveSubscription {
+  scope: RequestScope;
+  /** Upper bound of the memory that its document and variables retain. */
+  bytes: number;
+}
+
 /** State of a socket, stored in the `extra` of its graphql-ws context. */
 export interface Extra {
   socket: WebSocket;
@@ -46,8 +53,10 @@ export interface Extra {
   /** Whether messages use transport encryption. */
   isSealed: () => boolean;
   client?: SocketClient;
-  /** Request scopes of the active subscriptions, by the id that the client chose. */
-  subscriptions: Map<string, RequestScope>;
+  /** The active subscriptions, by the ids of `SubscriptionIds`. */
+  subscriptions: Map<string, ActiveSubscription>;
+  /** Returns the payload of the client's `subscribe`, which graphql-ws does not get. */
+  takePayload: (id: string) => SubscribePayload;
   /** Called when the client has authenticated. */
   authenticated: () => void;
 }
@@ -62,36 +71,44 @@ export const TRY_AGAIN_LATER = 1013;
  * masks errors as over HTTP. Messages travel over the channel that each socket is opened with.
  */
 export function createProtocol({
-  schema,
+  documents,
   log,
   connect,
 }: {
-  schema: GraphQLSchema;
+  documents: DocumentStore;
   log: Logger;
   connect: Connect;
 }) {
+  const maskFor = ({ subscriptions, scope }: Extra, id: string, error: unknown) =>
+    inRequestScope(subscriptions.get(id)?.scope ?? scope, () => maskError(error, log, documents.schema));
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: 5_000,
     onConnect: (ctx) => authenticate(ctx, connect, log),
-    onSubscribe: ({ extra, subscriptions }, id, payload) => {
+    onSubscribe: ({ extra, subscriptions }, id) => {
       const scope = { ...extra.scope, requestId: randomUUID() };
-      extra.subscriptions.set(id, scope);
+      const active = { scope, bytes: 0 };
+      extra.subscriptions.set(id, active);
+      const payload = extra.takePayload(id);
       if (Object.keys(subscriptions).length > LIMITS.subscriptionsPerSocket) {
         return [tooComplex(`A websocket can have at most ${LIMITS.subscriptionsPerSocket} subscriptions.`)];
       }
-      return inRequestScope(scope, () =>
-        prepareSubscription(schema, payload, extra.client?.context(scope) ?? {}),
+      const prepared = inRequestScope(scope, () =>
+        prepareSubscription(documents, payload, extra.client?.context(scope) ?? {}),
       );
+      if (!('bytes' in prepared)) return prepared;
+      active.bytes = prepared.bytes;
+      const bytes = Object.keys(subscriptions).map((each) => extra.subscriptions.get(each)?.bytes ?? 0);
+      return sumOf(bytes) > LIMITS.subscriptionBytes ? [tooLarge()] : prepared;
     },
     subscribe: (args) =>
       subscribeDistinct(args as ExecutionArgs, (args.contextValue as { request: RequestScope }).request),
     onNext: ({ extra }, id, _payload, _args, { data, errors, extensions }) => ({
       ...(data !== undefined && { data }),
       ...(extensions && { extensions }),
-      ...(errors && { errors: errors.map((error) => maskFor(extra, id, error, log)) }),
+      ...(errors && { errors: errors.map((error) => maskFor(extra, id, error)) }),
     }),
     onError: ({ extra }, id, _payload, errors) => {
-      const masked = errors.map((error) => maskFor(extra, id, error, log));
+      const masked = errors.map((error) => maskFor(extra, id, error));
       // graphql-ws does not call onComplete after an error.
       extra.subscriptions.delete(id);
       return masked;
@@ -103,9 +120,10 @@ export function createProtocol({
   });
 }
 
-function maskFor({ subscriptions, scope }: Extra, id: string, error: unknown, log: Logger) {
-  return inRequestScope(subscriptions.get(id) ?? scope, () => maskError(error, log));
-}
+const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
+
+const tooLarge = () =>
+  tooComplex('The documents and variables of the subscriptions on this websocket are too large together.');
 
 /**
  * Closes the socket on failure. graphql-ws clients reconnect after 4403 and 1013, but not after

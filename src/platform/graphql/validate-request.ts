@@ -1,7 +1,9 @@
-import { type DocumentNode, GraphQLError, type GraphQLSchema, Kind, visit } from 'graphql';
+import type { GraphQLError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import { checkCost } from './cost.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
+import type { PreparedDocument } from './prepared-document.ts';
+import { isStorable, unstorable } from './storable.ts';
 
 /**
  * Checks that depend on the variables, and so cannot be validation rules.
@@ -10,53 +12,76 @@ import type { OperationRequest } from './operation-request.ts';
  */
 export function validateRequest(
   schema: GraphQLSchema,
-  document: DocumentNode,
+  prepared: PreparedDocument,
   request: OperationRequest,
 ): GraphQLError | undefined {
+  const operation = prepared.operation(request.operationName)?.node;
   return (
-    checkVariable(request.variables ?? {}, []) ??
-    checkLiterals(document) ??
-    checkCost(schema, document, request)
+    (operation && checkVariables(declaredVariables(operation, request))) ??
+    (prepared.isStorable ? undefined : unstorable('A string in the document')) ??
+    checkCost(schema, prepared.document, request)
   );
 }
 
-/** Stops at the depth limit, so that deeply nested variables cannot exhaust the stack. */
-function checkVariable(value: unknown, path: readonly string[]): GraphQLError | undefined {
-  if (path.length > LIMITS.variableDepth) {
+/** The variables that the operation declares. Others have no effect, and are not looked at. */
+export function declaredVariables(
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  { variables }: OperationRequest,
+): Record<string, unknown> {
+  const names = variableDefinitions.map(({ variable }) => variable.name.value);
+  const given = variables ?? {};
+  return Object.fromEntries(
+    names.filter((name) => Object.hasOwn(given, name)).map((name) => [name, given[name]]),
+  );
+}
+
+function checkVariables(variables: Record<string, unknown>): GraphQLError | undefined {
+  const flaw = findFlaw(variables, 0);
+  if (!flaw) return undefined;
+  if (flaw.kind === 'depth')
     return tooComplex(`Variables can be nested at most ${LIMITS.variableDepth} levels deep.`);
-  }
-  if (typeof value === 'string' && !isStorable(value)) return unstorable(`Variable "$${path.join('.')}"`);
+  const path = flaw.path.toReversed().join('.');
+  return unstorable(flaw.kind === 'key' ? `A key in variable "$${path}"` : `Variable "$${path}"`);
+}
+
+interface Flaw {
+  kind: 'depth' | 'text' | 'key';
+  /** From the inside out. */
+  path: string[];
+}
+
+/**
+ * Visits each value once. Stops at the depth limit, so that deeply nested variables cannot exhaust
+ * the stack. The path is built on the way back, because valid variables need none: building it for
+ * each value took 25 times as long as parsing the request.
+ */
+function findFlaw(value: unknown, depth: number): Flaw | undefined {
+  if (depth > LIMITS.variableDepth) return { kind: 'depth', path: [] };
+  if (typeof value === 'string') return isStorable(value) ? undefined : { kind: 'text', path: [] };
   if (typeof value !== 'object' || value === null) return undefined;
-  for (const [key, child] of Object.entries(value)) {
-    if (!isStorable(key)) return unstorable(`A key in variable "$${path.join('.')}"`);
-    const error = checkVariable(child, [...path, key]);
-    if (error) return error;
+  return Array.isArray(value)
+    ? flawInList(value, depth)
+    : flawInObject(value as Record<string, unknown>, depth);
+}
+
+function flawInList(values: readonly unknown[], depth: number): Flaw | undefined {
+  for (let index = 0; index < values.length; index++) {
+    const flaw = findFlaw(values[index], depth + 1);
+    if (flaw) return within(flaw, String(index));
   }
   return undefined;
 }
 
-function checkLiterals(document: DocumentNode): GraphQLError | undefined {
-  let error: GraphQLError | undefined;
-  visit(document, {
-    [Kind.STRING]({ value }) {
-      if (!isStorable(value)) error ??= unstorable('A string in the document');
-    },
-  });
-  return error;
+function flawInObject(fields: Record<string, unknown>, depth: number): Flaw | undefined {
+  for (const key of Object.keys(fields)) {
+    if (!isStorable(key)) return { kind: 'key', path: [] };
+    const flaw = findFlaw(fields[key], depth + 1);
+    if (flaw) return within(flaw, key);
+  }
+  return undefined;
 }
 
-const LONE_SURROGATE = /[\uD800-\uDFFF]/u;
-
-/**
- * PostgreSQL rejects text with U+0000 or lone surrogates. Checking all input here, including the
- * keys of free-form JSON, turns what would be a database error into a client error.
- */
-function isStorable(text: string): boolean {
-  return !text.includes('\0') && !LONE_SURROGATE.test(text);
-}
-
-function unstorable(subject: string): GraphQLError {
-  return new GraphQLError(`${subject} contains an invalid character: U+0000 or a lone surrogate.`, {
-    extensions: { code: 'BAD_USER_INPUT' },
-  });
+function within(flaw: Flaw, key: string): Flaw {
+  flaw.path.push(key);
+  return flaw;
 }

@@ -1,21 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { GraphQLSchema } from 'graphql';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { createRateLimiter } from '../concurrency/rate-limiter.ts';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
 import type { Channel, SealableChannel } from './channel.ts';
+import type { DocumentStore } from './document-store.ts';
 import { createHandshakes, type HandshakeSettings, refuseHandshake } from './handshake.ts';
 import { LIMITS } from './limits.ts';
 import { asSocketRefusal, type Connect, createProtocol, SocketRefusal } from './socket-protocol.ts';
 import type { SocketSlot } from './socket-slots.ts';
+import { SubscriptionIds } from './subscription-ids.ts';
 
 /** Settings of the websocket transport. */
 export interface WebsocketSettings extends HandshakeSettings {
-  schema: GraphQLSchema;
+  documents: DocumentStore;
   log: Logger;
   originOf: (request: IncomingMessage) => string | undefined;
   connect: Connect;
@@ -83,13 +84,15 @@ function open(
   const stopPinging = keepAlive(socket);
   socket.on('error', (err) => log.debug({ err, requestId: scope.requestId }, 'websocket error'));
   const { isSealed, ...channel } = seal(channelOf(socket, scope, { log, isCounted }));
+  const ids = new SubscriptionIds();
+  const translated = ids.translate({
+    ...channel,
+    onMessage: (handle) => channel.onMessage(async (message) => handle(ensureSize(message))),
+  });
+  const { takePayload } = ids;
   const closed = protocol.opened(
-    {
-      ...channel,
-      protocol: socket.protocol,
-      onMessage: (handle) => channel.onMessage(async (message) => handle(ensureSize(message))),
-    },
-    { socket, scope, isSealed, subscriptions: new Map(), authenticated: slot.authenticated },
+    { ...translated, protocol: socket.protocol },
+    { socket, scope, isSealed, takePayload, subscriptions: new Map(), authenticated: slot.authenticated },
   );
   socket.once('close', (code, reason) => {
     stopPinging();

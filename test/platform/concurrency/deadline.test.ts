@@ -5,6 +5,7 @@ import { createCoalescer } from '../../../src/platform/concurrency/coalescer.ts'
 import { type Deadline, withinDeadline } from '../../../src/platform/concurrency/deadline.ts';
 import { type Database, isOutage } from '../../../src/platform/database/database.ts';
 import { createApolloServer } from '../../../src/platform/graphql/apollo.ts';
+import { createDocumentStore } from '../../../src/platform/graphql/document-store.ts';
 import { createLogger } from '../../../src/platform/logger.ts';
 import { inRequestScope } from '../../../src/platform/request-scope.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
@@ -176,7 +177,13 @@ describe('an operation over HTTP', () => {
 
   it('returns SERVICE_UNAVAILABLE at the deadline, and performs no later steps', async () => {
     const apollo = createApolloServer({
-      ...{ schema, log, onError: () => {}, mayIntrospect: () => true, operationMs: 200 },
+      ...{
+        documents: createDocumentStore(schema),
+        log,
+        onError: () => {},
+        mayIntrospect: () => true,
+        operationMs: 200,
+      },
       beforeRun: async () => {},
     });
     await apollo.start();

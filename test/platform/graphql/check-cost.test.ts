@@ -1,5 +1,6 @@
 import { buildSchema } from 'graphql';
 import { describe, expect, it } from 'vitest';
+import { createDocumentStore } from '../../../src/platform/graphql/document-store.ts';
 import { prepareSubscription } from '../../../src/platform/graphql/operation.ts';
 
 const schema = buildSchema(`
@@ -65,7 +66,7 @@ describe('prepareSubscription', () => {
     const times: number[] = [];
     for (let run = 0; run < 5; run++) {
       const started = performance.now();
-      expect(prepareSubscription(schema, request, {})).toBeInstanceOf(Array);
+      expect(prepareSubscription(createDocumentStore(schema), request, {})).toBeInstanceOf(Array);
       times.push(performance.now() - started);
     }
 
@@ -75,7 +76,9 @@ describe('prepareSubscription', () => {
   it('accepts a typical client query', () => {
     const query = inUser('id friends(first: 20) { nodes { id friends { nodes { id } } } }');
 
-    expect(prepareSubscription(schema, { query }, {})).toMatchObject({ document: expect.anything() });
+    expect(prepareSubscription(createDocumentStore(schema), { query }, {})).toMatchObject({
+      document: expect.anything(),
+    });
   });
 
   it('counts a list without pagination as five entries, and a connection by its page size', () => {
@@ -84,16 +87,18 @@ describe('prepareSubscription', () => {
     const pageByEdges = inUser('friends(first: 50) { edges { node { pets { id } } } nodes { id } }');
 
     for (const query of [lists, page, pageByEdges]) {
-      expect(prepareSubscription(schema, { query }, {})).toHaveProperty('document');
+      expect(prepareSubscription(createDocumentStore(schema), { query }, {})).toHaveProperty('document');
     }
   });
 
   it('takes the page size from a variable', () => {
     const query = `subscription ($n: Int) { user { friends(first: $n) { nodes { friends(first: $n) { nodes { id } } } } } }`;
 
-    expect(prepareSubscription(schema, { query, variables: { n: 20 } }, {})).toHaveProperty('document');
-    expect(prepareSubscription(schema, { query, variables: { n: 100 } }, {})).toMatchObject([
-      { message: expect.stringContaining('the limit is 2000') },
-    ]);
+    expect(
+      prepareSubscription(createDocumentStore(schema), { query, variables: { n: 20 } }, {}),
+    ).toHaveProperty('document');
+    expect(
+      prepareSubscription(createDocumentStore(schema), { query, variables: { n: 100 } }, {}),
+    ).toMatchObject([{ message: expect.stringContaining('the limit is 2000') }]);
   });
 });

@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql';
+import { buildSchema } from 'graphql';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { createDocumentStore } from '../../../src/platform/graphql/document-store.ts';
 import { LIMITS } from '../../../src/platform/graphql/limits.ts';
 import { createSocketSlots, createUserSocketSlots } from '../../../src/platform/graphql/socket-slots.ts';
 import { serveWebsockets } from '../../../src/platform/graphql/websocket.ts';
@@ -18,12 +19,7 @@ beforeEach(async () => {
   opened = [];
   server = createServer();
   sockets = serveWebsockets(server, {
-    schema: new GraphQLSchema({
-      query: new GraphQLObjectType({
-        name: 'Query',
-        fields: { a: { type: new GraphQLNonNull(GraphQLString) } },
-      }),
-    }),
+    documents: createDocumentStore(buildSchema('type Query { a: String! }')),
     log: createLogger('silent'),
     path: '/graphql',
     isAllowedOrigin: () => true,

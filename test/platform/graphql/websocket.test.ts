@@ -14,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { PlatformError } from '../../../src/platform/errors.ts';
 import { createApolloServer } from '../../../src/platform/graphql/apollo.ts';
+import { createDocumentStore } from '../../../src/platform/graphql/document-store.ts';
 import { LIMITS } from '../../../src/platform/graphql/limits.ts';
 import { SocketRefusal } from '../../../src/platform/graphql/socket-protocol.ts';
 import { serveWebsockets } from '../../../src/platform/graphql/websocket.ts';
@@ -37,7 +38,7 @@ beforeEach(async () => {
   [produced, opened, closed] = [0, 0, 0];
   server = createServer();
   sockets = serveWebsockets(server, {
-    schema: testSchema(),
+    documents: createDocumentStore(testSchema()),
     log,
     path: '/graphql',
     isAllowedOrigin: (origin) => origin === 'https://ours.example',
@@ -168,6 +169,134 @@ describe('a subscription', () => {
   });
 });
 
+describe('a message that a client must not send', () => {
+  const deep = `{"x":${'['.repeat(30_000)}${']'.repeat(30_000)}}`;
+
+  it.for([
+    ['of a server: next', '{"type":"next","id":"1","payload":{}}', 4400],
+    ['of a server: error', '{"type":"error","id":"1","payload":[{"message":"x"}]}', 4400],
+    ['of a server: error, nested too deep', `{"type":"error","id":"1","payload":${deep}}`, 4400],
+    ['of a server: connection_ack', '{"type":"connection_ack"}', 4400],
+    ['without an id', '{"type":"complete"}', 4400],
+    ['with a long id', JSON.stringify(subscribeTo('{ steady }', 'x'.repeat(257))), 4400],
+    ['with a ping that is nested too deep', `{"type":"ping","payload":${deep}}`, 4400],
+    ['of a type like a property of objects', '{"type":"constructor"}', 4400],
+    ['with a type that is no string', '{"type":{"toString":1}}', 4400],
+    ['that is null', 'null', 4400],
+    ['that is empty', '', 4400],
+    ['with the same id twice', JSON.stringify(subscribeTo('{ steady }')).repeat(2), 4400],
+    ['a second connection_init', '{"type":"connection_init"}', 4429],
+  ] as const)('closes the socket, and is not logged as an error: %s', async ([, message, code]) => {
+    const socket = await start();
+    const end = closeOf(socket);
+    socket.send(message);
+
+    expect(await end).toMatchObject({ code });
+    for (const spy of logged) expect(spy).not.toHaveBeenCalled();
+  });
+
+  it.for([
+    ['a subscription nested too deep', { query: 'subscription { steady }', variables: { deep: [] } }],
+    ['ids like properties of objects', { query: 'subscription { nope }' }, '__proto__'],
+    ['an operation name like a property', { query: 'subscription { steady }', operationName: '__proto__' }],
+    ['an empty document', { query: '' }],
+  ] as const)('gets a response, and is not logged as an error: %s', async ([, payload, id = '1']) => {
+    const socket = await start();
+    const message = JSON.stringify({ id, type: 'subscribe', payload });
+    socket.send(message.replace('"deep":[]', `"deep":${deep}`));
+
+    expect(await nextMessage(socket)).toMatchObject({ id });
+    for (const spy of logged) expect(spy).not.toHaveBeenCalled();
+  });
+});
+
+describe('an id that is reused', () => {
+  const complete = (id = '1') => JSON.stringify({ id, type: 'complete' });
+
+  it('immediately after complete belongs to the new subscription', async () => {
+    const socket = await start();
+    socket.send(JSON.stringify(subscribeTo('{ steady }')));
+    expect(await nextMessage(socket)).toMatchObject({ id: '1', type: 'next' });
+    socket.send(complete());
+    socket.send(JSON.stringify(subscribeTo('{ steps }')));
+    const values = [await nextMessage(socket), await nextMessage(socket), await nextMessage(socket)];
+
+    expect(values).toEqual([
+      { id: '1', type: 'next', payload: { data: { steps: '1' } } },
+      { id: '1', type: 'next', payload: { data: { steps: '2' } } },
+      { id: '1', type: 'complete' },
+    ]);
+  });
+
+  it('while the first subscription still starts belongs to the last one', async () => {
+    const socket = await start();
+    for (const field of ['slow', 'steps', 'slow', 'steady']) {
+      socket.send(JSON.stringify(subscribeTo(`{ ${field} }`)));
+      socket.send(complete());
+    }
+    socket.send(JSON.stringify(subscribeTo('{ steps }')));
+    const values = [await nextMessage(socket), await nextMessage(socket), await nextMessage(socket)];
+    await sleep(300);
+
+    expect(values.map(({ type, payload }) => [type, payload])).toEqual([
+      ['next', { data: { steps: '1' } }],
+      ['next', { data: { steps: '2' } }],
+      ['complete', undefined],
+    ]);
+    expect(inboxes.get(socket)).toEqual([]);
+  });
+
+  it('after the subscription has ended, by an error or by itself, is accepted', async () => {
+    const socket = await start();
+    for (const field of ['nope', 'bug', 'steps', 'steps']) {
+      socket.send(JSON.stringify(subscribeTo(`{ ${field} }`)));
+      let type = 'next';
+      while (type === 'next') ({ type } = await nextMessage(socket));
+      expect([field, type]).toEqual([field, field === 'steps' ? 'complete' : 'error']);
+    }
+    socket.send(complete('unknown'));
+    socket.send(JSON.stringify(subscribeTo('{ steady }')));
+
+    expect(await nextMessage(socket)).toMatchObject({ id: '1', type: 'next' });
+  });
+
+  it('can be any text', async () => {
+    const socket = await start();
+    for (const id of ['"', '{"id":"1"', '\u2028💩', '__proto__', '1']) {
+      socket.send(JSON.stringify(subscribeTo('{ steady }', id)));
+
+      expect(await nextMessage(socket)).toEqual({ id, type: 'next', payload: { data: { steady: 'now' } } });
+    }
+  });
+});
+
+describe('the memory that the subscriptions of a socket retain', () => {
+  const fields = Array.from({ length: 120 }, (_, n) => `a${n}: leaf`).join(' ');
+  const largeDocument = { query: `subscription { deep { ${fields} } }` };
+  const largeVariable = {
+    query: 'subscription ($text: String) { deep { leaf(text: $text) } }',
+    variables: { text: 'x'.repeat(4_000) },
+  };
+
+  it.for([largeDocument, largeVariable])('is limited, and freed when they end', async (payload) => {
+    const socket = await start();
+    const subscribe = async (id: string) => {
+      socket.send(JSON.stringify({ id, type: 'subscribe', payload }));
+      return nextMessage(socket);
+    };
+    let open = 0;
+    let answer = await subscribe('0');
+    while (answer.type === 'next' && open < LIMITS.subscriptionsPerSocket)
+      answer = await subscribe(String(++open));
+
+    expect(answer).toMatchObject({ payload: [{ extensions: { code: 'OPERATION_TOO_COMPLEX' } }] });
+    expect(open).toBeGreaterThan(1);
+    expect(open).toBeLessThan(10);
+    socket.send(JSON.stringify({ id: '0', type: 'complete' }));
+    expect(await subscribe('0')).toMatchObject({ type: 'next' });
+  });
+});
+
 describe('the messages of a subscription', () => {
   it('skip values equal to the previous one', async () => {
     const socket = await start();
@@ -293,7 +422,7 @@ async function failure(
 
 async function httpError(query: string): Promise<Fault | undefined> {
   const apollo = createApolloServer({
-    schema: testSchema(),
+    documents: createDocumentStore(testSchema()),
     log,
     onError: () => {},
     mayIntrospect: () => true,
@@ -323,7 +452,10 @@ const outage = () =>
 function testSchema(): GraphQLSchema {
   const Deep: GraphQLObjectType = new GraphQLObjectType({
     name: 'Deep',
-    fields: () => ({ deep: { type: Deep }, leaf: { type: GraphQLString } }),
+    fields: () => ({
+      deep: { type: Deep },
+      leaf: { type: GraphQLString, args: { text: { type: GraphQLString } } },
+    }),
   });
   const failing = {
     bug: fail(() => new Error(SECRET)),
@@ -334,7 +466,15 @@ function testSchema(): GraphQLSchema {
     broken: { type: new GraphQLNonNull(GraphQLInt), resolve: () => SECRET },
     deep: { type: new GraphQLNonNull(Deep), resolve: () => ({}) },
   };
-  const streams = { steady: stream(steady), steps: stream(steps), flood: stream(flood) };
+  const streams = {
+    steady: stream(steady),
+    steps: stream(steps),
+    flood: stream(flood),
+    slow: stream(async () => {
+      await sleep(100);
+      return steady();
+    }),
+  };
   const watched = Object.fromEntries(
     Object.entries(failing).map(([name, field]) => [name, { ...field, subscribe: steady }]),
   );
@@ -353,7 +493,7 @@ function fail(error: () => Error) {
   };
 }
 
-function stream(subscribe: () => AsyncIterable<string>) {
+function stream(subscribe: () => AsyncIterable<string> | Promise<AsyncIterable<string>>) {
   return { type: new GraphQLNonNull(GraphQLString), subscribe, resolve: (value: unknown) => value };
 }
 

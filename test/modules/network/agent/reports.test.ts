@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { hashServerToken } from '../../../../src/modules/network/server/find-agent.ts';
 import { required } from '../../../../src/platform/required.ts';
 import {
   ConfirmServerUsersDocument,
@@ -193,6 +194,19 @@ describe('request body limit', () => {
     },
   });
 
+  const padded = (bytes: number) =>
+    JSON.stringify({ query: '{ plans { id } }', variables: { x: 'x'.repeat(bytes) } });
+  /** Sends the body without a Content-Length. */
+  const postInChunks = async (body: string, token = '') => {
+    const response = await fetch(`${api.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body: new Blob([body]).stream(),
+      duplex: 'half',
+    } as RequestInit);
+    return { status: response.status, ...((await response.json()) as { data?: unknown }) };
+  };
+
   it('is 1 MiB with a server token, so that 5,000 entries fit', async () => {
     const { agent } = await buildFleet(api);
     const body = JSON.stringify(report(5_000));
@@ -203,12 +217,42 @@ describe('request body limit', () => {
 
   it('rejects larger bodies with 413, and those over 64 KiB without a server token', async () => {
     const { agent } = await buildFleet(api);
-    const padded = (bytes: number) => JSON.stringify({ query: `{ plans { id } }${' '.repeat(bytes)}` });
 
     expect((await post(api.url, padded(1_100_000), agent.token)).status).toBe(413);
     expect((await post(api.url, padded(70_000), admin.token)).status).toBe(413);
     expect((await post(api.url, padded(70_000))).status).toBe(413);
+    expect((await post(api.url, padded(70_000), agent.token)).data).toEqual({ plans: expect.any(Array) });
+  });
+
+  it.for<string>(['srv_x', `srv_${'A'.repeat(43)}`])(
+    'is 64 KiB with a made-up server token, with and without a Content-Length: %s',
+    async (token) => {
+      expect((await post(api.url, padded(70_000), token)).status).toBe(413);
+      expect((await postInChunks(padded(70_000), token)).status).toBe(413);
+      expect((await postInChunks(padded(10), token)).data).toEqual({ plans: expect.any(Array) });
+    },
+  );
+
+  it('is 1 MiB for a body in chunks with a server token', async () => {
+    const { agent } = await buildFleet(api);
+
+    expect((await postInChunks(padded(70_000), agent.token)).data).toEqual({ plans: expect.any(Array) });
+  });
+
+  it('is 64 KiB again once the token was rotated and the cached result has expired', async () => {
+    const { agent } = await buildFleet(api);
     expect((await post(api.url, padded(70_000), agent.token)).status).toBe(200);
+    await db.server.update({
+      where: { id: agent.serverId },
+      data: { tokenHash: hashServerToken('srv_another') },
+    });
+
+    const now = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now + 11_000);
+    const { status } = await post(api.url, padded(70_000), agent.token);
+    clock.mockRestore();
+
+    expect(status).toBe(413);
   });
 });
 
