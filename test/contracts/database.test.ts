@@ -277,6 +277,11 @@ const CHECKS: Case[] = [
     table: 'traffic_reports',
     statement: () => 'UPDATE traffic_reports SET sequence = -1',
   },
+  {
+    name: 'traffic_reports_refusal_reasons_check',
+    table: 'traffic_reports',
+    statement: () => `UPDATE traffic_reports SET refusal_reasons = decode(repeat('00', 1251), 'hex')`,
+  },
   change('ads_ends_after_start_check', 'ads', 'ad', 'end_at = start_at'),
   {
     name: 'site_settings_one_row_check',
