@@ -289,6 +289,16 @@ const CHECKS: Case[] = [
     statement: () => 'INSERT INTO site_settings (id) VALUES (2)',
   },
   {
+    name: 'service_state_one_row_check',
+    table: 'service_state',
+    statement: () => 'INSERT INTO service_state (id) VALUES (2)',
+  },
+  {
+    name: 'service_state_secret_fingerprint_check',
+    table: 'service_state',
+    statement: () => `UPDATE service_state SET secret_fingerprint = '\\x00'`,
+  },
+  {
     name: 'site_settings_device_limit_check',
     table: 'site_settings',
     statement: () => 'UPDATE site_settings SET device_limit = -1',
