@@ -17,3 +17,13 @@ ALTER TABLE "service_state"
 -- new: then there are none.
 INSERT INTO "service_state" ("id", "seals_configs_at")
 SELECT 1, tessera_now() + CASE WHEN EXISTS (SELECT FROM "users") THEN interval '1 hour' ELSE interval '0' END;
+
+-- Agents read their config again when it changes, but not when only its encryption does.
+CREATE OR REPLACE TRIGGER "nodes_lists_changed" AFTER UPDATE ON "nodes" FOR EACH ROW
+  WHEN ((OLD."server_id", OLD."tags", OLD."enabled", OLD."deleted_at", OLD."protocol", OLD."address", OLD."port",
+      OLD."client_config")
+    IS DISTINCT FROM (NEW."server_id", NEW."tags", NEW."enabled", NEW."deleted_at", NEW."protocol", NEW."address",
+      NEW."port", NEW."client_config")
+    OR (OLD."server_config" IS DISTINCT FROM NEW."server_config"
+      AND current_setting('tessera.seals_configs', true) IS DISTINCT FROM 'on'))
+  EXECUTE FUNCTION tessera_renew_user_lists_of_node();

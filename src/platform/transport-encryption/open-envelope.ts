@@ -5,10 +5,7 @@ import { spendMessageId } from './spend-message-id.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 import type { ValidKeys } from './transport-keys.ts';
 
-/**
- * What a message may be used for: as a request over HTTP, or as the `connection_init` of a
- * websocket.
- */
+/** The use of a message: as a request over HTTP, or as the `connection_init` of a websocket. */
 export type Purpose = 'request' | 'socket';
 
 /** A decrypted message from a device. */
