@@ -1,5 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { Prisma } from '../src/generated/prisma/client.ts';
+import { storedConfig } from '../src/modules/network/protocols/private-config.ts';
 import { createRedemptionCodes } from '../src/modules/redemption/batch/create-redemption-codes.ts';
 import { openCode } from '../src/modules/redemption/code/code-vault.ts';
 import { displayCode } from '../src/modules/redemption/code/redemption-code.ts';
@@ -82,7 +83,9 @@ const FRANKFURT = { serverId: serverId(1), tags: ['standard'] };
 const TOKYO = { serverId: serverId(2), tags: ['standard'] };
 const NEW_YORK = { serverId: serverId(3), tags: ['premium'], ratio: 1.5 };
 
-type NewNode = Omit<Prisma.NodeCreateManyInput, 'id' | 'sort'>;
+type NewNode = Omit<Prisma.NodeCreateManyInput, 'id' | 'sort' | 'serverConfig'> & {
+  serverConfig?: Prisma.InputJsonObject;
+};
 
 const NODES: NewNode[] = [
   {
@@ -179,16 +182,24 @@ export async function seedDemo(services: SeedServices): Promise<DemoData> {
   // The random tokens are discarded; `rotateServerToken` issues usable ones.
   const servers = SERVERS.map((server) => ({ ...server, tokenHash: Uint8Array.from(randomBytes(32)) }));
   await db.server.createMany({ data: servers, skipDuplicates: true });
-  const nodes = [realityNode(), ...NODES].map((node, place) => ({
-    ...node,
-    id: nodeId(place + 1),
-    sort: place + 1,
-  }));
-  await db.node.createMany({ data: nodes, skipDuplicates: true });
+  for (const [place, node] of [realityNode(), ...NODES].entries()) {
+    await db.node.createMany({ data: await numbered(services, node, place + 1), skipDuplicates: true });
+  }
   await db.ad.createMany({ data: ADS, skipDuplicates: true });
   const created = new Set<NewBatch>();
   for (const batch of BATCHES) if (await seedBatch(services, batch)) created.add(batch);
   return { code: created.has(DEMO_BATCH) ? await readDemoCode(services) : null };
+}
+
+/** Gives a node its fixed id and place, and encrypts its private part. */
+async function numbered(
+  services: SeedServices,
+  { serverConfig, ...node }: NewNode,
+  number: number,
+): Promise<Prisma.NodeCreateManyInput> {
+  const id = nodeId(number);
+  const parts = { nodeId: id, serverConfig: serverConfig ?? null };
+  return { ...node, id, sort: number, serverConfig: await storedConfig(services, services.db, parts) };
 }
 
 /** @returns false if the batch exists, or an admin has deleted its plan */

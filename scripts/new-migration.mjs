@@ -37,7 +37,7 @@ async function missingSql() {
     log: console.log,
   });
   try {
-    return await drift(servers.databaseUrl);
+    return await drift(servers.adminDatabaseUrl);
   } finally {
     await servers.stop();
     rmSync(dataDir, { recursive: true, force: true });

@@ -9,8 +9,11 @@ const isRedisAddress = (text: string) =>
   text.startsWith('/') || (/^rediss?:\/\//.test(text) && URL.canParse(text));
 
 const Environment = z.object({
-  /** `production` requires the settings that customers depend on, and forbids those for tests. */
-  NODE_ENV: z.string().optional(),
+  /**
+   * `production` requires the settings that customers depend on, and forbids those for tests. Other
+   * spellings of it are refused, because they would be served without its checks.
+   */
+  NODE_ENV: z.enum(['development', 'test', 'production']).optional(),
   /** PostgreSQL 14 or later. If unset, a private server is started in DATA_DIR. */
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   /** A URL or the path of a Unix socket. If unset, a private server is started in DATA_DIR. */
@@ -105,13 +108,14 @@ export class ConfigError extends Error {
  * @throws ConfigError listing all problems, not only the first
  */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  const parsed = Environment.safeParse(emptyIsUnset(env));
-  if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`));
-  }
-  const production = parsed.data.NODE_ENV === 'production';
-  const problems = production ? productionProblems(parsed.data) : [];
-  if (problems.length > 0) throw new ConfigError(problems);
+  const given = emptyIsUnset(env);
+  const parsed = Environment.safeParse(given);
+  const production = given.NODE_ENV === 'production';
+  const problems = [
+    ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`),
+    ...(production ? productionProblems(given) : []),
+  ];
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   return {
     ...parsed.data,
     production,
@@ -124,9 +128,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
 
 /**
  * Lists settings that are optional for trying the service out, but required or forbidden in
- * production.
+ * production. Reads the variables as they are set, so that invalid ones don't hide these problems.
  */
-function productionProblems(env: Environment): string[] {
+function productionProblems(env: NodeJS.ProcessEnv): string[] {
   const problems: string[] = [];
   if (!env.SECRET_KEY) problems.push('SECRET_KEY: must be set in production (openssl rand -base64 48)');
   for (const [name, characters] of SECRETS) {
@@ -135,8 +139,8 @@ function productionProblems(env: Environment): string[] {
   if (env.TRUST_PROXY === undefined) {
     problems.push('TRUST_PROXY: must be set in production to the number of proxies in front (0 for none)');
   }
-  if (!env.RATE_LIMITS) problems.push('RATE_LIMITS: must not be off in production');
-  if (!env.REDEMPTION_LOCK) problems.push('REDEMPTION_LOCK: must not be off in production');
+  if (env.RATE_LIMITS === 'off') problems.push('RATE_LIMITS: must not be off in production');
+  if (env.REDEMPTION_LOCK === 'off') problems.push('REDEMPTION_LOCK: must not be off in production');
   if (env.CRASH_POINTS) problems.push('CRASH_POINTS: must not be set in production');
   return problems;
 }

@@ -1,5 +1,6 @@
 import type { Config } from './config.ts';
 import type { Embedded, EmbeddedOptions } from './platform/embedded/embedded.ts';
+import { checkSecretKey } from './platform/keys/check-secret-key.ts';
 import type { Logger } from './platform/logger.ts';
 import { isRedisUnavailable } from './platform/redis/redis.ts';
 import { required } from './platform/required.ts';
@@ -44,11 +45,23 @@ export function serviceSettings(
 }
 
 /**
- * Connects to the servers and creates the services.
+ * Connects to the servers and creates the services. The database must be migrated.
  *
- * @throws LaunchError if Redis cannot be used
+ * @throws LaunchError if Redis cannot be used; SecretKeyError if SECRET_KEY doesn't match the
+ *   database
  */
 export async function connect(settings: ServiceSettings): Promise<RunningServices> {
+  const services = await create(settings);
+  try {
+    await checkSecretKey(services);
+    return services;
+  } catch (error) {
+    await services.close();
+    throw error;
+  }
+}
+
+async function create(settings: ServiceSettings): Promise<RunningServices> {
   try {
     return await createServices(settings);
   } catch (cause) {

@@ -1,11 +1,19 @@
 import { ConfigError } from './config.ts';
 import { LaunchError } from './connect.ts';
 import { EmbeddedError } from './platform/embedded/embedded-error.ts';
+import { SecretKeyError } from './platform/keys/check-secret-key.ts';
 import { MigrationError } from './platform/migrations/migration-connection.ts';
 import { RedisPolicyError } from './platform/redis/redis.ts';
 
 /** Errors whose message is complete without a stack trace. */
-const OPERATOR_ERRORS = [ConfigError, EmbeddedError, MigrationError, RedisPolicyError, LaunchError] as const;
+const OPERATOR_ERRORS = [
+  ConfigError,
+  EmbeddedError,
+  MigrationError,
+  RedisPolicyError,
+  LaunchError,
+  SecretKeyError,
+] as const;
 
 /**
  * Describes to the operator why the program has failed. Includes a stack trace for unexpected

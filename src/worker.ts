@@ -1,6 +1,8 @@
 import { endStaleStays } from './modules/identity/presence/end-stale-stays.ts';
 import { deleteExpiredLoginsJob } from './modules/identity/session/delete-expired-logins.job.ts';
 import { deleteExpiredLogins } from './modules/identity/session/delete-expired-logins.ts';
+import { sealNodeConfigsJob } from './modules/network/node/seal-node-configs.job.ts';
+import { sealNodeConfigs } from './modules/network/node/seal-node-configs.ts';
 import { deleteOldTrafficReportsJob } from './modules/network/traffic/delete-old-traffic-reports.job.ts';
 import { deleteOldTrafficReports } from './modules/network/traffic/delete-old-traffic-reports.ts';
 import { resetTrafficJob } from './modules/network/traffic/reset-traffic.job.ts';
@@ -48,6 +50,7 @@ export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: numb
     [resetTrafficJob, (signal) => resetTraffic(services, signal)],
     [deleteExpiredLoginsJob, (signal) => deleteExpiredLogins(services, signal)],
     [deleteOldTrafficReportsJob, (signal) => deleteOldTrafficReports(services, signal)],
+    [sealNodeConfigsJob, (signal) => sealNodeConfigs(services, signal)],
   ]);
   return {
     stop: async () => {

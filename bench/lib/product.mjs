@@ -29,7 +29,11 @@ export async function withProduct(work) {
     ...{ dataDir: directory, needPostgres: true, needRedis: true },
     ...{ tools: resolve('.cache'), redisServer: process.env.REDIS_SERVER_BIN, log: () => {} },
   });
-  const db = new pg.Pool({ connectionString: servers.databaseUrl, max: 4 });
+  // As superuser, for CHECKPOINT.
+  const connectionString = Object.assign(new URL(servers.adminDatabaseUrl), {
+    pathname: new URL(servers.databaseUrl).pathname,
+  }).href;
+  const db = new pg.Pool({ connectionString, max: 4 });
   db.on('error', () => {});
   let stopped;
   const stopAll = () => {

@@ -9,23 +9,35 @@ export interface SealedRequest {
 }
 
 /**
- * Encrypts a request to the server, with a new reply key and message id.
- *
- * @param contents a GraphQL request; empty for the `connection_init` of a websocket
+ * Encrypts a GraphQL request, with a new reply key and message id. The header states its purpose:
+ * nobody who captures it can open a websocket with it.
  */
-export async function sealRequest(
-  { kid, key }: TransportKey,
-  contents: object,
+export function sealRequest(
+  key: TransportKey,
+  request: object,
   accessToken?: string,
+): Promise<SealedRequest> {
+  return sealFor(key, 'request', { ...request, ...(accessToken && { accessToken }) });
+}
+
+/** Encrypts the `connection_init` of a websocket, with a new reply key and message id. */
+export function sealSocketStart(key: TransportKey, accessToken?: string): Promise<SealedRequest> {
+  return sealFor(key, 'socket', { ...(accessToken && { accessToken }) });
+}
+
+async function sealFor(
+  { kid, key }: TransportKey,
+  purpose: 'request' | 'socket',
+  contents: object,
 ): Promise<SealedRequest> {
   const replyKey = crypto.getRandomValues(new Uint8Array(32));
   const id = crypto.randomUUID();
   const text = JSON.stringify({
     ...contents,
-    ...(accessToken && { accessToken }),
     replyKey: Buffer.from(replyKey).toString('base64url'),
   });
-  const header = { alg: 'ECDH-ES', enc: 'A256GCM', kid, iat: Math.floor(Date.now() / 1_000), jti: id };
+  const iat = Math.floor(Date.now() / 1_000);
+  const header = { alg: 'ECDH-ES', enc: 'A256GCM', kid, iat, jti: id, purpose };
   const jwe = await new CompactEncrypt(new TextEncoder().encode(text))
     .setProtectedHeader(header)
     .encrypt(key);

@@ -1,4 +1,4 @@
-import { openUnder, sealRequest, sealUnder } from './seal.ts';
+import { openUnder, sealSocketStart, sealUnder } from './seal.ts';
 import type { TransportKey } from './transport-key.ts';
 
 /** The part of a WebSocket that graphql-ws uses. Browsers and the package `ws` implement it. */
@@ -74,7 +74,7 @@ class SealedWebSocket {
     }
     const { payload } = JSON.parse(message) as { payload?: { authorization?: string } };
     const accessToken = payload?.authorization?.replace(/^Bearer /, '');
-    const { jwe, replyKey } = await sealRequest(await this.#fetchKey(), {}, accessToken);
+    const { jwe, replyKey } = await sealSocketStart(await this.#fetchKey(), accessToken);
     this.#replyKey = replyKey;
     return JSON.stringify({ type: 'connection_init', payload: { jwe } });
   }

@@ -37,11 +37,30 @@ describe('readConfig', () => {
     ).toEqual(Object.keys(env).sort());
   });
 
-  it('lists all settings that production requires in one error', () => {
+  it('lists all settings that production requires in one error, together with invalid ones', () => {
+    const env = { NODE_ENV: 'production', RATE_LIMITS: 'off', REDEMPTION_LOCK: 'off', PORT: 'http' };
+
     expect(
-      problemsOf({ NODE_ENV: 'production', RATE_LIMITS: 'off' }).map((problem) => problem.split(':')[0]),
-    ).toEqual(expect.arrayContaining(['SECRET_KEY', 'TRUST_PROXY', 'RATE_LIMITS']));
+      problemsOf(env)
+        .map((problem) => problem.split(':')[0])
+        .sort(),
+    ).toEqual(['PORT', 'RATE_LIMITS', 'REDEMPTION_LOCK', 'SECRET_KEY', 'TRUST_PROXY']);
   });
+
+  it.each(['Production', 'PRODUCTION', 'prod', 'production ', ' production', 'staging', 'Test', '0'])(
+    'refuses %j as NODE_ENV, together with other invalid variables',
+    (NODE_ENV) => {
+      const problems = problemsOf({ NODE_ENV, ROLE: 'boss' });
+
+      expect(problems.map((problem) => problem.split(':')[0]).sort()).toEqual(['NODE_ENV', 'ROLE']);
+      expect(problems.join()).toContain('production');
+    },
+  );
+
+  it.each([{}, { NODE_ENV: '' }, { NODE_ENV: 'development' }, { NODE_ENV: 'test' }])(
+    'starts without the requirements of production with %j',
+    (env) => expect(readConfig(env).production).toBe(false),
+  );
 
   it('rejects a placeholder as SECRET_KEY in production', () => {
     const env = { NODE_ENV: 'production', TRUST_PROXY: '0', SECRET_KEY: 'a'.repeat(40) };

@@ -277,11 +277,26 @@ const CHECKS: Case[] = [
     table: 'traffic_reports',
     statement: () => 'UPDATE traffic_reports SET sequence = -1',
   },
+  {
+    name: 'traffic_reports_refusal_reasons_check',
+    table: 'traffic_reports',
+    statement: () => `UPDATE traffic_reports SET refusal_reasons = decode(repeat('00', 1251), 'hex')`,
+  },
   change('ads_ends_after_start_check', 'ads', 'ad', 'end_at = start_at'),
   {
     name: 'site_settings_one_row_check',
     table: 'site_settings',
     statement: () => 'INSERT INTO site_settings (id) VALUES (2)',
+  },
+  {
+    name: 'service_state_one_row_check',
+    table: 'service_state',
+    statement: () => 'INSERT INTO service_state (id) VALUES (2)',
+  },
+  {
+    name: 'service_state_secret_fingerprint_check',
+    table: 'service_state',
+    statement: () => `UPDATE service_state SET secret_fingerprint = '\\x00'`,
   },
   {
     name: 'site_settings_device_limit_check',

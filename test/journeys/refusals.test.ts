@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startRedisDependency } from '../support/dependencies.ts';
-import { type Ending, spawnProcess } from '../support/process.ts';
+import { type Ending, spawnProcess, startProcess } from '../support/process.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
 import { TEST_SECRET_KEY } from '../support/services.ts';
 import { testServers } from '../support/workers.ts';
@@ -83,6 +83,37 @@ describe('SEED in production', () => {
     expect(readConfig(production).SEED).toBe('none');
     expect(readConfig({ ...production, SEED: 'demo' }).SEED).toBe('demo');
     expect(readConfig({}).SEED).toBeUndefined();
+  });
+});
+
+describe('another SECRET_KEY than that of the database', () => {
+  const OTHER_KEY = 'another secret of the tests: 9876543210 zyxwvutsrqp';
+
+  /** The database as the start of a service with the key of the tests has left it. */
+  async function startOnce(url: string): Promise<void> {
+    const directory = join(scratch.path, 'first');
+    const env = { DATABASE_URL: url, REDIS_URL: testServers().redisUrl, SECRET_KEY: TEST_SECRET_KEY };
+    const first = await startProcess({ directory, env });
+    await first.stop();
+  }
+
+  it('stops the start and is named, also for a copy of the database', async () => {
+    await startOnce(database.url);
+    const copy = await database.copy();
+    try {
+      for (const url of [database.url, copy.url]) {
+        const { ending, output } = await attempt({ DATABASE_URL: url, SECRET_KEY: OTHER_KEY });
+
+        expect(ending).toEqual(refused);
+        expect(output).toContain('Tessera could not start.\nSECRET_KEY: ');
+        expect(output).not.toContain('is ready');
+        expect(output).not.toMatch(/^\s+at /m);
+        expect(output).not.toContain(OTHER_KEY);
+      }
+      await startOnce(copy.url);
+    } finally {
+      await copy.drop();
+    }
   });
 });
 

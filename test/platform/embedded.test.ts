@@ -21,7 +21,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { lockDataDir } from '../../src/platform/embedded/data-dir-lock.ts';
 import { type Embedded, startEmbedded } from '../../src/platform/embedded/embedded.ts';
+import { runningPostgresUrl } from '../../src/platform/embedded/postgres.ts';
 import { isAlive, isPidTaken } from '../../src/platform/embedded/processes.ts';
+import { migrate } from '../../src/platform/migrations/migrate.ts';
 
 const isRoot = process.getuid?.() === 0;
 const VITE = createRequire(import.meta.url).resolve('vite');
@@ -52,8 +54,14 @@ async function start(
   return servers;
 }
 
-async function sql(servers: Embedded, text: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: servers.databaseUrl });
+const sql = (servers: Embedded, text: string) => run(servers.databaseUrl, text);
+
+/** Runs the statements as superuser. */
+const asAdmin = ({ adminDatabaseUrl = '' }: Embedded, text: string, database = 'postgres') =>
+  run(Object.assign(new URL(adminDatabaseUrl), { pathname: `/${database}` }).href, text);
+
+async function run(connectionString: string | undefined, text: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString });
   await client.connect();
   try {
     return (await client.query(text)).rows;
@@ -74,7 +82,7 @@ async function redis<Result>(servers: Embedded, work: (client: Redis) => Promise
 const redisPid = (servers: Embedded) =>
   redis(servers, async (client) => Number(/^process_id:(\d+)/m.exec(await client.info('server'))?.[1]));
 const postgresPid = async (servers: Embedded) => {
-  const [row] = await sql(
+  const [row] = await asAdmin(
     servers,
     "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid",
   );
@@ -175,11 +183,10 @@ describe('startEmbedded', () => {
   it('adopts the servers of a killed process', async () => {
     const dataDir = directory();
     const killed = otherProcess(
-      `${START} console.log(servers.databaseUrl + ' ' + servers.redisUrl); setInterval(() => {}, 1000);`,
+      `${START} console.log(JSON.stringify(servers)); setInterval(() => {}, 1000);`,
       startArguments(dataDir),
     );
-    const [databaseUrl = '', redisUrl = ''] = (await firstLine(killed)).split(/ (.*)/);
-    const before = { databaseUrl, redisUrl, secretKey: '', fresh: false, stop: async () => {} };
+    const before = JSON.parse(await firstLine(killed)) as Embedded;
     const pids = [await postgresPid(before), await redisPid(before)];
     killed.kill('SIGKILL');
     await pollUntil(() => killed.signalCode !== null, 5000);
@@ -286,12 +293,108 @@ describe('startEmbedded', () => {
   });
 });
 
+describe('the role of the embedded service', () => {
+  const NOT_OWN = `
+    SELECT oid::regclass::text AS name FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relowner <> 'tessera'::regrole AND relkind <> 'c'
+    UNION SELECT oid::regprocedure::text FROM pg_proc
+      WHERE pronamespace = 'public'::regnamespace AND proowner <> 'tessera'::regrole
+    UNION SELECT oid::regtype::text FROM pg_type
+      WHERE typnamespace = 'public'::regnamespace AND typowner <> 'tessera'::regrole
+    UNION SELECT datname FROM pg_database WHERE datname = 'tessera' AND datdba <> 'tessera'::regrole`;
+
+  /** Leaves a cluster as version 0.1 did: everything belongs to the superuser. */
+  async function olderCluster(dataDir: string): Promise<void> {
+    const servers = await start(dataDir, { needRedis: false });
+    await asAdmin(servers, 'DROP DATABASE tessera');
+    await asAdmin(servers, 'DROP ROLE tessera');
+    await asAdmin(servers, 'CREATE DATABASE tessera');
+    const url = Object.assign(new URL(servers.adminDatabaseUrl ?? ''), { pathname: '/tessera' });
+    await migrate(url.href);
+    await asAdmin(servers, "UPDATE site_settings SET name = 'Kept'; CREATE SEQUENCE of_its_own", 'tessera');
+    await servers.stop();
+    const marker = join(dataDir, 'postgres.json');
+    const { servicePassword: _, ...older } = JSON.parse(readFileSync(marker, 'utf8'));
+    writeFileSync(marker, JSON.stringify(older));
+  }
+
+  it('owns its database, in which it can migrate, and has no other rights', async () => {
+    const servers = await start(directory(), { needRedis: false });
+
+    const [role] = await sql(
+      servers,
+      `SELECT rolname, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles
+       WHERE rolname = current_user`,
+    );
+    expect(role).toEqual({
+      ...{ rolname: 'tessera', rolsuper: false, rolcreatedb: false, rolcreaterole: false },
+      ...{ rolreplication: false, rolbypassrls: false },
+    });
+    for (const statement of [
+      `COPY (SELECT 1) TO PROGRAM 'cat'`,
+      `COPY (SELECT 1) TO '/tmp/tessera-was-here'`,
+      `SELECT pg_read_file('postmaster.pid')`,
+      'CREATE ROLE another SUPERUSER',
+      'CREATE DATABASE another',
+      'ALTER SYSTEM SET fsync = off',
+      'SET ROLE postgres',
+      `ALTER ROLE tessera SUPERUSER`,
+    ]) {
+      await expect(sql(servers, statement), statement).rejects.toThrow(/permission denied/);
+    }
+    expect((await migrate(servers.databaseUrl ?? '')).applied).not.toEqual([]);
+    expect(await sql(servers, NOT_OWN)).toEqual([]);
+  });
+
+  it('becomes the owner of everything in a database of version 0.1, which keeps its data', async () => {
+    const dataDir = directory();
+    await olderCluster(dataDir);
+
+    const servers = await start(dataDir, { needRedis: false });
+
+    expect(servers.fresh).toBe(false);
+    expect(await sql(servers, NOT_OWN)).toEqual([]);
+    expect(await sql(servers, 'SELECT current_user::text AS role, name FROM site_settings')).toEqual([
+      { role: 'tessera', name: 'Kept' },
+    ]);
+    await sql(servers, 'ALTER TABLE users ADD COLUMN another int; DROP TYPE "Role" CASCADE');
+    await servers.stop();
+    expect(await sql(await start(dataDir, { needRedis: false }), NOT_OWN)).toEqual([]);
+  });
+
+  it('is completed by the next start if its preparation was interrupted', async () => {
+    const dataDir = directory();
+    await olderCluster(dataDir);
+    const interrupted = await start(dataDir, { needRedis: false });
+    await asAdmin(interrupted, 'ALTER TABLE users OWNER TO postgres', 'tessera');
+    await asAdmin(interrupted, 'ALTER DATABASE tessera OWNER TO postgres');
+    await asAdmin(interrupted, `ALTER ROLE tessera SUPERUSER PASSWORD 'another'`);
+    await interrupted.stop();
+
+    const servers = await start(dataDir, { needRedis: false });
+
+    expect(await sql(servers, NOT_OWN)).toEqual([]);
+    expect(await sql(servers, `SELECT rolsuper FROM pg_roles WHERE rolname = 'tessera'`)).toEqual([
+      { rolsuper: false },
+    ]);
+  });
+
+  it('is not used by commands while a service of version 0.1 is running', async () => {
+    const dataDir = directory();
+    await olderCluster(dataDir);
+
+    expect(runningPostgresUrl(dataDir)).toMatch(/^postgresql:\/\/postgres:/);
+    await (await start(dataDir, { needRedis: false })).stop();
+    expect(runningPostgresUrl(dataDir)).toMatch(/^postgresql:\/\/tessera:/);
+  });
+});
+
 describe.runIf(isRoot)('startEmbedded as root (skipped for other users)', () => {
   it('runs in a directory that only root can access, and starts fresh once DATA_DIR is deleted', async () => {
     const dataDir = directory('closed/data');
     mkdirSync(join(dataDir, '..'), { mode: 0o700 });
     const first = await start(dataDir, { needRedis: false });
-    const [row] = await sql(first, "SELECT current_setting('data_directory') AS place");
+    const [row] = await asAdmin(first, "SELECT current_setting('data_directory') AS place");
     const place = String(row?.place);
     cleanUps.push(() => rmSync(join(place, '..'), { recursive: true, force: true }));
     expect(place).toMatch(/^\/var\/lib\/tessera\/[0-9a-f]{16}\/cluster$/);

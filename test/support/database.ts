@@ -3,13 +3,21 @@ import pg from 'pg';
 import type { Database } from '../../src/platform/database/database.ts';
 import { TEMPLATE_DATABASE, testServers } from './workers.ts';
 
-/** Creates a migrated, empty database in about 0.06 s. `drop` closes remaining connections. */
-export async function createTestDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+interface TestDatabase {
+  url: string;
+  /** Copies it, as it would be restored from a backup. Nobody may be connected. */
+  copy(): Promise<TestDatabase>;
+  /** Closes remaining connections. */
+  drop(): Promise<void>;
+}
+
+/** Creates a migrated, empty database in about 0.06 s. */
+export async function createTestDatabase(): Promise<TestDatabase> {
   return databaseFrom(TEMPLATE_DATABASE);
 }
 
 /** Creates a database without tables. */
-export async function createEmptyDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+export async function createEmptyDatabase(): Promise<TestDatabase> {
   return databaseFrom('template1');
 }
 
@@ -19,10 +27,14 @@ export async function databaseUrlOf({ db }: { db: Database }): Promise<string> {
   return urlOf(name);
 }
 
-async function databaseFrom(template: string): Promise<{ url: string; drop(): Promise<void> }> {
+async function databaseFrom(template: string): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await asAdmin(`CREATE DATABASE ${name} TEMPLATE ${template}`);
-  return { url: urlOf(name), drop: () => asAdmin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  return {
+    url: urlOf(name),
+    copy: () => databaseFrom(name),
+    drop: () => asAdmin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+  };
 }
 
 function urlOf(name: string): string {

@@ -104,6 +104,8 @@ export const FORGERIES: Readonly<Record<string, Forge>> = {
   'no message id': withHeader({ jti: undefined }),
   'an empty message id': withHeader({ jti: '' }),
   'a numeric message id': withHeader({ jti: 7 }),
+  'an unknown purpose': withHeader({ purpose: 'both' }),
+  'a purpose that is not a string': withHeader({ purpose: ['request', 'socket'] }),
   'no reply key': withContents({ replyKey: undefined }),
   'a short reply key': withContents({ replyKey: randomBytes(16).toString('base64url') }),
   'a hexadecimal reply key': withContents({ replyKey: randomBytes(32).toString('hex') }),

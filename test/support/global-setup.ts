@@ -58,7 +58,7 @@ async function startServers(): Promise<TestServers & { remove(): Promise<void> }
       log: (line) => process.stdout.write(`${line}\n`),
     });
     return {
-      adminDatabaseUrl: servers.databaseUrl ?? '',
+      adminDatabaseUrl: servers.adminDatabaseUrl ?? '',
       redisUrl: servers.redisUrl ?? '',
       remove: () => servers.stop().finally(removeDir),
     };

@@ -6,8 +6,16 @@ import { startRedis } from './redis.ts';
 
 /** PostgreSQL and Redis servers of this process, with their data in DATA_DIR. */
 export interface Embedded {
-  /** URL of PostgreSQL, including the password; absent if `needPostgres` was false. */
+  /**
+   * URL of PostgreSQL for the role that owns the database, including the password; absent if
+   * `needPostgres` was false.
+   */
   databaseUrl?: string;
+  /**
+   * URL of the maintenance database as superuser; absent if this call has not started PostgreSQL.
+   * For tests and tools.
+   */
+  adminDatabaseUrl?: string;
   /** Path of the Redis unix socket; absent if `needRedis` was false. */
   redisUrl?: string;
   /** Generated once per DATA_DIR: 48 random bytes in base64url. */
@@ -86,7 +94,7 @@ async function startServers(
   if (postgres?.adopted || redis?.adopted)
     log('Found servers left running by a process that was killed, and adopted them.');
   return {
-    ...(postgres && { databaseUrl: postgres.url }),
+    ...(postgres && { databaseUrl: postgres.url, adminDatabaseUrl: postgres.adminUrl }),
     ...(redis && { redisUrl: redis.url }),
     secretKey,
     fresh: postgres?.fresh ?? false,

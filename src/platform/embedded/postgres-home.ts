@@ -9,22 +9,29 @@ import { endProcess, worksIn } from './processes.ts';
 /** Location of files if PostgreSQL's user has no access to DATA_DIR. */
 export const SHARED_HOME = '/var/lib/tessera';
 
+/** The data needed to connect to a cluster. */
+export interface Connection {
+  /** Of the superuser. */
+  password: string;
+  /** Of the service's role; undefined if only version 0.1 has run on the cluster. */
+  servicePassword?: string | undefined;
+  /** Port of the previous run. */
+  readonly port?: number | undefined;
+}
+
 /** Location of a cluster, and the data needed to connect to it. */
-export interface PostgresHome {
+export interface PostgresHome extends Connection {
   /** Owned by PostgreSQL's account. */
   directory: string;
   /** Data directory of the cluster; may not exist yet. */
   cluster: string;
-  password: string;
-  /** Port of the previous run. */
-  readonly port: number | undefined;
+  servicePassword: string;
   /** Stores the port for this and later runs. */
   savePort(port: number): void;
 }
 
-interface Marker {
+interface Marker extends Connection {
   id: string;
-  password: string;
   port?: number;
 }
 
@@ -41,25 +48,37 @@ export async function openPostgresHome(dataDir: string, account: Account): Promi
   const cluster = join(directory, 'cluster');
   const file = markerFile(dataDir);
   const marker = readMarker(file);
-  if (marker && readPrivate(join(directory, 'id')) === marker.id) return home(directory, file, marker);
+  if (marker && readPrivate(join(directory, 'id')) === marker.id) {
+    return home(directory, file, withServicePassword(file, marker));
+  }
   if (isInside && !marker && existsSync(cluster)) {
     throw new EmbeddedError(
       `${file} is missing, and with it the password of ${cluster}. Restore it, or delete ${dataDir}.`,
     );
   }
   await clear(directory, cluster);
-  const newMarker: Marker = { id: randomUUID(), password: randomBytes(24).toString('base64url') };
-  writePrivate(file, JSON.stringify(newMarker));
+  const newMarker = withServicePassword(file, { id: randomUUID(), password: randomPassword() });
   makeDirectory(directory, account);
   writePrivate(join(directory, 'id'), newMarker.id);
   return home(directory, file, newMarker);
 }
 
-function home(directory: string, file: string, marker: Marker): PostgresHome {
+const randomPassword = () => randomBytes(24).toString('base64url');
+
+/** Stored before the role is created, so that no role has a password that is lost. */
+function withServicePassword(file: string, marker: Marker): Marker & { servicePassword: string } {
+  const { servicePassword = randomPassword() } = marker;
+  const complete = { ...marker, servicePassword };
+  if (marker.servicePassword === undefined) writePrivate(file, JSON.stringify(complete));
+  return complete;
+}
+
+function home(directory: string, file: string, marker: Marker & { servicePassword: string }): PostgresHome {
   return {
     directory,
     cluster: join(directory, 'cluster'),
     password: marker.password,
+    servicePassword: marker.servicePassword,
     get port() {
       return marker.port;
     },
@@ -76,9 +95,8 @@ export const markerFile = (dataDir: string) => join(dataDir, 'postgres.json');
 /**
  * Reads how to connect to the cluster of a running process; undefined if DATA_DIR has no cluster.
  */
-export function readConnection(dataDir: string): Pick<PostgresHome, 'password' | 'port'> | undefined {
-  const marker = readMarker(markerFile(dataDir));
-  return marker && { password: marker.password, port: marker.port };
+export function readConnection(dataDir: string): Connection | undefined {
+  return readMarker(markerFile(dataDir));
 }
 
 function readMarker(file: string): Marker | undefined {

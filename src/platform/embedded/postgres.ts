@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
 import { pollUntil } from '../concurrency/poll-until.ts';
 import { readPrivate } from './data-dir.ts';
 import { EmbeddedError } from './embedded-error.ts';
@@ -10,17 +9,25 @@ import { lastLines } from './log-file.ts';
 import { type Account, postgresAccount } from './postgres-account.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { ensureCluster } from './postgres-cluster.ts';
-import { openPostgresHome, type PostgresHome, readConnection, SHARED_HOME } from './postgres-home.ts';
+import {
+  type Connection,
+  openPostgresHome,
+  type PostgresHome,
+  readConnection,
+  SHARED_HOME,
+} from './postgres-home.ts';
+import { DATABASE, prepareDatabase, SERVICE_ROLE, SUPERUSER, withClient } from './postgres-roles.ts';
 import { endProcess, isAlive, isPidTaken, worksIn } from './processes.ts';
 
-const DATABASE = 'tessera';
 /** Crash recovery may take long; the server accepts connections afterwards. */
 const READY_LIMIT_MS = 60_000;
 
 /** A running embedded PostgreSQL. */
 export interface EmbeddedPostgres {
-  /** Contains the password: never log it. */
+  /** For the role that owns the database. Contains the password: never log it. */
   url: string;
+  /** The maintenance database, as superuser. Contains the password: never log it. */
+  adminUrl: string;
   /** True if this call has created the database. */
   fresh: boolean;
   /** True if the server was already running, left behind by a killed process. */
@@ -47,7 +54,8 @@ export async function startPostgres(options: {
   try {
     const fresh = await ready(home, pid);
     return {
-      url: databaseUrl(home, DATABASE),
+      url: serviceUrl(home),
+      adminUrl: adminUrl(home, 'postgres'),
       fresh,
       adopted: running !== undefined,
       stop: () => stopServer(pid),
@@ -65,7 +73,7 @@ export async function startPostgres(options: {
  */
 export function runningPostgresUrl(dataDir: string): string {
   const connection = readConnection(dataDir);
-  if (connection) return databaseUrl(connection, DATABASE);
+  if (connection) return serviceUrl(connection);
   throw new EmbeddedError(
     `The service on ${dataDir} has no embedded PostgreSQL. Set DATABASE_URL to the same value as for the service.`,
   );
@@ -162,9 +170,9 @@ async function listens(home: PostgresHome, child: ChildProcess): Promise<boolean
 }
 
 /**
- * Waits until the server accepts our password, and creates the database if missing.
+ * Waits until the server accepts our password, and prepares the database.
  *
- * @returns whether it did
+ * @returns whether it was created
  */
 async function ready(home: PostgresHome, pid: number): Promise<boolean> {
   let found: 'nothing' | 'server' | 'database' = 'nothing';
@@ -173,14 +181,15 @@ async function ready(home: PostgresHome, pid: number): Promise<boolean> {
     return found !== 'nothing' || !isAlive(pid);
   }, READY_LIMIT_MS);
   if (found === 'nothing') throw new EmbeddedError('The embedded PostgreSQL does not respond.');
-  if (found === 'server') await query(databaseUrl(home, 'postgres'), `CREATE DATABASE ${DATABASE}`);
+  const urlOf = (database: string) => adminUrl(home, database);
+  await prepareDatabase({ urlOf, password: home.servicePassword, exists: found === 'database' });
   return found === 'server';
 }
 
 async function probe(home: PostgresHome): Promise<'nothing' | 'server' | 'database'> {
   followPort(home);
   try {
-    await query(databaseUrl(home, DATABASE), 'SELECT 1');
+    await withClient(adminUrl(home, DATABASE), (client) => client.query('SELECT 1'));
     return 'database';
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -202,17 +211,20 @@ function followPort(home: PostgresHome): void {
   if (port > 0 && port !== home.port) home.savePort(port);
 }
 
-async function query(connectionString: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 10_000 });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    await client.query(sql);
-  } finally {
-    await client.end().catch(() => {});
-  }
+/** A service of version 0.1, which is still running, has no role of its own. */
+function serviceUrl(connection: Connection): string {
+  const { servicePassword } = connection;
+  if (servicePassword === undefined) return adminUrl(connection, DATABASE);
+  return urlFor(connection, { role: SERVICE_ROLE, password: servicePassword, database: DATABASE });
 }
 
-function databaseUrl({ password, port }: Pick<PostgresHome, 'password' | 'port'>, database: string): string {
-  return `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
+function adminUrl(connection: Connection, database: string): string {
+  return urlFor(connection, { role: SUPERUSER, password: connection.password, database });
+}
+
+function urlFor(
+  { port }: Connection,
+  { role, password, database }: { role: string; password: string; database: string },
+): string {
+  return `postgresql://${role}:${password}@127.0.0.1:${port}/${database}`;
 }

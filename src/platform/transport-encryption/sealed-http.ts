@@ -33,7 +33,7 @@ export function acceptSealedRequests(
     async (request: FastifyRequest, jwe: string) => {
       if (request.headers.authorization !== undefined)
         throw new TransportEncryptionError('INVALID_CIPHERTEXT');
-      request.envelope = await open(jwe);
+      request.envelope = await open(jwe, 'request');
       const { message, accessToken } = request.envelope;
       request.headers = {
         'content-type': 'application/json',

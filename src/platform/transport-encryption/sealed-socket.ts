@@ -85,7 +85,7 @@ class SealedOnDemand implements SealableChannel {
     this.#read = async (message) => message;
     const jwe = sealedStart(first);
     if (jwe === undefined) return first;
-    const { accessToken, replyKey } = await this.#settings.open(jwe);
+    const { accessToken, replyKey } = await this.#settings.open(jwe, 'socket');
     this.#seal = createSocketSeal(replyKey);
     this.#read = this.#seal.open;
     const payload = accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` };

@@ -2,7 +2,7 @@ import type { DomainError } from '../errors.ts';
 import type { KeyServices } from '../keys/key-pairs.ts';
 import type { Logger } from '../logger.ts';
 import type { Redis } from '../redis/redis.ts';
-import { type Envelope, openEnvelope } from './open-envelope.ts';
+import { type Envelope, openEnvelope, type Purpose } from './open-envelope.ts';
 import { TransportEncryptionError } from './transport-encryption.errors.ts';
 import { createTransportKeys } from './transport-keys.ts';
 
@@ -12,7 +12,7 @@ export interface TransportEncryption {
    * @throws TransportEncryptionError INVALID_CIPHERTEXT; SECRET_IS_EMPTY if encryption is required
    *   and no key exists
    */
-  open: (jwe: string) => Promise<Envelope>;
+  open: (jwe: string, purpose: Purpose) => Promise<Envelope>;
   /** The refusal for a device that sends plaintext; undefined while encryption is not required. */
   plaintextRefusal: () => Promise<DomainError | undefined>;
 }
@@ -34,8 +34,8 @@ export function createTransportEncryption(
 ): TransportEncryption {
   const readKeys = createTransportKeys(services);
   return {
-    open: (jwe) =>
-      openEnvelope(services, jwe, async () => {
+    open: (jwe, purpose) =>
+      openEnvelope(services, { jwe, purpose }, async () => {
         const keys = await readKeys();
         if (keys.isEmpty && (await isRequired())) throw new TransportEncryptionError('SECRET_IS_EMPTY');
         return keys;

@@ -184,6 +184,19 @@ describe('an invalid encrypted request', () => {
     expect(await post(await encrypt(otherWithItsId))).toMatchObject(THE_REFUSAL);
   });
 
+  it('gets the refusal for the connection_init of a websocket, whose id is not spent', async () => {
+    const start = goodMessage(key, { accessToken: user.token });
+    const stated = { ...good.header, purpose: 'socket' };
+    const starts = [start, { ...start, header: { ...start.header, purpose: 'socket' } }];
+
+    for (const message of [...starts, { ...good, header: stated }])
+      expect(await post(await encrypt(message))).toMatchObject(THE_REFUSAL);
+    const purpose = 'request';
+    expect(await post(await encrypt({ ...good, header: { ...good.header, purpose } }))).toMatchObject({
+      type: 'application/jose',
+    });
+  });
+
   it('gets the refusal for a reflected response', async () => {
     const { body } = await post(await encrypt(good));
 

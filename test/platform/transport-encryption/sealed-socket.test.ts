@@ -1,7 +1,12 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { openUnder, sealRequest, sealUnder } from '../../../examples/encrypted-client/seal.ts';
+import {
+  openUnder,
+  sealRequest,
+  sealSocketStart,
+  sealUnder,
+} from '../../../examples/encrypted-client/seal.ts';
 import { fetchTransportKey, type TransportKey } from '../../../examples/encrypted-client/transport-key.ts';
 import type { Channel } from '../../../src/platform/graphql/channel.ts';
 import { sealable } from '../../../src/platform/transport-encryption/sealed-socket.ts';
@@ -39,7 +44,7 @@ const PING = JSON.stringify({ type: 'ping' });
 /** A websocket whose connection_init was accepted; `replyKey` encrypts all further messages. */
 async function connectSealed() {
   const connection = await connect();
-  const { jwe, replyKey } = await sealRequest(key, {}, user.token);
+  const { jwe, replyKey } = await sealSocketStart(key, user.token);
   connection.socket.send(start({ jwe }));
   await vi.waitFor(() => expect(connection.frames).toHaveLength(1));
   const write = (counter: number, text = PING, direction = 'client') =>
@@ -135,7 +140,7 @@ describe('an invalid encrypted connection_init', () => {
 
   it('closes the socket if it is replayed or contains additional plaintext', async () => {
     const { socket, jwe } = await connectSealed();
-    const fresh = (await sealRequest(key, {}, user.token)).jwe;
+    const fresh = (await sealSocketStart(key, user.token)).jwe;
     const starts = [
       { jwe },
       { jwe: fresh, authorization: `Bearer ${user.token}` },
@@ -151,10 +156,31 @@ describe('an invalid encrypted connection_init', () => {
     socket.close();
   });
 
+  it('closes the socket if it is a request over HTTP, which stays valid as such', async () => {
+    const good = goodMessage(key, { query: '{ viewer { id } }', accessToken: user.token });
+    const stated = { ...good.header, jti: randomUUID(), purpose: 'request' };
+    const empty = { ...good.contents, query: undefined };
+    const requests = [
+      await encrypt(good),
+      await encrypt({ ...good, header: stated }),
+      await encrypt({ ...good, header: stated, contents: empty }),
+    ];
+
+    for (const jwe of requests) {
+      const { socket, closed } = await connect();
+      socket.send(start({ jwe }));
+      expect(await closed).toEqual(REFUSED);
+    }
+    for (const body of requests.slice(0, 2)) {
+      const headers = { 'content-type': 'application/jose' };
+      expect((await fetch(`${api.url}/graphql`, { method: 'POST', headers, body })).status).toBe(200);
+    }
+  });
+
   it('closes the socket as in plaintext for an invalid or missing token', async () => {
     for (const token of ['nobody’s', undefined]) {
       const { socket, closed } = await connect();
-      socket.send(start({ jwe: (await sealRequest(key, {}, token)).jwe }));
+      socket.send(start({ jwe: (await sealSocketStart(key, token)).jwe }));
       expect(await closed).toEqual([4401, 'UNAUTHENTICATED']);
     }
   });

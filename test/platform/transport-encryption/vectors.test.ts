@@ -50,8 +50,8 @@ afterAll(() => services?.close());
 
 /** Decrypts as the server does, at the time of the vector. */
 async function envelope({ jwe, header }: Vector) {
-  const { iat, jti } = JSON.parse(header);
-  const opened = await openEnvelope(services, jwe, async () => ({
+  const { iat, jti, purpose } = JSON.parse(header);
+  const opened = await openEnvelope(services, { jwe, purpose }, async () => ({
     now: new Date(iat * 1_000),
     isEmpty: false,
     find: async (kid) =>

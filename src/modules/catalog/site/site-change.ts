@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DeviceLoginProof, UnitTime } from '../../../generated/prisma/client.ts';
 import { EditedVersion } from '../../../platform/database/edit.ts';
-import { label, longest, WebAddress } from '../../../platform/text.ts';
+import { label, longest, WebAddressOrPath } from '../../../platform/text.ts';
 import { CustomData } from './custom-data.ts';
 
 const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
@@ -11,9 +11,7 @@ export const SiteChange = z.object({
   version: EditedVersion,
   name: label(100).optional(),
   description: longest(1_000).optional(),
-  logo: WebAddress.or(
-    longest(2_048).regex(/^\/(?!\/)/, 'must be an http(s) URL, or a path that starts with /'),
-  ).nullish(),
+  logo: WebAddressOrPath.nullish(),
   keywords: z
     .array(label(50))
     .max(100, 'must have at most 100 entries')

@@ -1,3 +1,4 @@
+import { uuidv7 } from 'uuidv7';
 import type { z } from 'zod';
 import type { Node } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
@@ -8,7 +9,8 @@ import { lockNodeLists } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { invalidateNodeLists } from '../node-list/invalidate-node-lists.ts';
 import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
-import { checkNodeConfig, storedConfig } from '../protocols/node-config.ts';
+import { checkNodeConfig } from '../protocols/node-config.ts';
+import { storedConfig } from '../protocols/private-config.ts';
 import { auditedNode, NewNode } from './node-fields.ts';
 
 /**
@@ -19,7 +21,7 @@ import { auditedNode, NewNode } from './node-fields.ts';
  *   unknown server
  */
 export async function createNode(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   { actorId, input }: { actorId: string; input: z.input<typeof NewNode> },
 ): Promise<Node> {
   const { serverId, ...fields } = checkInput(NewNode, input);
@@ -27,9 +29,13 @@ export async function createNode(
   const { node, planIds } = await services.db.$transaction(async (tx) => {
     await lockNodeLists(tx);
     await checkServer(tx, checkId(serverId, 'input.serverId'));
-    const node = await tx.node.create({ data: { ...fields, serverId, ...storedConfig(config) } });
-    await recordAudit(tx, { action: 'createNode', actorId, targetId: node.id, after: auditedNode(node) });
-    return { node, planIds: await plansOfNodes(tx, [node.id]) };
+    const id = uuidv7();
+    const serverConfig = await storedConfig(services, tx, { nodeId: id, ...config });
+    const data = { ...fields, id, serverId, clientConfig: config.clientConfig, serverConfig };
+    const node = await tx.node.create({ data });
+    const after = auditedNode(services, node);
+    await recordAudit(tx, { action: 'createNode', actorId, targetId: id, after });
+    return { node, planIds: await plansOfNodes(tx, [id]) };
   });
   await invalidateNodeLists(services, planIds);
   return node;

@@ -15,7 +15,7 @@ import { auditedNode } from './node-fields.ts';
  * @throws PlatformError NOT_FOUND
  */
 export async function deleteNode(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   { actorId, id }: { actorId: string; id: string },
 ): Promise<Node> {
   const nodeId = checkId(id);
@@ -23,7 +23,8 @@ export async function deleteNode(
     const node = await lockNode(tx, nodeId);
     const deletedAt = await databaseNow(tx);
     await tx.node.update({ where: { id: nodeId }, data: { deletedAt, version: { increment: 1 } } });
-    await recordAudit(tx, { action: 'deleteNode', actorId, targetId: nodeId, before: auditedNode(node) });
+    const before = auditedNode(services, node);
+    await recordAudit(tx, { action: 'deleteNode', actorId, targetId: nodeId, before });
     return { node, planIds: await plansOfNodes(tx, [nodeId]) };
   });
   await invalidateNodeLists(services, planIds);

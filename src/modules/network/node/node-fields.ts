@@ -2,8 +2,11 @@ import { z } from 'zod';
 import { type Node, type Prisma, Protocol } from '../../../generated/prisma/client.ts';
 import { EditedVersion } from '../../../platform/database/edit.ts';
 import { orElse, orNull, orUnchanged } from '../../../platform/input.ts';
+import { DecryptionError } from '../../../platform/keys/secrets.ts';
+import type { Services } from '../../../platform/services.ts';
 import { maskedConfig } from '../protocols/node-config.ts';
 import { Host } from '../protocols/parts.ts';
+import { openConfig } from '../protocols/private-config.ts';
 
 const tag = z.string().trim().min(1, 'must not be empty').max(50, 'must have at most 50 characters');
 
@@ -69,6 +72,21 @@ export const NodeChanges = z.object({
 });
 
 /** A node as the audit log stores it, with its secrets masked. */
-export function auditedNode({ ratio, createdAt, deletedAt, ...node }: Node): Prisma.InputJsonObject {
-  return { ...node, ratio: ratio.toString(), ...maskedConfig(node.protocol, node) };
+export function auditedNode(
+  services: Pick<Services, 'secrets'>,
+  { ratio, createdAt, deletedAt, ...node }: Node,
+): Prisma.InputJsonObject {
+  const { protocol, clientConfig } = node;
+  const serverConfig = readableConfig(services, node);
+  return { ...node, ratio: ratio.toString(), ...maskedConfig(protocol, { clientConfig, serverConfig }) };
+}
+
+/** Null for a config that no configured key decrypts, so that an admin can replace or delete it. */
+function readableConfig(services: Pick<Services, 'secrets'>, node: Pick<Node, 'id' | 'serverConfig'>) {
+  try {
+    return openConfig(services, node);
+  } catch (error) {
+    if (error instanceof DecryptionError) return null;
+    throw error;
+  }
 }

@@ -7,7 +7,8 @@ import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { invalidateNodeLists } from '../node-list/invalidate-node-lists.ts';
 import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
-import { checkNodeConfig, storedConfig } from '../protocols/node-config.ts';
+import { checkNodeConfig } from '../protocols/node-config.ts';
+import { openConfig, storedConfig } from '../protocols/private-config.ts';
 import { lockNode } from './lock-node.ts';
 import { auditedNode, NodeChanges } from './node-fields.ts';
 
@@ -21,7 +22,7 @@ type Changes = Omit<z.output<typeof NodeChanges>, 'version'>;
  *   EDIT_CONFLICT when the edited version is outdated
  */
 export async function updateNode(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   { actorId, id, input }: { actorId: string; id: string; input: z.input<typeof NodeChanges> },
 ): Promise<Node> {
   const nodeId = checkId(id);
@@ -30,13 +31,13 @@ export async function updateNode(
     const before = await lockNode(tx, nodeId);
     checkVersion(before, version);
     const plansBefore = await plansOfNodes(tx, [nodeId]);
-    const after = await update(tx, before, changes);
+    const after = await update(services, tx, before, changes);
     await recordAudit(tx, {
       action: 'updateNode',
       actorId,
       targetId: nodeId,
-      before: auditedNode(before),
-      after: auditedNode(after),
+      before: auditedNode(services, before),
+      after: auditedNode(services, after),
     });
     const planIds = new Set([...plansBefore, ...(await plansOfNodes(tx, [nodeId]))]);
     return { node: after, planIds: [...planIds] };
@@ -45,21 +46,26 @@ export async function updateNode(
   return node;
 }
 
-function update(
-  tx: Pick<Transaction, 'node'>,
+async function update(
+  services: Pick<Services, 'secrets'>,
+  tx: Pick<Transaction, 'node' | '$queryRaw'>,
   before: Node,
   { clientConfig, serverConfig, ...fields }: Changes,
 ): Promise<Node> {
   const config = checkNodeConfig({
     protocol: fields.protocol ?? before.protocol,
     clientConfig: clientConfig ?? before.clientConfig,
-    serverConfig: serverConfig === undefined ? before.serverConfig : serverConfig,
+    serverConfig: serverConfig === undefined ? openConfig(services, before) : serverConfig,
   });
   const isConfigChanged = [fields.protocol, clientConfig, serverConfig].some(
     (change) => change !== undefined,
   );
+  const parts = isConfigChanged && {
+    clientConfig: config.clientConfig,
+    serverConfig: await storedConfig(services, tx, { nodeId: before.id, ...config }),
+  };
   return tx.node.update({
     where: { id: before.id },
-    data: { ...given(fields), ...(isConfigChanged && storedConfig(config)), version: { increment: 1 } },
+    data: { ...given(fields), ...parts, version: { increment: 1 } },
   });
 }

@@ -1,10 +1,10 @@
-import { Prisma, type Protocol } from '../../../generated/prisma/client.ts';
+import type { Prisma, Protocol } from '../../../generated/prisma/client.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { ProtocolConfig } from './protocol-config.ts';
 import { PROTOCOLS, type PublicConfig } from './protocols.ts';
 
-/** Both parts of a node's configuration, as they are stored. */
+/** Both parts of a node's configuration. */
 export interface NodeConfig {
   clientConfig: Prisma.InputJsonObject;
   serverConfig: Prisma.InputJsonObject | null;
@@ -66,9 +66,4 @@ function masked(config: unknown, isSecret: (key: string) => boolean): Prisma.Inp
   return Object.fromEntries(
     entries.map(([key, value]) => [key, value != null && isSecret(key) ? MASK : value]),
   );
-}
-
-/** A config as Prisma expects it: plain null would be ambiguous in a JSON column. */
-export function storedConfig({ clientConfig, serverConfig }: NodeConfig) {
-  return { clientConfig, serverConfig: serverConfig ?? Prisma.DbNull };
 }

@@ -5,6 +5,7 @@ import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
 import { type CountedTraffic, countTraffic, findOwnEntries } from './count-traffic.ts';
+import { packReasons, reasonAt } from './refusal-reasons.ts';
 import {
   type RefusedEntry,
   refusalReasonOf,
@@ -13,7 +14,10 @@ import {
   TrafficReportSchema,
 } from './traffic-entries.ts';
 
-/** The result of a report. A repeated report gets the same refusals as the first time. */
+/**
+ * The result of a report. A report that is repeated unchanged gets the same refusals as the first
+ * time.
+ */
 export interface TrafficReportResult {
   /** False for a repeated report, which is not counted again. */
   applied: boolean;
@@ -107,19 +111,25 @@ async function storeRefusals(
   refusals: readonly RefusedEntry[],
 ): Promise<void> {
   await tx.$executeRaw`
-    UPDATE traffic_reports SET refusals = ${JSON.stringify(refusals)}::jsonb
+    UPDATE traffic_reports SET refusal_reasons = ${packReasons(refusals)}
     WHERE server_id = ${serverId}::uuid AND boot_id = ${bootId}::uuid AND sequence = ${sequence}`;
 }
 
 async function readRefusals(
   tx: Transaction,
-  { serverId, bootId, sequence }: Report,
+  { serverId, bootId, sequence, entries }: Report,
 ): Promise<RefusedEntry[]> {
-  const report = await tx.trafficReport.findUnique({
+  const stored = await tx.trafficReport.findUnique({
     where: { serverId_bootId_sequence: { serverId, bootId, sequence } },
-    select: { refusals: true },
+    select: { refusals: true, refusalReasons: true },
   });
-  return (report?.refusals ?? []) as unknown as RefusedEntry[];
+  // Reports that version 0.1 has counted.
+  if (stored?.refusals) return stored.refusals as unknown as RefusedEntry[];
+  const reasons = stored?.refusalReasons ?? new Uint8Array();
+  return entries.flatMap((entry) => {
+    const reason = reasonAt(reasons, entry.index);
+    return reason ? refuse(entry, reason) : [];
+  });
 }
 
 function resultOf(applied: boolean, refusals: RefusedEntry[]): TrafficReportResult {

@@ -1,5 +1,6 @@
 import type { Job } from '../../../platform/jobs/jobs.ts';
 import { deleteExpiredLoginsJob } from '../../identity/session/delete-expired-logins.job.ts';
+import { sealNodeConfigsJob } from '../../network/node/seal-node-configs.job.ts';
 import { deleteOldTrafficReportsJob } from '../../network/traffic/delete-old-traffic-reports.job.ts';
 import { resetTrafficJob } from '../../network/traffic/reset-traffic.job.ts';
 import { activateOrderJob } from '../../redemption/accept/activate-order.job.ts';
@@ -14,4 +15,5 @@ export const backgroundJobs: readonly Pick<Job<object>, 'name'>[] = [
   deleteExpiredLoginsJob,
   deleteOldTrafficReportsJob,
   resetTrafficJob,
+  sealNodeConfigsJob,
 ];

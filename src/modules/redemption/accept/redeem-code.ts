@@ -78,15 +78,20 @@ async function findByKey(
   return order && pinOrder(services, order);
 }
 
-/** The lock only saves duplicate work; correctness does not depend on it. */
+/**
+ * The lock only saves duplicate work; correctness does not depend on it. Its key has the keyed hash
+ * of the code, because Redis writes keys to its append-only file and its backups.
+ */
 function withRedemptionLock<Result>(
-  { redis, log, redemptionLock }: RedeemServices,
+  services: RedeemServices,
   { userId, code }: NormalizedRequest,
   work: () => Promise<Result>,
 ): Promise<Result> {
+  const { redis, log, redemptionLock } = services;
   if (!redemptionLock) return work();
   const onHeld = () => new RedemptionError('REDEMPTION_IN_PROGRESS');
-  return withLock(redis, `redemption_lock:${userId}:${code}`, { onHeld, log }, work);
+  const [lookup] = lookupsOf(services, code);
+  return withLock(redis, `redemption_lock:${userId}:${lookup}`, { onHeld, log }, work);
 }
 
 async function accept(services: RedeemServices, request: NormalizedRequest): Promise<Order> {

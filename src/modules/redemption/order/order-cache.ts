@@ -32,7 +32,10 @@ export async function evictCachedOrders(
   if (orders.length > 0) await cache.delete(...orders.map(({ orderNo }) => keyOf(orderNo)));
 }
 
-/** JSON has no 64-bit integers, so `trafficLimit` is a string. */
-function snapshotOf({ trafficLimit, ...order }: Order): string {
+/**
+ * JSON has no 64-bit integers, so `trafficLimit` is a string. The idempotency key is left out: apps
+ * choose it, and some use the code.
+ */
+function snapshotOf({ trafficLimit, idempotencyKey: _ownChoice, ...order }: Order): string {
   return JSON.stringify({ ...order, trafficLimit: trafficLimit?.toString() ?? null });
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openConfig } from '../../../../src/modules/network/protocols/private-config.ts';
 import {
   AuditLogDocument,
   CreateNodeDocument,
@@ -35,7 +36,10 @@ const create = async (fields: Partial<CreateNodeInput> = {}) =>
   (await admin.get(CreateNodeDocument, { input: input(fields) })).createNode;
 const update = async (id: string, fields: UpdateNodeInput) =>
   (await admin.get(UpdateNodeDocument, { id, input: fields })).updateNode;
-const stored = (id: string) => api.services.db.node.findUniqueOrThrow({ where: { id } });
+async function stored(id: string) {
+  const node = await api.services.db.node.findUniqueOrThrow({ where: { id } });
+  return { ...node, serverConfig: openConfig(api.services, node) };
+}
 
 const BAD_FIELDS: [string, Partial<CreateNodeInput>, string][] = [
   ['an empty name', { name: ' ' }, 'input.name'],

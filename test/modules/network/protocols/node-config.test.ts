@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { seedDemo } from '../../../../prisma/seed.ts';
 import { Protocol } from '../../../../src/generated/prisma/client.ts';
 import { checkNodeConfig, publicConfig } from '../../../../src/modules/network/protocols/node-config.ts';
+import { openConfig } from '../../../../src/modules/network/protocols/private-config.ts';
 import { BAD, changed, GOOD } from '../../../support/node-configs.ts';
 import { createTestServices } from '../../../support/services.ts';
 
@@ -54,6 +55,9 @@ describe('seedDemo', () => {
     await services.close();
 
     expect(new Set(nodes.map(({ protocol }) => protocol))).toEqual(new Set(Object.values(Protocol)));
-    for (const node of nodes) expect(() => checkNodeConfig(node)).not.toThrow();
+    for (const node of nodes) {
+      const serverConfig = openConfig(services, node);
+      expect(() => checkNodeConfig({ ...node, serverConfig })).not.toThrow();
+    }
   });
 });

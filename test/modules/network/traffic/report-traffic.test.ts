@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { PLAN_USERS_CHANGED, USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
+import { packReasons, reasonAt } from '../../../../src/modules/network/traffic/refusal-reasons.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import {
   buildNode,
   buildPlan,
   buildPlanNode,
   buildSubscription,
+  buildTrafficReport,
   inDays,
 } from '../../../support/factories.ts';
 import { refusalOf } from '../../../support/redeeming.ts';
@@ -132,6 +134,14 @@ describe('a repeated traffic report', () => {
     expect(await counters(subscriptionId)).toEqual([10n, 0n]);
   });
 
+  it('returns the refusals that version 0.1 has stored', async () => {
+    const { report, entry, serverId, bootId } = await site(services);
+    const refusals = [{ index: 0, nodeId: 'a', subscriptionId: 'b', reason: 'FOREIGN' as const }];
+    await buildTrafficReport(services.db, { serverId, bootId, sequence: 1n, refusals });
+
+    expect(await report([entry()], { sequence: 1n })).toEqual({ applied: false, refused: ['b'], refusals });
+  });
+
   it('counts as a new report with another bootId, sequence or server', async () => {
     const { report, entry, bootId, subscriptionId } = await site(services);
     const elsewhere = await site(services);
@@ -207,6 +217,46 @@ describe('a refused traffic entry', () => {
     expect(await report([entry(9_223_372_036_854_775_806n)])).toMatchObject({ refused: [] });
 
     expect(await counters(subscriptionId)).toEqual([9_223_372_036_854_775_807n, 0n]);
+  });
+});
+
+describe('the stored part of a report', () => {
+  const LARGEST = 5_000;
+
+  it.each<[string, (index: number) => ReturnType<typeof entryOf>]>([
+    ['long ids', (index) => entryOf('x'.repeat(200), `${index}`.padEnd(200, 'y'))],
+    ['alternating reasons', (index) => entryOf(randomUUID(), randomUUID(), index % 2 ? -1n : 1n)],
+  ])(
+    'has at most 1,250 bytes for 5,000 refused entries with %s, which a retry gets again',
+    async (_, make) => {
+      const { report, serverId } = await site(services);
+      const entries = Array.from({ length: LARGEST }, (__, index) => make(index));
+
+      const first = await report(entries, { sequence: 1n });
+
+      expect(first.refusals).toHaveLength(LARGEST);
+      expect(await report(entries, { sequence: 1n })).toEqual({ ...first, applied: false });
+      const [row] = await services.db.$queryRaw<{ bytes: number }[]>`
+      SELECT octet_length(t::text) AS bytes FROM traffic_reports t WHERE server_id = ${serverId}::uuid`;
+      // As text, a byte has two characters; the other columns have fewer than 200.
+      expect(row?.bytes).toBeLessThan(2 * 1_250 + 200);
+    },
+  );
+});
+
+describe('packReasons', () => {
+  it('keeps every reason at every place', () => {
+    const reasons = ['FOREIGN', 'NEGATIVE', 'OVERFLOW'] as const;
+    const refusals = Array.from({ length: 40 }, (_, at) => ({
+      index: 3 * at + (at % 3),
+      reason: reasons[at % 3] ?? 'FOREIGN',
+    }));
+
+    const bytes = packReasons(refusals);
+
+    const kept = Array.from({ length: 200 }, (_, index) => ({ index, reason: reasonAt(bytes, index) }));
+    expect(kept.filter(({ reason }) => reason !== null)).toEqual(refusals);
+    expect(packReasons([])).toHaveLength(0);
   });
 });
 

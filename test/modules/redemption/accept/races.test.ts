@@ -182,6 +182,12 @@ describe('two processes without the redemption lock', () => {
   });
 });
 
+/** Key of the lock: the code appears only as the keyed hash under which it is stored. */
+function lockKey({ services }: Pick<Redeeming, 'services'>, userId: string, code: string): string {
+  const mac = services.secrets.mac('redemption-code', code.replaceAll('-', ''));
+  return `redemption_lock:${userId}:${mac.toString('hex')}`;
+}
+
 describe('the redemption lock', () => {
   let r: Redeeming;
   beforeAll(async () => {
@@ -193,7 +199,7 @@ describe('the redemption lock', () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
     await r.redeem(userId, code);
-    const key = `redemption_lock:${userId}:${code.replaceAll('-', '')}`;
+    const key = lockKey(r, userId, code);
     await r.services.redis.set(key, 'token of another call', 'PX', 10_000);
 
     const typed = ` ${code.toLowerCase()}`;
@@ -205,7 +211,7 @@ describe('the redemption lock', () => {
   it('is held while the order is created, for at most 10 s, and then released', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
-    const key = `redemption_lock:${userId}:${code.replaceAll('-', '')}`;
+    const key = lockKey(r, userId, code);
     let ttl = 0;
     armed('dispatchOrders.beforeCache', async () => {
       ttl = await r.services.redis.pttl(key);
@@ -221,7 +227,7 @@ describe('the redemption lock', () => {
   it('that expired and is now held by another call is not released', async () => {
     const { code } = await newCode(r.services);
     const userId = await r.user();
-    const key = `redemption_lock:${userId}:${code.replaceAll('-', '')}`;
+    const key = lockKey(r, userId, code);
     armed(
       'dispatchOrders.beforeCache',
       async () => void (await r.services.redis.set(key, 'token of another call')),
@@ -235,12 +241,7 @@ describe('the redemption lock', () => {
   it('does not block other codes of the user or other users of the code', async () => {
     const [one, two] = [await newCode(r.services, { code: { maxUses: 2 } }), await newCode(r.services)];
     const [userId, other] = [await r.user(), await r.user()];
-    await r.services.redis.set(
-      `redemption_lock:${userId}:${one.code.replaceAll('-', '')}`,
-      'held',
-      'PX',
-      10_000,
-    );
+    await r.services.redis.set(lockKey(r, userId, one.code), 'held', 'PX', 10_000);
 
     expect((await r.redeem(userId, two.code)).status).toBe('PAID');
     expect((await r.redeem(other, one.code)).status).toBe('PAID');

@@ -78,6 +78,15 @@ describe('redeemCode', () => {
     expect(await redis.exists(key)).toBe(0);
   });
 
+  it('keeps the code out of Redis, also if it is the idempotency key', async () => {
+    const { redis } = r.services;
+    const { code } = await newCode(r.services);
+
+    const order = await r.redeem(await r.user(), code, code);
+
+    expect(await redis.get(`redemption_order:${order.orderNo}`)).not.toContain(code);
+  });
+
   it('finds a code regardless of case, spaces, hyphens and look-alike letters', async () => {
     const { lookup } = sealCode(r.services, '0011ABCD0011');
     const code = '0011-ABCD-0011';
