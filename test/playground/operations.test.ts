@@ -106,6 +106,7 @@ describe('ready-made operations', () => {
 /** Root fields that only apps, agents or the page's own sign-in call. */
 const WITHOUT_A_TASK = [
   'addEmail',
+  'changeEmail',
   'changePassword',
   'confirmServerUsers',
   'deleteAccount',
@@ -116,6 +117,7 @@ const WITHOUT_A_TASK = [
   'pendingBinding',
   'refreshSession',
   'register',
+  'removeEmail',
   'reportOnline',
   'reportServerStatus',
   'reportTraffic',

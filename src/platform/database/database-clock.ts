@@ -14,8 +14,9 @@ export interface DatabaseClock {
 
 /**
  * Creates a clock that adds a measured difference to the clock of the host. Only the first call
- * waits for a measurement; later ones run in the background while the clock is in use. If
- * PostgreSQL is unreachable, the last difference stays in use; without any, the host's clock counts.
+ * waits for a measurement; later ones run in the background while the clock is in use. While
+ * PostgreSQL is unreachable, the last difference stays in use; without any, the host's clock
+ * counts.
  */
 export function createDatabaseClock({ db }: { db: Pick<Database, '$queryRaw'> }): DatabaseClock {
   let differenceMs = 0;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
 import {
   MAX_REVOKED_SESSIONS,
@@ -6,8 +6,10 @@ import {
 } from '../../../../src/modules/identity/session/end-replaced-sessions.ts';
 import { startSession } from '../../../../src/modules/identity/session/start-session.ts';
 import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
+import type { Transaction } from '../../../../src/platform/database/database.ts';
 import { LoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
+import { runBlocked } from '../../../support/blocked-work.ts';
 import { post } from '../../../support/client.ts';
 import { buildDevice, buildIdentity, buildSession, inDays, unique } from '../../../support/factories.ts';
 import { openSocket } from '../../../support/household.ts';
@@ -53,12 +55,6 @@ async function logIn(email: string) {
     identifier: email,
     secret: PASSWORD,
   });
-}
-
-async function waitingForLocks(): Promise<number> {
-  const waiting = await api.services.db.$queryRaw<unknown[]>`
-    SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  return waiting.length;
 }
 
 describe('startSession', () => {
@@ -181,14 +177,10 @@ describe('a login', () => {
     const { db } = api.services;
     await addSessions(userId, MAX_SESSIONS_WITHOUT_DEVICE);
 
-    const logins = await db.$transaction(async (tx) => {
-      // Holds the logins back until all of them are about to change sessions.
-      await tx.$executeRaw`LOCK TABLE sessions IN SHARE MODE`;
-      const started = Promise.all(Array.from({ length: 4 }, () => logIn(email)));
-      await vi.waitFor(async () => expect(await waitingForLocks()).toBe(4), { timeout: 4_000 });
-      return { started };
-    });
-    await logins.started;
+    // Holds the logins back until all of them are about to change sessions.
+    const lockSessions = (tx: Transaction) => tx.$executeRaw`LOCK TABLE sessions IN SHARE MODE`;
+    const fourLogins = () => Promise.all(Array.from({ length: 4 }, () => logIn(email)));
+    expect((await runBlocked(db, lockSessions, fourLogins, 4)).status).toBe('fulfilled');
 
     expect(await liveSessions(userId)).toHaveLength(MAX_SESSIONS_WITHOUT_DEVICE);
   });
