@@ -23,6 +23,7 @@ import { BindingAdminResolver } from './modules/lifecycle/binding/binding.admin-
 import { BindingResolver } from './modules/lifecycle/binding/binding.resolver.ts';
 import { LinkCodeResolver } from './modules/lifecycle/binding/link-code.resolver.ts';
 import { DeviceLoginResolver } from './modules/lifecycle/login/device-login.resolver.ts';
+import { EmailAdminResolver } from './modules/lifecycle/login/email.admin-resolver.ts';
 import { PasswordLoginResolver } from './modules/lifecycle/login/password-login.resolver.ts';
 import { AgentResolver } from './modules/network/agent/agent.resolver.ts';
 import { NodeAdminResolver } from './modules/network/node/node.admin-resolver.ts';
@@ -60,6 +61,7 @@ const resolvers: NonEmptyArray<Function> = [
   DevicePresenceResolver,
   DeviceResolver,
   DeviceStatisticsResolver,
+  EmailAdminResolver,
   LinkCodeResolver,
   NodeAdminResolver,
   OrderAdminResolver,

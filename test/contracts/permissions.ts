@@ -143,6 +143,14 @@ export const PERMISSIONS: Record<string, Permission> = {
     selection: 'addEmail(input: { email: "no address", password: "correct horse battery" }) { id }',
     expected: signedIn('BAD_USER_INPUT'),
   },
+  'Mutation.changeEmail': {
+    selection: 'changeEmail(input: { email: "me@example.test", password: "wrong" }) { id }',
+    expected: signedIn('INVALID_CREDENTIALS'),
+  },
+  'Mutation.removeEmail': {
+    selection: 'removeEmail(password: "wrong") { id }',
+    expected: signedIn('INVALID_CREDENTIALS'),
+  },
   'Mutation.deleteAccount': { selection: 'deleteAccount { id }', expected: signedIn() },
   'Mutation.updateDevice': {
     selection: 'updateDevice(id: $id, input: { name: "mine" }) { id }',
@@ -209,6 +217,14 @@ export const PERMISSIONS: Record<string, Permission> = {
     selection: 'retryOrders(ids: [$id]) { id }',
     expected: admins(),
     given: (db, userId) => id(build.buildOrder(db, { userId, status: 'FAILED' })),
+  },
+  'Mutation.setUserEmail': {
+    selection: 'setUserEmail(id: $id, email: $email) { id }',
+    expected: admins(),
+    given: async (db, userId) => {
+      await build.buildIdentity(db, { userId, type: 'EMAIL' });
+      return { id: userId, email: `${build.unique('user')}@example.test` };
+    },
   },
   'Mutation.setUserEnabled': {
     selection: 'setUserEnabled(id: $id, enabled: false) { id }',

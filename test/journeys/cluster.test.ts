@@ -97,12 +97,12 @@ describe('TRUST_PROXY', () => {
     };
     const input = { identifier: unique('device'), secret: newSecret() };
     const { deviceLogin } = await send<DeviceLoginMutation>(String(DeviceLoginDocument), { input });
-    const { viewer } = await send<{ viewer: { sessions: { ip: string }[] } }>(
-      '{ viewer { sessions { ip } } }',
+    const { viewer } = await send<{ viewer: { sessions: { nodes: { ip: string }[] } } }>(
+      '{ viewer { sessions { nodes { ip } } } }',
       {},
       deviceLogin.accessToken,
     );
-    return viewer.sessions[0]?.ip;
+    return viewer.sessions.nodes[0]?.ip;
   }
 
   it('of 0 ignores X-Forwarded-For', async () => {

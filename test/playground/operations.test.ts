@@ -105,6 +105,7 @@ describe('ready-made operations', () => {
 /** Root fields that only apps, agents or the page's own sign-in call. */
 const WITHOUT_A_TASK = [
   'addEmail',
+  'changeEmail',
   'changePassword',
   'confirmServerUsers',
   'deleteAccount',
@@ -115,6 +116,7 @@ const WITHOUT_A_TASK = [
   'pendingBinding',
   'refreshSession',
   'register',
+  'removeEmail',
   'reportOnline',
   'reportServerStatus',
   'reportTraffic',

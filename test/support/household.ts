@@ -15,7 +15,7 @@ export type TestDevice = TestUser & { deviceId: string; sessionId: string };
 /** Adds the ids of the device and session with which the user has logged in. */
 export async function asDevice(user: TestUser): Promise<TestDevice> {
   const { viewer } = await user.get(ViewerDocument);
-  const session = viewer?.sessions.find(({ current }) => current);
+  const session = viewer?.sessions.nodes.find(({ current }) => current);
   return Object.assign(user, {
     deviceId: required(session?.device?.id, 'id of the current device'),
     sessionId: required(session?.id, 'id of the current session'),

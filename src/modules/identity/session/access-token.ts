@@ -1,6 +1,7 @@
 import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
+import { createDatabaseClock } from '../../../platform/database/database-clock.ts';
 import type { KeyRing } from '../../../platform/keys/key-ring.ts';
 import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -10,6 +11,7 @@ export const ACCESS_TOKEN_SECONDS = 600;
 
 const ISSUER = 'tessera';
 const TYPE = 'at+jwt';
+/** For `iat` only: a token whose expiry has passed is never accepted. */
 const CLOCK_TOLERANCE_SECONDS = 10;
 
 const Claims = z.object({ sub: z.guid(), sid: z.guid(), iat: z.number(), exp: z.number() });
@@ -54,8 +56,9 @@ export interface TokenSubject {
 
 export interface AccessTokenVerifier {
   /**
-   * Verifies signature, issuer, audience, type and age of an access token. Does not check whether
-   * its session is live.
+   * Verifies signature, issuer, audience, type and age of an access token. The token expires by
+   * PostgreSQL's clock, which also issued it, to the millisecond. Does not check whether its
+   * session is live.
    *
    * @throws AccessTokenError EXPIRED or INVALID
    */
@@ -77,16 +80,20 @@ const MAX_CACHED_TOKENS = 20_000;
  * checked on every call.
  */
 export function createAccessTokenVerifier({
+  db,
   signingKeys,
-}: Pick<Services, 'signingKeys'>): AccessTokenVerifier {
+}: Pick<Services, 'db' | 'signingKeys'>): AccessTokenVerifier {
   const cache = new Map<string, VerifiedToken>();
+  const clock = createDatabaseClock({ db });
   return {
     verifyAccessToken: async (token) => {
+      const now = await clock.now();
       const cached = cache.get(token);
-      if (cached && cached.expiresAt > Date.now() && (await signingKeys.find(cached.kid))) {
+      if (cached && cached.expiresAt > now && (await signingKeys.find(cached.kid))) {
         return cached.subject;
       }
-      const verified = await verifySignature(signingKeys, token);
+      const verified = await verifySignature(signingKeys, token, now);
+      if (verified.expiresAt <= now) throw new AccessTokenError('EXPIRED');
       // Clearing a full cache is cheaper than tracking which token was used least recently.
       if (cache.size >= MAX_CACHED_TOKENS) cache.clear();
       cache.set(token, verified);
@@ -95,7 +102,8 @@ export function createAccessTokenVerifier({
   };
 }
 
-async function verifySignature(keys: KeyRing, token: string): Promise<VerifiedToken> {
+/** @param now Unix time in milliseconds */
+async function verifySignature(keys: KeyRing, token: string, now: number): Promise<VerifiedToken> {
   try {
     const { payload, protectedHeader } = await jwtVerify(token, (header) => keyOf(keys, header), {
       algorithms: [keys.algorithm],
@@ -105,6 +113,7 @@ async function verifySignature(keys: KeyRing, token: string): Promise<VerifiedTo
       requiredClaims: ['sub', 'sid', 'iat', 'exp'],
       maxTokenAge: ACCESS_TOKEN_SECONDS,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(now),
     });
     const { sub, sid, iat, exp } = Claims.parse(payload);
     return {

@@ -1,5 +1,5 @@
 import type { Device, Session, User } from '../../../generated/prisma/client.ts';
-import { databaseNow } from '../../../platform/database/clock.ts';
+import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
@@ -24,13 +24,20 @@ type RefreshServices = Pick<
  */
 const INVALID_REFRESH_TOKENS: RateLimit = { name: 'wrong-refresh-token', points: 100, durationSeconds: 600 };
 
+/**
+ * How long after a rotation the previous token still returns its successor. Long enough to retry
+ * after a lost response; a stolen token that is used later gives itself away.
+ */
+const RETRY_MS = 60 * SECOND_MS;
+
 type SessionWithOwner = Session & { user: User; device: Device | null };
 
 /**
  * Extends a session to thirty days from now and rotates its refresh token.
  *
- * A client that lost the response may retry: while the successor is unused, the previous token
- * returns the same successor. An older token must have been stolen, so it revokes the session.
+ * A client that lost the response may retry: for one minute, and while the successor is unused, the
+ * previous token returns the same successor. Any other reuse means that the token was stolen, so it
+ * revokes the session.
  *
  * @throws AuthError SESSION_REVOKED if the session is no longer live, or if this call revokes it
  * @throws PlatformError UNAUTHENTICATED for invalid tokens; RATE_LIMITED after 100 of those
@@ -61,16 +68,29 @@ async function rotate(tx: Transaction, parts: RefreshTokenParts): Promise<Sessio
   }
   const now = await databaseNow(tx);
   if (!isLive(session, now)) throw new AuthError('SESSION_REVOKED');
-  if (generation < session.refreshGeneration - 1) return revokeReused(tx, session, now);
+  if (generation === session.refreshGeneration) return extend(tx, session, now);
+  // The row stays unchanged, so retries do not prolong the time in which they are allowed.
+  return isRetry(session, { generation, now }) ? session : revokeReused(tx, session, now);
+}
+
+function extend(tx: Transaction, { id, refreshGeneration }: Session, now: Date): Promise<SessionWithOwner> {
   return tx.session.update({
     where: { id },
     data: {
-      refreshGeneration: generation + 1,
+      refreshGeneration: refreshGeneration + 1,
       lastSeenAt: now,
       expiresAt: new Date(now.getTime() + SESSION_MS),
     },
     include: { user: true, device: true },
   });
+}
+
+/** `lastSeenAt` is the time of the last rotation, by PostgreSQL's clock like `now`. */
+function isRetry(
+  { refreshGeneration, lastSeenAt }: Session,
+  { generation, now }: { generation: number; now: Date },
+): boolean {
+  return generation === refreshGeneration - 1 && now.getTime() - lastSeenAt.getTime() <= RETRY_MS;
 }
 
 function isLive({ revokedAt, expiresAt, user, device }: SessionWithOwner, now: Date): boolean {

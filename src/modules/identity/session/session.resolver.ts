@@ -12,7 +12,7 @@ export class SessionResolver {
   @Public()
   @Mutation(() => AuthPayload, {
     description:
-      'Exchanges a refresh token for new tokens. Safe to retry after a lost response; reusing an older token revokes the session.',
+      'Exchanges a refresh token for new tokens. Safe to retry for one minute after a lost response; any later use of a replaced token revokes the session.',
   })
   refreshSession(
     @Arg('refreshToken', () => String, { description: 'The most recent refresh token of the session.' })

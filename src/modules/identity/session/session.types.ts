@@ -1,5 +1,6 @@
 import { Field, ID, ObjectType } from 'type-graphql';
 import type { Session as SessionRow } from '../../../generated/prisma/client.ts';
+import { Connection } from '../../../platform/graphql/connection.ts';
 import { DateTimeScalar } from '../../../platform/graphql/scalars.ts';
 import { User } from '../../lifecycle/account/user.types.ts';
 import { Device } from '../device/device.types.ts';
@@ -70,3 +71,5 @@ export class Session implements SessionFields {
   })
   revokedAt!: Date | null;
 }
+
+export const SessionConnection = Connection(Session, 'Session');

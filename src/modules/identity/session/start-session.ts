@@ -3,34 +3,29 @@ import type { Session as SessionRow } from '../../../generated/prisma/client.ts'
 import { DAY_MS, databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { requestScope } from '../../../platform/request-scope.ts';
+import { endReplacedSessions } from './end-replaced-sessions.ts';
 
 /** How long a session lives after its last refresh. */
 export const SESSION_MS = 30 * DAY_MS;
 
 export interface StartedSession {
   session: SessionRow;
-  /** Sessions that the new one replaced. Pass them to `invalidateSessions` after the commit. */
+  /** Sessions that the new one ended. Pass them to `invalidateSessions` after the commit. */
   endedSessionIds: string[];
 }
 
 /**
  * Starts a session in the transaction of a login. A device has at most one session, so its previous
- * one is revoked.
+ * one is revoked; so are the least recently used sessions without a device above their maximum.
  *
- * The caller has locked the user, which serializes concurrent logins of a device.
+ * The caller has locked the user, which serializes concurrent logins.
  */
 export async function startSession(
   tx: Transaction,
   { userId, deviceId }: { userId: string; deviceId: string | null },
 ): Promise<StartedSession> {
   const now = await databaseNow(tx);
-  const ended = deviceId
-    ? await tx.session.updateManyAndReturn({
-        where: { deviceId, revokedAt: null },
-        data: { revokedAt: now },
-        select: { id: true },
-      })
-    : [];
+  const endedSessionIds = await endReplacedSessions(tx, { userId, deviceId });
   const scope = requestScope();
   const session = await tx.session.create({
     data: {
@@ -44,5 +39,5 @@ export async function startSession(
       userAgent: scope?.userAgent ?? null,
     },
   });
-  return { session, endedSessionIds: ended.map(({ id }) => id) };
+  return { session, endedSessionIds };
 }

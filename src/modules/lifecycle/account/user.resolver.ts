@@ -8,7 +8,7 @@ import type { Page, PageArguments } from '../../../platform/pagination/page.ts';
 import { type Device, DeviceConnection } from '../../identity/device/device.types.ts';
 import { listDevices } from '../../identity/device/list-devices.ts';
 import { listSessions } from '../../identity/session/list-sessions.ts';
-import { Session } from '../../identity/session/session.types.ts';
+import { type Session, SessionConnection } from '../../identity/session/session.types.ts';
 import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import { type UserCaller, userOf } from '../../kernel/caller.ts';
 import { listOrders } from '../../redemption/order/list-orders.ts';
@@ -117,10 +117,14 @@ export class UserResolver {
     return listRedemptions(context, { filter: { userId: id }, page });
   }
 
-  @FieldResolver(() => [Session], {
+  @FieldResolver(() => SessionConnection, {
     description: 'Sessions that are neither expired nor revoked, newest first.',
   })
-  sessions(@Root() { id }: User, @Ctx() context: Context): Promise<Session[]> {
-    return listSessions(context, { userId: id });
+  sessions(
+    @Root() { id }: User,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() context: Context,
+  ): Promise<Page<Session>> {
+    return listSessions(context, { userId: id, page });
   }
 }

@@ -14,7 +14,7 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 const NewIdentity = z.object({ email: EmailAddress, password: NewPassword });
 
 /** Per account. EMAIL_TAKEN reveals which addresses have an account, so probing is limited. */
-const ADDED_EMAILS: RateLimit = { name: 'added-email', points: 10, durationSeconds: 3_600 };
+export const ADDED_EMAILS: RateLimit = { name: 'added-email', points: 10, durationSeconds: 3_600 };
 
 /**
  * Adds an e-mail address and a password to an account that has none. Audited.
@@ -39,14 +39,17 @@ export async function addEmail(
     announce({ pubSub }, { userIds: [userId] });
     return user;
   } catch (error) {
-    throw asClientError(error);
+    return throwConflict(error);
   }
 }
 
-function asClientError(error: unknown): unknown {
-  const constraint = violatedConstraint(error);
-  if (constraint === 'identities_type_value_key') return new AuthError('EMAIL_TAKEN');
-  if (constraint !== 'identities_one_email_key') return error;
+function throwConflict(error: unknown): never {
+  if (violatedConstraint(error) !== 'identities_one_email_key') return throwEmailTakenOnConflict(error);
   const message = 'input.email: your account already has an e-mail address';
-  return new PlatformError('BAD_USER_INPUT', { field: 'input.email', message });
+  throw new PlatformError('BAD_USER_INPUT', { field: 'input.email', message });
+}
+
+/** @throws AuthError EMAIL_TAKEN for a violation of the unique index; any other error unchanged */
+export function throwEmailTakenOnConflict(error: unknown): never {
+  throw violatedConstraint(error) === 'identities_type_value_key' ? new AuthError('EMAIL_TAKEN') : error;
 }

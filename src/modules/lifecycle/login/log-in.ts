@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Identity } from '../../../generated/prisma/client.ts';
-import type { Transaction } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
@@ -10,7 +9,6 @@ import { invalidateSessions } from '../../identity/session/invalidate-sessions.t
 import { issueTokens, type Login } from '../../identity/session/issue-tokens.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { announce } from '../../kernel/announce.ts';
-import { AuthError } from '../../kernel/auth.errors.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
@@ -22,10 +20,11 @@ import {
   withAccompanyingDevice,
 } from './accompanying-device.ts';
 import { checkCredentials } from './check-credentials.ts';
+import { CurrentPassword, ensureCredentialsUnchanged } from './check-own-password.ts';
 
 const Credentials = z.object({
   email: EmailAddress,
-  password: z.string().min(1, 'must not be empty').max(128, 'must have at most 128 characters'),
+  password: CurrentPassword,
   device: AccompanyingDeviceInput,
 });
 
@@ -58,7 +57,7 @@ async function startWithoutDevice({ db }: LogInServices, identity: Identity) {
   const { userId } = identity;
   return db.$transaction(async (tx) => {
     await lockUsers(tx, [userId]);
-    await ensurePasswordUnchanged(tx, identity);
+    await ensureCredentialsUnchanged(tx, identity);
     const user = await tx.user.findUniqueOrThrow({ where: { id: userId } });
     checkAccount(user);
     return { user, device: null, ...(await startSession(tx, { userId, deviceId: null })) };
@@ -72,22 +71,11 @@ async function startWithDevice(services: LogInServices, identity: Identity, devi
   const bound = await withConfirmationToken(services, () =>
     services.db.$transaction(async (tx) => {
       const session = await bindAndStartSession(tx, binding);
-      await ensurePasswordUnchanged(tx, identity);
+      await ensureCredentialsUnchanged(tx, identity);
       return session;
     }),
   );
   announce(services, { userIds: bound.changedUserIds });
   if (bound.changedUserIds.length > 1) await announcePlanUsers(services, bound.changedUserIds);
   return bound;
-}
-
-/**
- * Fails if the password was changed after it was checked. Otherwise the new session would survive
- * the password change, which revokes sessions. Called under the lock on the user.
- *
- * @throws AuthError INVALID_CREDENTIALS
- */
-async function ensurePasswordUnchanged(tx: Transaction, { id, passwordHash }: Identity): Promise<void> {
-  const unchanged = await tx.identity.count({ where: { id, passwordHash } });
-  if (unchanged === 0) throw new AuthError('INVALID_CREDENTIALS');
 }

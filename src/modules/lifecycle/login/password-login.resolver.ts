@@ -7,10 +7,18 @@ import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { User } from '../account/user.types.ts';
 import { addEmail } from './add-email.ts';
+import { changeEmail } from './change-email.ts';
 import { changePassword } from './change-password.ts';
 import { logIn } from './log-in.ts';
-import { AddEmailInput, ChangePasswordInput, LoginInput, RegisterInput } from './password-login.types.ts';
+import {
+  AddEmailInput,
+  ChangeEmailInput,
+  ChangePasswordInput,
+  LoginInput,
+  RegisterInput,
+} from './password-login.types.ts';
 import { register } from './register.ts';
+import { removeEmail } from './remove-email.ts';
 
 @Resolver()
 export class PasswordLoginResolver {
@@ -61,5 +69,35 @@ export class PasswordLoginResolver {
     @Ctx() context: Context,
   ): Promise<User> {
     return changePassword(context, { caller, input });
+  }
+
+  @SignedIn()
+  @Mutation(() => User, {
+    description:
+      'Changes the e-mail address of your account and revokes your other sessions. Fails with EMAIL_TAKEN if the address belongs to an account.',
+  })
+  changeEmail(
+    @Arg('input', () => ChangeEmailInput, { description: 'The new address and your password.' })
+    input: ChangeEmailInput,
+    @CurrentUser() caller: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<User> {
+    return changeEmail(context, { caller, input });
+  }
+
+  @SignedIn()
+  @Mutation(() => User, {
+    description:
+      'Removes the e-mail address and the password of your account and revokes your other sessions. Closes an account that has no device; with a live subscription, that fails with LAST_IDENTITY.',
+  })
+  removeEmail(
+    @Arg('password', () => String, {
+      description: 'Your password. Failed attempts count towards the rate limit for wrong passwords.',
+    })
+    password: string,
+    @CurrentUser() caller: UserCaller,
+    @Ctx() context: Context,
+  ): Promise<User> {
+    return removeEmail(context, { caller, password });
   }
 }

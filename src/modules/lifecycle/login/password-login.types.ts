@@ -48,3 +48,15 @@ export class ChangePasswordInput {
   @Field(() => String, { description: '8–128 characters.' })
   newPassword!: string;
 }
+
+@InputType({ description: 'A change of the e-mail address.' })
+export class ChangeEmailInput {
+  @Field(() => String, { description: 'E-mail address, case-insensitive. It must not belong to an account.' })
+  email!: string;
+
+  @Field(() => String, {
+    description:
+      'The password of the account. Failed attempts count towards the rate limit for wrong passwords.',
+  })
+  password!: string;
+}

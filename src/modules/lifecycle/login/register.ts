@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Transaction, violatedConstraint } from '../../../platform/database/database.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
@@ -19,6 +19,7 @@ import {
   AccompanyingDeviceInput,
   withAccompanyingDevice,
 } from './accompanying-device.ts';
+import { throwEmailTakenOnConflict } from './add-email.ts';
 import { limitNewAccounts } from './register-device.ts';
 
 const Registration = z.object({
@@ -86,8 +87,4 @@ async function createAccount(tx: Transaction, { email, passwordHash, accompanyin
   // A device that came from another account is not a new customer: it may have had its trial.
   if (started.changedUserIds.length < 2) await grantTrial(tx, { userId: user.id, site });
   return started;
-}
-
-function throwEmailTakenOnConflict(error: unknown): never {
-  throw violatedConstraint(error) === 'identities_type_value_key' ? new AuthError('EMAIL_TAKEN') : error;
 }

@@ -11,7 +11,7 @@ import {
   SignJWT,
   UnsecuredJWT,
 } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   createAccessTokenVerifier,
   signAccessToken,
@@ -48,6 +48,12 @@ const authenticate = (authorization: string) =>
     },
     authorization,
   );
+
+/** PostgreSQL, with a clock that differs from the one of the host. */
+const skewedBy = (seconds: number) =>
+  ({
+    $queryRaw: async () => [{ clock: new Date(Date.now() + seconds * SECOND_MS) }],
+  }) as unknown as TestApi['services']['db'];
 
 const now = () => Math.floor(Date.now() / SECOND_MS);
 
@@ -209,6 +215,68 @@ describe('verifyAccessToken', () => {
     expect(caller).toEqual({ kind: 'anonymous', refusedToken: 'EXPIRED' });
   });
 
+  it.each([
+    ['its exp', () => sign({ iat: now() - 300, exp: now() - 1 })],
+    ['its iat, whatever its exp', () => sign({ iat: now() - 601, exp: now() + 3_600 })],
+  ])('reports EXPIRED for a token that expired a second ago by %s', async (_, make) => {
+    const caller = await authenticate(`Bearer ${await make()}`);
+
+    expect(caller).toEqual({ kind: 'anonymous', refusedToken: 'EXPIRED' });
+  });
+
+  it('accepts a token until the second in which it expires, also if it was verified before', async () => {
+    const { verifyAccessToken } = createAccessTokenVerifier(api.services);
+    const expiresAt = (now() + 2) * SECOND_MS;
+    const token = await sign({ iat: now() - 60, exp: expiresAt / SECOND_MS });
+    const accepted: number[] = [];
+
+    const rejected = await vi.waitFor(
+      async () => {
+        const askedAt = Date.now();
+        const reason = await verifyAccessToken(token).then(
+          () => accepted.push(askedAt) && undefined,
+          (error) => error.reason,
+        );
+        if (reason === undefined) throw new Error('still accepted');
+        return { reason, at: Date.now() };
+      },
+      { interval: 20, timeout: 5_000 },
+    );
+
+    expect(rejected.reason).toBe('EXPIRED');
+    expect(accepted.length).toBeGreaterThan(10);
+    expect(Math.max(...accepted)).toBeLessThanOrEqual(expiresAt);
+    expect(rejected.at).toBeGreaterThanOrEqual(expiresAt - 1_000);
+  });
+
+  it.each([-300, 300])(
+    'expires tokens by PostgreSQL, if its clock is %d s ahead of the host',
+    async (ahead) => {
+      const skewed = createAccessTokenVerifier({ ...api.services, db: skewedBy(ahead) });
+      const issue = (ageSeconds: number) =>
+        signAccessToken(api.services.signingKeys, {
+          userId: user.userId,
+          sessionId,
+          issuedAt: new Date(Date.now() + (ahead - ageSeconds) * SECOND_MS),
+        });
+
+      const [fresh, old, expired] = await Promise.all([issue(0), issue(595), issue(601)]);
+
+      for (const { accessToken } of [fresh, old]) {
+        expect(await skewed.verifyAccessToken(accessToken)).toEqual({ userId: user.userId, sessionId });
+      }
+      await expect(skewed.verifyAccessToken(expired.accessToken)).rejects.toMatchObject({
+        reason: 'EXPIRED',
+      });
+    },
+  );
+
+  it('accepts a token that an instance issued whose clock is a few seconds ahead', async () => {
+    const token = await sign({ iat: now() + 5, exp: now() + 605 });
+
+    expect(await authenticate(`Bearer ${token}`)).toMatchObject({ kind: 'user' });
+  });
+
   it('reports INVALID rather than EXPIRED for an old token that a foreign key signed', async () => {
     const token = await withForeignKey({}, { iat: now() - 660, exp: now() - 60 });
 
@@ -253,7 +321,7 @@ describe('verifyAccessToken', () => {
       sessionId,
       issuedAt: new Date(),
     });
-    const { verifyAccessToken } = createAccessTokenVerifier({ signingKeys: keys });
+    const { verifyAccessToken } = createAccessTokenVerifier({ ...api.services, signingKeys: keys });
     expect(await verifyAccessToken(accessToken)).toEqual({ userId: user.userId, sessionId });
 
     isRetired = true;

@@ -55,6 +55,53 @@ describe('refreshSession', () => {
     expect((await refresh(repeated.refreshToken)).refreshToken).not.toBe(lost.refreshToken);
   });
 
+  it('returns the same successor for a minute after the rotation, and its access token works', async () => {
+    const login = await logIn();
+    const lost = await refresh(login.refreshToken);
+    await passSeconds(login, 59);
+
+    const repeated = await refresh(login.refreshToken);
+
+    expect(repeated.refreshToken).toBe(lost.refreshToken);
+    expect(await callerOf(repeated)).toMatchObject({ kind: 'user' });
+    expect((await refresh(lost.refreshToken)).user.id).toBe(login.user.id);
+  });
+
+  it('revokes the session and audits it when a token is reused later than that', async () => {
+    const login = await logIn();
+    const successor = await refresh(login.refreshToken);
+    await passSeconds(login, 61);
+
+    await expect(refresh(login.refreshToken)).rejects.toMatchObject({ code: 'SESSION_REVOKED' });
+
+    expect(await callerOf(successor)).toEqual({ kind: 'anonymous', refusedToken: 'REVOKED' });
+    await expect(refresh(successor.refreshToken)).rejects.toMatchObject({ code: 'SESSION_REVOKED' });
+    expect(await services.db.auditEntry.findMany({ where: { targetId: login.user.id } })).toMatchObject([
+      { action: 'refreshTokenReused' },
+    ]);
+  });
+
+  it('does not prolong the minute, nor the session, by retrying', async () => {
+    const login = await logIn();
+    await refresh(login.refreshToken);
+    await passSeconds(login, 40);
+    const before = await sessionOf(login);
+
+    await refresh(login.refreshToken);
+
+    expect(await sessionOf(login)).toEqual(before);
+    await passSeconds(login, 21);
+    await expect(refresh(login.refreshToken)).rejects.toMatchObject({ code: 'SESSION_REVOKED' });
+  });
+
+  it('accepts the latest token at any age of the session', async () => {
+    const login = await logIn();
+    const { refreshToken } = await refresh(login.refreshToken);
+    await passSeconds(login, 20 * 86_400);
+
+    expect((await refresh(refreshToken)).user.id).toBe(login.user.id);
+  });
+
   it('returns the same successor to fifty concurrent uses of one token', async () => {
     const login = await logIn();
 
@@ -179,6 +226,13 @@ describe('refreshSession', () => {
     expect((await refreshSession(later, refreshToken)).user.id).toBe(login.user.id);
   });
 });
+
+/** Moves the last rotation of the session into the past. */
+async function passSeconds(login: Login, seconds: number): Promise<void> {
+  const { id } = await sessionOf(login);
+  await services.db.$executeRaw`
+    UPDATE sessions SET last_seen_at = last_seen_at - make_interval(secs => ${seconds}) WHERE id = ${id}::uuid`;
+}
 
 async function endByLogout(login: Login): Promise<void> {
   await logOut(services, { caller: (await callerOf(login)) as UserCaller, everywhere: false });

@@ -26,7 +26,7 @@ describe('revokeSession', () => {
     expect(await refusedAsViewer(tablet)).toBe('UNAUTHENTICATED');
     expect(await sockets.tablet.closed).toBe('4401 SESSION_REVOKED');
     const { viewer } = await phone.get(ViewerDocument);
-    expect(viewer?.sessions.map(({ id }) => id)).toEqual([phone.sessionId]);
+    expect(viewer?.sessions.nodes.map(({ id }) => id)).toEqual([phone.sessionId]);
     expect(sockets.phone.isOpen()).toBe(true);
     await sockets.phone.close();
   });

@@ -57,7 +57,7 @@ describe('logInDevice', () => {
       enabled: true,
       subscriptions: [],
       devices: { totalCount: 1, nodes: [{ id: deviceLogin.device?.id, current: true }] },
-      sessions: [{ current: true, device: { id: deviceLogin.device?.id } }],
+      sessions: { nodes: [{ current: true, device: { id: deviceLogin.device?.id } }] },
     });
   });
 

@@ -46,7 +46,7 @@ describe('logIn', () => {
 
     const me = await api.anonymous.as(login.accessToken).get(ViewerDocument);
     expect(login).toMatchObject({ device: null, user: { id: userId, email } });
-    expect(me.viewer).toMatchObject({ id: userId, sessions: [{ current: true, device: null }] });
+    expect(me.viewer).toMatchObject({ id: userId, sessions: { nodes: [{ current: true, device: null }] } });
     expect(await api.services.db.session.findMany({ where: { userId } })).toMatchObject([
       { ip: '127.0.0.1', userAgent: 'node', deviceId: null },
     ]);

@@ -42,7 +42,7 @@ describe('logIn with a device', () => {
     expect(me.viewer).toMatchObject({
       id: userId,
       devices: { nodes: [{ id: login.device?.id, current: true }] },
-      sessions: [{ current: true, device: { id: login.device?.id } }],
+      sessions: { nodes: [{ current: true, device: { id: login.device?.id } }] },
     });
     expect((await logInDevice(services, device)).user.id).toBe(userId);
   });
