@@ -6,6 +6,7 @@ import { documents } from '../support/attack/documents.ts';
 import { floods } from '../support/attack/floods.ts';
 import { guesses } from '../support/attack/guesses.ts';
 import { stalledReaders } from '../support/attack/readers.ts';
+import { retention } from '../support/attack/retention.ts';
 import { slow } from '../support/attack/slow.ts';
 import { sockets } from '../support/attack/sockets.ts';
 import { force, type Outcome, seed, startTarget, type Target } from '../support/attack/target.ts';
@@ -74,6 +75,10 @@ it('malformed documents are rejected and do not crash the process', async () => 
 
 it('expensive documents are rejected before execution', async () => {
   expectWithinBounds(await floods(open, (await newUser()).token));
+});
+
+it('distinct documents do not fill the memory', async () => {
+  expectWithinBounds(await retention(open, (await newUser()).token));
 });
 
 it('guessing codes finds none, even while Redis is flushed', async () => {

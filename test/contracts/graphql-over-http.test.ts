@@ -97,6 +97,22 @@ describe('GraphQL over HTTP', () => {
     },
   );
 
+  it('counts the documents that were stored and those that were parsed', async () => {
+    const query = '{ plans { id } } # stored';
+    const before = await metrics();
+    for (let sent = 0; sent < 4; sent++) await send({ body: { query } });
+    const after = await metrics();
+
+    expect(after.tessera_stored_documents).toBe((before.tessera_stored_documents ?? 0) + 1);
+    expect(after.tessera_stored_documents_bytes).toBeGreaterThan(before.tessera_stored_documents_bytes ?? 0);
+    expect(after.tessera_stored_documents_hits_total).toBe(
+      (before.tessera_stored_documents_hits_total ?? 0) + 2,
+    );
+    expect(after.tessera_stored_documents_misses_total).toBe(
+      (before.tessera_stored_documents_misses_total ?? 0) + 2,
+    );
+  });
+
   it('executes only queries by GET', async () => {
     const query = encodeURIComponent('mutation { deviceChallenge(identifier: "device-one") { nonce } }');
     const response = await fetch(`${api.url}/graphql?query=${query}`, {
@@ -179,6 +195,12 @@ describe('a page from another origin', () => {
     expect(await allowedOrigin('https://admin.example.test')).toBe('https://admin.example.test');
   });
 });
+
+async function metrics(): Promise<Record<string, number>> {
+  const text = await (await fetch(`${api.url}/metrics`)).text();
+  const found = [...text.matchAll(/^(\w+) (\S+)$/gm)];
+  return Object.fromEntries(found.map(([, name = '', value]) => [name, Number(value)]));
+}
 
 interface Sent {
   body: unknown;

@@ -21,8 +21,8 @@ const LONGEST_ID = 256;
  * Translates the ids that a client gives to subscriptions into ids that are used once.
  *
  * graphql-ws finds a subscription by the client's id until it has ended, which is later than the
- * client's `complete`: if the client reuses the id in between, graphql-ws takes one subscription for
- * the other, and completes the new one without data.
+ * client's `complete`: if the client reuses the id in between, graphql-ws takes one subscription
+ * for the other, and completes the new one without data.
  *
  * Messages are parsed here, before graphql-ws: it throws for a message that only servers send, and
  * would retain the payload of `subscribe` for as long as the subscription.
