@@ -44,6 +44,8 @@ import { OrderResolver } from './modules/redemption/order/order.resolver.ts';
 import { RedemptionRecordResolver } from './modules/redemption/order/redemption-record.resolver.ts';
 import { SubscriptionAdminResolver } from './modules/subscription/subscription.admin-resolver.ts';
 import { SubscriptionResolver } from './modules/subscription/subscription.resolver.ts';
+import { LIMITS } from './platform/graphql/limits.ts';
+import { limitListValues } from './platform/graphql/list-values.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
 import { DateTimeScalar } from './platform/graphql/scalars.ts';
 
@@ -126,6 +128,9 @@ export async function createSchema(): Promise<GraphQLSchema> {
     checkPolicy(policy, context);
     context.operationRateLimiter.countRootField(context.caller);
   });
+  limitListValues(schema, ({ caller }: Context) =>
+    caller.kind === 'agent' ? LIMITS.agentValues : LIMITS.values,
+  );
   return schema;
 }
 

@@ -1,5 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { ACCESS_TOKEN_SECONDS } from '../../src/modules/identity/session/access-token.ts';
+import {
+  MAX_REVOKED_SESSIONS,
+  MAX_SESSIONS_WITHOUT_DEVICE,
+} from '../../src/modules/identity/session/end-replaced-sessions.ts';
+import { RETRY_SECONDS } from '../../src/modules/identity/session/refresh-session.ts';
 import { OPERATION_RATES } from '../../src/modules/lifecycle/login/operation-rate-limiter.ts';
 import { LIMITS } from '../../src/platform/graphql/limits.ts';
 
@@ -46,6 +52,13 @@ describe('docs/limits.md', () => {
     for (const [name, value] of Object.entries(numbers))
       expect(page).toMatch(new RegExp(`^\\| \`${name}\` \\| ${grouped(value)} \\|`, 'm'));
     expect(page).toContain(`| ${socketMessages.burst} in a burst, ${socketMessages.perSecond} a second |`);
+  });
+
+  it('documents the limits of sessions', () => {
+    expect(page).toContain(`| live sessions of a user without a device | ${MAX_SESSIONS_WITHOUT_DEVICE} |`);
+    expect(page).toContain(`| rows of revoked sessions of a user | ${MAX_REVOKED_SESSIONS} |`);
+    expect(page).toContain(`| age of an access token | ${ACCESS_TOKEN_SECONDS} s |`);
+    expect(page).toContain(`| retries with a replaced refresh token | ${RETRY_SECONDS} s after`);
   });
 
   it('documents the operation budgets', () => {

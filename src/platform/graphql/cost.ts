@@ -16,13 +16,14 @@ import { type ComplexityEstimator, getComplexity } from 'graphql-query-complexit
 import { PAGE_SIZE } from '../pagination/page.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
+import { plainListLength } from './plain-lists.ts';
 
 const ONE_ERROR = { maxErrors: 1 };
 
 type ComplexityOptions = Parameters<typeof getComplexity>[0];
 
-/** Assumed length of lists without pagination, such as the subscriptions or sessions of a user. */
-const PLAIN_LIST_LENGTH = 5;
+/** Strings and numbers are far cheaper than objects. */
+const SCALARS_PER_OBJECT = 100;
 
 /**
  * An object costs 1, a list its length times the cost of an entry, a scalar nothing. A page size
@@ -30,10 +31,12 @@ const PLAIN_LIST_LENGTH = 5;
  */
 const objectCost: ComplexityEstimator = ({ field, args, childComplexity, type: parent }) => {
   const type = getNamedType(field.type);
-  if (!isCompositeType(type)) return 0;
   if (isConnection(type)) return 1 + pageSize(args.first ?? args.last) * childComplexity;
-  const entries = isListType(getNullableType(field.type)) && !isConnection(parent) ? PLAIN_LIST_LENGTH : 1;
-  return entries * (1 + childComplexity);
+  const isPlainList = isListType(getNullableType(field.type)) && !isConnection(parent);
+  const entries = isPlainList ? plainListLength(`${parent.name}.${field.name}`) : 1;
+  if (isCompositeType(type)) return entries * (1 + childComplexity);
+  if (!isPlainList) return 0;
+  return type.name === 'JSON' ? entries : entries / SCALARS_PER_OBJECT;
 };
 
 const isConnection = ({ name }: GraphQLNamedType) => name.endsWith('Connection');
@@ -70,7 +73,7 @@ export function checkCost(
   if (cost instanceof GraphQLError) return cost;
   if (cost <= LIMITS.cost) return undefined;
   return tooComplex(
-    `The operation could return ${cost} objects; the limit is ${LIMITS.cost}. Request smaller pages.`,
+    `The operation could return ${Math.ceil(cost)} objects; the limit is ${LIMITS.cost}. Request smaller pages.`,
   );
 }
 

@@ -30,6 +30,10 @@ export const LIMITS = {
   comparisons: 10_000,
   /** Estimated objects in the response, counting each list with its page size. */
   cost: 2_000,
+  /** Values in the lists of a response, counted when they are read: entries times their fields. */
+  values: 100_000,
+  /** The same for agents, whose lists have up to 10,000 entries. */
+  agentValues: 1_000_000,
   /** Nesting of lists and objects in the variables. */
   variableDepth: 32,
   /** Time limit of an operation, and of each message of a subscription. */

@@ -28,7 +28,7 @@ const INVALID_REFRESH_TOKENS: RateLimit = { name: 'wrong-refresh-token', points:
  * How long after a rotation the previous token still returns its successor. Long enough to retry
  * after a lost response; a stolen token that is used later gives itself away.
  */
-const RETRY_MS = 60 * SECOND_MS;
+export const RETRY_SECONDS = 60;
 
 type SessionWithOwner = Session & { user: User; device: Device | null };
 
@@ -90,7 +90,9 @@ function isRetry(
   { refreshGeneration, lastSeenAt }: Session,
   { generation, now }: { generation: number; now: Date },
 ): boolean {
-  return generation === refreshGeneration - 1 && now.getTime() - lastSeenAt.getTime() <= RETRY_MS;
+  return (
+    generation === refreshGeneration - 1 && now.getTime() - lastSeenAt.getTime() <= RETRY_SECONDS * SECOND_MS
+  );
 }
 
 function isLive({ revokedAt, expiresAt, user, device }: SessionWithOwner, now: Date): boolean {

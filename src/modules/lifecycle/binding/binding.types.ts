@@ -31,7 +31,7 @@ export class PendingBinding {
 
   @Field(() => [Device], {
     description:
-      'Devices of the account, newest first. After DEVICE_LIMIT_REACHED, pass one of them as `replaceDeviceId`.',
+      'The newest 100 devices of the account, newest first. After DEVICE_LIMIT_REACHED, pass one of them as `replaceDeviceId`.',
   })
   devices!: Device[];
 

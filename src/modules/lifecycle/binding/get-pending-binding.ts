@@ -15,10 +15,12 @@ import { type BindingIntent, findPendingBinding } from './binding-confirmation.t
 export interface PendingBindingDetails {
   /** Null is unlimited. */
   deviceLimit: number | null;
-  /** The devices of the target account, newest first; one of them can be replaced. */
+  /** The newest devices of the target account, at most 100; one of them can be replaced. */
   devices: Device[];
   moves: MergeDecision[];
 }
+
+const MAX_LISTED = 100;
 
 /** Tokens have 256 random bits. The limit only keeps failed attempts cheap. */
 const WRONG_TOKENS: RateLimit = { name: 'wrong-confirmation-token', points: 100, durationSeconds: 600 };
@@ -54,7 +56,11 @@ async function readPendingBinding(
       if (targetUserId === null) return { deviceLimit: site.deviceLimit, devices: [], moves };
       return {
         deviceLimit: await readDeviceLimit(tx, { userId: targetUserId, site }),
-        devices: await tx.device.findMany({ where: { userId: targetUserId }, orderBy: { id: 'desc' } }),
+        devices: await tx.device.findMany({
+          where: { userId: targetUserId },
+          orderBy: { id: 'desc' },
+          take: MAX_LISTED,
+        }),
         moves,
       };
     },

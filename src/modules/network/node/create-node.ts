@@ -13,12 +13,15 @@ import { checkNodeConfig } from '../protocols/node-config.ts';
 import { storedConfig } from '../protocols/private-config.ts';
 import { auditedNode, NewNode } from './node-fields.ts';
 
+/** Nodes that a server can have. Its agent reads all of them in one response. */
+const MAX_NODES = 200;
+
 /**
  * Adds a node to a server. Plans that have one of its tags contain it immediately. Audited, without
  * its secrets.
  *
- * @throws PlatformError BAD_USER_INPUT naming the field, also inside the configs; NOT_FOUND for an
- *   unknown server
+ * @throws PlatformError BAD_USER_INPUT naming the field, also inside the configs, and for a server
+ *   that has 200 nodes already; NOT_FOUND for an unknown server
  */
 export async function createNode(
   services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
@@ -41,7 +44,11 @@ export async function createNode(
   return node;
 }
 
-async function checkServer(tx: Pick<Transaction, 'server'>, id: string): Promise<void> {
+/** Called under the lock on node lists, so that concurrent calls cannot exceed the maximum. */
+async function checkServer(tx: Pick<Transaction, 'node' | 'server'>, id: string): Promise<void> {
   const exists = await tx.server.count({ where: { id, deletedAt: null } });
   if (!exists) throw new PlatformError('NOT_FOUND', { field: 'input.serverId' });
+  if ((await tx.node.count({ where: { serverId: id, deletedAt: null } })) < MAX_NODES) return;
+  const message = `input.serverId: this server has ${MAX_NODES} nodes already`;
+  throw new PlatformError('BAD_USER_INPUT', { field: 'input.serverId', message });
 }

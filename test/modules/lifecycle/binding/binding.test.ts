@@ -541,6 +541,17 @@ describe('DEVICE_BOUND_ELSEWHERE', () => {
 });
 
 describe('pendingBinding', () => {
+  it('lists the newest hundred devices of an account that has more', async () => {
+    await setLimit(120);
+    const owner = await accountWith(120);
+
+    const { details } = await refusalOf(j.join(await j.newApp(), owner.userId));
+
+    const pending = await pendingBinding(details.confirmationToken);
+    const newest = (await j.devicesOf(owner.userId)).reverse().slice(0, 100);
+    expect(pending?.devices.map(({ id }) => id)).toEqual(newest);
+  });
+
   it('fails with NOT_FOUND for a token that is unknown, used or expired', async () => {
     const [app, owner] = [await j.newApp(), await j.newApp()];
     const { details } = await refusalOf(j.join(app, owner.userId));

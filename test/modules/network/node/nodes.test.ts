@@ -120,6 +120,36 @@ describe('createNode', () => {
   });
 });
 
+describe('createNode on a server with 200 nodes', () => {
+  it('fails, also concurrently, until one of them is deleted', async () => {
+    const { db } = api.services;
+    const { id } = await buildServer(db);
+    const nodes = Array.from({ length: 199 }, () => ({
+      ...NODE_COLUMNS,
+      name: unique('node'),
+      serverId: id,
+    }));
+    await db.node.createMany({ data: nodes });
+    const add = () => admin.ask(CreateNodeDocument, { input: input({ serverId: id }) });
+
+    const answers = await Promise.all([add(), add(), add()]);
+
+    const refusals = answers.flatMap(({ errors }) => errors ?? []);
+    expect(refusals.map(({ extensions }) => [extensions.code, extensions.field])).toEqual(
+      Array(2).fill(['BAD_USER_INPUT', 'input.serverId']),
+    );
+    await db.node.updateMany({ where: { name: nodes[0]?.name ?? '' }, data: { deletedAt: new Date() } });
+    expect((await add()).errors).toBeUndefined();
+    expect(await db.node.count({ where: { serverId: id, deletedAt: null } })).toBe(200);
+  });
+});
+
+const NODE_COLUMNS = {
+  protocol: 'SHADOWSOCKS',
+  port: 8388,
+  clientConfig: { method: 'aes-256-gcm' },
+} as const;
+
 describe('updateNode', () => {
   it('changes only the given fields and increments the version', async () => {
     const { name: _, ...reality } = good('VLESS with Reality');
