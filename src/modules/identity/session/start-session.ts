@@ -15,7 +15,8 @@ export interface StartedSession {
 
 /**
  * Starts a session in the transaction of a login. A device has at most one session, so its previous
- * one is revoked.
+ * one is revoked. That row is kept, so that its refresh token fails with SESSION_REVOKED; those of
+ * the sessions before it are deleted, so that a device that logs in repeatedly adds no rows.
  *
  * The caller has locked the user, which serializes concurrent logins of a device.
  */
@@ -24,13 +25,7 @@ export async function startSession(
   { userId, deviceId }: { userId: string; deviceId: string | null },
 ): Promise<StartedSession> {
   const now = await databaseNow(tx);
-  const ended = deviceId
-    ? await tx.session.updateManyAndReturn({
-        where: { deviceId, revokedAt: null },
-        data: { revokedAt: now },
-        select: { id: true },
-      })
-    : [];
+  const endedSessionIds = deviceId ? await replaceSession(tx, deviceId) : [];
   const scope = requestScope();
   const session = await tx.session.create({
     data: {
@@ -44,5 +39,15 @@ export async function startSession(
       userAgent: scope?.userAgent ?? null,
     },
   });
-  return { session, endedSessionIds: ended.map(({ id }) => id) };
+  return { session, endedSessionIds };
+}
+
+/** @returns the id of the revoked session, unless the device had none */
+async function replaceSession(tx: Transaction, deviceId: string): Promise<string[]> {
+  const ended = await tx.$queryRaw<{ id: string }[]>`
+    WITH deleted AS (DELETE FROM sessions WHERE device_id = ${deviceId}::uuid AND revoked_at IS NOT NULL)
+    UPDATE sessions SET revoked_at = tessera_now()
+    WHERE device_id = ${deviceId}::uuid AND revoked_at IS NULL
+    RETURNING id`;
+  return ended.map(({ id }) => id);
 }
