@@ -26,6 +26,7 @@ const ORDER = [
   'redemption/accept',
   'redemption/activate',
   'identity/credentials',
+  'identity/history',
   'identity/session',
   'identity/presence',
   'identity/device-proof',

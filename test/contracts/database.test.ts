@@ -90,6 +90,8 @@ async function buildBase() {
   await build.buildPlanNode(db, { planId, nodeId: node.id });
   await build.buildTrafficReport(db, { serverId: server.id });
   await build.buildWrongGuess(db, { userId });
+  await db.identityHistory.create({ data: { keyHash: build.bytes32(), userId } });
+  await db.inheritedRedemption.create({ data: { userId, codeId: code.id, orderId: finished.id } });
   await db.spentNonce.create({ data: { nonce: build.bytes32(), expiresAt: build.inDays(1) } });
   await db.jobRun.create({ data: { name: 'sweep', progress: { done: 1 } } });
   return rows;
@@ -229,6 +231,17 @@ const CHECKS: Case[] = [
     'subscription',
     'traffic_limit = -1',
   ),
+  change(
+    'user_subscriptions_trial_traffic_check',
+    'user_subscriptions',
+    'subscription',
+    'trial_traffic = -1',
+  ),
+  {
+    name: 'identity_history_key_hash_check',
+    table: 'identity_history',
+    statement: () => `UPDATE identity_history SET key_hash = '\\x00'`,
+  },
   change('user_subscriptions_upload_check', 'user_subscriptions', 'subscription', 'upload = -1'),
   change('user_subscriptions_download_check', 'user_subscriptions', 'subscription', 'download = -1'),
   change('user_subscriptions_reset_check', 'user_subscriptions', 'subscription', 'next_reset_at = now()'),
@@ -520,6 +533,10 @@ const FOREIGN_KEYS = [
   'traffic_reports_server_id_fkey',
   'site_settings_trial_plan_id_fkey',
   'wrong_guesses_user_id_fkey',
+  'identity_history_user_id_fkey',
+  'inherited_redemptions_user_id_fkey',
+  'inherited_redemptions_code_id_fkey',
+  'inherited_redemptions_order_id_fkey',
 ];
 
 /** Further columns to set so that no other constraint is violated. */
@@ -628,6 +645,9 @@ describe('the database', () => {
         (SELECT FROM pg_index WHERE indrelid = conrelid AND indpred IS NULL AND indkey[0] = conkey[1])`);
     // Not used for lookups, and the referenced rows are never deleted.
     expect(rows.map(({ name }) => name).sort()).toEqual([
+      'identity_history_user_id_fkey',
+      'inherited_redemptions_code_id_fkey',
+      'inherited_redemptions_order_id_fkey',
       'orders_batch_id_fkey',
       'orders_plan_id_fkey',
       'orders_redeemed_by_id_fkey',

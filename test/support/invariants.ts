@@ -57,9 +57,9 @@ const INVARIANTS: readonly Invariant[] = [
       WHERE extract(epoch FROM s.expires_at - s.starts_at) <> o.days * 86400`,
   },
   {
-    name: 'a user has at most quota subscriptions of a plan, unless an account was merged into theirs',
+    name: 'a user has at most quota subscriptions of a plan, trials aside, unless an account was merged into theirs',
     sql: `SELECT s.user_id AS id FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
-      WHERE NOT EXISTS (SELECT FROM users u WHERE u.merged_into_id = s.user_id)
+      WHERE NOT s.is_trial AND NOT EXISTS (SELECT FROM users u WHERE u.merged_into_id = s.user_id)
       GROUP BY s.user_id, p.id HAVING count(*) > p.quota`,
   },
   {

@@ -6,9 +6,12 @@ import { newCredentials } from './credentials.ts';
 import { firstReset } from './reset-cycle.ts';
 
 /**
- * Grants a new user the trial of the site, in the transaction that creates the user.
+ * Grants a new user the trial of the site, in the transaction that creates the user, after the
+ * identities. An account gets one trial, and none if an identity of it was in an account that had
+ * one.
  *
- * @returns null if the site offers no trial, or the trial plan is deleted or withdrawn
+ * @returns null if the site offers no trial, the trial plan is deleted or withdrawn, or the user
+ *   has had a trial
  */
 export async function grantTrial(
   tx: Transaction,
@@ -19,7 +22,7 @@ export async function grantTrial(
   const plan = await tx.plan.findUnique({
     where: { id: trialPlanId, deletedAt: null, status: { not: 'WITHDRAWN' } },
   });
-  if (!plan) return null;
+  if (!plan || !(await spendTrial(tx, userId))) return null;
   const now = await databaseNow(tx);
   return tx.userSubscription.create({
     data: {
@@ -34,4 +37,13 @@ export async function grantTrial(
       ...newCredentials(),
     },
   });
+}
+
+/** @returns false if the user has had a trial */
+async function spendTrial(tx: Transaction, userId: string): Promise<boolean> {
+  const { count } = await tx.user.updateMany({
+    where: { id: userId, hadTrial: false },
+    data: { hadTrial: true },
+  });
+  return count === 1;
 }

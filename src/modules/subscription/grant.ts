@@ -1,6 +1,7 @@
 import type { ResetCycle, UnitTime } from '../../generated/prisma/client.ts';
 import { addUnits } from '../kernel/unit-time.ts';
 import { firstReset, nextReset } from './reset-cycle.ts';
+import { type TrialShare, trialEndOf, trialTrafficOf } from './trial-share.ts';
 
 /** Time and traffic that a redeemed code grants, as its order recorded them. */
 export interface Grant {
@@ -12,8 +13,10 @@ export interface Grant {
 }
 
 /** The columns of a subscription that a grant sets. */
-export interface GrantedSubscription {
+export interface GrantedSubscription extends TrialShare {
   id: string;
+  /** Whether nothing but a trial has been granted. */
+  isTrial: boolean;
   startsAt: Date;
   /** Null if it never expires. */
   expiresAt: Date | null;
@@ -29,6 +32,9 @@ export interface GrantedSubscription {
 export function beginSubscription(id: string, grant: Grant, now: Date): GrantedSubscription {
   return {
     id,
+    isTrial: false,
+    trialEndsAt: null,
+    trialTraffic: 0n,
     startsAt: now,
     expiresAt: addUnits(now, grant.unitTime, grant.quantity),
     trafficLimit: grant.trafficLimit,
@@ -42,13 +48,15 @@ export function beginSubscription(id: string, grant: Grant, now: Date): GrantedS
 /**
  * Adds a grant to a live subscription of the same plan. Time is added to the current expiry. If the
  * plan never resets, traffic is added up; otherwise the limit of the grant applies and the counters
- * start from zero. Unlimited stays unlimited.
+ * start from zero. Unlimited stays unlimited. What the subscription has from a trial stays recorded
+ * as such.
  */
 export function extendSubscription(live: GrantedSubscription, grant: Grant, now: Date): GrantedSubscription {
   const from = live.expiresAt !== null && live.expiresAt < now ? now : live.expiresAt;
   const isPeriodic = grant.resetCycle !== 'NEVER';
   return {
     ...live,
+    ...extendedTrial(live, grant),
     expiresAt: from && addUnits(from, grant.unitTime, grant.quantity),
     trafficLimit: extendedTraffic(live.trafficLimit, grant.trafficLimit, isPeriodic),
     ...(isPeriodic && { upload: 0n, download: 0n }),
@@ -57,6 +65,19 @@ export function extendSubscription(live: GrantedSubscription, grant: Grant, now:
       grant.resetCycle === live.resetCycle
         ? live.nextResetAt
         : nextReset(grant.resetCycle, live.startsAt, now),
+  };
+}
+
+/** A limit for each period replaces that of the trial; an unlimited one has no parts. */
+function extendedTrial(
+  live: GrantedSubscription,
+  { resetCycle, trafficLimit }: Grant,
+): TrialShare & { isTrial: false } {
+  const isReplaced = resetCycle !== 'NEVER' || trafficLimit === null;
+  return {
+    isTrial: false,
+    trialEndsAt: trialEndOf(live),
+    trialTraffic: isReplaced ? 0n : trialTrafficOf(live),
   };
 }
 

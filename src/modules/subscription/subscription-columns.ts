@@ -22,7 +22,7 @@ export const PLAN_COLUMNS = Prisma.sql`
 /** Selects a subscription `s`, with a prefix like `PLAN_COLUMNS`. */
 export const SUBSCRIPTION_COLUMNS = Prisma.sql`
   s.id AS s_id, s.user_id AS "s_userId", s.plan_id AS "s_planId", s.status::text AS s_status,
-  s.is_trial AS "s_isTrial", s.starts_at AS "s_startsAt", s.expires_at AS "s_expiresAt",
+  s.is_trial AS "s_isTrial", s.trial_ends_at AS "s_trialEndsAt", s.trial_traffic AS "s_trialTraffic", s.starts_at AS "s_startsAt", s.expires_at AS "s_expiresAt",
   s.traffic_limit AS "s_trafficLimit", s.bonus_traffic AS "s_bonusTraffic", s.upload AS s_upload,
   s.download AS s_download,
   s.reset_cycle::text AS "s_resetCycle", s.next_reset_at AS "s_nextResetAt", s.token AS s_token,

@@ -11,6 +11,7 @@ import { recordAudit } from '../kernel/record-audit.ts';
 import { lockSubscription } from './lock-subscription.ts';
 import type { SubscriptionWithPlan } from './subscription-columns.ts';
 import { deriveStatus, isOpen, isOverdueSql, OPEN_STATUSES } from './subscription-status.ts';
+import { type TrialShare, trialEndOf, trialTrafficOf } from './trial-share.ts';
 
 const BY_HAND = 'must be ACTIVE or STOPPED: the other statuses follow from expiry and traffic';
 
@@ -27,7 +28,7 @@ const SubscriptionChange = z.object({
 type SubscriptionChange = z.output<typeof SubscriptionChange>;
 
 /** The columns that an update sets. */
-type Changed = Pick<UserSubscription, 'status' | 'expiresAt' | 'trafficLimit' | 'bonusTraffic'>;
+type Changed = Pick<UserSubscription, 'status' | 'expiresAt' | 'trafficLimit' | 'bonusTraffic'> & TrialShare;
 
 /**
  * Stops or resumes a subscription, and changes its expiry and its traffic limit. A new limit also
@@ -92,7 +93,14 @@ function applyChange(
     expiresAt: after.expiresAt,
     trafficLimit: after.trafficLimit,
     bonusTraffic: after.bonusTraffic,
+    ...trialShareOf(after),
   };
+}
+
+/** The share that remains of a trial; nothing is recorded while `isTrial` covers all of it. */
+function trialShareOf(after: UserSubscription): TrialShare {
+  if (after.isTrial) return { trialEndsAt: null, trialTraffic: 0n };
+  return { trialEndsAt: trialEndOf(after), trialTraffic: trialTrafficOf(after) };
 }
 
 /**

@@ -15,6 +15,8 @@ const subscription = (overrides: Partial<UserSubscription> = {}): UserSubscripti
   planId: PLAN,
   status: 'ACTIVE',
   isTrial: false,
+  trialEndsAt: null,
+  trialTraffic: 0n,
   startsAt: inDays(-1),
   expiresAt: inDays(30),
   trafficLimit: null,
@@ -51,7 +53,8 @@ describe('decideMerge', () => {
 
     const moves = decideMerge({ from: [one], into: [other], sharedPlanIds: new Set(), now: NOW });
 
-    expect(moves).toEqual([{ subscription: one, into: null, expiresAt: one.expiresAt, trafficLimit: 100n }]);
+    const unchanged = { expiresAt: one.expiresAt, trafficLimit: 100n, trialEndsAt: null, trialTraffic: 0n };
+    expect(moves).toEqual([{ subscription: one, into: null, ...unchanged }]);
   });
 
   it.each<[string, Partial<UserSubscription>, Partial<UserSubscription>, number | null]>([
@@ -154,6 +157,93 @@ describe('decideMerge', () => {
 
   it('adds a paid subscription to a trial of the same plan', () => {
     expect(decide({}, { isTrial: true, expiresAt: inDays(2) })[0]?.expiresAt).toEqual(inDays(32));
+  });
+});
+
+describe('decideMerge of extended trials', () => {
+  /** A trial of `days` days and `bytes` bytes, extended by one day and 10 bytes. */
+  const extended = (days: number, bytes: bigint, overrides: Partial<UserSubscription> = {}) => ({
+    trialEndsAt: inDays(days),
+    expiresAt: inDays(days + 1),
+    trialTraffic: bytes,
+    trafficLimit: bytes + 10n,
+    ...overrides,
+  });
+  const trial = (days: number, bytes: bigint) => ({
+    isTrial: true,
+    expiresAt: inDays(days),
+    trafficLimit: bytes,
+  });
+
+  it.each<[string, Partial<UserSubscription>, Partial<UserSubscription>, number, number]>([
+    ['a longer trial and its paid day', extended(7, 100n), trial(2, 100n), 8, 7],
+    ['a shorter trial and its paid day', extended(2, 100n), trial(7, 100n), 8, 7],
+    ['a trial to another extended one', extended(7, 100n), extended(7, 100n), 9, 7],
+    [
+      'a trial that is over, which leaves the paid day',
+      extended(-1, 1n, { expiresAt: inDays(1) }),
+      {},
+      31,
+      -1,
+    ],
+    ['a trial to a paid subscription', extended(7, 100n), {}, 38, 7],
+  ])('counts the longer trial once when it adds %s', (_, from, into, days, trialDays) => {
+    const [move] = decide(from, into);
+
+    expect(move?.expiresAt).toEqual(inDays(days));
+    expect(move?.trialEndsAt).toEqual(inDays(trialDays));
+  });
+
+  it.each<[string, Partial<UserSubscription>, Partial<UserSubscription>, bigint, bigint]>([
+    ['more trial traffic', extended(7, 100n), trial(7, 40n), 110n, 100n],
+    ['less trial traffic', extended(7, 40n), trial(7, 100n), 110n, 100n],
+    ['the same trial traffic', extended(7, 100n), extended(7, 100n), 120n, 100n],
+    // 70 of 100 bytes of the trial are left, 30 of the limit are used.
+    ['less than what is left', extended(7, 40n), { ...trial(7, 100n), upload: 30n }, 110n, 100n],
+    // Nothing is left of the trial, and 4 of the 10 paid bytes are used.
+    ['a trial that is used up', extended(7, 100n, { upload: 104n }), trial(7, 50n), 56n, 50n],
+    [
+      'a used-up trial to another one',
+      extended(7, 1n, { upload: 1n }),
+      { ...trial(7, 50n), upload: 50n },
+      60n,
+      0n,
+    ],
+  ])('counts the larger trial traffic once when it adds %s', (_, from, into, limit, trialTraffic) => {
+    expect(decide(from, into)[0]).toMatchObject({ trafficLimit: limit, trialTraffic });
+  });
+
+  it('keeps the trial apart from the larger paid remainder of a shared code', () => {
+    const from = extended(7, 100n, { expiresAt: inDays(10), trafficLimit: 130n });
+    const into = extended(4, 20n, { expiresAt: inDays(9), trafficLimit: 90n });
+
+    expect(decide(from, into, [PLAN])[0]).toMatchObject({ expiresAt: inDays(12), trafficLimit: 170n });
+  });
+
+  it.each<[string, Partial<UserSubscription>, Partial<UserSubscription>]>([
+    ['merged', { expiresAt: null, trafficLimit: null }, trial(7, 100n)],
+    ['absorbing', extended(7, 100n), { expiresAt: null, trafficLimit: null }],
+  ])('keeps the unlimited time and traffic of the %s subscription', (_, from, into) => {
+    expect(decide(from, into)[0]).toMatchObject({ expiresAt: null, trafficLimit: null, trialTraffic: 0n });
+  });
+
+  it('moves an extended trial unchanged if the other account has none of the plan', () => {
+    const { expiresAt, trafficLimit, trialEndsAt, trialTraffic } = extended(7, 100n);
+
+    const [move] = decide({ expiresAt, trafficLimit, trialEndsAt, trialTraffic }, null);
+
+    expect(move).toMatchObject({ into: null, expiresAt, trafficLimit, trialEndsAt, trialTraffic });
+  });
+
+  it('never exceeds one trial and all paid days, in whatever order accounts merge', () => {
+    let survivor: Partial<UserSubscription> = extended(7, 1_000n);
+    for (let merged = 0; merged < 59; merged++) {
+      const [move] = decide(survivor, trial(7, 1_000n));
+      const { expiresAt = null, trafficLimit = null, trialEndsAt = null, trialTraffic = 0n } = move ?? {};
+      survivor = { expiresAt, trafficLimit, trialEndsAt, trialTraffic };
+    }
+
+    expect(survivor).toMatchObject({ expiresAt: inDays(8), trafficLimit: 1_010n });
   });
 });
 

@@ -19,6 +19,9 @@ const live = (overrides: Partial<GrantedSubscription> = {}): GrantedSubscription
   download: 8n,
   resetCycle: 'NEVER',
   nextResetAt: null,
+  isTrial: false,
+  trialEndsAt: null,
+  trialTraffic: 0n,
   ...overrides,
 });
 
@@ -35,7 +38,7 @@ describe('beginSubscription', () => {
   ] as const)('starts now and grants %s × %i', (unitTime, quantity, expiresAt) => {
     expect(beginSubscription('new', { ...month, unitTime, quantity }, NOW)).toEqual({
       ...{ id: 'new', startsAt: NOW, expiresAt: at(expiresAt), trafficLimit: 100n, upload: 0n, download: 0n },
-      ...{ resetCycle: 'NEVER', nextResetAt: null },
+      ...{ resetCycle: 'NEVER', nextResetAt: null, isTrial: false, trialEndsAt: null, trialTraffic: 0n },
     });
   });
 
@@ -80,6 +83,34 @@ describe('extendSubscription', () => {
 
   it('makes traffic unlimited if the plan has become unlimited', () => {
     expect(extendSubscription(live(), { ...month, trafficLimit: null }, NOW).trafficLimit).toBeNull();
+  });
+
+  it.each([
+    ['a trial', live({ isTrial: true }), live().expiresAt, 50n],
+    ['a trial that was extended before', live({ trialEndsAt: NOW, trialTraffic: 20n }), NOW, 20n],
+    [
+      'a trial that an admin has shortened',
+      live({ trialEndsAt: at('2027-01-01T00:00:00Z'), trialTraffic: 90n }),
+      live().expiresAt,
+      50n,
+    ],
+    ['no trial', live(), null, 0n],
+  ])('records what the subscription has from %s', (_, before, trialEndsAt, trialTraffic) => {
+    expect(extendSubscription(before, month, NOW)).toMatchObject({
+      isTrial: false,
+      trialEndsAt,
+      trialTraffic,
+    });
+  });
+
+  it.each([
+    ['applies to each period', { ...month, resetCycle: 'YEARLY' } as const],
+    ['is unlimited', { ...month, trafficLimit: null }],
+  ])('has no traffic from a trial if the new limit %s', (_, grant) => {
+    expect(extendSubscription(live({ isTrial: true }), grant, NOW)).toMatchObject({
+      trialEndsAt: live().expiresAt,
+      trialTraffic: 0n,
+    });
   });
 
   it('adds traffic that never resets and keeps the usage', () => {

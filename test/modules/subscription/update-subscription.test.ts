@@ -137,6 +137,25 @@ describe('updateUserSubscription', () => {
     expect(await reload(id)).toMatchObject({ trafficLimit: 50n, bonusTraffic: 0n });
   });
 
+  it('shortens the trial share with the expiry and the limit, but does not extend it', async () => {
+    const share = { trialEndsAt: inDays(20), trialTraffic: 80n };
+    const { id } = await build({ ...share, trafficLimit: 100n });
+
+    await update(id, { expiresAt: LATER.toISOString(), trafficLimit: '500' });
+    expect(await reload(id)).toMatchObject(share);
+    const soon = inDays(2);
+    await update(id, { expiresAt: soon.toISOString(), trafficLimit: '30' });
+    expect(await reload(id)).toMatchObject({ trialEndsAt: soon, trialTraffic: 30n });
+  });
+
+  it('leaves a subscription that is nothing but a trial one', async () => {
+    const { id } = await build({ isTrial: true, trafficLimit: 100n });
+
+    await update(id, { expiresAt: LATER.toISOString() });
+
+    expect(await reload(id)).toMatchObject({ isTrial: true, trialEndsAt: null, trialTraffic: 0n });
+  });
+
   it('records an audit entry with the state before and after', async () => {
     const { id, expiresAt } = await build({ trafficLimit: 9_007_199_254_740_993n });
 

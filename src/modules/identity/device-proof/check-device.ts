@@ -7,7 +7,7 @@ import type { PresentedCredential } from './device-proof.ts';
 /**
  * Whether the device has registered a secret or a key, which it must then present on every login.
  */
-export const hasCredential = ({ secretHash, keyThumbprint }: Device) =>
+const hasCredential = ({ secretHash, keyThumbprint }: Device) =>
   secretHash !== null || keyThumbprint !== null;
 
 /**
@@ -20,6 +20,22 @@ export function checkCredential(device: Device, presented: PresentedCredential |
   if (!hasCredential(device)) return;
   if (!presented) throw new DeviceError('DEVICE_PROOF_REQUIRED');
   if (!matches(device, presented)) throw new DeviceError('DEVICE_PROOF_INVALID');
+}
+
+const MOVE_MESSAGE =
+  'To move this device to another account, present the secret or key that it has registered. If it has none, first log in to its own account with a link code of that account.';
+
+/**
+ * Checks that a device may move to another account: the presented credential must be the one that
+ * the device registered before. Unlike for a login, the first one that it presents does not count:
+ * any client that knows the identifier can make one up. The errors do not reveal whether the device
+ * has a credential.
+ *
+ * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID
+ */
+export function checkMove(device: Device, presented: PresentedCredential | null): void {
+  if (!presented) throw new DeviceError('DEVICE_PROOF_REQUIRED', { message: MOVE_MESSAGE });
+  if (!matches(device, presented)) throw new DeviceError('DEVICE_PROOF_INVALID', { message: MOVE_MESSAGE });
 }
 
 function matches({ secretHash, keyThumbprint }: Device, presented: PresentedCredential): boolean {

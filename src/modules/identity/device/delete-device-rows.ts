@@ -1,5 +1,7 @@
 import type { Device } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import type { Secrets } from '../../../platform/keys/secrets.ts';
+import { removeIdentities } from '../history/remove-identities.ts';
 import { endStaysOfUnboundDevices } from '../presence/device-stays.ts';
 
 /**
@@ -15,6 +17,7 @@ import { endStaysOfUnboundDevices } from '../presence/device-stays.ts';
  */
 export async function deleteDeviceRows(
   tx: Transaction,
+  secrets: Secrets,
   { id, identityId }: Pick<Device, 'id' | 'identityId'>,
 ): Promise<string[]> {
   const sessions = await tx.session.findMany({
@@ -22,6 +25,6 @@ export async function deleteDeviceRows(
     select: { id: true },
   });
   await endStaysOfUnboundDevices(tx, [id]);
-  await tx.identity.delete({ where: { id: identityId } });
+  await removeIdentities(tx, secrets, { id: identityId });
   return sessions.map((session) => session.id);
 }

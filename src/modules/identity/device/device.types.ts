@@ -144,7 +144,7 @@ export class DeviceLoginInput {
   @Field(() => String, {
     nullable: true,
     description:
-      'A code from createLinkCode. The device joins that account, and may register a new secret or key to replace a lost one. Accepted by deviceLogin only.',
+      'A code from createLinkCode. The device joins that account, and may register a new secret or key to replace a lost one. A device of another account moves only if it presents the secret or key that it has registered. Accepted by deviceLogin only.',
   })
   linkCode?: string | null;
 

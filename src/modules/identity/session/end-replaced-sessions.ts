@@ -15,8 +15,9 @@ const MAX_DELETED = 1_000;
 /**
  * Revokes the sessions that a new one replaces: the previous session of its device, and the least
  * recently used sessions without a device above their maximum. Deletes the oldest sessions that
- * were revoked earlier, so that logging in repeatedly does not accumulate rows. The caller has
- * locked the user, so concurrent logins cannot together exceed the maximum.
+ * were revoked earlier, and those of the same device, so that logging in repeatedly does not
+ * accumulate rows. The caller has locked the user, so concurrent logins cannot together exceed the
+ * maximum.
  *
  * @param deviceId the device of the new session; null if it has none, so that it counts itself
  * @returns the ids of the revoked sessions; pass them to `invalidateSessions` after the commit
@@ -28,7 +29,7 @@ export async function endReplacedSessions(
   const kept = MAX_SESSIONS_WITHOUT_DEVICE - (deviceId === null ? 1 : 0);
   const ended = await tx.$queryRaw<{ id: string }[]>`
     WITH deleted AS (
-      DELETE FROM sessions WHERE id IN (
+      DELETE FROM sessions WHERE (device_id = ${deviceId}::uuid AND revoked_at IS NOT NULL) OR id IN (
         SELECT id FROM sessions WHERE user_id = ${userId}::uuid AND revoked_at IS NOT NULL
         ORDER BY id DESC OFFSET ${MAX_REVOKED_SESSIONS}::int LIMIT ${MAX_DELETED}::int))
     UPDATE sessions SET revoked_at = tessera_now()

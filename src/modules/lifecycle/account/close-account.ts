@@ -1,7 +1,9 @@
 import type { Order, Prisma, User } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import type { Secrets } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
+import { removeIdentities } from '../../identity/history/remove-identities.ts';
 import { endStaysOfUnboundDevices } from '../../identity/presence/device-stays.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
@@ -22,15 +24,21 @@ export interface ClosedAccount {
 
 /**
  * Closes an account, inside a transaction that has locked its user. Keeps the row, but deletes the
- * identities, which frees the e-mail address and the devices for other accounts. Revokes sessions,
- * link codes and pending bindings, and stops live subscriptions. PAID orders fail with
+ * identities, which frees the e-mail address and the devices for other accounts; these inherit the
+ * history of the closed one. Revokes sessions, link codes and pending bindings, and stops live
+ * subscriptions. PAID orders fail with
  * ACCOUNT_DISABLED and release the uses that they have reserved.
  */
-export async function closeAccount(tx: Transaction, userId: string): Promise<ClosedAccount> {
+export async function closeAccount(
+  tx: Transaction,
+  secrets: Secrets,
+  userId: string,
+): Promise<ClosedAccount> {
   const failedOrders = await failPaidOrders(tx, userId);
   const stoppedSubscriptionIds = await stopSubscriptions(tx, userId);
   const endedSessionIds = await revokeAccess(tx, userId);
-  await removeIdentities(tx, userId);
+  await endStays(tx, userId);
+  await removeIdentities(tx, secrets, { userId });
   const now = await databaseNow(tx);
   await tx.pendingBinding.updateMany({ where: { userId, usedAt: null }, data: { usedAt: now } });
   const user = await tx.user.update({ where: { id: userId }, data: { deletedAt: now } });
@@ -80,14 +88,13 @@ async function failPaidOrders(tx: Transaction, userId: string): Promise<Order[]>
   });
 }
 
-/** Devices and their sessions are deleted by cascade; stays remain for the statistics. */
-async function removeIdentities(tx: Transaction, userId: string): Promise<void> {
+/** Stays remain for the statistics when their devices are deleted. */
+async function endStays(tx: Transaction, userId: string): Promise<void> {
   const devices = await tx.device.findMany({ where: { userId }, select: { id: true } });
   await endStaysOfUnboundDevices(
     tx,
     devices.map(({ id }) => id),
   );
-  await tx.identity.deleteMany({ where: { userId } });
 }
 
 /** Runs last, because codes come last in the lock order and are the most contended rows. */

@@ -12,12 +12,12 @@ import { lockAccountKeepingAdmin } from './lock-account.ts';
  *   last enabled admin
  */
 export async function deleteAccount(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   { userId }: { userId: string },
 ): Promise<User> {
   const closed = await services.db.$transaction(async (tx) => {
     if (!(await lockAccountKeepingAdmin(tx, userId))) throw new PlatformError('UNAUTHENTICATED');
-    const account = await closeAccount(tx, userId);
+    const account = await closeAccount(tx, services.secrets, userId);
     await recordAudit(tx, {
       action: 'deleteAccount',
       actorId: userId,

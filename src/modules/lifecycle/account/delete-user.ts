@@ -11,12 +11,12 @@ import { lockAccountToDeactivate } from './lock-account.ts';
  *   actor's own account; STILL_IN_USE for the last enabled admin
  */
 export async function deleteUser(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   { actorId, id }: { actorId: string; id: string },
 ): Promise<User> {
   const closed = await services.db.$transaction(async (tx) => {
     const user = await lockAccountToDeactivate(tx, { actorId, id });
-    const account = await closeAccount(tx, user.id);
+    const account = await closeAccount(tx, services.secrets, user.id);
     await recordAudit(tx, {
       action: 'deleteUser',
       actorId,

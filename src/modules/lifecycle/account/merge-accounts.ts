@@ -73,7 +73,7 @@ async function moveSubscriptions(
   moves: readonly MergeDecision[],
 ): Promise<void> {
   for (const { subscription, into, ...after } of moves) {
-    if (into) await combineSubscriptions(tx, { from: subscription, into, ...after });
+    if (into) await combineSubscriptions(tx, { ...after, from: subscription, into });
   }
   await expireOverdue(tx, [fromId, intoId]);
   // The rest moves unchanged, including expired and stopped subscriptions; trials do not move.
@@ -97,17 +97,15 @@ async function expireOverdue(tx: Transaction, userIds: readonly string[]): Promi
     WHERE user_id = ANY(${[...userIds]}::uuid[]) AND ${isOverdueSql()}`;
 }
 
-interface SubscriptionPair {
+interface SubscriptionPair extends Omit<MergeDecision, 'subscription'> {
   from: UserSubscription;
   into: UserSubscription;
-  expiresAt: Date | null;
-  trafficLimit: bigint | null;
 }
 
 /** Stops `from` and gives its remaining time and traffic to `into`. */
 async function combineSubscriptions(
   tx: Transaction,
-  { from, into, expiresAt, trafficLimit }: SubscriptionPair,
+  { from, into, expiresAt, trafficLimit, trialEndsAt, trialTraffic }: SubscriptionPair,
 ): Promise<void> {
   await tx.userSubscription.update({
     where: { id: from.id },
@@ -121,8 +119,10 @@ async function combineSubscriptions(
       trafficLimit,
       bonusTraffic: bonusTraffic(into, trafficLimit),
       status: isExhausted ? 'EXHAUSTED' : 'ACTIVE',
-      // Paid time turns a trial into a regular subscription.
+      // Paid time turns a trial into a regular subscription, which keeps its trial share.
       isTrial: false,
+      trialEndsAt,
+      trialTraffic,
       version: { increment: 1 },
     },
   });

@@ -36,7 +36,7 @@ export async function readUserWithSubscriptions(
   // Only the first row carries the online servers, which are the same for every subscription.
   const rows = await tx.$queryRaw<Row[]>`
     SELECT tessera_now() AS now, u.id, u.role::text AS role, u.enabled, u.merged_into_id AS "mergedIntoId",
-      u.deleted_at AS "deletedAt", u.created_at AS "createdAt",
+      u.had_trial AS "hadTrial", u.deleted_at AS "deletedAt", u.created_at AS "createdAt",
       ${counts ? DEVICE_COUNT : Prisma.sql`0`} AS "deviceCount",
       CASE WHEN ${nodes} AND row_number() OVER (ORDER BY s.id DESC) = 1 THEN
         ARRAY(SELECT s.id FROM servers s WHERE s.deleted_at IS NULL AND ${IS_ONLINE_SQL})
@@ -46,11 +46,11 @@ export async function readUserWithSubscriptions(
     WHERE u.id = ${userId}::uuid ORDER BY s.id DESC`;
   const [first] = rows;
   if (!first) return null;
-  const { id, role, enabled, mergedIntoId, deletedAt, createdAt, deviceCount, onlineServerIds } = first;
+  const { id, role, enabled, mergedIntoId, hadTrial, deletedAt, createdAt } = first;
   return {
-    user: { id, role, enabled, mergedIntoId, deletedAt, createdAt },
+    user: { id, role, enabled, mergedIntoId, hadTrial, deletedAt, createdAt },
     subscriptions: rows.flatMap((row) => toSubscription(row) ?? []),
-    deviceCount,
-    onlineServerIds: new Set(onlineServerIds),
+    deviceCount: first.deviceCount,
+    onlineServerIds: new Set(first.onlineServerIds),
   };
 }

@@ -1,5 +1,6 @@
 import type { Session } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import type { Secrets } from '../../../platform/keys/secrets.ts';
 import { startSession } from '../../identity/session/start-session.ts';
 import { type Binding, type BoundDevice, bindDevice } from './bind-device.ts';
 
@@ -11,8 +12,12 @@ export type BoundSession = BoundDevice & { session: Session };
  *
  * @throws the errors of `bindDevice`
  */
-export async function bindAndStartSession(tx: Transaction, binding: Binding): Promise<BoundSession> {
-  const bound = await bindDevice(tx, binding);
+export async function bindAndStartSession(
+  tx: Transaction,
+  secrets: Secrets,
+  binding: Binding,
+): Promise<BoundSession> {
+  const bound = await bindDevice(tx, secrets, binding);
   const { session, endedSessionIds } = await startSession(tx, {
     userId: binding.targetUserId,
     deviceId: bound.device.id,

@@ -8,10 +8,16 @@ import {
 import { databaseNow } from '../../../platform/database/clock.ts';
 import { type Transaction, violatedConstraint } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
+import type { Secrets } from '../../../platform/keys/secrets.ts';
 import { createDevice } from '../../identity/device/create-device.ts';
 import { deleteDeviceRows } from '../../identity/device/delete-device-rows.ts';
 import { readDeviceLimit } from '../../identity/device/device-limit.ts';
-import { checkAccount, checkCredential, checkEnabled } from '../../identity/device-proof/check-device.ts';
+import {
+  checkAccount,
+  checkCredential,
+  checkEnabled,
+  checkMove,
+} from '../../identity/device-proof/check-device.ts';
 import { spendChallenge } from '../../identity/device-proof/device-challenge.ts';
 import { credentialColumns, lastLoginColumns } from '../../identity/device-proof/device-fields.ts';
 import type { DeviceLogin } from '../../identity/device-proof/device-login-input.ts';
@@ -50,8 +56,8 @@ export interface BoundDevice {
 /**
  * Binds a device to an account, inside the transaction of the login: registers an unknown device,
  * leaves one that already belongs to the account, and moves one of another account after
- * confirmation.
- * Locks both users and counts the devices under these locks.
+ * confirmation, if it presents the credential that it has registered. Locks both users and counts
+ * the devices under these locks.
  *
  * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID, DEVICE_DISABLED
  * @throws AuthError ACCOUNT_DISABLED
@@ -60,7 +66,7 @@ export interface BoundDevice {
  * @throws PlatformError NOT_FOUND when the account has no device `replaceDeviceId`;
  *   SERVICE_UNAVAILABLE when a concurrent login has moved or registered the device
  */
-export async function bindDevice(tx: Transaction, binding: Binding): Promise<BoundDevice> {
+export async function bindDevice(tx: Transaction, secrets: Secrets, binding: Binding): Promise<BoundDevice> {
   const { targetUserId, login, proof } = binding;
   const registered = await lockBothUsers(tx, binding);
   const user = await tx.user.findUniqueOrThrow({ where: { id: targetUserId } });
@@ -69,7 +75,7 @@ export async function bindDevice(tx: Transaction, binding: Binding): Promise<Bou
   if (proof?.kind === 'key') await spendChallenge(tx, proof);
   const intent = intentOf(binding, registered);
   const confirmed = await consumeConfirmationToken(tx, { intent, token: login.confirmationToken });
-  const confirmedBinding = { binding, intent, confirmed };
+  const confirmedBinding = { secrets, binding, intent, confirmed };
   const bound = await registerOrMove(tx, registered, confirmedBinding);
   const isAdded = registered?.userId !== targetUserId;
   const replaced = isAdded ? await ensureDeviceLimit(tx, bound.device.id, confirmedBinding) : [];
@@ -79,6 +85,7 @@ export async function bindDevice(tx: Transaction, binding: Binding): Promise<Bou
 type RegisteredDevice = Identity & { user: User; device: Device };
 
 interface ConfirmedBinding {
+  secrets: Secrets;
   binding: Binding;
   intent: BindingIntent;
   confirmed: readonly ConfirmationKind[];
@@ -122,16 +129,16 @@ async function registerOrMove(
   registered: RegisteredDevice | null,
   confirmedBinding: ConfirmedBinding,
 ): Promise<Omit<BoundDevice, 'user'>> {
-  const { binding } = confirmedBinding;
+  const { secrets, binding } = confirmedBinding;
   const { targetUserId: userId, login, proof, mayReplaceCredential } = binding;
   if (!registered) {
-    const device = await createDevice(tx, { userId, login, credential: proof }).catch(
-      throwRetryableOnConflict,
-    );
+    const created = createDevice(tx, secrets, { userId, login, credential: proof });
+    const device = await created.catch(throwRetryableOnConflict);
     return { device, endedSessionIds: [], changedUserIds: [userId] };
   }
   const isOwn = registered.userId === userId;
-  if (!(isOwn && mayReplaceCredential)) checkCredential(registered.device, proof);
+  if (!isOwn) checkMove(registered.device, proof);
+  else if (!mayReplaceCredential) checkCredential(registered.device, proof);
   checkEnabled(registered.user, registered.device);
   const moved = isOwn
     ? { endedSessionIds: [], changedUserIds: [userId] }
@@ -180,11 +187,11 @@ function moveConfirmed(
 async function ensureDeviceLimit(
   tx: Transaction,
   deviceId: string,
-  { binding, intent, confirmed }: ConfirmedBinding,
+  { secrets, binding, intent, confirmed }: ConfirmedBinding,
 ): Promise<string[]> {
   const { targetUserId: userId, site, login } = binding;
   if (confirmed.includes('DEVICE_LIMIT_REACHED') && login.replaceDeviceId) {
-    return replaceDevice(tx, { userId, deviceId, replacedId: login.replaceDeviceId });
+    return replaceDevice(tx, secrets, { userId, deviceId, replacedId: login.replaceDeviceId });
   }
   const limit = await readDeviceLimit(tx, { userId, site });
   if (limit !== null && (await tx.device.count({ where: { userId } })) > limit) {
@@ -203,10 +210,11 @@ async function ensureDeviceLimit(
  */
 async function replaceDevice(
   tx: Transaction,
+  secrets: Secrets,
   { userId, deviceId, replacedId }: { userId: string; deviceId: string; replacedId: string },
 ): Promise<string[]> {
   const replaced =
     replacedId === deviceId ? null : await tx.device.findUnique({ where: { id: replacedId, userId } });
   if (!replaced) throw new PlatformError('NOT_FOUND', { field: 'input.replaceDeviceId' });
-  return deleteDeviceRows(tx, replaced);
+  return deleteDeviceRows(tx, secrets, replaced);
 }

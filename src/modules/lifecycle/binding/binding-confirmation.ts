@@ -2,11 +2,15 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
 
 /** Effects of a binding that the user has to confirm; each is also the code of its error. */
 export type ConfirmationKind = 'DEVICE_BOUND_ELSEWHERE' | 'DEVICE_LIMIT_REACHED';
+
+/** Per account, because each token adds a row and the link code of a login stays valid. */
+const NEW_TOKENS: RateLimit = { name: 'new-confirmation-token', points: 60, durationSeconds: 3_600 };
 
 /** How long a confirmation token is valid. */
 const TOKEN_MS = 300 * SECOND_MS;
@@ -41,9 +45,10 @@ export class ConfirmationRequired extends Error {
  * the login with the token confirms the binding.
  *
  * @throws DeviceError DEVICE_BOUND_ELSEWHERE or DEVICE_LIMIT_REACHED, with `confirmationToken`
+ * @throws PlatformError RATE_LIMITED after too many tokens for the account
  */
 export async function withConfirmationToken<Result>(
-  { db }: Pick<Services, 'db'>,
+  { db, rateLimits }: Pick<Services, 'db' | 'rateLimits'>,
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {
@@ -51,6 +56,7 @@ export async function withConfirmationToken<Result>(
   } catch (error) {
     if (!(error instanceof ConfirmationRequired)) throw error;
     const { kind, userId, intent } = error;
+    await rateLimits.consume(NEW_TOKENS, userId);
     const confirmationToken = randomBytes(32).toString('base64url');
     const expiresAt = new Date((await databaseNow(db)).getTime() + TOKEN_MS);
     await db.pendingBinding.create({

@@ -1,14 +1,15 @@
 import type { Device } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { inheritHistory } from '../../identity/history/identity-history.ts';
 import { endStaysOfUnboundDevices } from '../../identity/presence/device-stays.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { mergeAccounts } from '../account/merge-accounts.ts';
 
 /**
- * Moves a device from its account to another one, and revokes its session. An account that loses
- * its last identity this way is merged into the other one. Audited. The caller holds the locks on
- * both users and has checked that the move is confirmed.
+ * Moves a device from its account to another one, which inherits from it, and revokes its session. An
+ * account that loses its last identity this way is merged into the other one. Audited. The caller
+ * holds the locks on both users and has checked that the move is confirmed.
  *
  * @returns the ids of the revoked sessions, and of both accounts
  */
@@ -21,6 +22,9 @@ export async function moveDevice(
   // An open stay would go on under the new account.
   await endStaysOfUnboundDevices(tx, [id]);
   await tx.identity.update({ where: { id: identityId }, data: { userId: intoId } });
+  await inheritHistory(tx, { fromId, intoId });
+  // A device that had an account is no new customer, even if that account had no trial.
+  await tx.user.update({ where: { id: intoId }, data: { hadTrial: true } });
   await recordAudit(tx, {
     action: 'moveDevice',
     actorId: intoId,

@@ -1,5 +1,6 @@
 import type { Device, Prisma } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import type { Secrets } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
 import { deleteDeviceRows } from '../../identity/device/delete-device-rows.ts';
 import { lockDevice } from '../../identity/device/lock-device.ts';
@@ -15,7 +16,8 @@ import { announceClosedAccount, type ClosedAccount, closeAccount } from '../acco
 
 /**
  * Unbinds one of the caller's own devices. Unlike `moveDevice` it leaves the device without an
- * account: its next login registers it again. Other sessions of the caller stay valid.
+ * account: its next login registers it again, and the new account inherits from this one. Other
+ * sessions of the caller stay valid.
  *
  * @param rotateCredentials whether live subscriptions get new credentials and tokens, because the
  *   device has seen the old ones
@@ -24,7 +26,7 @@ import { announceClosedAccount, type ClosedAccount, closeAccount } from '../acco
  * @throws PlatformError NOT_FOUND, also for devices of other accounts
  */
 export function unbindDevice(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   { caller: { userId }, ...rest }: { caller: UserCaller; id: string; rotateCredentials: boolean },
 ): Promise<Device> {
   return unbind(services, { ...rest, action: 'unbindDevice', actorId: userId, ownerId: userId });
@@ -38,7 +40,7 @@ export function unbindDevice(
  * @throws PlatformError NOT_FOUND
  */
 export function deleteDevice(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   { actorId, id }: { actorId: string; id: string },
 ): Promise<Device> {
   return unbind(services, { id, actorId, action: 'deleteDevice', rotateCredentials: false });
@@ -62,10 +64,12 @@ interface UnboundDevice {
 
 /** Removes the device and closes its sockets after the commit. Audited. */
 async function unbind(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   unbinding: Unbinding,
 ): Promise<Device> {
-  const { device, endedSessionIds, closed } = await services.db.$transaction((tx) => unbindIn(tx, unbinding));
+  const { device, endedSessionIds, closed } = await services.db.$transaction((tx) =>
+    unbindIn(tx, services.secrets, unbinding),
+  );
   await invalidateSessions(services, endedSessionIds);
   if (closed) await announceClosedAccount(services, closed);
   announce(services, { userIds: [device.userId] });
@@ -76,13 +80,13 @@ async function unbind(
 /**
  * Deletes the device with its identity and session; closes an account that has no identity left.
  */
-async function unbindIn(tx: Transaction, unbinding: Unbinding): Promise<UnboundDevice> {
+async function unbindIn(tx: Transaction, secrets: Secrets, unbinding: Unbinding): Promise<UnboundDevice> {
   const device = await lockDevice(tx, unbinding);
   const { userId } = device;
   const isLastIdentity = (await tx.identity.count({ where: { userId } })) === 1;
   if (isLastIdentity && (await hasLiveSubscription(tx, userId))) throw new AuthError('LAST_IDENTITY');
-  const closed = isLastIdentity ? await closeAccount(tx, userId) : null;
-  const endedSessionIds = closed ? [] : await deleteDeviceRows(tx, device);
+  const closed = isLastIdentity ? await closeAccount(tx, secrets, userId) : null;
+  const endedSessionIds = closed ? [] : await deleteDeviceRows(tx, secrets, device);
   const rotated = unbinding.rotateCredentials && !closed ? await rotateCredentials(tx, userId) : [];
   await recordAudit(tx, {
     action: unbinding.action,

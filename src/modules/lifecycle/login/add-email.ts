@@ -6,6 +6,7 @@ import { checkInput } from '../../../platform/input.ts';
 import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
+import { addIdentity } from '../../identity/history/add-identity.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import { lockUsers } from '../../kernel/locks.ts';
@@ -23,7 +24,7 @@ export const ADDED_EMAILS: RateLimit = { name: 'added-email', points: 10, durati
  * @throws PlatformError BAD_USER_INPUT, also when the account already has an address; RATE_LIMITED
  */
 export async function addEmail(
-  { db, pubSub, rateLimits }: Pick<Services, 'db' | 'pubSub' | 'rateLimits'>,
+  { db, pubSub, rateLimits, secrets }: Pick<Services, 'db' | 'pubSub' | 'rateLimits' | 'secrets'>,
   { userId, input }: { userId: string; input: z.input<typeof NewIdentity> },
 ): Promise<User> {
   const { email, password } = checkInput(NewIdentity, input);
@@ -32,7 +33,7 @@ export async function addEmail(
   try {
     const user = await db.$transaction(async (tx) => {
       await lockUsers(tx, [userId]);
-      await tx.identity.create({ data: { userId, type: 'EMAIL', value: email, passwordHash } });
+      await addIdentity(tx, secrets, { userId, type: 'EMAIL', value: email, passwordHash });
       await recordAudit(tx, { action: 'addEmail', actorId: userId, targetId: userId });
       return tx.user.findUniqueOrThrow({ where: { id: userId } });
     });

@@ -3,6 +3,7 @@ import type { User } from '../../../generated/prisma/client.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { EmailAddress } from '../../identity/credentials/password.ts';
+import { renameIdentity } from '../../identity/history/rename-identity.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
@@ -24,7 +25,7 @@ const EmailChange = z.object({ email: EmailAddress, password: CurrentPassword })
  *   too many wrong passwords
  */
 export async function changeEmail(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | 'secrets'>,
   { caller, input }: { caller: UserCaller; input: z.input<typeof EmailChange> },
 ): Promise<User> {
   const { email, password } = checkInput(EmailChange, input);
@@ -35,7 +36,7 @@ export async function changeEmail(
     .$transaction(async (tx) => {
       await lockUsers(tx, [userId]);
       await ensureCredentialsUnchanged(tx, identity);
-      await tx.identity.update({ where: { id: identity.id }, data: { value: email } });
+      await renameIdentity(tx, services.secrets, { id: identity.id, value: email });
       const ended = await endSessions(tx, { userId, id: { not: sessionId } });
       await recordAudit(tx, {
         action: 'changeEmail',

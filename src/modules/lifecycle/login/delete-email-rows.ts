@@ -1,6 +1,8 @@
 import type { Identity } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
+import type { Secrets } from '../../../platform/keys/secrets.ts';
+import { removeIdentities } from '../../identity/history/remove-identities.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import { hasLiveSubscription } from '../../subscription/live-subscriptions.ts';
 import { type ClosedAccount, closeAccount } from '../account/close-account.ts';
@@ -15,6 +17,7 @@ import { type ClosedAccount, closeAccount } from '../account/close-account.ts';
  */
 export async function deleteEmailRows(
   tx: Transaction,
+  secrets: Secrets,
   { id, userId }: Identity,
 ): Promise<ClosedAccount | null> {
   const { role } = await tx.user.findUniqueOrThrow({ where: { id: userId }, select: { role: true } });
@@ -25,7 +28,7 @@ export async function deleteEmailRows(
   }
   const isLastIdentity = (await tx.identity.count({ where: { userId } })) === 1;
   if (isLastIdentity && (await hasLiveSubscription(tx, userId))) throw new AuthError('LAST_IDENTITY');
-  if (isLastIdentity) return closeAccount(tx, userId);
-  await tx.identity.delete({ where: { id } });
+  if (isLastIdentity) return closeAccount(tx, secrets, userId);
+  await removeIdentities(tx, secrets, { id });
   return null;
 }

@@ -3,7 +3,7 @@ import { violatedConstraint } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
-import { hasCredential } from '../../identity/device-proof/check-device.ts';
+import { checkCredential } from '../../identity/device-proof/check-device.ts';
 import { DeviceLoginSchema } from '../../identity/device-proof/device-login-input.ts';
 import { verifyCredential } from '../../identity/device-proof/device-proof.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
@@ -11,6 +11,7 @@ import { issueTokens, type Login } from '../../identity/session/issue-tokens.ts'
 import { DeviceError } from '../../kernel/device.errors.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { findDevice } from './find-device.ts';
+import { limitDeviceLogins, limitDeviceLoginsFrom } from './limit-device-logins.ts';
 import { limitInvalidProofs } from './limit-invalid-proofs.ts';
 import { logInWithLinkCode } from './log-in-with-link-code.ts';
 import { registerDevice } from './register-device.ts';
@@ -29,13 +30,15 @@ type LogInServices = Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | '
  * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID (audited), DEVICE_DISABLED; with
  *   a link code also DEVICE_BOUND_ELSEWHERE, DEVICE_LIMIT_REACHED
  * @throws AuthError ACCOUNT_DISABLED, REGISTRATION_CLOSED, LINK_CODE_INVALID
- * @throws PlatformError BAD_USER_INPUT, RATE_LIMITED
+ * @throws PlatformError BAD_USER_INPUT; RATE_LIMITED after too many logins of the device or from
+ *   the address
  */
 export async function logInDevice(
   services: LogInServices,
   input: z.input<typeof DeviceLoginSchema>,
 ): Promise<Login> {
   const login = checkInput(DeviceLoginSchema, input);
+  await limitDeviceLoginsFrom(services);
   const site = await readSiteSettings(services);
   return limitInvalidProofs(services, login, async () => {
     const proof = await verifyCredential(services, login);
@@ -54,11 +57,11 @@ async function logInWithoutLinkCode(
 ) {
   const { login, proof, site } = registration;
   const registered = await findDevice(services, login.identifier);
-  if (!proof && (site.deviceLoginProof === 'REQUIRED' || (registered && hasCredential(registered)))) {
-    throw new DeviceError('DEVICE_PROOF_REQUIRED');
-  }
-  if (registered) return resumeDevice(services, { login, proof, deviceId: registered.id });
-  return registerOrResume(services, registration);
+  if (!proof && site.deviceLoginProof === 'REQUIRED') throw new DeviceError('DEVICE_PROOF_REQUIRED');
+  if (!registered) return registerOrResume(services, registration);
+  checkCredential(registered, proof);
+  await limitDeviceLogins(services, registered.id);
+  return resumeDevice(services, { login, proof, deviceId: registered.id });
 }
 
 /** Of concurrent first logins one registers the device; the others fall back to a normal login. */

@@ -33,7 +33,7 @@ export async function logInWithLinkCode(
     db.$transaction(async (tx) => {
       const { userId } = await findLinkCode(tx, secrets, device.linkCode);
       const binding = { ...device, targetUserId: userId, isNewAccount: false, mayReplaceCredential: true };
-      const bound = await bindAndStartSession(tx, binding);
+      const bound = await bindAndStartSession(tx, secrets, binding);
       await consumeLinkCode(tx, secrets, device.linkCode);
       return bound;
     });

@@ -70,7 +70,7 @@ async function startWithDevice(services: LogInServices, identity: Identity, devi
   const binding = { ...device, targetUserId, site, isNewAccount: false, mayReplaceCredential: false };
   const bound = await withConfirmationToken(services, () =>
     services.db.$transaction(async (tx) => {
-      const session = await bindAndStartSession(tx, binding);
+      const session = await bindAndStartSession(tx, services.secrets, binding);
       await ensureCredentialsUnchanged(tx, identity);
       return session;
     }),

@@ -33,7 +33,7 @@ export async function limitNewAccounts({ rateLimits }: Pick<Services, 'rateLimit
  * @throws PlatformError RATE_LIMITED
  */
 export async function registerDevice(
-  services: Pick<Services, 'db' | 'pubSub' | 'rateLimits'>,
+  services: Pick<Services, 'db' | 'pubSub' | 'rateLimits' | 'secrets'>,
   { login, proof, site }: { login: DeviceLogin; proof: PresentedCredential | null; site: SiteSettings },
 ) {
   if (!site.registrationEnabled) throw new AuthError('REGISTRATION_CLOSED');
@@ -41,7 +41,7 @@ export async function registerDevice(
   const registered = await services.db.$transaction(async (tx) => {
     if (proof?.kind === 'key') await spendChallenge(tx, proof);
     const user = await tx.user.create({ data: {} });
-    const device = await createDevice(tx, { userId: user.id, login, credential: proof });
+    const device = await createDevice(tx, services.secrets, { userId: user.id, login, credential: proof });
     const trial = await grantTrial(tx, { userId: user.id, site });
     return { user, device, trial, ...(await startSession(tx, { userId: user.id, deviceId: device.id })) };
   });

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
+import type { Secrets } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
+import { addIdentity } from '../../identity/history/add-identity.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { issueTokens, type Login } from '../../identity/session/issue-tokens.ts';
 import { startSession } from '../../identity/session/start-session.ts';
@@ -55,7 +57,9 @@ export async function register(
   return withAccompanyingDevice(services, device, async (accompanying) => {
     const created = await withConfirmationToken(services, () =>
       services.db
-        .$transaction((tx) => createAccount(tx, { email, passwordHash, accompanying, site }))
+        .$transaction((tx) =>
+          createAccount(tx, services.secrets, { email, passwordHash, accompanying, site }),
+        )
         .catch(throwEmailTakenOnConflict),
     );
     await invalidateSessions(services, created.endedSessionIds);
@@ -72,19 +76,22 @@ interface NewAccount {
   site: Awaited<ReturnType<typeof readSiteSettings>>;
 }
 
-async function createAccount(tx: Transaction, { email, passwordHash, accompanying, site }: NewAccount) {
+async function createAccount(
+  tx: Transaction,
+  secrets: Secrets,
+  { email, passwordHash, accompanying, site }: NewAccount,
+) {
   const user = await tx.user.create({ data: {} });
-  await tx.identity.create({ data: { userId: user.id, type: 'EMAIL', value: email, passwordHash } });
+  await addIdentity(tx, secrets, { userId: user.id, type: 'EMAIL', value: email, passwordHash });
   const binding = { targetUserId: user.id, isNewAccount: true, mayReplaceCredential: false, site };
   const started = accompanying
-    ? await bindAndStartSession(tx, { ...binding, ...accompanying })
+    ? await bindAndStartSession(tx, secrets, { ...binding, ...accompanying })
     : {
         user,
         device: null,
         changedUserIds: [],
         ...(await startSession(tx, { userId: user.id, deviceId: null })),
       };
-  // A device that came from another account is not a new customer: it may have had its trial.
-  if (started.changedUserIds.length < 2) await grantTrial(tx, { userId: user.id, site });
+  await grantTrial(tx, { userId: user.id, site });
   return started;
 }

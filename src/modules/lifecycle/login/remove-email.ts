@@ -22,7 +22,7 @@ import { deleteEmailRows } from './delete-email-rows.ts';
  *   wrong passwords
  */
 export async function removeEmail(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | 'secrets'>,
   { caller: { userId, sessionId }, password }: { caller: UserCaller; password: string },
 ): Promise<User> {
   const checked = checkInput(CurrentPassword, password, 'password');
@@ -30,7 +30,7 @@ export async function removeEmail(
   const { user, endedSessionIds, closed } = await services.db.$transaction(async (tx) => {
     await lockUsers(tx, [userId]);
     await ensureCredentialsUnchanged(tx, identity);
-    const account = await deleteEmailRows(tx, identity);
+    const account = await deleteEmailRows(tx, services.secrets, identity);
     const ended = account?.endedSessionIds ?? (await endSessions(tx, { userId, id: { not: sessionId } }));
     await recordAudit(tx, {
       action: 'removeEmail',

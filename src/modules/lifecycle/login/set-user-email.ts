@@ -2,8 +2,10 @@ import type { Identity, User } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId, checkInput } from '../../../platform/input.ts';
+import type { Secrets } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
 import { EmailAddress } from '../../identity/credentials/password.ts';
+import { renameIdentity } from '../../identity/history/rename-identity.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
@@ -28,7 +30,7 @@ const EmailOrNull = EmailAddress.nullable();
  *   no e-mail address, because a new one would need a password
  */
 export async function setUserEmail(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   { actorId, id, email }: { actorId: string; id: string; email: string | null | undefined },
 ): Promise<User> {
   const value = checkInput(EmailOrNull, email, 'email');
@@ -39,7 +41,7 @@ export async function setUserEmail(
     });
   }
   const { user, endedSessionIds, closed } = await services.db
-    .$transaction((tx) => setEmail(tx, { actorId, userId, value }))
+    .$transaction((tx) => setEmail(tx, services.secrets, { actorId, userId, value }))
     .catch(throwEmailTakenOnConflict);
   await invalidateSessions(services, endedSessionIds);
   if (closed) await announceClosedAccount(services, closed);
@@ -55,12 +57,13 @@ interface ChangedAccount {
 
 async function setEmail(
   tx: Transaction,
+  secrets: Secrets,
   { actorId, userId, value }: { actorId: string; userId: string; value: string | null },
 ): Promise<ChangedAccount> {
   const user = await lockAccount(tx, userId);
   const identity = await findEmail(tx, userId);
-  const closed = value === null ? await deleteEmailRows(tx, identity) : null;
-  if (value !== null) await tx.identity.update({ where: { id: identity.id }, data: { value } });
+  const closed = value === null ? await deleteEmailRows(tx, secrets, identity) : null;
+  if (value !== null) await renameIdentity(tx, secrets, { id: identity.id, value });
   const endedSessionIds = closed?.endedSessionIds ?? (await endSessions(tx, { userId }));
   await recordAudit(tx, {
     action: 'setUserEmail',

@@ -60,7 +60,7 @@ async function resetDue(tx: Transaction): Promise<DueSubscription[]> {
   await tx.$executeRaw`
     UPDATE user_subscriptions s
     SET status = 'ACTIVE', upload = 0, download = 0, traffic_limit = s.traffic_limit - s.bonus_traffic,
-      bonus_traffic = 0, next_reset_at = v."nextResetAt", version = s.version + 1
+      bonus_traffic = 0, trial_traffic = 0, next_reset_at = v."nextResetAt", version = s.version + 1
     FROM json_to_recordset(${toJson(next)}::json) AS v(id uuid, "nextResetAt" timestamptz)
     WHERE s.id = v.id`;
   return due;

@@ -9,6 +9,7 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import type { GrantedSubscription } from '../../subscription/grant.ts';
 import { isLiveSql } from '../../subscription/subscription-status.ts';
+import { subscriptionsEverSql } from '../../subscription/subscriptions-ever.ts';
 
 /** A user's request to redeem a code. */
 export interface RedemptionRequest {
@@ -25,7 +26,7 @@ interface UserFacts {
   userIsActive: boolean;
   /** Requests for codes that do not exist, made by this user today (UTC). */
   wrongGuesses: number;
-  /** Whether any PAID or FINISHED order was made by this user or joined the account in a merge. */
+  /** The fact of `hasCountedOrderSql`. */
   hasCountedOrder: boolean;
 }
 
@@ -53,7 +54,9 @@ export interface FoundCode extends UserFacts {
   /** A PAID or FINISHED order of this user for this code. */
   orderId: string | null;
   orderStatus: Extract<OrderStatus, 'PAID' | 'FINISHED'> | null;
-  /** All subscriptions to the plan that the user has or had. */
+  /** Whether an earlier account of one of the user's identities has redeemed the code. */
+  isInherited: boolean;
+  /** The subscriptions of the plan that count towards its quota. */
   subscriptionsEver: number;
   /** The subscription that redeeming would extend; null if it would start a new one. */
   live: GrantedSubscription | null;
@@ -65,7 +68,8 @@ export type Eligibility = UnknownCode | FoundCode;
 export const USES_LEFT = Prisma.sql`c.max_uses - c.used_count - c.reserved_count`;
 
 /**
- * Whether a user has a PAID or FINISHED order, their own or one from a merged account.
+ * Whether a user has a PAID or FINISHED order, their own, one from a merged account, or one of an
+ * earlier account of their identities.
  *
  * LIMIT instead of EXISTS: PostgreSQL may run an EXISTS by hashing the whole table.
  *
@@ -76,7 +80,26 @@ export function hasCountedOrderSql(userId: 'u.id' | 'o.user_id'): Prisma.Sql {
   return Prisma.sql`coalesce(
     (SELECT true FROM orders WHERE redeemed_by_id = ${id} AND status IN ('PAID', 'FINISHED') LIMIT 1),
     (SELECT true FROM orders WHERE user_id = ${id} AND status IN ('PAID', 'FINISHED') LIMIT 1),
+    (SELECT true FROM inherited_redemptions i JOIN orders io ON io.id = i.order_id
+      WHERE i.user_id = ${id} AND io.status IN ('PAID', 'FINISHED') LIMIT 1),
     false)`;
+}
+
+/**
+ * The PAID or FINISHED order by which an earlier account of one of the user's identities redeemed
+ * the code; null without such an order.
+ *
+ * @param userId column of the outer query
+ * @param codeId column of the outer query
+ * @param exceptId column with the id of an order to ignore: one that a merge has moved to the user
+ *   was inherited, too
+ */
+export function inheritedOrderSql(userId: string, codeId: string, exceptId: string | null): Prisma.Sql {
+  const [user, code] = [Prisma.raw(userId), Prisma.raw(codeId)];
+  const isOther = exceptId === null ? Prisma.empty : Prisma.sql`AND io.id <> ${Prisma.raw(exceptId)}`;
+  return Prisma.sql`(
+    SELECT io.id FROM inherited_redemptions i JOIN orders io ON io.id = i.order_id
+    WHERE i.user_id = ${user} AND i.code_id = ${code} AND io.status IN ('PAID', 'FINISHED') ${isOther} LIMIT 1)`;
 }
 
 /**
@@ -101,8 +124,8 @@ export async function readEligibility(
       coalesce(g.count, 0) AS "wrongGuesses",
       c.*, o.id AS "orderId", o.status::text AS "orderStatus",
       ${hasCountedOrderSql('u.id')} AS "hasCountedOrder",
-      (SELECT count(*) FILTER (WHERE plan_id = c."planId")::int FROM user_subscriptions
-        WHERE user_id = u.id) AS "subscriptionsEver",
+      ${inheritedOrderSql('u.id', 'c."codeId"', null)} IS NOT NULL AS "isInherited",
+      ${subscriptionsEverSql('u.id', 'c."planId"')} AS "subscriptionsEver",
       to_jsonb(s) AS live
     FROM json_to_recordset(${input}::json) AS r(place int, "userId" uuid, lookup text, previous text)
     LEFT JOIN users u ON u.id = r."userId"
@@ -128,7 +151,8 @@ export async function readEligibility(
     ) o ON true
     LEFT JOIN LATERAL (
       SELECT id, starts_at AS "startsAt", expires_at AS "expiresAt", traffic_limit::text AS "trafficLimit",
-        upload::text, download::text, reset_cycle AS "resetCycle", next_reset_at AS "nextResetAt"
+        upload::text, download::text, reset_cycle AS "resetCycle", next_reset_at AS "nextResetAt",
+        is_trial AS "isTrial", trial_ends_at AS "trialEndsAt", trial_traffic::text AS "trialTraffic"
       FROM user_subscriptions
       WHERE user_id = u.id AND plan_id = c."planId" AND ${isLiveSql()}
       LIMIT 1
@@ -149,13 +173,19 @@ interface LiveJson {
   download: string;
   resetCycle: ResetCycle;
   nextResetAt: string | null;
+  isTrial: boolean;
+  trialEndsAt: string | null;
+  trialTraffic: string;
 }
 
-function parseLive({ id, resetCycle, ...live }: LiveJson): GrantedSubscription {
+function parseLive({ id, resetCycle, isTrial, ...live }: LiveJson): GrantedSubscription {
   const dateOf = (text: string | null) => (text === null ? null : new Date(text));
   return {
     id,
     resetCycle,
+    isTrial,
+    trialEndsAt: dateOf(live.trialEndsAt),
+    trialTraffic: BigInt(live.trialTraffic),
     startsAt: new Date(live.startsAt),
     expiresAt: dateOf(live.expiresAt),
     nextResetAt: dateOf(live.nextResetAt),
@@ -173,6 +203,8 @@ function parseLive({ id, resetCycle, ...live }: LiveJson): GrantedSubscription {
  */
 export function refusalOf(code: FoundCode): InstanceType<typeof RedemptionError> | null {
   if (code.orderId !== null) return new RedemptionError('CODE_ALREADY_REDEEMED', { orderId: code.orderId });
+  // Without the order, which belongs to the earlier account.
+  if (code.isInherited) return new RedemptionError('CODE_ALREADY_REDEEMED');
   if (!code.codeIsEnabled) return new RedemptionError('CODE_DISABLED');
   if (code.codeIsExpired) return new RedemptionError('CODE_EXPIRED');
   if (isExhausted(code)) return new RedemptionError('CODE_EXHAUSTED');

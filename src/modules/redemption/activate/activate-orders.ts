@@ -7,6 +7,8 @@ import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lockOrderOwners, lockOrders, lockSubscriptionsWhere } from '../../kernel/locks.ts';
 import { isOpenSql } from '../../subscription/subscription-status.ts';
+import { subscriptionsEverSql } from '../../subscription/subscriptions-ever.ts';
+import { inheritedOrderSql } from '../accept/eligibility.ts';
 import { announceOrders } from '../order/announce-orders.ts';
 import { ORDER_COLUMNS } from '../order/order-columns.ts';
 import { decideActivations, type OpenSubscription, type PaidOrder } from './decide-activations.ts';
@@ -115,9 +117,8 @@ function readPaidOrders(tx: Transaction, orderIds: readonly string[]): Promise<P
       coalesce(
         (SELECT true FROM redemptions WHERE redeemed_by_id = o.redeemed_by_id AND code_id = o.code_id LIMIT 1),
         (SELECT true FROM redemptions WHERE user_id = o.user_id AND code_id = o.code_id LIMIT 1),
-        false) AS "isRedeemed",
-      (SELECT count(*) FILTER (WHERE plan_id = o.plan_id)::int FROM user_subscriptions
-        WHERE user_id = o.user_id) AS "subscriptionsEver"
+        ${inheritedOrderSql('o.user_id', 'o.code_id', 'o.id')} IS NOT NULL) AS "isRedeemed",
+      ${subscriptionsEverSql('o.user_id', 'o.plan_id')} AS "subscriptionsEver"
     FROM orders o JOIN users u ON u.id = o.user_id JOIN plans p ON p.id = o.plan_id
     WHERE o.id = ANY(${[...orderIds]}::uuid[]) AND o.status = 'PAID'
     ORDER BY o.id`;
@@ -138,6 +139,7 @@ async function lockOpenSubscriptions(
   return tx.$queryRaw<OpenSubscription[]>`
     SELECT id, user_id AS "userId", plan_id AS "planId", starts_at AS "startsAt", expires_at AS "expiresAt",
       traffic_limit AS "trafficLimit", upload, download, reset_cycle::text AS "resetCycle",
-      next_reset_at AS "nextResetAt"
+      next_reset_at AS "nextResetAt", is_trial AS "isTrial", trial_ends_at AS "trialEndsAt",
+      trial_traffic AS "trialTraffic"
     FROM user_subscriptions WHERE ${condition}`;
 }

@@ -20,9 +20,9 @@ export interface PaidOrder extends Order {
   ownerIsActive: boolean;
   planIsDeleted: boolean;
   quota: number | null;
-  /** Whether the owner or the redeemer already has a redemption record for the code. */
+  /** Whether the owner or the redeemer has a redemption of the code, or the owner inherited one. */
   isRedeemed: boolean;
-  /** All subscriptions to the plan that the owner has or had. */
+  /** The owner's subscriptions of the plan that count towards its quota. */
   subscriptionsEver: number;
 }
 

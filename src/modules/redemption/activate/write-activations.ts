@@ -47,11 +47,12 @@ async function extendSubscriptions(tx: Transaction, { extended }: ActivationDeci
   if (extended.length === 0) return;
   await tx.$executeRaw`
     UPDATE user_subscriptions s
-    SET status = 'ACTIVE', is_trial = false, expires_at = v."expiresAt", traffic_limit = v."trafficLimit",
+    SET status = 'ACTIVE', is_trial = false, trial_ends_at = v."trialEndsAt", trial_traffic = v."trialTraffic",
+      expires_at = v."expiresAt", traffic_limit = v."trafficLimit",
       bonus_traffic = 0, upload = v.upload, download = v.download, reset_cycle = v."resetCycle", next_reset_at = v."nextResetAt",
       version = s.version + 1
-    FROM json_to_recordset(${toJson(extended)}::json) AS v(id uuid, "expiresAt" timestamptz, "trafficLimit" bigint,
-      upload bigint, download bigint, "resetCycle" "ResetCycle", "nextResetAt" timestamptz)
+    FROM json_to_recordset(${toJson(extended)}::json) AS v(id uuid, "trialEndsAt" timestamptz, "trialTraffic" bigint,
+      "expiresAt" timestamptz, "trafficLimit" bigint, upload bigint, download bigint, "resetCycle" "ResetCycle", "nextResetAt" timestamptz)
     WHERE s.id = v.id`;
 }
 

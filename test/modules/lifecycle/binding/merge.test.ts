@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Prisma, UserSubscription } from '../../../../src/generated/prisma/client.ts';
 import { findSession } from '../../../../src/modules/identity/session/find-session.ts';
+import type { UserCaller } from '../../../../src/modules/kernel/caller.ts';
 import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
 import { mergeAccounts } from '../../../../src/modules/lifecycle/account/merge-accounts.ts';
+import { getPendingBinding } from '../../../../src/modules/lifecycle/binding/get-pending-binding.ts';
+import { unbindDevice } from '../../../../src/modules/lifecycle/binding/unbind-device.ts';
 import { previewRedemption } from '../../../../src/modules/redemption/accept/preview-redemption.ts';
+import { isOpen } from '../../../../src/modules/subscription/subscription-status.ts';
 import type { Transaction } from '../../../../src/platform/database/database.ts';
 import { required } from '../../../../src/platform/required.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
@@ -51,6 +55,9 @@ const merge = (fromId: string, intoId: string) =>
 const subscription = (id: string) => services.db.userSubscription.findUniqueOrThrow({ where: { id } });
 const subscriptionsOf = (userId: string) =>
   services.db.userSubscription.findMany({ where: { userId }, orderBy: { id: 'asc' } });
+const callerOf = (userId: string): UserCaller => ({
+  ...{ kind: 'user', role: 'USER', userId, sessionId: '', deviceId: null },
+});
 const twoUsers = async () => [await r.user(), await r.user()] as const;
 /** Two accounts with the same plan. */
 async function bothHave(from: Overrides, into: Overrides) {
@@ -184,6 +191,52 @@ describe('mergeAccounts', () => {
     const survivor = await subscription(other.id);
     expect(survivor).toMatchObject({ userId: last, isTrial: false, status: 'ACTIVE' });
     expect(daysLeft(survivor)).toBeCloseTo(32, 3);
+  });
+
+  it('marks the other account as having had a trial, even if neither had one', async () => {
+    const [app, owner] = [await j.newApp(), await j.newApp()];
+    expect(await j.user(owner.userId)).toMatchObject({ hadTrial: false });
+
+    await j.joinWithConfirmations(app, owner.userId);
+
+    expect(await j.user(owner.userId)).toMatchObject({ hadTrial: true });
+  });
+
+  it('gives one trial to a person who merges many accounts with trials, as the preview shows', async () => {
+    const plan = await buildPlan(services.db, { trafficLimit: 1_000n, quota: 1, deviceLimit: 1 });
+    const trial = { trialPlanId: plan.id, trialUnitTime: 'DAY', trialQuantity: 7 } as const;
+    await services.db.siteSettings.update({ where: { id: 1 }, data: trial });
+    let app = await j.newApp();
+    const [code, other] = [await codeFor(plan.id, 1), await codeFor(plan.id, 1)];
+    await redeemed(app.userId, code.code);
+    const previews: (Date | null)[] = [];
+
+    for (let round = 0; round < 5; round++) {
+      const next = await j.newApp();
+      // Extended trials move, other ones do not.
+      if (round === 2) await redeemed(next.userId, other.code);
+      const { details } = await refusalOf(j.join(app, next.userId));
+      const token = required(details.confirmationToken, 'confirmation token');
+      const { moves } = await getPendingBinding(services, token);
+      previews.push(...moves.map(({ expiresAt }) => expiresAt));
+      await j.join(app, next.userId, details);
+      await unbindDevice(services, {
+        ...{ caller: callerOf(next.userId), id: app.deviceId, rotateCredentials: false },
+      });
+      app = next;
+    }
+    await services.db.siteSettings.update({
+      where: { id: 1 },
+      data: { trialPlanId: null, trialUnitTime: null, trialQuantity: null },
+    });
+
+    const [survivor, ...more] = (await subscriptionsOf(app.userId)).filter(isOpen);
+    expect(more).toEqual([]);
+    expect(daysLeft(required(survivor, 'subscription that is left'))).toBeCloseTo(9, 2);
+    expect(survivor).toMatchObject({ trafficLimit: 3_000n, trialTraffic: 1_000n, isTrial: false });
+    expect(previews).toHaveLength(5);
+    expect(Math.abs(Number(previews.at(-1)) - Number(survivor?.expiresAt))).toBeLessThan(5_000);
+    expect(await checkInvariants(services.db)).toEqual([]);
   });
 
   it('moves expired and stopped subscriptions, including overdue ones that no sweep has updated', async () => {

@@ -147,6 +147,19 @@ describe('bonus traffic from a merge', () => {
     expect(await present(id)).toMatchObject({ trafficLimit: 100n, bonusTraffic: 0n, upload: 0n });
   });
 
+  it('of an extended trial lasts until the next reset, too', async () => {
+    const { id } = await buildSubscription(services.db, {
+      ...due,
+      trialEndsAt: inDays(3),
+      trialTraffic: 40n,
+    });
+
+    await resetTraffic(services);
+
+    expect(await present(id)).toMatchObject({ trafficLimit: 100n, trialTraffic: 0n });
+    expect((await present(id)).trialEndsAt).not.toBeNull();
+  });
+
   it('adds up over several merges', async () => {
     const id = await merged(
       { upload: 0n, download: 0n },

@@ -23,6 +23,9 @@ const live: GrantedSubscription = {
   download: 0n,
   resetCycle: 'NEVER',
   nextResetAt: null,
+  isTrial: false,
+  trialEndsAt: null,
+  trialTraffic: 0n,
 };
 
 /** A code that the user may redeem. */
@@ -47,6 +50,7 @@ const found = (overrides: Partial<FoundCode> = {}): FoundCode => ({
   resetCycle: 'NEVER',
   orderId: null,
   orderStatus: null,
+  isInherited: false,
   subscriptionsEver: 0,
   live: null,
   ...overrides,
@@ -71,6 +75,7 @@ describe('refusalOf', () => {
       { orderId: 'order', orderStatus: 'FINISHED' },
       'CODE_ALREADY_REDEEMED',
     ],
+    ['refuses a code that an earlier account has redeemed', { isInherited: true }, 'CODE_ALREADY_REDEEMED'],
     ['refuses a disabled code', { codeIsEnabled: false }, 'CODE_DISABLED'],
     ['refuses an expired code', { codeIsExpired: true }, 'CODE_EXPIRED'],
     ['refuses a code without uses left', { usesLeft: 0 }, 'CODE_EXHAUSTED'],

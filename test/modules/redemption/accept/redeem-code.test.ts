@@ -385,4 +385,27 @@ describe('the quota of a plan', () => {
     });
     expect((await refusalOf(r.redeem(had, code))).code).toBe('QUOTA_EXCEEDED');
   });
+
+  it('does not count a trial, unless a code has extended it', async () => {
+    const { db } = r.services;
+    const { id: planId } = await buildPlan(db, { quota: 1 });
+    const userId = await r.user();
+    const trial = await buildSubscription(db, { userId, planId, isTrial: true, traits: ['expired'] });
+    const [first, second] = [
+      await newCode(r.services, { batch: { planId } }),
+      await newCode(r.services, { batch: { planId } }),
+    ];
+
+    const order = await r.redeem(userId, first.code);
+    await r.activate(order);
+
+    const { status, subscriptionId } = await r.order(order);
+    expect(status).toBe('FINISHED');
+    await db.userSubscription.delete({ where: { id: trial.id } });
+    await db.userSubscription.update({
+      where: { id: subscriptionId ?? '' },
+      data: { status: 'STOPPED', trialEndsAt: inDays(-1) },
+    });
+    expect((await refusalOf(r.redeem(userId, second.code))).code).toBe('QUOTA_EXCEEDED');
+  });
 });

@@ -92,6 +92,7 @@ describe('an activation', () => {
       ...{ trafficLimit: 150n, upload: 7n, download: 8n, isTrial: false, status: 'ACTIVE', version: 2 },
     });
     expect(Number(extended?.expiresAt) - Number(live.expiresAt)).toBe(3 * DAY_MS);
+    expect(extended).toMatchObject({ trialEndsAt: live.expiresAt, trialTraffic: 50n });
     expect(await r.order(order)).toMatchObject({ subscriptionId: live.id });
   });
 

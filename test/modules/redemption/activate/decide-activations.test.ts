@@ -54,6 +54,9 @@ const open = (overrides: Partial<OpenSubscription> = {}): OpenSubscription => ({
   download: 0n,
   resetCycle: 'NEVER',
   nextResetAt: null,
+  isTrial: false,
+  trialEndsAt: null,
+  trialTraffic: 0n,
   ...overrides,
 });
 
