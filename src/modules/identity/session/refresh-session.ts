@@ -9,6 +9,7 @@ import { lockRow } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
+import { endSessions } from './end-sessions.ts';
 import { invalidateSessions } from './invalidate-sessions.ts';
 import { type RefreshTokenParts, readRefreshToken } from './refresh-token.ts';
 import { SESSION_MS } from './start-session.ts';
@@ -61,7 +62,7 @@ async function rotate(tx: Transaction, parts: RefreshTokenParts): Promise<Sessio
   }
   const now = await databaseNow(tx);
   if (!isLive(session, now)) throw new AuthError('SESSION_REVOKED');
-  if (generation < session.refreshGeneration - 1) return revokeReused(tx, session, now);
+  if (generation < session.refreshGeneration - 1) return revokeReused(tx, session);
   return tx.session.update({
     where: { id },
     data: {
@@ -77,8 +78,8 @@ function isLive({ revokedAt, expiresAt, user, device }: SessionWithOwner, now: D
   return !revokedAt && expiresAt > now && user.enabled && !user.deletedAt && device?.enabled !== false;
 }
 
-async function revokeReused(tx: Transaction, { id, userId }: Session, now: Date): Promise<'REUSED'> {
-  await tx.session.update({ where: { id }, data: { revokedAt: now } });
+async function revokeReused(tx: Transaction, { id, userId }: Session): Promise<'REUSED'> {
+  await endSessions(tx, { id });
   await recordAudit(tx, {
     action: 'refreshTokenReused',
     actorId: null,

@@ -3,6 +3,7 @@ import type { Session as SessionRow } from '../../../generated/prisma/client.ts'
 import { DAY_MS, databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { requestScope } from '../../../platform/request-scope.ts';
+import { endSessions } from './end-sessions.ts';
 
 /** How long a session lives after its last refresh. */
 export const SESSION_MS = 30 * DAY_MS;
@@ -24,13 +25,7 @@ export async function startSession(
   { userId, deviceId }: { userId: string; deviceId: string | null },
 ): Promise<StartedSession> {
   const now = await databaseNow(tx);
-  const ended = deviceId
-    ? await tx.session.updateManyAndReturn({
-        where: { deviceId, revokedAt: null },
-        data: { revokedAt: now },
-        select: { id: true },
-      })
-    : [];
+  const endedSessionIds = deviceId ? await endSessions(tx, { deviceId }, now) : [];
   const scope = requestScope();
   const session = await tx.session.create({
     data: {
@@ -44,5 +39,5 @@ export async function startSession(
       userAgent: scope?.userAgent ?? null,
     },
   });
-  return { session, endedSessionIds: ended.map(({ id }) => id) };
+  return { session, endedSessionIds };
 }
