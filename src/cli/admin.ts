@@ -19,7 +19,8 @@ export const adminCreate: Command = {
 
 export const adminReset: Command = {
   name: 'admin reset',
-  summary: 'sets a new password for an admin, enables the account, and revokes its sessions',
+  summary:
+    'sets a new password for an admin, enables the account, and revokes its sessions, link codes and devices',
   options,
   help,
   run: async (tools, values) =>

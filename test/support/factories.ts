@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Prisma } from '../../src/generated/prisma/client.ts';
+import type { UserCaller } from '../../src/modules/kernel/caller.ts';
 import type { Transaction } from '../../src/platform/database/database.ts';
 
 // Each factory inserts one valid row and the rows it depends on. Traits set the columns of a named
@@ -83,6 +84,16 @@ export async function buildSession(
   const overrides = applyTraits(SESSION_TRAITS, given);
   const userId = overrides.userId ?? (await buildUser(db)).id;
   return db.session.create({ data: { refreshSeed: bytes32(), expiresAt: inDays(30), ...overrides, userId } });
+}
+
+/** A new session without a device, as the caller of a verb. */
+export async function buildCaller(
+  db: Transaction,
+  { role = 'USER', userId }: { role?: 'USER' | 'ADMIN'; userId?: string } = {},
+): Promise<UserCaller> {
+  const owner = userId ?? (await buildUser(db, { role })).id;
+  const { id: sessionId } = await buildSession(db, { userId: owner });
+  return { kind: 'user', userId: owner, role, sessionId, deviceId: null };
 }
 
 export function buildKeyPair(db: Transaction, overrides: Partial<Prisma.KeyPairUncheckedCreateInput> = {}) {

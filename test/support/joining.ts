@@ -7,6 +7,7 @@ import { required } from '../../src/platform/required.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { newSecret } from './api.ts';
 import { countWaiting } from './blocked-work.ts';
+import { buildCaller } from './factories.ts';
 import { eventually } from './redeeming.ts';
 import type { TestServices } from './services.ts';
 
@@ -26,8 +27,9 @@ export const newInstallation = () => ({ identifier: `device-${randomUUID()}`, se
 /** Logs devices in to other accounts with link codes, without HTTP. */
 export function joiningWith(services: TestServices) {
   const { db } = services;
+  /** A link code of a new session without a device. */
   const linkCode = async (userId: string): Promise<string> => {
-    const caller = { kind: 'user', userId, role: 'USER', sessionId: '', deviceId: null } as const;
+    const caller = await buildCaller(db, { userId });
     return (await createLinkCode(services, { caller })).code;
   };
   const join = async (app: Partial<App>, userId: string, more: Partial<Input> = {}): Promise<Login> =>

@@ -5,6 +5,7 @@ import { PlatformError } from '../../platform/errors.ts';
 export interface UserCaller {
   kind: 'user';
   userId: string;
+  /** Of the session: USER for sessions of devices, also those of an admin's account. */
   role: Role;
   sessionId: string;
   /** Null for sessions that were started by e-mail without a device. */

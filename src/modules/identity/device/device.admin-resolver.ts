@@ -29,7 +29,8 @@ export class DeviceAdminResolver {
 
   @AdminOnly()
   @Mutation(() => Device, {
-    description: 'Enables or disables a device. Disabling it revokes its session and closes its websockets.',
+    description:
+      'Enables or disables a device. Disabling it revokes its session and closes its websockets; its owner cannot unbind it, and it stays disabled after its account is closed. Enabling a device of a closed account lets it register again.',
   })
   setDeviceEnabled(
     @Arg('id', () => ID, { description: 'Device id.' }) id: string,

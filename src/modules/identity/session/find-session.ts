@@ -1,8 +1,10 @@
 import { z } from 'zod';
-import { Prisma } from '../../../generated/prisma/client.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
 import { createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
+import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
+import { roleOfSession, SESSION_LIVES } from '../../kernel/live-session.ts';
 
 /** Bounds how long a stale session is accepted when its invalidation is lost. */
 const CACHE_SECONDS = 5;
@@ -17,13 +19,6 @@ const CachedSession = z.object({
 
 /** The Redis key of a cached session. */
 export const sessionKey = (sessionId: string) => `session:${sessionId}`;
-
-/**
- * Matches live sessions. Expects the aliases `s` (session), `u` (its user) and `d` (its device,
- * outer-joined).
- */
-export const SESSION_LIVES = Prisma.sql`s.revoked_at IS NULL AND s.expires_at > tessera_now()
-  AND u.enabled AND u.deleted_at IS NULL AND d.enabled IS NOT FALSE`;
 
 export interface SessionReads {
   /**
@@ -44,7 +39,8 @@ export async function findSession(
   sessionId: string,
 ): Promise<UserCaller | null> {
   const cached = CachedSession.safeParse(await cache.get(sessionKey(sessionId)));
-  if (cached.success) return cached.data;
+  // An earlier version may have cached it with the role of the account.
+  if (cached.success) return withRoleOfSession(cached.data);
   const caller = await readLiveSession(sessionId);
   if (caller) await cache.set(sessionKey(sessionId), caller, CACHE_SECONDS);
   return caller ?? null;
@@ -52,15 +48,38 @@ export async function findSession(
 
 /** Call once per process: only reads through the same instance are coalesced. */
 export function createSessionReads({ db }: Pick<Services, 'db'>): SessionReads {
-  return {
-    readLiveSession: createReadCoalescer(async (sessionIds) => {
-      const rows = await db.$queryRaw<Omit<UserCaller, 'kind'>[]>`
-        SELECT s.id AS "sessionId", s.user_id AS "userId", s.device_id AS "deviceId", u.role::text AS role
-        FROM sessions s
-        JOIN users u ON u.id = s.user_id
-        LEFT JOIN devices d ON d.id = s.device_id
-        WHERE s.id = ANY(${[...sessionIds]}::uuid[]) AND ${SESSION_LIVES}`;
-      return new Map(rows.map((row): [string, UserCaller] => [row.sessionId, { kind: 'user', ...row }]));
-    }),
-  };
+  return { readLiveSession: createReadCoalescer((sessionIds) => readLiveSessions(db, sessionIds)) };
 }
+
+/**
+ * Checks in the transaction of a change that the caller's session is live and has the same role.
+ * For changes that give lasting access, because `findSession` may return a session up to five
+ * seconds after it was revoked. The caller has locked the user.
+ *
+ * @throws PlatformError UNAUTHENTICATED
+ */
+export async function ensureSessionLives(
+  tx: Pick<Transaction, '$queryRaw'>,
+  { sessionId, role }: Pick<UserCaller, 'sessionId' | 'role'>,
+): Promise<void> {
+  const caller = (await readLiveSessions(tx, [sessionId])).get(sessionId);
+  if (caller?.role !== role) throw new PlatformError('UNAUTHENTICATED');
+}
+
+async function readLiveSessions(
+  db: Pick<Transaction, '$queryRaw'>,
+  sessionIds: readonly string[],
+): Promise<Map<string, UserCaller>> {
+  const rows = await db.$queryRaw<Omit<UserCaller, 'kind'>[]>`
+    SELECT s.id AS "sessionId", s.user_id AS "userId", s.device_id AS "deviceId", u.role::text AS role
+    FROM sessions s
+    JOIN users u ON u.id = s.user_id
+    LEFT JOIN devices d ON d.id = s.device_id
+    WHERE s.id = ANY(${[...sessionIds]}::uuid[]) AND ${SESSION_LIVES}`;
+  return new Map(rows.map((row) => [row.sessionId, withRoleOfSession({ kind: 'user', ...row })]));
+}
+
+const withRoleOfSession = (caller: UserCaller): UserCaller => ({
+  ...caller,
+  role: roleOfSession(caller.role, caller.deviceId),
+});

@@ -1,5 +1,6 @@
 import type { Device, Session, User } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
+import { roleOfSession } from '../../kernel/live-session.ts';
 import { signAccessToken } from './access-token.ts';
 import { refreshTokenOf } from './refresh-token.ts';
 
@@ -8,6 +9,7 @@ export interface Login {
   accessToken: string;
   accessTokenExpiresAt: Date;
   refreshToken: string;
+  /** With the role of the session. */
   user: User;
   device: Device | null;
 }
@@ -27,5 +29,6 @@ export async function issueTokens(
     refreshSeed: session.refreshSeed,
     generation: session.refreshGeneration,
   });
-  return { ...token, refreshToken, user, device };
+  const role = roleOfSession(user.role, session.deviceId);
+  return { ...token, refreshToken, user: { ...user, role }, device };
 }

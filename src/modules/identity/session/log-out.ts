@@ -3,9 +3,11 @@ import type { UserCaller } from '../../kernel/caller.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 import { endSessions } from './end-sessions.ts';
 import { invalidateSessions } from './invalidate-sessions.ts';
+import { revokeAccess } from './revoke-access.ts';
 
 /**
- * Revokes the caller's session or, with `everywhere`, all sessions of the user. Idempotent.
+ * Revokes the caller's session or, with `everywhere`, all sessions, link codes and confirmation
+ * tokens of the user. Idempotent.
  *
  * @returns the ids of the sessions that this call revoked
  */
@@ -14,8 +16,9 @@ export async function logOut(
   { caller, everywhere }: { caller: UserCaller; everywhere: boolean },
 ): Promise<string[]> {
   const endedSessionIds = await services.db.$transaction(async (tx) => {
-    await lockUsers(tx, [caller.userId]);
-    return endSessions(tx, { userId: caller.userId, ...(!everywhere && { id: caller.sessionId }) });
+    const { userId, sessionId: id } = caller;
+    await lockUsers(tx, [userId]);
+    return everywhere ? revokeAccess(tx, { userId }) : endSessions(tx, { userId, id });
   });
   await invalidateSessions(services, endedSessionIds);
   return endedSessionIds;

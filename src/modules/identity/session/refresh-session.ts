@@ -9,6 +9,7 @@ import { lockRow } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
+import { endSessions } from './end-sessions.ts';
 import { invalidateSessions } from './invalidate-sessions.ts';
 import { issueTokens, type Login } from './issue-tokens.ts';
 import { type RefreshTokenParts, readRefreshToken } from './refresh-token.ts';
@@ -70,7 +71,7 @@ async function rotate(tx: Transaction, parts: RefreshTokenParts): Promise<Sessio
   if (!isLive(session, now)) throw new AuthError('SESSION_REVOKED');
   if (generation === session.refreshGeneration) return extend(tx, session, now);
   // The row stays unchanged, so retries do not prolong the time in which they are allowed.
-  return isRetry(session, { generation, now }) ? session : revokeReused(tx, session, now);
+  return isRetry(session, { generation, now }) ? session : revokeReused(tx, session);
 }
 
 function extend(tx: Transaction, { id, refreshGeneration }: Session, now: Date): Promise<SessionWithOwner> {
@@ -99,8 +100,8 @@ function isLive({ revokedAt, expiresAt, user, device }: SessionWithOwner, now: D
   return !revokedAt && expiresAt > now && user.enabled && !user.deletedAt && device?.enabled !== false;
 }
 
-async function revokeReused(tx: Transaction, { id, userId }: Session, now: Date): Promise<'REUSED'> {
-  await tx.session.update({ where: { id }, data: { revokedAt: now } });
+async function revokeReused(tx: Transaction, { id, userId }: Session): Promise<'REUSED'> {
+  await endSessions(tx, { id });
   await recordAudit(tx, {
     action: 'refreshTokenReused',
     actorId: null,

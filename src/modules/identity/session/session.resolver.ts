@@ -29,7 +29,8 @@ export class SessionResolver {
   logout(
     @Arg('everywhere', () => Boolean, {
       nullable: true,
-      description: 'Whether to revoke all of your sessions. Default false.',
+      description:
+        'Whether to revoke all of your sessions, your link codes and your confirmation tokens. Default false.',
     })
     everywhere: boolean | null,
     @CurrentUser() caller: UserCaller,

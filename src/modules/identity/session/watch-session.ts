@@ -1,7 +1,7 @@
 import type { Services } from '../../../platform/services.ts';
 import { createEndWatch, type EndWatch } from '../../../platform/watch/end-watch.ts';
+import { SESSION_LIVES } from '../../kernel/live-session.ts';
 import { SESSION_ENDED } from '../../kernel/topics.ts';
-import { SESSION_LIVES } from './find-session.ts';
 
 /**
  * Watches sessions by id. Reports each once it is no longer live, as `SESSION_LIVES` defines it.

@@ -6,13 +6,13 @@ import type { Services } from '../../../platform/services.ts';
 import { removeIdentities } from '../../identity/history/remove-identities.ts';
 import { endStaysOfUnboundDevices } from '../../identity/presence/device-stays.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
+import { revokeAccess } from '../../identity/session/revoke-access.ts';
 import { announce } from '../../kernel/announce.ts';
 import { lockCodes, lockOrders } from '../../kernel/locks.ts';
 import { changeUses } from '../../redemption/code/code-uses.ts';
 import { announceOrders } from '../../redemption/order/announce-orders.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { stopSubscriptions } from '../../subscription/live-subscriptions.ts';
-import { revokeAccess } from './revoke-access.ts';
 
 /** A closed account, and what its audit entry and announcements need. */
 export interface ClosedAccount {
@@ -24,10 +24,9 @@ export interface ClosedAccount {
 
 /**
  * Closes an account, inside a transaction that has locked its user. Keeps the row, but deletes the
- * identities, which frees the e-mail address and the devices for other accounts; these inherit the
- * history of the closed one. Revokes sessions, link codes and pending bindings, and stops live
- * subscriptions. PAID orders fail with
- * ACCOUNT_DISABLED and release the uses that they have reserved.
+ * identities, which frees the e-mail address and the devices for other accounts, except disabled
+ * devices; these inherit the history of the closed one. Revokes all access and stops live
+ * subscriptions. PAID orders fail with ACCOUNT_DISABLED and release the uses that they have reserved.
  */
 export async function closeAccount(
   tx: Transaction,
@@ -36,11 +35,10 @@ export async function closeAccount(
 ): Promise<ClosedAccount> {
   const failedOrders = await failPaidOrders(tx, userId);
   const stoppedSubscriptionIds = await stopSubscriptions(tx, userId);
-  const endedSessionIds = await revokeAccess(tx, userId);
+  const endedSessionIds = await revokeAccess(tx, { userId });
   await endStays(tx, userId);
-  await removeIdentities(tx, secrets, { userId });
+  await removeIdentities(tx, secrets, { userId, NOT: { device: { enabled: false } } });
   const now = await databaseNow(tx);
-  await tx.pendingBinding.updateMany({ where: { userId, usedAt: null }, data: { usedAt: now } });
   const user = await tx.user.update({ where: { id: userId }, data: { deletedAt: now } });
   await releaseUses(tx, failedOrders);
   return { user, endedSessionIds, failedOrders, stoppedSubscriptionIds };
@@ -88,9 +86,12 @@ async function failPaidOrders(tx: Transaction, userId: string): Promise<Order[]>
   });
 }
 
-/** Stays remain for the statistics when their devices are deleted. */
+/**
+ * Stays remain for the statistics when their devices are deleted. Disabled devices stay bound to the
+ * closed account: otherwise they would register again enabled.
+ */
 async function endStays(tx: Transaction, userId: string): Promise<void> {
-  const devices = await tx.device.findMany({ where: { userId }, select: { id: true } });
+  const devices = await tx.device.findMany({ where: { userId, enabled: true }, select: { id: true } });
   await endStaysOfUnboundDevices(
     tx,
     devices.map(({ id }) => id),

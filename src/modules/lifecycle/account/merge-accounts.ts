@@ -1,6 +1,7 @@
 import type { UserSubscription } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { revokeAccess } from '../../identity/session/revoke-access.ts';
 import { lockOrders, lockSubscriptionsOfUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import {
@@ -10,7 +11,6 @@ import {
   trafficLeft,
 } from '../../subscription/decide-merge.ts';
 import { isOverdueSql, OPEN_STATUSES } from '../../subscription/subscription-status.ts';
-import { revokeAccess } from './revoke-access.ts';
 
 /** The account `fromId` is closed and `intoId` gets everything that it has. */
 export interface Merge {
@@ -46,8 +46,8 @@ function readOpenSubscriptions(
 
 /**
  * Merges an account without identities into another one and closes it. Moves subscriptions, orders,
- * redemptions and device stays, and revokes sessions and link codes. Audited. The caller has locked
- * both users in one statement.
+ * redemptions and device stays, and revokes sessions, link codes and confirmation tokens. Audited.
+ * The caller has locked both users in one statement.
  *
  * @returns the ids of the revoked sessions
  */
@@ -135,7 +135,7 @@ async function closeMerged(
   { fromId, intoId }: Merge,
   moves: readonly MergeDecision[],
 ): Promise<string[]> {
-  const endedSessionIds = await revokeAccess(tx, fromId);
+  const endedSessionIds = await revokeAccess(tx, { userId: fromId });
   const deletedAt = await databaseNow(tx);
   await tx.user.update({ where: { id: fromId }, data: { deletedAt, mergedIntoId: intoId } });
   const subscriptions = moves.map(({ subscription, into, expiresAt }) => ({

@@ -1,16 +1,16 @@
 import type { User } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
-import { endSessions } from '../../identity/session/end-sessions.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
+import { revokeAccess } from '../../identity/session/revoke-access.ts';
 import { announce } from '../../kernel/announce.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { lockAccount, lockAccountToDeactivate } from './lock-account.ts';
 
 /**
- * Enables or disables an account. Disabling revokes its sessions and closes their websockets. The
- * commit also removes its subscriptions from the user lists of the servers, or adds them again.
- * Audited.
+ * Enables or disables an account. Disabling revokes its sessions, link codes and confirmation
+ * tokens, which stay revoked when it is enabled again, and closes its websockets. The commit also
+ * removes its subscriptions from the user lists of the servers, or adds them again. Audited.
  *
  * @throws PlatformError NOT_FOUND; when disabling also FORBIDDEN for the actor's own account and
  *   STILL_IN_USE for the last enabled admin
@@ -23,7 +23,7 @@ export async function setUserEnabled(
     const before = enabled ? await lockAccount(tx, id) : await lockAccountToDeactivate(tx, { actorId, id });
     const { id: userId } = before;
     const changed = await tx.user.update({ where: { id: userId }, data: { enabled } });
-    const ended = enabled ? [] : await endSessions(tx, { userId });
+    const ended = enabled ? [] : await revokeAccess(tx, { userId });
     await recordAudit(tx, {
       action: 'setUserEnabled',
       actorId,

@@ -34,7 +34,7 @@ export class UserAdminResolver {
   @AdminOnly()
   @Mutation(() => User, {
     description:
-      'Enables or disables an account. Disabling revokes its sessions, closes its websockets and removes its subscriptions from the servers. Neither your own account nor the last enabled admin can be disabled.',
+      'Enables or disables an account. Disabling revokes its sessions, its link codes and those that it created, closes its websockets and removes its subscriptions from the servers. Neither your own account nor the last enabled admin can be disabled.',
   })
   setUserEnabled(
     @Arg('id', () => ID, { description: 'User id.' }) id: string,
@@ -48,7 +48,7 @@ export class UserAdminResolver {
   @AdminOnly()
   @Mutation(() => User, {
     description:
-      'Closes an account: revokes its sessions, stops its subscriptions, fails its PAID orders and releases their codes. Its e-mail address and devices can be used for another account. Neither your own account nor the last enabled admin can be closed.',
+      'Closes an account: revokes its sessions, stops its subscriptions, fails its PAID orders and releases their codes. Its e-mail address and its devices, except disabled ones, can be used for another account. Neither your own account nor the last enabled admin can be closed.',
   })
   deleteUser(
     @Arg('id', () => ID, { description: 'User id.' }) id: string,

@@ -1,7 +1,11 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Args, Ctx, FieldResolver, Info, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql';
 import type { Context } from '../../../context.ts';
-import type { Order as OrderRow, Redemption as RedemptionRow } from '../../../generated/prisma/client.ts';
+import {
+  type Order as OrderRow,
+  type Redemption as RedemptionRow,
+  Role,
+} from '../../../generated/prisma/client.ts';
 import { PageArgs } from '../../../platform/graphql/connection.ts';
 import { selectionOf } from '../../../platform/graphql/selection.ts';
 import type { Page, PageArguments } from '../../../platform/pagination/page.ts';
@@ -51,7 +55,7 @@ export class UserResolver {
   @SignedIn()
   @Mutation(() => User, {
     description:
-      'Closes your account: revokes all sessions, stops live subscriptions and fails PAID orders. Your devices and e-mail address can be used for another account.',
+      'Closes your account: revokes all sessions, stops live subscriptions and fails PAID orders. Your e-mail address and your devices, except disabled ones, can be used for another account.',
   })
   deleteAccount(@CurrentUser() { userId }: UserCaller, @Ctx() context: Context): Promise<User> {
     return deleteAccount(context, { userId });
@@ -66,6 +70,11 @@ export class UserResolver {
   })
   viewerChanged(@Root() user: User): User {
     return user;
+  }
+
+  @FieldResolver(() => Role)
+  role(@Root() user: User, @Ctx() { caller }: Context): Role {
+    return caller.kind === 'user' && caller.userId === user.id ? caller.role : user.role;
   }
 
   @FieldResolver(() => String, {

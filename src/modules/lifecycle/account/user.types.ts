@@ -19,7 +19,10 @@ export class User implements Pick<UserRow, 'id' | 'role' | 'enabled' | 'createdA
   @Field(() => ID, { description: 'UUIDv7.' })
   id!: string;
 
-  @Field(() => Role, { description: 'The permissions of the account.' })
+  @Field(() => Role, {
+    description:
+      'The permissions of the account. For your own account, those of your session: sessions of devices are always USER.',
+  })
   role!: Role;
 
   @Field(() => Boolean, { description: 'Whether the account may log in and its subscriptions grant access.' })

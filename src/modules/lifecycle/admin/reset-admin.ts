@@ -2,24 +2,28 @@ import type { Identity } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkInput } from '../../../platform/input.ts';
+import type { Secrets } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
 import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
-import { endSessions } from '../../identity/session/end-sessions.ts';
+import { deleteDeviceRows } from '../../identity/device/delete-device-rows.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
+import { revokeAccess } from '../../identity/session/revoke-access.ts';
 import { announce } from '../../kernel/announce.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { type AdminCredentials, randomPassword } from './create-admin.ts';
 
 /**
- * Restores access for an admin who has lost the password or was disabled: sets a new password,
- * enables the account and revokes its sessions. Audited without an actor.
+ * Restores access for an admin who has lost the password, was disabled or whose account was taken
+ * over: sets a new password and enables the account. Revokes every other way in: sessions, link
+ * codes, confirmation tokens and bound devices. Wrong passwords are counted per password, so those
+ * counted before don't limit the new one. Audited without an actor.
  *
  * @param password generated if absent
  * @throws PlatformError BAD_USER_INPUT; NOT_FOUND when no admin has this e-mail address
  */
 export async function resetAdmin(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   { email, password }: { email: string; password?: string | undefined },
 ): Promise<AdminCredentials> {
   const value = checkInput(EmailAddress, email, 'email');
@@ -29,19 +33,30 @@ export async function resetAdmin(
     const admin = await lockAdmin(tx, value);
     await tx.identity.update({ where: { id: admin.id }, data: { passwordHash } });
     await tx.user.update({ where: { id: admin.userId }, data: { enabled: true } });
-    const ended = await endSessions(tx, { userId: admin.userId });
+    const ended = await revokeAccess(tx, { userId: admin.userId });
+    const unboundDeviceIds = await unbindDevices(tx, services.secrets, admin.userId);
     await recordAudit(tx, {
       action: 'resetAdmin',
       actorId: null,
       targetId: admin.userId,
       before: { enabled: admin.user.enabled },
-      after: { enabled: true, endedSessionIds: ended },
+      after: { enabled: true, endedSessionIds: ended, unboundDeviceIds },
     });
     return { userId: admin.userId, endedSessionIds: ended };
   });
   await invalidateSessions(services, endedSessionIds);
   announce(services, { userIds: [userId] });
   return { email: value, generatedPassword: password === undefined ? chosen : null };
+}
+
+/**
+ * Unbinds all devices except disabled ones: these cannot log in, and would not be disabled any more
+ * if they registered again.
+ */
+async function unbindDevices(tx: Transaction, secrets: Secrets, userId: string): Promise<string[]> {
+  const devices = await tx.device.findMany({ where: { userId, enabled: true }, orderBy: { id: 'asc' } });
+  for (const device of devices) await deleteDeviceRows(tx, secrets, device);
+  return devices.map(({ id }) => id);
 }
 
 async function lockAdmin(tx: Transaction, email: string): Promise<Identity & { user: { enabled: boolean } }> {

@@ -30,6 +30,7 @@ import {
   ConfirmationRequired,
   consumeConfirmationToken,
 } from './binding-confirmation.ts';
+import { consumeLinkCode } from './link-code.ts';
 import { moveDevice } from './move-device.ts';
 
 /** A device and the account to bind it to. */
@@ -42,6 +43,8 @@ export interface Binding {
   site: SiteSettings;
   /** Set by a login with a link code: the account's own device may replace a lost secret or key. */
   mayReplaceCredential: boolean;
+  /** The link code of the login, if it has one. The binding consumes it. */
+  linkCodeId?: string;
 }
 
 /** A device that now belongs to the account. */
@@ -60,7 +63,7 @@ export interface BoundDevice {
  * the devices under these locks.
  *
  * @throws DeviceError DEVICE_PROOF_REQUIRED, DEVICE_PROOF_INVALID, DEVICE_DISABLED
- * @throws AuthError ACCOUNT_DISABLED
+ * @throws AuthError ACCOUNT_DISABLED; LINK_CODE_INVALID when a concurrent call used or revoked it
  * @throws ConfirmationRequired when the device belongs to another account or the device limit is
  *   reached; callers wrap the transaction in `withConfirmationToken`
  * @throws PlatformError NOT_FOUND when the account has no device `replaceDeviceId`;
@@ -75,6 +78,7 @@ export async function bindDevice(tx: Transaction, secrets: Secrets, binding: Bin
   if (proof?.kind === 'key') await spendChallenge(tx, proof);
   const intent = intentOf(binding, registered);
   const confirmed = await consumeConfirmationToken(tx, { intent, token: login.confirmationToken });
+  if (binding.linkCodeId !== undefined) await consumeLinkCode(tx, binding.linkCodeId);
   const confirmedBinding = { secrets, binding, intent, confirmed };
   const bound = await registerOrMove(tx, registered, confirmedBinding);
   const isAdded = registered?.userId !== targetUserId;
@@ -92,12 +96,13 @@ interface ConfirmedBinding {
 }
 
 const intentOf = (
-  { targetUserId, isNewAccount, login }: Binding,
+  { targetUserId, isNewAccount, login, linkCodeId }: Binding,
   registered: RegisteredDevice | null,
 ): BindingIntent => ({
   identifier: login.identifier,
   targetUserId: isNewAccount ? null : targetUserId,
   ownerId: registered && registered.userId !== targetUserId ? registered.userId : null,
+  linkCodeId: linkCodeId ?? null,
   confirmed: [],
 });
 
@@ -207,6 +212,7 @@ async function ensureDeviceLimit(
  *
  * @returns the ids of its revoked sessions
  * @throws PlatformError NOT_FOUND when the account has no such device, or it is the one being bound
+ * @throws DeviceError DEVICE_DISABLED for a disabled device: it would register again enabled
  */
 async function replaceDevice(
   tx: Transaction,
@@ -216,5 +222,6 @@ async function replaceDevice(
   const replaced =
     replacedId === deviceId ? null : await tx.device.findUnique({ where: { id: replacedId, userId } });
   if (!replaced) throw new PlatformError('NOT_FOUND', { field: 'input.replaceDeviceId' });
+  if (!replaced.enabled) throw new DeviceError('DEVICE_DISABLED', { field: 'input.replaceDeviceId' });
   return deleteDeviceRows(tx, secrets, replaced);
 }

@@ -5,6 +5,7 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { DeviceError } from '../../kernel/device.errors.ts';
+import { isValidLinkCode } from './link-code.ts';
 
 /** Effects of a binding that the user has to confirm; each is also the code of its error. */
 export type ConfirmationKind = 'DEVICE_BOUND_ELSEWHERE' | 'DEVICE_LIMIT_REACHED';
@@ -21,6 +22,8 @@ const Intent = z.object({
   targetUserId: z.string().nullable(),
   /** The account that would lose the device; null for a new device or one of the target. */
   ownerId: z.string().nullable(),
+  /** The link code of the login; null for a login by password. Earlier versions left it out. */
+  linkCodeId: z.string().nullable().default(null),
   confirmed: z.array(z.enum(['DEVICE_BOUND_ELSEWHERE', 'DEVICE_LIMIT_REACHED'])),
 });
 
@@ -66,16 +69,27 @@ export async function withConfirmationToken<Result>(
   }
 }
 
-/** Finds a pending binding by its token; null for an unknown, used or expired one. */
+/**
+ * Finds a pending binding by its token; null for an unknown, used, expired or revoked one. A token
+ * is revoked with the link code for which it was issued, and with the access to its account.
+ */
 export async function findPendingBinding(
   tx: Pick<Transaction, '$queryRaw' | 'pendingBinding'>,
   token: string,
 ): Promise<(BindingIntent & { kind: ConfirmationKind }) | null> {
   const pending = await tx.pendingBinding.findUnique({
-    where: { tokenHash: hashOf(token), usedAt: null, expiresAt: { gt: await databaseNow(tx) } },
+    where: {
+      tokenHash: hashOf(token),
+      usedAt: null,
+      expiresAt: { gt: await databaseNow(tx) },
+      // A login that was in flight when the account was disabled may have added the token later.
+      user: { enabled: true, deletedAt: null },
+    },
   });
   if (!pending) return null;
-  return { ...Intent.parse(pending.payload), kind: pending.kind as ConfirmationKind };
+  const intent = Intent.parse(pending.payload);
+  if (intent.linkCodeId !== null && !(await isValidLinkCode(tx, intent.linkCodeId))) return null;
+  return { ...intent, kind: pending.kind as ConfirmationKind };
 }
 
 /**

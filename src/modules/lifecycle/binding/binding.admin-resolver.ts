@@ -10,7 +10,7 @@ export class BindingAdminResolver {
   @AdminOnly()
   @Mutation(() => Device, {
     description:
-      'Removes a device from its account and returns it as it was. If it is the last way to log in, a live subscription makes this fail with LAST_IDENTITY; otherwise the account is closed.',
+      'Removes a device from its account and returns it as it was. It may register again, even if it was disabled. If it is the last way to log in, a live subscription makes this fail with LAST_IDENTITY; otherwise the account is closed.',
   })
   deleteDevice(
     @Arg('id', () => ID, { description: 'Device id.' }) id: string,

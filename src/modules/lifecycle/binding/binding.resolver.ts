@@ -33,7 +33,7 @@ export class BindingResolver {
   @SignedIn()
   @Mutation(() => Device, {
     description:
-      'Removes one of your devices from your account and returns it as it was. If it is the last way to log in, a live subscription makes this fail with LAST_IDENTITY; otherwise the account is closed.',
+      'Removes one of your devices from your account and returns it as it was. Fails with DEVICE_DISABLED for a device that an admin has disabled. If it is the last way to log in, a live subscription makes this fail with LAST_IDENTITY; otherwise the account is closed.',
   })
   unbindDevice(
     @Arg('id', () => ID, { description: 'Id of one of your devices.' }) id: string,

@@ -1,8 +1,10 @@
 import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
+import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
 import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
+import { ensureSessionLives } from '../../identity/session/find-session.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
@@ -24,10 +26,12 @@ export interface NewLinkCode {
 
 /**
  * Creates a single-use link code of 80 random bits. A code for the caller's own account is valid
- * for ten minutes; an admin's code for another account, for a day. Audited without the code.
+ * for ten minutes; an admin's code for another user, for a day. Both are revoked with the session
+ * that created them. Audited without the code.
  *
- * @throws PlatformError FORBIDDEN when a caller who is not an admin passes `userId`; NOT_FOUND when
- *   the account does not exist or is closed; RATE_LIMITED
+ * @throws PlatformError FORBIDDEN when a caller who is not an admin passes `userId`, and for the
+ *   account of another admin; NOT_FOUND when the account does not exist or is closed;
+ *   UNAUTHENTICATED when the session is no longer live; RATE_LIMITED
  */
 export async function createLinkCode(
   { db, secrets, rateLimits }: Pick<Services, 'db' | 'secrets' | 'rateLimits'>,
@@ -38,15 +42,16 @@ export async function createLinkCode(
   await rateLimits.consume(NEW_LINK_CODES, caller.userId);
   const code = randomCode();
   const expiresAt = await db.$transaction(async (tx) => {
-    await lockUsers(tx, [userId]);
-    const user = await tx.user.findUnique({ where: { id: userId, deletedAt: null }, select: { id: true } });
-    if (!user) throw new PlatformError('NOT_FOUND');
-    const codeExpiresAt = new Date(
-      (await databaseNow(tx)).getTime() + (requestedId ? ADMIN_CODE_MS : OWN_CODE_MS),
-    );
+    await lockUsers(tx, [caller.userId, userId]);
+    // A cached session may have been revoked meanwhile, and a code outlives the cache.
+    await ensureSessionLives(tx, caller);
+    await ensureMayJoin(tx, { userId, caller });
+    const now = (await databaseNow(tx)).getTime();
+    const codeExpiresAt = new Date(now + (userId === caller.userId ? OWN_CODE_MS : ADMIN_CODE_MS));
     const codeHash = hashLinkCode(secrets, code);
+    const { userId: createdById, sessionId } = caller;
     await tx.linkCode.create({
-      data: { codeHash, userId, createdById: caller.userId, expiresAt: codeExpiresAt },
+      data: { codeHash, userId, createdById, sessionId, expiresAt: codeExpiresAt },
     });
     await recordAudit(tx, {
       action: 'createLinkCode',
@@ -57,4 +62,23 @@ export async function createLinkCode(
     return codeExpiresAt;
   });
   return { code: displayCode(code), expiresAt };
+}
+
+/**
+ * Admins may not open the accounts of other admins: one whose account is disabled later would keep
+ * access through the other account.
+ *
+ * @throws PlatformError NOT_FOUND, FORBIDDEN
+ */
+async function ensureMayJoin(
+  tx: Transaction,
+  { userId, caller }: { userId: string; caller: UserCaller },
+): Promise<void> {
+  const user = await tx.user.findUnique({ where: { id: userId, deletedAt: null }, select: { role: true } });
+  if (!user) throw new PlatformError('NOT_FOUND');
+  if (user.role === 'ADMIN' && userId !== caller.userId) {
+    throw new PlatformError('FORBIDDEN', {
+      message: 'Admins sign in with their own e-mail address and password only.',
+    });
+  }
 }

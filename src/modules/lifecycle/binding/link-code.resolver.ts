@@ -10,12 +10,13 @@ export class LinkCodeResolver {
   @SignedIn()
   @Mutation(() => LinkCode, {
     description:
-      'Creates a single-use code with which another device logs in to your account. It is valid for ten minutes, or for one day if an admin creates it for another user.',
+      'Creates a single-use code with which another device logs in to your account. It is valid for ten minutes, or for one day if an admin creates it for another user, and only as long as the session that creates it.',
   })
   createLinkCode(
     @Arg('userId', () => ID, {
       nullable: true,
-      description: 'The user to create the code for; admins only. Defaults to yourself.',
+      description:
+        'The user to create the code for; admins only, and not for other admins. Defaults to yourself.',
     })
     userId: string | null,
     @CurrentUser() caller: UserCaller,

@@ -8,6 +8,7 @@ import { invalidateSessions } from '../../identity/session/invalidate-sessions.t
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
+import { DeviceError } from '../../kernel/device.errors.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { hasLiveSubscription } from '../../subscription/live-subscriptions.ts';
@@ -23,6 +24,7 @@ import { announceClosedAccount, type ClosedAccount, closeAccount } from '../acco
  *   device has seen the old ones
  * @returns the device as it was
  * @throws AuthError LAST_IDENTITY when it is the last way to log in and a subscription is live
+ * @throws DeviceError DEVICE_DISABLED for a disabled device: it would register again enabled
  * @throws PlatformError NOT_FOUND, also for devices of other accounts
  */
 export function unbindDevice(
@@ -33,7 +35,8 @@ export function unbindDevice(
 }
 
 /**
- * Unbinds a device of any account, for admins. Credentials are not rotated.
+ * Unbinds a device of any account, for admins, closed accounts included. A disabled device may
+ * register again afterwards. Credentials are not rotated.
  *
  * @returns the device as it was
  * @throws AuthError LAST_IDENTITY when it is the last way to log in and a subscription is live
@@ -83,10 +86,11 @@ async function unbind(
 async function unbindIn(tx: Transaction, secrets: Secrets, unbinding: Unbinding): Promise<UnboundDevice> {
   const device = await lockDevice(tx, unbinding);
   const { userId } = device;
-  const isLastIdentity = (await tx.identity.count({ where: { userId } })) === 1;
+  if (unbinding.action === 'unbindDevice' && !device.enabled) throw new DeviceError('DEVICE_DISABLED');
+  const isLastIdentity = await isLastIdentityOfOpenAccount(tx, userId);
   if (isLastIdentity && (await hasLiveSubscription(tx, userId))) throw new AuthError('LAST_IDENTITY');
+  const endedSessionIds = await deleteDeviceRows(tx, secrets, device);
   const closed = isLastIdentity ? await closeAccount(tx, secrets, userId) : null;
-  const endedSessionIds = closed ? [] : await deleteDeviceRows(tx, secrets, device);
   const rotated = unbinding.rotateCredentials && !closed ? await rotateCredentials(tx, userId) : [];
   await recordAudit(tx, {
     action: unbinding.action,
@@ -96,6 +100,12 @@ async function unbindIn(tx: Transaction, secrets: Secrets, unbinding: Unbinding)
     after: { accountClosed: closed !== null, rotatedSubscriptionIds: rotated },
   });
   return { device, endedSessionIds, closed };
+}
+
+/** A closed account keeps only its disabled devices. */
+async function isLastIdentityOfOpenAccount(tx: Transaction, userId: string): Promise<boolean> {
+  const owned = { userId, user: { deletedAt: null } };
+  return (await tx.identity.count({ where: owned })) === 1;
 }
 
 /** Leaves out the identifier and the credential: the audit log holds no secrets. */

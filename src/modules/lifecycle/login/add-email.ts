@@ -7,8 +7,10 @@ import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
 import { addIdentity } from '../../identity/history/add-identity.ts';
+import { ensureSessionLives } from '../../identity/session/find-session.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
+import type { UserCaller } from '../../kernel/caller.ts';
 import { lockUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 
@@ -21,18 +23,22 @@ export const ADDED_EMAILS: RateLimit = { name: 'added-email', points: 10, durati
  * Adds an e-mail address and a password to an account that has none. Audited.
  *
  * @throws AuthError EMAIL_TAKEN
- * @throws PlatformError BAD_USER_INPUT, also when the account already has an address; RATE_LIMITED
+ * @throws PlatformError BAD_USER_INPUT, also when the account already has an address;
+ *   UNAUTHENTICATED when the session is no longer live; RATE_LIMITED
  */
 export async function addEmail(
   { db, pubSub, rateLimits, secrets }: Pick<Services, 'db' | 'pubSub' | 'rateLimits' | 'secrets'>,
-  { userId, input }: { userId: string; input: z.input<typeof NewIdentity> },
+  { caller, input }: { caller: UserCaller; input: z.input<typeof NewIdentity> },
 ): Promise<User> {
+  const { userId } = caller;
   const { email, password } = checkInput(NewIdentity, input);
   await rateLimits.consume(ADDED_EMAILS, userId);
   const passwordHash = await hashPassword(password);
   try {
     const user = await db.$transaction(async (tx) => {
       await lockUsers(tx, [userId]);
+      // A cached session may have been revoked meanwhile, and the password would outlive it.
+      await ensureSessionLives(tx, caller);
       await addIdentity(tx, secrets, { userId, type: 'EMAIL', value: email, passwordHash });
       await recordAudit(tx, { action: 'addEmail', actorId: userId, targetId: userId });
       return tx.user.findUniqueOrThrow({ where: { id: userId } });

@@ -3,8 +3,8 @@ import type { User } from '../../../generated/prisma/client.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { hashPassword, NewPassword } from '../../identity/credentials/password.ts';
-import { endSessions } from '../../identity/session/end-sessions.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
+import { revokeAccess } from '../../identity/session/revoke-access.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
@@ -18,14 +18,16 @@ const PasswordChange = z.object({
 });
 
 /**
- * Changes the password of the caller's account and revokes its other sessions. Audited.
+ * Changes the password of the caller's account and revokes its other sessions, all its link codes
+ * and confirmation tokens. Bound devices stay bound: they log in with their own credential.
+ * Audited.
  *
  * @throws AuthError INVALID_CREDENTIALS when the current password is wrong or the account has none
  * @throws PlatformError BAD_USER_INPUT; RATE_LIMITED after too many wrong passwords, counted
  *   together with those of logins
  */
 export async function changePassword(
-  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits'>,
+  services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'rateLimits' | 'secrets'>,
   { caller, input }: { caller: UserCaller; input: z.input<typeof PasswordChange> },
 ): Promise<User> {
   const { db, pubSub } = services;
@@ -43,7 +45,7 @@ export async function changePassword(
       data: { passwordHash },
     });
     if (count === 0) throw new AuthError('INVALID_CREDENTIALS');
-    const ended = await endSessions(tx, { userId, id: { not: sessionId } });
+    const ended = await revokeAccess(tx, { userId, keptSessionId: sessionId });
     await recordAudit(tx, {
       action: 'changePassword',
       actorId: userId,

@@ -9,7 +9,7 @@ import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
 import { withConfirmationToken } from '../binding/binding-confirmation.ts';
-import { consumeLinkCode, findLinkCode } from '../binding/link-code.ts';
+import { findLinkCode } from '../binding/link-code.ts';
 
 /** Link codes have 80 random bits. The limit only keeps failed attempts cheap. */
 const WRONG_LINK_CODES: RateLimit = { name: 'wrong-link-code', points: 20, durationSeconds: 600 };
@@ -31,11 +31,10 @@ export async function logInWithLinkCode(
   const counted = { limit: WRONG_LINK_CODES, refusal: 'LINK_CODE_INVALID' };
   const bindWithCode = () =>
     db.$transaction(async (tx) => {
-      const { userId } = await findLinkCode(tx, secrets, device.linkCode);
-      const binding = { ...device, targetUserId: userId, isNewAccount: false, mayReplaceCredential: true };
-      const bound = await bindAndStartSession(tx, secrets, binding);
-      await consumeLinkCode(tx, secrets, device.linkCode);
-      return bound;
+      const { id: linkCodeId, userId } = await findLinkCode(tx, secrets, device.linkCode);
+      const joining = { isNewAccount: false, mayReplaceCredential: true, linkCodeId };
+      const binding = { ...device, ...joining, targetUserId: userId };
+      return bindAndStartSession(tx, secrets, binding);
     });
   const started = await limitFailedAttempts(services, counted, () =>
     withConfirmationToken(services, bindWithCode),

@@ -54,14 +54,17 @@ export class PasswordLoginResolver {
   })
   addEmail(
     @Arg('input', () => AddEmailInput, { description: 'The new credentials.' }) input: AddEmailInput,
-    @CurrentUser() { userId }: UserCaller,
+    @CurrentUser() caller: UserCaller,
     @Ctx() context: Context,
   ): Promise<User> {
-    return addEmail(context, { userId, input });
+    return addEmail(context, { caller, input });
   }
 
   @SignedIn()
-  @Mutation(() => User, { description: 'Changes your password and revokes your other sessions.' })
+  @Mutation(() => User, {
+    description:
+      'Changes your password and revokes your other sessions, your link codes and your confirmation tokens. Bound devices stay bound.',
+  })
   changePassword(
     @Arg('input', () => ChangePasswordInput, { description: 'The current and the new password.' })
     input: ChangePasswordInput,

@@ -8,6 +8,7 @@ import { DecryptionError, type Secrets } from '../../../platform/keys/secrets.ts
 import type { RequestScope } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { Caller } from '../../kernel/caller.ts';
+import { SESSION_LIVES } from '../../kernel/live-session.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 
 /** The token follows as the last part of the path. */
@@ -21,8 +22,8 @@ const TIME_BYTES = 8;
 /** The content of a token: a one-time permission to download the codes of a batch. */
 export interface CsvLink {
   batchId: string;
-  /** The admin who requested the link. */
-  actorId: string;
+  /** The session of the admin who requested the link. The link is valid only while it is live. */
+  sessionId: string;
 }
 
 /**
@@ -35,10 +36,10 @@ export async function makeCsvTokens(
 ): Promise<PromiseSettledResult<string>[]> {
   const expiry = Buffer.alloc(TIME_BYTES);
   expiry.writeBigUInt64BE(BigInt((await databaseNow(db)).getTime() + LINK_MS));
-  return links.map(({ batchId, actorId }) => ({
+  return links.map(({ batchId, sessionId }) => ({
     status: 'fulfilled',
     value: secrets
-      .encrypt(PURPOSE, Buffer.concat([bytesOf(batchId), bytesOf(actorId), expiry]))
+      .encrypt(PURPOSE, Buffer.concat([bytesOf(batchId), bytesOf(sessionId), expiry]))
       .toString('base64url'),
   }));
 }
@@ -58,15 +59,15 @@ export async function csvUrl(
 ): Promise<string | null> {
   const isAdmin = caller.kind === 'user' && caller.role === 'ADMIN';
   if (!isAdmin || created < count || deletedAt !== null) return null;
-  const token = await csvTokens.add({ batchId: id, actorId: caller.userId });
+  const token = await csvTokens.add({ batchId: id, sessionId: caller.sessionId });
   return `${request.origin ?? ''}${CSV_PATH}${token}`;
 }
 
 /**
  * Redeems a token for its batch, audited. A token works once, also for concurrent requests.
  *
- * @returns null if the token is invalid, expired or already used, if its user is no longer an
- *   active admin, or if its batch was deleted
+ * @returns null if the token is invalid, expired or already used, if the session of its admin is no
+ *   longer live, or if its batch was deleted
  */
 export async function spendCsvToken(
   { db, secrets }: Pick<Services, 'db' | 'secrets'>,
@@ -79,9 +80,10 @@ export async function spendCsvToken(
     const nonce = createHash('sha256').update(bytes).digest();
     if (!(await consumeNonce(tx, { nonce, endsAt: link.endsAt }))) return null;
     const batch = await tx.redemptionBatch.findUnique({ where: { id: link.batchId, deletedAt: null } });
-    if (!batch || !(await isActiveAdmin(tx, link.actorId))) return null;
+    const actorId = await findAdmin(tx, link.sessionId);
+    if (!batch || actorId === null) return null;
     await recordAudit(tx, {
-      ...{ action: 'downloadRedemptionCodes', actorId: link.actorId, targetId: batch.id },
+      ...{ action: 'downloadRedemptionCodes', actorId, targetId: batch.id },
       after: { codes: batch.created },
     });
     return batch;
@@ -93,7 +95,7 @@ function readToken(secrets: Secrets, token: Buffer): (CsvLink & { endsAt: Date }
     const bytes = secrets.decrypt(PURPOSE, token);
     return {
       batchId: idOf(bytes.subarray(0, ID_BYTES)),
-      actorId: idOf(bytes.subarray(ID_BYTES, 2 * ID_BYTES)),
+      sessionId: idOf(bytes.subarray(ID_BYTES, 2 * ID_BYTES)),
       endsAt: new Date(Number(bytes.readBigUInt64BE(2 * ID_BYTES))),
     };
   } catch (error) {
@@ -102,8 +104,14 @@ function readToken(secrets: Secrets, token: Buffer): (CsvLink & { endsAt: Date }
   }
 }
 
-async function isActiveAdmin(tx: Pick<Transaction, 'user'>, id: string): Promise<boolean> {
-  return (await tx.user.count({ where: { id, role: 'ADMIN', enabled: true, deletedAt: null } })) === 1;
+/** The id of the admin whose session this is; null if the session is not live. */
+async function findAdmin(tx: Pick<Transaction, '$queryRaw'>, sessionId: string): Promise<string | null> {
+  const [admin] = await tx.$queryRaw<{ id: string }[]>`
+    SELECT u.id FROM sessions s
+    JOIN users u ON u.id = s.user_id
+    LEFT JOIN devices d ON d.id = s.device_id
+    WHERE s.id = ${sessionId}::uuid AND s.device_id IS NULL AND u.role = 'ADMIN' AND ${SESSION_LIVES}`;
+  return admin?.id ?? null;
 }
 
 const bytesOf = (id: string) => Buffer.from(id.replaceAll('-', ''), 'hex');

@@ -13,6 +13,7 @@ import { previewRedemption } from '../../../../src/modules/redemption/accept/pre
 import { createSecrets } from '../../../../src/platform/keys/secrets.ts';
 import { newCode } from '../../../support/codes.ts';
 import {
+  buildCaller,
   buildDevice,
   buildPlan,
   buildSubscription,
@@ -249,11 +250,17 @@ describe('an e-mail address that returns with a new account', () => {
   it('continues also when it was added to an account, and is added to another one', async () => {
     const [app, other] = [await j.newApp(), await j.newApp()];
     const email = newAddress();
-    await addEmail(services, { userId: app.userId, input: { email, password: PASSWORD } });
+    await addEmail(services, {
+      caller: await buildCaller(services.db, { userId: app.userId }),
+      input: { email, password: PASSWORD },
+    });
     const { code } = await useUp(app.userId);
     await deleteAccount(services, app);
 
-    await addEmail(services, { userId: other.userId, input: { email, password: PASSWORD } });
+    await addEmail(services, {
+      caller: await buildCaller(services.db, { userId: other.userId }),
+      input: { email, password: PASSWORD },
+    });
 
     expect((await refusalOf(r.redeem(other.userId, code))).code).toBe('CODE_ALREADY_REDEEMED');
   });
@@ -263,7 +270,10 @@ describe('an e-mail address that returns with a new account', () => {
     const { user } = await registerAs(email);
     const used = await useUp(user.id);
     await deleteAccount(services, { userId: user.id });
-    await addEmail(services, { userId: app.userId, input: { email, password: PASSWORD } });
+    await addEmail(services, {
+      caller: await buildCaller(services.db, { userId: app.userId }),
+      input: { email, password: PASSWORD },
+    });
     await deleteAccount(services, app);
 
     const returned = await logInAgain(app);
@@ -348,7 +358,10 @@ describe('a device that joins an account', () => {
 describe('the history', () => {
   it('contains neither identifiers nor addresses', async () => {
     const [app, email] = [await j.newApp(), newAddress()];
-    await addEmail(services, { userId: app.userId, input: { email, password: PASSWORD } });
+    await addEmail(services, {
+      caller: await buildCaller(services.db, { userId: app.userId }),
+      input: { email, password: PASSWORD },
+    });
 
     await deleteAccount(services, app);
 

@@ -78,6 +78,15 @@ describe('findSession', () => {
     },
   );
 
+  it('returns the role USER for a device that an earlier version has cached as an admin', async () => {
+    const login = await logIn();
+    const caller = await userCallerOf(login);
+    const cached = JSON.stringify({ ...caller, role: 'ADMIN' });
+    await services.redis.set(sessionKey(caller.sessionId), cached, 'EX', 5);
+
+    expect(await callerOf(login)).toEqual({ ...caller, role: 'USER' });
+  });
+
   it('does not cache the absence of a session', async () => {
     const { id, userId } = await buildSession(services.db, { revokedAt: new Date() });
     expect(await findSession(services, id)).toBeNull();

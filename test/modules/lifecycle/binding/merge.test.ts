@@ -351,7 +351,9 @@ describe('mergeAccounts', () => {
     expect(ended.map(({ id }) => id)).toContain(other.id);
     for (const { id } of ended) expect(await findSession(services, id)).toBeNull();
     expect(await services.db.session.count({ where: { userId: app.userId, revokedAt: null } })).toBe(0);
-    const alive = await services.db.session.findMany({ where: { userId: owner.userId, revokedAt: null } });
+    const alive = await services.db.session.findMany({
+      where: { userId: owner.userId, revokedAt: null, deviceId: { not: null } },
+    });
     for (const { id } of alive) expect(await findSession(services, id)).not.toBeNull();
     expect(alive.map(({ deviceId }) => deviceId).sort()).toEqual([app.deviceId, owner.deviceId].sort());
     expect(

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { UserCaller } from '../../../../src/modules/kernel/caller.ts';
 import { addEmail } from '../../../../src/modules/lifecycle/login/add-email.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
 import { AddEmailDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
-import { buildUser, unique } from '../../../support/factories.ts';
+import { buildCaller, unique } from '../../../support/factories.ts';
 import { everyRow } from '../../../support/joining.ts';
 import { refusalOf, tally } from '../../../support/redeeming.ts';
 import { createTestServices, type TestServices } from '../../../support/services.ts';
@@ -19,8 +20,9 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const newAddress = () => `${unique('user')}@example.test`;
-const add = (userId: string, email: string) =>
-  addEmail(services, { userId, input: { email, password: PASSWORD } });
+const newCaller = () => buildCaller(services.db);
+const add = (caller: UserCaller, email: string) =>
+  addEmail(services, { caller, input: { email, password: PASSWORD } });
 
 describe('addEmail', () => {
   it('adds an e-mail address that can log in to the account of a device', async () => {
@@ -37,9 +39,10 @@ describe('addEmail', () => {
   });
 
   it('writes an audit entry without the password', async () => {
-    const { userId } = await api.newUser();
+    const caller = await newCaller();
+    const { userId } = caller;
 
-    await add(userId, newAddress());
+    await add(caller, newAddress());
 
     const entries = await services.db.auditEntry.findMany({ where: { targetId: userId } });
     expect(entries).toMatchObject([{ action: 'addEmail', actorId: userId }]);
@@ -47,13 +50,13 @@ describe('addEmail', () => {
   });
 
   it('rejects an address that is taken, in any case, and a second address for one account', async () => {
-    const [one, two] = [await buildUser(services.db), await buildUser(services.db)];
+    const [one, two] = [await newCaller(), await newCaller()];
     const email = newAddress();
-    await add(one.id, email);
+    await add(one, email);
     const before = await everyRow(services);
 
-    expect((await refusalOf(add(two.id, email.toUpperCase()))).code).toBe('EMAIL_TAKEN');
-    expect(await refusalOf(add(one.id, newAddress()))).toMatchObject({
+    expect((await refusalOf(add(two, email.toUpperCase()))).code).toBe('EMAIL_TAKEN');
+    expect(await refusalOf(add(one, newAddress()))).toMatchObject({
       code: 'BAD_USER_INPUT',
       details: { field: 'input.email' },
     });
@@ -61,15 +64,23 @@ describe('addEmail', () => {
   });
 
   it('gives an address to one of ten concurrent accounts, and an account one of ten concurrent addresses', async () => {
-    const users = await Promise.all(Array.from({ length: 10 }, () => buildUser(services.db)));
+    const callers = await Promise.all(Array.from({ length: 10 }, newCaller));
     const email = newAddress();
-    const { id } = await buildUser(services.db);
+    const caller = await newCaller();
 
-    const accounts = await tally(users.map((user) => add(user.id, email)));
-    const addresses = await tally(users.map(() => add(id, newAddress())));
+    const accounts = await tally(callers.map((one) => add(one, email)));
+    const addresses = await tally(callers.map(() => add(caller, newAddress())));
 
     expect(accounts).toEqual({ OK: 1, EMAIL_TAKEN: 9 });
     expect(addresses).toEqual({ OK: 1, BAD_USER_INPUT: 9 });
+  });
+
+  it('adds nothing for a session that was revoked after the request was authenticated', async () => {
+    const caller = await newCaller();
+    await services.db.session.update({ where: { id: caller.sessionId }, data: { revokedAt: new Date() } });
+
+    expect((await refusalOf(add(caller, newAddress()))).code).toBe('UNAUTHENTICATED');
+    expect(await services.db.identity.count({ where: { userId: caller.userId } })).toBe(0);
   });
 
   it.each([
@@ -86,9 +97,9 @@ describe('addEmail', () => {
 
   it('rate limits an account after ten attempts in an hour, because errors reveal taken addresses', async () => {
     const limited = await createTestServices({ rateLimits: true });
-    const { id: userId } = await buildUser(limited.db);
+    const caller = await buildCaller(limited.db);
     const input = { email: newAddress(), password: PASSWORD };
-    const ask = () => addEmail(limited, { userId, input });
+    const ask = () => addEmail(limited, { caller, input });
 
     const counts = await tally(Array.from({ length: 10 }, ask));
 

@@ -119,7 +119,7 @@ describe('deviceLogin with a link code', () => {
       await refusalOf(j.logIn({ ...newInstallation(), linkCode })),
     ];
 
-    expect(refused.map(({ code }) => code)).toEqual(['DEVICE_DISABLED', 'ACCOUNT_DISABLED']);
+    expect(refused.map(({ code }) => code)).toEqual(['DEVICE_DISABLED', 'LINK_CODE_INVALID']);
     expect((await refusalOf(j.logIn({ identifier: device.identifier, secret: device.secret }))).code).toBe(
       'DEVICE_DISABLED',
     );
@@ -173,12 +173,12 @@ describe('deviceLogin with a link code', () => {
     expect((await refusalOf(j.logIn({ ...newInstallation(), linkCode }))).code).toBe('LINK_CODE_INVALID');
   });
 
-  it('fails with ACCOUNT_DISABLED when the account was closed after the code was created', async () => {
+  it('rejects a code whose account was closed after it was created', async () => {
     const { userId } = await j.newApp();
     const linkCode = await j.linkCode(userId);
     await services.db.user.update({ where: { id: userId }, data: { deletedAt: new Date() } });
 
-    expect((await refusalOf(j.logIn({ ...newInstallation(), linkCode }))).code).toBe('ACCOUNT_DISABLED');
+    expect((await refusalOf(j.logIn({ ...newInstallation(), linkCode }))).code).toBe('LINK_CODE_INVALID');
   });
 
   it('binds a new device to one account when two link codes race its first login', async () => {

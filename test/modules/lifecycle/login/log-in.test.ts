@@ -2,12 +2,14 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { hashPassword } from '../../../../src/modules/identity/credentials/password.ts';
+import { resetAdmin } from '../../../../src/modules/lifecycle/admin/reset-admin.ts';
 import { logIn } from '../../../../src/modules/lifecycle/login/log-in.ts';
 import { inRequestScope } from '../../../../src/platform/request-scope.ts';
 import { LoginDocument, ViewerDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi } from '../../../support/api.ts';
 import type { Answer } from '../../../support/client.ts';
 import { buildIdentity, unique } from '../../../support/factories.ts';
+import { refusalOf } from '../../../support/redeeming.ts';
 
 const PASSWORD = 'correct horse battery staple';
 const WRONG = 'wrong horse battery staple';
@@ -168,6 +170,21 @@ describe('logIn with rate limits', () => {
   const network = () => Array.from({ length: 4 }, () => randomInt(0x1000, 0xffff).toString(16)).join(':');
   const address = () => `${network()}::1`;
 
+  const logInFrom = (ip: string, email: string, password = PASSWORD) =>
+    inRequestScope({ requestId: randomUUID(), ip, userAgent: null }, () =>
+      logIn(throttled.services, { email, password }),
+    );
+
+  const codeOf = async (login: Promise<unknown>) => (await refusalOf(login)).code;
+
+  /** Sets the number of wrong passwords for the account, as if they came from many networks. */
+  async function guessFromAnywhere(email: string, count: number) {
+    const { db, redis, secrets } = throttled.services;
+    const identity = await db.identity.findFirst({ where: { value: email } });
+    const key = secrets.mac('wrong-password', `${email}\n${identity?.passwordHash ?? ''}`);
+    await redis.set(`rate:wrong-password-of:${key.toString('base64url')}`, count, 'EX', 86_400);
+  }
+
   /** Sends a login through HTTP with `from` as the client address. */
   async function ask(email: string, password: string, from: string) {
     const response = await fetch(`${throttled.url}/graphql`, {
@@ -183,14 +200,15 @@ describe('logIn with rate limits', () => {
     ['an existing account', async () => (await newAccount(throttled)).email],
     ['an unknown account', async () => newAddress()],
   ])(
-    'rejects the eleventh attempt on %s, even with the correct password, and returns Retry-After',
+    'rejects the eleventh attempt on %s from one network, even with the correct password, and returns Retry-After',
     async (_, of) => {
       const email = await of();
+      const net = network();
       for (let wrong = 0; wrong < 10; wrong += 1) {
-        expect((await ask(email, WRONG, address())).error?.code).toBe('INVALID_CREDENTIALS');
+        expect((await ask(email, WRONG, `${net}::${wrong}`)).error?.code).toBe('INVALID_CREDENTIALS');
       }
 
-      const { error, retryAfter } = await ask(email.toUpperCase(), PASSWORD, address());
+      const { error, retryAfter } = await ask(email.toUpperCase(), PASSWORD, `${net}::1:1`);
 
       expect(error).toMatchObject({ code: 'RATE_LIMITED', retryable: true });
       expect(error?.retryAfterSeconds).toSatisfy((seconds: number) => seconds > 500 && seconds <= 600);
@@ -198,15 +216,75 @@ describe('logIn with rate limits', () => {
     },
   );
 
+  it('does not let wrong passwords from other networks lock an account out', async () => {
+    const { email, userId } = await newAccount(throttled);
+    for (const from of [address(), '192.0.2.77'])
+      for (let wrong = 0; wrong < 11; wrong += 1) await logInFrom(from, email, WRONG).catch(() => {});
+
+    expect((await logInFrom(address(), email)).user.id).toBe(userId);
+  });
+
+  it('rejects unknown networks, but not those with a session, after 1,000 wrong passwords in a day', async () => {
+    const { email, userId } = await newAccount(throttled);
+    const [home, office] = [network(), '198.51.100.7'];
+    for (const from of [`${home}::1`, office]) await logInFrom(from, email);
+    await guessFromAnywhere(email, 1_000);
+
+    expect(await codeOf(logInFrom(address(), email))).toBe('RATE_LIMITED');
+    expect(await codeOf(logInFrom('198.51.100.8', email))).toBe('RATE_LIMITED');
+    expect((await logInFrom(`${home}:1::2`, email)).user.id).toBe(userId);
+    expect((await logInFrom(office, email)).user.id).toBe(userId);
+  });
+
+  it('limits guesses from a network with a session like those from any other', async () => {
+    const { email } = await newAccount(throttled);
+    const home = address();
+    await logInFrom(home, email);
+
+    for (let wrong = 0; wrong < 10; wrong += 1)
+      expect(await codeOf(logInFrom(home, email, WRONG))).toBe('INVALID_CREDENTIALS');
+
+    expect(await codeOf(logInFrom(home, email))).toBe('RATE_LIMITED');
+  });
+
+  it('returns the same error for an unknown account after 1,000 wrong passwords', async () => {
+    const email = newAddress();
+    await guessFromAnywhere(email, 1_000);
+
+    expect(await codeOf(logInFrom(address(), email))).toBe('RATE_LIMITED');
+  });
+
+  it('lifts the limits of an admin when the admin is reset', async () => {
+    const { email, userId } = await newAccount(throttled);
+    await throttled.services.db.user.update({ where: { id: userId }, data: { role: 'ADMIN' } });
+    const home = address();
+    for (let wrong = 0; wrong < 10; wrong += 1) await logInFrom(home, email, WRONG).catch(() => {});
+    await guessFromAnywhere(email, 1_000);
+    expect(await codeOf(logInFrom(home, email))).toBe('RATE_LIMITED');
+
+    await resetAdmin(throttled.services, { email, password: PASSWORD });
+
+    expect((await logInFrom(home, email)).user.id).toBe(userId);
+  });
+
+  it('stores no e-mail address in the keys of its limits', async () => {
+    const { email } = await newAccount(throttled);
+    await logInFrom(address(), email, WRONG).catch(() => {});
+
+    const keys = await throttled.services.redis.keys('rate:wrong-password*');
+
+    expect(keys.length).toBeGreaterThan(2);
+    expect(keys.join()).not.toContain('@');
+  });
+
   it('does not count correct passwords', async () => {
     const { email } = await newAccount(throttled);
-    const scope = { requestId: randomUUID(), ip: address(), userAgent: null };
+    const from = address();
 
-    for (let login = 0; login < 12; login += 1) {
-      await inRequestScope(scope, () => logIn(throttled.services, { email, password: PASSWORD }));
-    }
+    for (let login = 0; login < 12; login += 1) await logInFrom(from, email);
 
-    expect(await throttled.services.redis.keys(`rate:wrong-password*${email}`)).toEqual([]);
+    const net = from.replace('::1', '');
+    expect(await throttled.services.redis.keys(`rate:wrong-password*${net}*`)).toEqual([]);
   });
 
   it('does not reveal the password to a burst of concurrent guesses', async () => {

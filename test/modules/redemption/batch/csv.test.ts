@@ -4,9 +4,13 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { createRedemptionCodes } from '../../../../src/modules/redemption/batch/create-redemption-codes.ts';
 import { makeCsvTokens } from '../../../../src/modules/redemption/batch/csv-link.ts';
 import { createLogger } from '../../../../src/platform/logger.ts';
-import { RedemptionBatchesDocument, RedemptionCodesDocument } from '../../../generated/graphql.ts';
+import {
+  LogoutDocument,
+  RedemptionBatchesDocument,
+  RedemptionCodesDocument,
+} from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
-import { buildBatch, buildPlan, inDays } from '../../../support/factories.ts';
+import { buildBatch, buildCaller, buildPlan, inDays } from '../../../support/factories.ts';
 import { eventually } from '../../../support/redeeming.ts';
 
 let api: TestApi;
@@ -99,10 +103,11 @@ describe('csvUrl', () => {
   it('expires after five minutes', async () => {
     const { id: batchId } = await create();
     const { db, secrets } = api.services;
+    const { sessionId } = await buildCaller(db, { role: 'ADMIN' });
     const tokenAfter = (seconds: number) =>
       db.$transaction(async (tx) => {
         await tx.$executeRaw`SELECT set_config('tessera.clock_offset', ${`-${seconds} seconds`}, true)`;
-        const [made] = await makeCsvTokens({ db: tx, secrets }, [{ batchId, actorId: admin.userId }]);
+        const [made] = await makeCsvTokens({ db: tx, secrets }, [{ batchId, sessionId }]);
         return made?.status === 'fulfilled' ? made.value : '';
       });
 
@@ -125,6 +130,16 @@ describe('csvUrl', () => {
     const another = await newestLink();
     await db.redemptionBatch.update({ where: { id }, data: { deletedAt: inDays(0) } });
     expect((await fetch(another)).status).toBe(404);
+  });
+
+  it('does not work after the session that requested it was revoked', async () => {
+    await create();
+    const other = await api.newAdmin();
+    const { redemptionBatches } = await other.get(RedemptionBatchesDocument, { first: 1 });
+
+    await other.get(LogoutDocument);
+
+    expect((await fetch(redemptionBatches?.nodes[0]?.csvUrl ?? '')).status).toBe(404);
   });
 
   it('is null until the batch is ready', async () => {
