@@ -10,7 +10,7 @@ export interface SealedRequest {
 
 /**
  * Encrypts a GraphQL request, with a new reply key and message id. The header states its purpose:
- * nobody who captures it can open a websocket with it.
+ * a captured message cannot open a websocket.
  */
 export function sealRequest(
   key: TransportKey,

@@ -5,7 +5,7 @@ import { TEMPLATE_DATABASE, testServers } from './workers.ts';
 
 interface TestDatabase {
   url: string;
-  /** Copies it, as it would be restored from a backup. Nobody may be connected. */
+  /** Copies it, as it would be restored from a backup. No connection may be open. */
   copy(): Promise<TestDatabase>;
   /** Closes remaining connections. */
   drop(): Promise<void>;

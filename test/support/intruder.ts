@@ -22,7 +22,7 @@ export const PASSWORD = 'correct horse battery staple';
 /** A way into an account. Trying it returns whether it gives access. */
 export type Way = () => Promise<boolean>;
 
-/** An account in which somebody else has a session. */
+/** An account in which another person has a session. */
 export interface Intrusion {
   email: string;
   /** The session of the owner, by password. */

@@ -2,7 +2,7 @@ import type { UserSubscription } from '../../generated/prisma/client.ts';
 
 /**
  * The part of a subscription that came from a trial is recorded apart from the paid part, so that a
- * merge can tell them apart. It is used up first: the time until `trialEndsAt`, and the first
+ * merge can distinguish them. It is used up first: the time until `trialEndsAt`, and the first
  * `trialTraffic` bytes.
  */
 export type TrialShare = Pick<UserSubscription, 'trialEndsAt' | 'trialTraffic'>;

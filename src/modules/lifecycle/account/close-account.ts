@@ -26,7 +26,7 @@ export interface ClosedAccount {
  * Closes an account, inside a transaction that has locked its user. Keeps the row, but deletes the
  * identities, which frees the e-mail address and the devices for other accounts, except disabled
  * devices; these inherit the history of the closed one. Revokes all access and stops live
- * subscriptions. PAID orders fail with ACCOUNT_DISABLED and release the uses that they have reserved.
+ * subscriptions. PAID orders fail with ACCOUNT_DISABLED and release their reserved uses.
  */
 export async function closeAccount(
   tx: Transaction,
@@ -87,8 +87,8 @@ async function failPaidOrders(tx: Transaction, userId: string): Promise<Order[]>
 }
 
 /**
- * Stays remain for the statistics when their devices are deleted. Disabled devices stay bound to the
- * closed account: otherwise they would register again enabled.
+ * Stays remain for the statistics when their devices are deleted. Disabled devices stay bound to
+ * the closed account: otherwise they would register again enabled.
  */
 async function endStays(tx: Transaction, userId: string): Promise<void> {
   const devices = await tx.device.findMany({ where: { userId, enabled: true }, select: { id: true } });

@@ -7,9 +7,9 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 import { mergeAccounts } from '../account/merge-accounts.ts';
 
 /**
- * Moves a device from its account to another one, which inherits from it, and revokes its session. An
- * account that loses its last identity this way is merged into the other one. Audited. The caller
- * holds the locks on both users and has checked that the move is confirmed.
+ * Moves a device from its account to another one, which inherits from it, and revokes its session.
+ * An account that loses its last identity this way is merged into the other one. Audited. The
+ * caller holds the locks on both users and has checked that the move is confirmed.
  *
  * @returns the ids of the revoked sessions, and of both accounts
  */
