@@ -20,11 +20,7 @@ const ALSO_FOR_USERS: Record<string, Permission> = {
 };
 
 /** Mutations that write no row besides the audit entry, because they only delete rows. */
-const LEAVES_NO_ROW: readonly string[] = [
-  'Mutation.deleteAd',
-  'Mutation.deleteDevice',
-  'Mutation.kickDevice',
-];
+const LEAVES_NO_ROW: readonly string[] = ['Mutation.deleteAd', 'Mutation.kickDevice'];
 
 const ofAdmins = [...rootFields(await createSchema())]
   .filter(([name, field]) => name.startsWith('Mutation') && policyOf(field) === 'ADMIN')

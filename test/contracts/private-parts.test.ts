@@ -54,7 +54,8 @@ function everythingOf(type: GraphQLNamedType, depth: number): string {
   const fields = Object.values(type.getFields()).flatMap((field) => {
     const inner = getNamedType(field.type);
     const isLeaf = !isObjectType(inner) && !isUnionType(inner);
-    return isLeaf || depth > 0 ? [`${field.name} ${everythingOf(inner, depth - 1)}`] : [];
+    const page = field.args.some(({ name }) => name === 'first') ? '(first: 1)' : '';
+    return isLeaf || depth > 0 ? [`${field.name}${page} ${everythingOf(inner, depth - 1)}`] : [];
   });
   return `{ ${fields.join(' ')} }`;
 }
@@ -98,11 +99,16 @@ describe('the server-side configuration of nodes', () => {
     await build.buildNode(db, { tags: [tag], protocol, ...config });
     const type = schema.getType('UserSubscription') as GraphQLObjectType;
 
-    const query = `{ viewer { subscriptions ${everythingOf(type, 3)} } }`;
-    const { data, errors } = await post(api.url, { query }, user.token);
+    // One query for each field: together they cost more than one operation may.
+    const answers = await Promise.all(
+      Object.values(type.getFields()).map(({ name, type: inner }) => {
+        const selection = everythingOf(getNamedType(inner), name === 'user' ? 1 : 2);
+        return post(api.url, { query: `{ viewer { subscriptions { ${name} ${selection} } } }` }, user.token);
+      }),
+    );
 
-    expect(errors).toBeUndefined();
-    const text = JSON.stringify(data);
+    expect(answers.flatMap(({ errors }) => errors ?? [])).toEqual([]);
+    const text = JSON.stringify(answers.map(({ data }) => data));
     expect(text).toContain('"clientConfig":{"__typename"');
     for (const secret of [CANARY, serverConfig?.privateKey]) {
       if (secret) expect(text).not.toContain(JSON.stringify(secret).slice(1, -1));

@@ -181,11 +181,6 @@ export const MUTANTS = [
     edits: [
       {
         file: 'src/platform/graphql/operation.ts',
-        find: '[...specifiedRules, ...validationRules]',
-        replace: '[...specifiedRules]',
-      },
-      {
-        file: 'src/platform/graphql/operation.ts',
         find: 'if (refusal) return [refusal];',
         replace: 'refusal;',
       },

@@ -253,7 +253,7 @@ describe('startEmbedded', () => {
       startArguments(dataDir),
     );
     const databaseUrl = await firstLine(holder);
-    await expect(start(dataDir)).rejects.toThrow(`${dataDir} is in use: process ${holder.pid} runs on it.`);
+    await expect(start(dataDir)).rejects.toThrow(`${dataDir} is in use by process ${holder.pid}.`);
     expect(
       await sql({ databaseUrl, secretKey: '', fresh: false, stop: async () => {} }, 'SELECT 1 AS one'),
     ).toHaveLength(1);
@@ -432,7 +432,7 @@ describe('lockDataDir', () => {
     mkdirSync(dataDir);
     symlinkSync(`${process.pid}:a process that began at another time`, join(dataDir, 'lock.1'));
     const lock = lockDataDir(dataDir);
-    expect(() => lockDataDir(dataDir)).toThrow(`process ${process.pid} runs on it`);
+    expect(() => lockDataDir(dataDir)).toThrow(`is in use by process ${process.pid}`);
     lock.release();
     lockDataDir(dataDir).release();
   });

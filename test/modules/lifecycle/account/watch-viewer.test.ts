@@ -90,9 +90,10 @@ describe.concurrent('viewerChanged', () => {
     ],
     [
       'a changed account',
-      ({ userId }) => api.services.db.user.update({ where: { id: userId }, data: { role: 'ADMIN' } }),
-      ({ role }) => role,
-      'ADMIN',
+      ({ userId }) =>
+        api.services.db.user.update({ where: { id: userId }, data: { createdAt: new Date('2020-01-01') } }),
+      ({ createdAt }) => createdAt,
+      '2020-01-01T00:00:00.000Z',
     ],
   ])('sends %s within seconds without a wake-up', async (change, apply, seen, expected) => {
     const user = await api.newUser();

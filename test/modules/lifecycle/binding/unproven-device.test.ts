@@ -102,7 +102,8 @@ async function persist({ attempt }: Way, device: () => Promise<Device>, more: Co
 
 /** All rows, except for those that a failed attempt leaves. */
 async function rowsOfAccounts() {
-  const { audit_entries, link_codes, pending_bindings, ...rows } = await everyRow(services);
+  // A link code brings the session that created it.
+  const { audit_entries, link_codes, pending_bindings, sessions, ...rows } = await everyRow(services);
   return rows;
 }
 
