@@ -63,6 +63,7 @@ async function buildBase() {
   });
   const current = await build.buildKeyPair(db);
   const previous = await build.buildKeyPair(db, { status: 'PREVIOUS' });
+  const session = await build.buildSession(db, { userId, deviceId });
   const rows = {
     user,
     email,
