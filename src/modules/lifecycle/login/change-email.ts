@@ -4,8 +4,8 @@ import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { EmailAddress } from '../../identity/credentials/password.ts';
 import { renameIdentity } from '../../identity/history/rename-identity.ts';
-import { endSessions } from '../../identity/session/end-sessions.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
+import { revokeAccess } from '../../identity/session/revoke-access.ts';
 import { announce } from '../../kernel/announce.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { lockUsers } from '../../kernel/locks.ts';
@@ -16,7 +16,7 @@ import { CurrentPassword, checkOwnPassword, ensureCredentialsUnchanged } from '.
 const EmailChange = z.object({ email: EmailAddress, password: CurrentPassword });
 
 /**
- * Replaces the e-mail address of the caller's account and revokes its other sessions. The password
+ * Replaces the e-mail address of the caller's account and revokes all other access to it. The password
  * stays the same. Audited, without the addresses.
  *
  * @throws AuthError INVALID_CREDENTIALS when the password is wrong or the account has no e-mail
@@ -37,7 +37,7 @@ export async function changeEmail(
       await lockUsers(tx, [userId]);
       await ensureCredentialsUnchanged(tx, identity);
       await renameIdentity(tx, services.secrets, { id: identity.id, value: email });
-      const ended = await endSessions(tx, { userId, id: { not: sessionId } });
+      const ended = await revokeAccess(tx, { userId, keptSessionId: sessionId });
       await recordAudit(tx, {
         action: 'changeEmail',
         actorId: userId,

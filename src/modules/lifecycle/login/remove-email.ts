@@ -1,8 +1,8 @@
 import type { User } from '../../../generated/prisma/client.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
-import { endSessions } from '../../identity/session/end-sessions.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
+import { revokeAccess } from '../../identity/session/revoke-access.ts';
 import { announce } from '../../kernel/announce.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { lockUsers } from '../../kernel/locks.ts';
@@ -31,7 +31,7 @@ export async function removeEmail(
     await lockUsers(tx, [userId]);
     await ensureCredentialsUnchanged(tx, identity);
     const account = await deleteEmailRows(tx, services.secrets, identity);
-    const ended = account?.endedSessionIds ?? (await endSessions(tx, { userId, id: { not: sessionId } }));
+    const ended = account?.endedSessionIds ?? (await revokeAccess(tx, { userId, keptSessionId: sessionId }));
     await recordAudit(tx, {
       action: 'removeEmail',
       actorId: userId,

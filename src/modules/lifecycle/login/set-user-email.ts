@@ -6,8 +6,8 @@ import type { Secrets } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
 import { EmailAddress } from '../../identity/credentials/password.ts';
 import { renameIdentity } from '../../identity/history/rename-identity.ts';
-import { endSessions } from '../../identity/session/end-sessions.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
+import { revokeAccess } from '../../identity/session/revoke-access.ts';
 import { announce } from '../../kernel/announce.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { announceClosedAccount, type ClosedAccount } from '../account/close-account.ts';
@@ -64,7 +64,7 @@ async function setEmail(
   const identity = await findEmail(tx, userId);
   const closed = value === null ? await deleteEmailRows(tx, secrets, identity) : null;
   if (value !== null) await renameIdentity(tx, secrets, { id: identity.id, value });
-  const endedSessionIds = closed?.endedSessionIds ?? (await endSessions(tx, { userId }));
+  const endedSessionIds = closed?.endedSessionIds ?? (await revokeAccess(tx, { userId }));
   await recordAudit(tx, {
     action: 'setUserEmail',
     actorId,
