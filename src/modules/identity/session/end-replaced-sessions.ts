@@ -27,11 +27,14 @@ export async function endReplacedSessions(
   { userId, deviceId }: { userId: string; deviceId: string | null },
 ): Promise<string[]> {
   const kept = MAX_SESSIONS_WITHOUT_DEVICE - (deviceId === null ? 1 : 0);
+  // UNION ALL, because OR would read the whole table instead of using both indexes.
   const ended = await tx.$queryRaw<{ id: string }[]>`
     WITH deleted AS (
-      DELETE FROM sessions WHERE (device_id = ${deviceId}::uuid AND revoked_at IS NOT NULL) OR id IN (
-        SELECT id FROM sessions WHERE user_id = ${userId}::uuid AND revoked_at IS NOT NULL
-        ORDER BY id DESC OFFSET ${MAX_REVOKED_SESSIONS}::int LIMIT ${MAX_DELETED}::int))
+      DELETE FROM sessions WHERE id IN (
+        SELECT id FROM sessions WHERE device_id = ${deviceId}::uuid AND revoked_at IS NOT NULL
+        UNION ALL
+        (SELECT id FROM sessions WHERE user_id = ${userId}::uuid AND revoked_at IS NOT NULL
+          ORDER BY id DESC OFFSET ${MAX_REVOKED_SESSIONS}::int LIMIT ${MAX_DELETED}::int)))
     UPDATE sessions SET revoked_at = tessera_now()
     WHERE id IN (
       SELECT id FROM sessions WHERE device_id = ${deviceId}::uuid AND revoked_at IS NULL
