@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { parseUrl } from './platform/url.ts';
 
 const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
 const emptyIsUnset = (env: NodeJS.ProcessEnv) =>
   Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
 
 const isRedisAddress = (text: string) =>
-  text.startsWith('/') || (/^rediss?:\/\//.test(text) && URL.canParse(text));
+  text.startsWith('/') || (/^rediss?:\/\//.test(text) && parseUrl(text) !== undefined);
 
 const Environment = z.object({
   /**

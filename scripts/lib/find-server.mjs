@@ -16,9 +16,18 @@ export async function findServer() {
   return undefined;
 }
 
+/** Not `URL.canParse`, which refuses letters such as `ü` in Node 20. */
+function isUrl(text) {
+  try {
+    return Boolean(new URL(text));
+  } catch {
+    return false;
+  }
+}
+
 /** The HTTP status of `/readyz`; undefined if the server is not Tessera. */
 async function healthOf(url) {
-  if (!/^https?:/.test(url) || !URL.canParse(url))
+  if (!/^https?:/.test(url) || !isUrl(url))
     throw new StepError(`TESSERA_URL: ${url} is not an http:// or https:// URL.`);
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseUrl } from './url.ts';
 
 /** Text with a maximum length. */
 export const longest = (characters: number) =>
@@ -29,15 +30,15 @@ const AMBIGUOUS = /[\\\p{Z}\p{C}]/u;
 
 function isWebAddress(text: string): boolean {
   if (AMBIGUOUS.test(text) || !/^https?:\/\/[^/?#@]+(?:[/?#]|$)/i.test(text)) return false;
-  return URL.canParse(text);
+  return parseUrl(text) !== undefined;
 }
 
 /** An origin that no path may leave. */
 const HOST = 'https://host.invalid';
 
 function isPath(text: string): boolean {
-  if (AMBIGUOUS.test(text) || !text.startsWith('/') || !URL.canParse(text, HOST)) return false;
-  const { origin, pathname } = new URL(text, HOST);
+  if (AMBIGUOUS.test(text) || !text.startsWith('/')) return false;
+  const url = parseUrl(text, HOST);
   // `/.//evil.test` has the path `//evil.test`, which is an address if it is resolved again.
-  return origin === HOST && !pathname.startsWith('//');
+  return url?.origin === HOST && !url.pathname.startsWith('//');
 }

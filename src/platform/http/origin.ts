@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { parseUrl } from '../url.ts';
 
 /** Allows pages of our own origin and of the configured ones (CORS). */
 export function isAllowedOrigin(
@@ -6,11 +7,7 @@ export function isAllowedOrigin(
   { headers }: IncomingMessage,
   allowed: readonly string[],
 ): boolean {
-  return allowed.includes(origin) || hostOf(origin) === headers.host;
-}
-
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
+  return allowed.includes(origin) || parseUrl(origin)?.host === headers.host;
 }
 
 /**
@@ -29,5 +26,5 @@ export function originOf({ headers, socket }: IncomingMessage, trustedProxies: n
       : '';
   const isSecure = forwarded ? forwarded === 'https' : 'encrypted' in socket;
   const origin = `${isSecure ? 'https' : 'http'}://${headers.host}`;
-  return headers.host !== undefined && URL.canParse(origin) ? new URL(origin).origin : undefined;
+  return headers.host === undefined ? undefined : parseUrl(origin)?.origin;
 }

@@ -16,8 +16,8 @@ import { CurrentPassword, checkOwnPassword, ensureCredentialsUnchanged } from '.
 const EmailChange = z.object({ email: EmailAddress, password: CurrentPassword });
 
 /**
- * Replaces the e-mail address of the caller's account and revokes all other access to it. The password
- * stays the same. Audited, without the addresses.
+ * Replaces the e-mail address of the caller's account and revokes all other access to it. The
+ * password stays the same. Audited, without the addresses.
  *
  * @throws AuthError INVALID_CREDENTIALS when the password is wrong or the account has no e-mail
  *   address; EMAIL_TAKEN
