@@ -1,4 +1,5 @@
 import type { Config } from './config.ts';
+import { createSiteReads, type SiteReads } from './modules/catalog/site/site-reads.ts';
 import { createPresence, type Presence } from './modules/identity/presence/presence.ts';
 import {
   type AccessTokenVerifier,
@@ -7,6 +8,7 @@ import {
 import { createSessionReads, type SessionReads } from './modules/identity/session/find-session.ts';
 import { createSessionWatch } from './modules/identity/session/watch-session.ts';
 import type { Caller } from './modules/kernel/caller.ts';
+import { type AccountReads, createAccountReads } from './modules/lifecycle/account/read-account.ts';
 import { watchedUsers } from './modules/lifecycle/account/watch-viewer.ts';
 import {
   createOperationRateLimiter,
@@ -34,7 +36,14 @@ import type { EndWatch } from './platform/watch/end-watch.ts';
 import type { WatchKind } from './platform/watch/watch-kind.ts';
 
 /** State that all requests of a process share. */
-export interface Shared extends OrderCoalescers, UserLists, BatchReads, AccessTokenVerifier, SessionReads {
+export interface Shared
+  extends OrderCoalescers,
+    UserLists,
+    BatchReads,
+    AccessTokenVerifier,
+    AccountReads,
+    SessionReads,
+    SiteReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
   watchedBatches: WatchKind;
@@ -73,7 +82,9 @@ export function createShared(
     ...createUserLists(services),
     ...createBatchReads(services),
     ...createAccessTokenVerifier(services),
+    ...createAccountReads(services),
     ...createSessionReads(services),
+    ...createSiteReads(services),
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),
     watchedBatches: watchedBatches(services),

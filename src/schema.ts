@@ -48,6 +48,7 @@ import { LIMITS } from './platform/graphql/limits.ts';
 import { limitListValues } from './platform/graphql/list-values.ts';
 import { enforcePolicies } from './platform/graphql/policy.ts';
 import { DateTimeScalar } from './platform/graphql/scalars.ts';
+import { adaptToCompiledQueries, useDefaultResolvers } from './platform/graphql/simple-resolvers.ts';
 
 // biome-ignore lint/complexity/noBannedTypes: the type that type-graphql asks for
 const resolvers: NonEmptyArray<Function> = [
@@ -114,6 +115,7 @@ const ROOT_DESCRIPTIONS = {
  * @throws Error naming each root field without an access policy
  */
 export async function createSchema(): Promise<GraphQLSchema> {
+  useDefaultResolvers();
   const schema = await buildSchema({
     resolvers,
     validate: false,
@@ -124,6 +126,7 @@ export async function createSchema(): Promise<GraphQLSchema> {
     const root = schema.getType(name);
     if (root) root.description = description;
   }
+  adaptToCompiledQueries(schema);
   enforcePolicies(schema, (policy, context: Context) => {
     checkPolicy(policy, context);
     context.operationRateLimiter.countRootField(context.caller);

@@ -2,19 +2,22 @@ import { HeaderMap } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify';
 import { GraphQLError } from 'graphql';
-import type { Context } from '../context.ts';
+import type { Context, Shared } from '../context.ts';
 import { type Caller, isAdmin } from '../modules/kernel/caller.ts';
-import { authenticate } from '../modules/lifecycle/login/authenticate.ts';
+import { authenticate, recentCaller } from '../modules/lifecycle/login/authenticate.ts';
 import { createServerTokens } from '../modules/network/server/server-tokens.ts';
 import { createSemaphore } from '../platform/concurrency/semaphore.ts';
 import { DomainError, PlatformError } from '../platform/errors.ts';
 import { createApolloServer } from '../platform/graphql/apollo.ts';
 import { answerConditionally } from '../platform/graphql/conditional-get.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
+import { observeCache } from '../platform/metrics.ts';
 import { inRequestScope, requestScope } from '../platform/request-scope.ts';
+import type { Services } from '../platform/services.ts';
 import { acceptSealedRequests, isSealed } from '../platform/transport-encryption/sealed-http.ts';
 import { agentRoute, SENDER } from './agent-requests.ts';
 import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-settings.ts';
+import { createResponseCache, type Recording, type ResponseCache } from './response-cache.ts';
 import { scopeOf } from './scope-of.ts';
 
 /** Path of the GraphQL endpoint, over HTTP and websockets. */
@@ -23,6 +26,13 @@ export const GRAPHQL_PATH = '/graphql';
 /** Adds what only this transport needs; resolvers see `Context`. */
 interface HttpContext extends Context {
   isSealed: boolean;
+  recording: Recording;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    recording: Recording | undefined;
+  }
 }
 
 /**
@@ -36,34 +46,43 @@ export async function serveGraphqlHttp(
   { encryption, encryptionPolicy }: Encryption,
 ): Promise<() => Promise<void>> {
   const { services, config, documents, shared, metrics } = settings;
+  const responses = createResponseCache(services, shared, documents.schema);
+  observeCache(metrics, 'cached_responses', responses);
   const apollo = createApolloServer<HttpContext>({
     documents,
     log: services.log,
     onError: (code) => metrics.errors.inc({ code }),
     mayIntrospect: ({ caller }) => mayIntrospect(caller, config),
+    afterMutation: ({ caller }) => responses.evictAfterMutation(caller),
     beforeRun: async (operation, context) => {
+      context.recording.allow(operation);
       if (!context.isSealed) await encryptionPolicy.ensurePlaintextOperationAllowed(operation);
     },
   });
   await apollo.start();
+  // Spread once: it has about fifty properties.
+  const base = { ...services, ...shared };
   const handle = fastifyApolloHandler(apollo, {
     context: async (request) => {
-      const caller = await identify(settings, encryptionPolicy, request);
+      const caller = await identify(base, { config, encryptionPolicy, request });
       if (caller.kind === 'agent') shared.agentPresence.recordSeen(caller);
       const scope = scopeOf(request, config);
-      return { ...services, ...shared, caller, request: scope, isSealed: isSealed(request) };
+      const recording = responses.record(request, caller);
+      request.recording = recording;
+      return { ...base, caller, request: scope, isSealed: isSealed(request), recording };
     },
   });
   const route: RouteOptions = {
     method: ['GET', 'POST'],
     url: GRAPHQL_PATH,
     onSend: answerConditionally,
-    handler: withinRequestLimits(handle, config),
+    handler: fromCache(responses, withinRequestLimits(handle, config)),
   };
   app.addConstraintStrategy(SENDER);
   await app.register(async (routes) => {
     acceptSealedRequests(routes, encryption);
     routes.decorateRequest('isFromAgent', false);
+    routes.decorateRequest('recording');
     // Runs before the body is read, so that rejected requests cost no parsing.
     routes.addHook('onRequest', (request) =>
       shared.operationRateLimiter.countRequest(scopeOf(request, config).ip),
@@ -72,6 +91,21 @@ export async function serveGraphqlHttp(
     routes.route({ ...route, ...agentRoute(createServerTokens(services)) });
   });
   return () => apollo.stop();
+}
+
+/** Sends recent responses again, without a slot of the request limit. */
+function fromCache(responses: ResponseCache, handle: RouteHandlerMethod): RouteHandlerMethod {
+  return async function (request, reply) {
+    if (responses.send(request, reply)) return reply;
+    let payload: unknown;
+    try {
+      payload = await handle.call(this, request, reply);
+      return payload;
+    } finally {
+      // Without a payload, it is discarded.
+      request.recording?.finish(reply, payload);
+    }
+  };
 }
 
 /** Agent requests are slow, so they have their own queue and don't delay customers. */
@@ -107,13 +141,19 @@ const OVERLOADED = { message: 'The service is overloaded. Try again shortly.', r
  * @throws GraphQLError with an HTTP status: otherwise Apollo responds with 500 if the context fails
  */
 async function identify(
-  { services, shared, config }: GraphqlSettings,
-  { ensurePlaintextSessionAllowed }: Encryption['encryptionPolicy'],
-  request: FastifyRequest,
+  services: Services & Shared,
+  {
+    config,
+    encryptionPolicy,
+    request,
+  }: Pick<GraphqlSettings, 'config'> & Pick<Encryption, 'encryptionPolicy'> & { request: FastifyRequest },
 ): Promise<Caller> {
   try {
-    const caller = await authenticate({ ...services, ...shared }, request.headers.authorization);
-    if (!isSealed(request)) await ensurePlaintextSessionAllowed(caller);
+    const { authorization } = request.headers;
+    const caller =
+      (authorization && recentCaller(services, authorization)) ||
+      (await authenticate(services, authorization));
+    if (!isSealed(request)) await encryptionPolicy.ensurePlaintextSessionAllowed(caller);
     const scope = requestScope();
     if (scope) scope.hidesSchema = !mayIntrospect(caller, config);
     if (needsLongOperations(caller)) scope?.deadline?.extend(LIMITS.longOperationMs);

@@ -1,9 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
-import { requiresEncryption } from '../modules/catalog/site/read-site-settings.ts';
-import { createSharedRead } from '../platform/concurrency/shared-read.ts';
 import { createDocumentStore, type DocumentStore } from '../platform/graphql/document-store.ts';
-import type { Metrics } from '../platform/metrics.ts';
+import { type Metrics, observeCache } from '../platform/metrics.ts';
 import { createTransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 import { createEncryptionPolicy } from './encryption-policy.ts';
 import { serveGraphqlHttp } from './graphql-http.ts';
@@ -24,8 +22,9 @@ export async function serveGraphql(
   const settings = { ...given, documents };
   const { services, shared, metrics } = settings;
   observeDocuments(metrics, documents);
+  observeCache(metrics, 'recent_sessions', shared.recentSessions);
   const encryption = createTransportEncryption(services, {
-    isRequired: createSharedRead(() => requiresEncryption(services)),
+    isRequired: async () => (await shared.recentSiteSettings()).transportEncryption,
   });
   const encryptionPolicy = createEncryptionPolicy(services, { schema, ...encryption });
   const closeHttp = await serveGraphqlHttp(app, settings, { encryption, encryptionPolicy });

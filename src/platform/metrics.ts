@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { LocalCacheUsage } from './local-cache.ts';
 
 /** Metrics that `/metrics` exposes in the Prometheus text format. */
 export interface Metrics {
@@ -51,4 +52,20 @@ export function createMetrics(): Metrics {
       registers: [registry],
     }),
   };
+}
+
+/**
+ * Observes the size of a local cache and its hits.
+ *
+ * @param name as in `cached_responses`
+ */
+export function observeCache(
+  { observe, observeTotal }: Pick<Metrics, 'observe' | 'observeTotal'>,
+  name: string,
+  cache: { usage(): LocalCacheUsage },
+): void {
+  observe(`tessera_${name}`, `Entries of ${name}`, async () => cache.usage().entries);
+  observe(`tessera_${name}_bytes`, `Bytes of ${name}`, async () => cache.usage().bytes);
+  observeTotal(`tessera_${name}_hits_total`, `Values found in ${name}`, () => cache.usage().hits);
+  observeTotal(`tessera_${name}_misses_total`, `Values not in ${name}`, () => cache.usage().misses);
 }

@@ -4,6 +4,7 @@ import { createEncryptedClient } from '../../examples/encrypted-client/encrypted
 import { sealedWebSocket } from '../../examples/encrypted-client/sealed-web-socket.ts';
 import { fetchTransportKey } from '../../examples/encrypted-client/transport-key.ts';
 import { rotateTransportKey } from '../../src/modules/catalog/site/rotate-transport-key.ts';
+import { announce } from '../../src/modules/kernel/announce.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { type Answer, type Client, oneError, someData } from './client.ts';
 import { buildUser } from './factories.ts';
@@ -15,8 +16,12 @@ export async function newTransportKey(services: RunningServices): Promise<string
 }
 
 /** Sets whether devices must encrypt. */
-export async function requireEncryption({ db }: RunningServices, transportEncryption = true): Promise<void> {
+export async function requireEncryption(
+  { db, pubSub }: RunningServices,
+  transportEncryption = true,
+): Promise<void> {
   await db.siteSettings.update({ where: { id: 1 }, data: { transportEncryption } });
+  announce({ pubSub }, { sites: ['site'] });
 }
 
 /** A websocket with an all-zero mask, so that its frames are readable on the wire. */

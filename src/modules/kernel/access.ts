@@ -5,6 +5,12 @@ import { type AgentCaller, agentOf, type Caller, isAdmin, type UserCaller, userO
 /** Allows every caller, authenticated or not. */
 export const Public = () => Extensions({ policy: 'PUBLIC' });
 
+/**
+ * Allows the response to a query to be cached for a second, while nothing that the process
+ * has learned of has changed it.
+ */
+export const Cacheable = () => Extensions({ cacheable: true });
+
 /** Requires a signed-in user. The verb restricts them to their own data. */
 export const SignedIn = () => Extensions({ policy: 'SIGNED_IN' });
 

@@ -7,6 +7,7 @@ import {
   PLAN_USERS_CHANGED,
   SERVER_TOKEN_REVOKED,
   SESSION_ENDED,
+  SITE_CHANGED,
   USER_CHANGED,
 } from './topics.ts';
 
@@ -23,6 +24,8 @@ export interface Changes {
   /** SHA-256 hashes of the tokens, in hex. */
   revokedServerTokens?: readonly string[];
   sessionIds?: readonly string[];
+  /** `['site']` if its settings changed. */
+  sites?: readonly string[];
   userIds?: readonly string[];
 }
 
@@ -32,6 +35,7 @@ export interface Changes {
 const TOPICS = [
   ['sessionIds', SESSION_ENDED],
   ['revokedServerTokens', SERVER_TOKEN_REVOKED],
+  ['sites', SITE_CHANGED],
   ['displacedDevices', DEVICE_DISPLACED],
   ['orderIds', ORDER_CHANGED],
   ['batchIds', BATCH_CHANGED],

@@ -12,5 +12,7 @@ export const PLAN_USERS_CHANGED = 'plan-users-changed';
 export const SERVER_TOKEN_REVOKED = 'server-token-ended';
 /** A session was revoked or expired. Ids are session ids. */
 export const SESSION_ENDED = 'session-ended';
+/** The settings of the site, or something else that the public sees, changed. The id is `site`. */
+export const SITE_CHANGED = 'site-changed';
 /** A user, or one of their subscriptions, devices or sessions, changed. Ids are user ids. */
 export const USER_CHANGED = 'user-changed';

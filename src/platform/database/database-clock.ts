@@ -10,6 +10,8 @@ const RETRY_MS = SECOND_MS;
 export interface DatabaseClock {
   /** Unix time in milliseconds: never behind PostgreSQL's clock, and at most a round trip ahead. */
   now: () => Promise<number>;
+  /** The same without waiting; undefined before the first measurement. */
+  peek: () => number | undefined;
 }
 
 /**
@@ -22,12 +24,14 @@ export function createDatabaseClock({ db }: { db: Pick<Database, '$queryRaw'> })
   let differenceMs = 0;
   let measureAt = 0;
   let first: Promise<void> | undefined;
+  let isMeasured = false;
   const measure = async () => {
     const startedAt = Date.now();
     measureAt = startedAt + MEASUREMENT_MS;
     try {
       const [{ clock }] = await db.$queryRaw<[{ clock: Date }]>`SELECT tessera_now() AS clock`;
       differenceMs = clock.getTime() - startedAt;
+      isMeasured = true;
     } catch {
       // Statements that need an answer report the outage.
       measureAt = startedAt + RETRY_MS;
@@ -42,5 +46,6 @@ export function createDatabaseClock({ db }: { db: Pick<Database, '$queryRaw'> })
       await first;
       return Date.now() + differenceMs;
     },
+    peek: () => (isMeasured ? Date.now() + differenceMs : undefined),
   };
 }

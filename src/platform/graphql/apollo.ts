@@ -8,7 +8,10 @@ import {
   type GraphQLResponse,
   HeaderMap,
 } from '@apollo/server';
-import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+} from '@apollo/server/plugin/disabled';
 import {
   type DocumentNode,
   GraphQLError,
@@ -24,7 +27,7 @@ import { DeadlineServer, GRAPHQL_RESPONSE_TYPE } from './deadline-server.ts';
 import type { DocumentStore } from './document-store.ts';
 import { LIMITS } from './limits.ts';
 import { maskError } from './mask-error.ts';
-import { PreparedDocument } from './prepared-document.ts';
+import { PreparedDocument, type PreparedOperation } from './prepared-document.ts';
 import type { ValidOperation } from './requested-root-fields.ts';
 import { validateRequest } from './validate-request.ts';
 
@@ -38,6 +41,8 @@ export interface ApolloSettings<Context extends BaseContext> {
   mayIntrospect: (context: Context) => boolean;
   /** Runs before each valid operation executes; throws to refuse it. */
   beforeRun: (operation: ValidOperation, context: Context) => Promise<void>;
+  /** Runs after each mutation, before its response is sent. */
+  afterMutation: (context: Context) => void;
   /** Time limit of an operation; `LIMITS.operationMs` by default. */
   operationMs?: number;
 }
@@ -60,14 +65,16 @@ export function createApolloServer<Context extends BaseContext>(
     logger: log,
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
-      operationChecks({ ...settings, mask }),
+      // Would instrument every field of the schema.
+      ApolloServerPluginCacheControlDisabled(),
+      ownPipeline({ ...settings, mask }),
       httpConventions<Context>(),
       markCacheable<Context>(),
     ],
-    // Apollo neither parses nor validates: operationChecks takes documents from our store.
+    // Apollo neither parses nor validates nor executes: ownPipeline does.
     documentStore: null,
     formatError: (_formatted, error) => mask(error),
-    // Always on here: operationChecks decides per caller.
+    // Always on here: ownPipeline decides per caller.
     introspection: true,
     // Byte-identical to what Fastify writes, so a response does not reveal which layer refused.
     stringifyResult: (result) => JSON.stringify(result),
@@ -85,14 +92,15 @@ export function createApolloServer<Context extends BaseContext>(
 interface Checks<Context> extends Pick<ApolloSettings<BaseContext>, 'documents'> {
   mayIntrospect: (context: Context) => boolean;
   beforeRun: (operation: ValidOperation, context: Context) => Promise<void>;
+  afterMutation: (context: Context) => void;
   mask: (error: unknown) => GraphQLFormattedError;
 }
 
 /**
- * Takes each document from the store, and applies the checks that depend on the caller or the
- * variables, and so cannot be validation rules.
+ * Takes each document from the store, applies the checks that depend on the caller or the
+ * variables, and so cannot be validation rules, and executes the operation.
  */
-function operationChecks<Context extends BaseContext>(checks: Checks<Context>): ApolloServerPlugin<Context> {
+function ownPipeline<Context extends BaseContext>(checks: Checks<Context>): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       let prepared: PreparedDocument | readonly GraphQLError[] = [];
@@ -107,8 +115,11 @@ function operationChecks<Context extends BaseContext>(checks: Checks<Context>): 
           if (prepared instanceof PreparedDocument)
             await ensureAllowed({ prepared, operation, request, context: contextValue }, checks);
         },
-        async responseForOperation() {
-          return prepared instanceof PreparedDocument ? null : invalidDocument(prepared.map(checks.mask));
+        async responseForOperation({ request, contextValue }) {
+          if (!(prepared instanceof PreparedDocument)) return invalidDocument(prepared.map(checks.mask));
+          const operation = prepared.operation(request.operationName);
+          // Apollo reports that there is no such operation.
+          return operation ? responseOf(operation, { request, contextValue }, checks) : null;
         },
       };
     },
@@ -123,6 +134,23 @@ function invalidDocument(errors: readonly GraphQLFormattedError[]): GraphQLRespo
     http: { status: 400, headers: new HeaderMap() },
     body: { kind: 'single', singleResult: { errors } },
   };
+}
+
+async function responseOf<Context>(
+  operation: PreparedOperation,
+  { request, contextValue }: { request: GraphQLRequest; contextValue: Context },
+  { documents, mask, afterMutation }: Checks<Context>,
+): Promise<GraphQLResponse> {
+  const variables = request.variables ?? {};
+  const { data, errors } = await documents.execute(operation, { context: contextValue, variables });
+  if (operation.node.operation === OperationTypeNode.MUTATION) afterMutation(contextValue);
+  // Without data, nothing was executed: the variables are invalid.
+  const http = { headers: new HeaderMap(), ...(data === undefined && { status: 400 }) };
+  const singleResult = {
+    ...(errors && { errors: errors.map(mask) }),
+    ...(data !== undefined && { data }),
+  };
+  return { http, body: { kind: 'single', singleResult } };
 }
 
 interface Requested<Context> {

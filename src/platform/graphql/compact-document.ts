@@ -1,4 +1,12 @@
-import { type ASTNode, type DocumentNode, Kind, type Location } from 'graphql';
+import {
+  type ASTNode,
+  type DocumentNode,
+  getLocation,
+  Kind,
+  type Location,
+  type Source,
+  type SourceLocation,
+} from 'graphql';
 
 /** Upper bound of the heap of one object or array of a document in 64-bit V8; measured: 60–100. */
 const OBJECT_BYTES = 100;
@@ -29,9 +37,21 @@ function compactNode(node: ASTNode): number {
   return Object.keys(fields).reduce((bytes, key) => bytes + compactField(fields, key), own);
 }
 
-/** Errors use nothing else of a location. */
-function offsetsOf({ start, end, source }: Location): Location {
-  return { start, end, source } as Location;
+const offsetsOf = ({ start, end, source }: Location) =>
+  new Offsets(start, end, source) as unknown as Location;
+
+/** The part of a location that errors use. */
+class Offsets {
+  constructor(
+    readonly start: number,
+    readonly end: number,
+    readonly source: Source,
+  ) {}
+
+  /** For the compiler, which reads it once. Computed, because a token retains all others. */
+  get startToken(): SourceLocation {
+    return getLocation(this.source, this.start);
+  }
 }
 
 function compactField(fields: Fields, key: string): number {

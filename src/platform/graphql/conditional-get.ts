@@ -2,16 +2,20 @@ import { createHash } from 'node:crypto';
 import type { ApolloServerPlugin, BaseContext } from '@apollo/server';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-const REVALIDATE = 'private, no-cache';
+export const REVALIDATE = 'private, no-cache';
 
-/** Lets clients cache error-free responses to GET privately, and revalidate them by `ETag`. */
+/**
+ * Lets clients cache error-free responses to GET privately, and revalidate them by `ETag`; nothing
+ * else may be stored.
+ */
 export function markCacheable<Context extends BaseContext>(): ApolloServerPlugin<Context> {
   return {
     requestDidStart: async () => ({
       willSendResponse: async ({ request, response: { body, http } }) => {
         const isComplete =
           body.kind === 'single' && body.singleResult.data != null && !body.singleResult.errors;
-        if (request.http?.method === 'GET' && isComplete) http.headers.set('cache-control', REVALIDATE);
+        const isCacheable = request.http?.method === 'GET' && isComplete;
+        http.headers.set('cache-control', isCacheable ? REVALIDATE : 'no-store');
       },
     }),
   };
@@ -27,11 +31,29 @@ export async function answerConditionally(
   payload: unknown,
 ): Promise<unknown> {
   if (reply.getHeader('cache-control') !== REVALIDATE || typeof payload !== 'string') return payload;
-  const tag = `W/"${createHash('sha256').update(payload).digest('base64url').slice(0, 27)}"`;
+  return revalidated(request, reply, etagOf(payload)) ? null : payload;
+}
+
+/**
+ * Sends 304 if the client has the current response, for a response whose tag is already known. Else
+ * the response has the tag. @returns whether it did
+ */
+export function sendUnchanged(request: FastifyRequest, reply: FastifyReply, tag: string): boolean {
+  const isUnchanged = revalidated(request, reply, tag);
+  if (isUnchanged) reply.send();
+  return isUnchanged;
+}
+
+/** A weak entity tag. */
+export const etagOf = (payload: string): string =>
+  `W/"${createHash('sha256').update(payload).digest('base64url').slice(0, 27)}"`;
+
+/** Sets the headers. @returns whether the response is a 304 */
+function revalidated(request: FastifyRequest, reply: FastifyReply, tag: string): boolean {
   reply.header('etag', tag).header('vary', varyingWith(reply.getHeader('vary'), 'Authorization'));
-  if (!matchesTag(tag, request.headers['if-none-match'])) return payload;
+  if (!matchesTag(tag, request.headers['if-none-match'])) return false;
   reply.code(304).removeHeader('content-type').removeHeader('content-length');
-  return null;
+  return true;
 }
 
 function varyingWith(vary: unknown, header: string): string {

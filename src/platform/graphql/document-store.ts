@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { GraphQLError, GraphQLSchema } from 'graphql';
+import { createExecutor, type Executor } from './executor.ts';
 import { PreparedDocument, prepareDocument } from './prepared-document.ts';
 
 /** Limits of the memory for stored documents. */
@@ -30,10 +31,12 @@ export interface DocumentStoreUsage {
 }
 
 /**
- * Parses and validates documents, and stores those that clients send repeatedly. Both transports
- * share one store.
+ * Parses, validates and executes documents, and stores those that clients send repeatedly. Both
+ * transports share one store.
  */
 export interface DocumentStore {
+  /** Executes an operation of a document from this store. */
+  execute: Executor;
   /** The schema that the documents are valid for. */
   schema: GraphQLSchema;
   /** @returns the document, or the errors that refuse it */
@@ -54,6 +57,7 @@ export function createDocumentStore(
   const seen = new RecentDigests(limits.seenOnce);
   const count = { hits: 0, misses: 0 };
   return {
+    execute: createExecutor(schema),
     schema,
     prepare: (source) => {
       const hit = stored.get(source);

@@ -1,4 +1,4 @@
-import { type ExecutionArgs, GraphQLError, OperationTypeNode } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, OperationTypeNode } from 'graphql';
 import type { DocumentStore } from './document-store.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { PreparedDocument } from './prepared-document.ts';
@@ -11,6 +11,8 @@ const BYTES_OF_JSON = 16;
 export interface PreparedSubscription extends ExecutionArgs {
   /** Upper bound of the memory that document and variables retain. */
   bytes: number;
+  /** Works out the message for an event. */
+  messageFor: (event: unknown) => ExecutionResult | Promise<ExecutionResult>;
 }
 
 const refused = (message: string, code: string) => [new GraphQLError(message, { extensions: { code } })];
@@ -28,7 +30,8 @@ export function prepareSubscription(
   const { schema } = documents;
   const prepared = documents.prepare(request.query ?? '');
   if (!(prepared instanceof PreparedDocument)) return prepared;
-  const operation = prepared.operation(request.operationName)?.node;
+  const preparedOperation = prepared.operation(request.operationName);
+  const operation = preparedOperation?.node;
   if (!operation)
     return refused('The document has no operation of that name.', 'OPERATION_RESOLUTION_FAILURE');
   if (operation.operation !== OperationTypeNode.SUBSCRIPTION) {
@@ -46,6 +49,12 @@ export function prepareSubscription(
     operationName: request.operationName ?? null,
     variableValues,
     contextValue,
+    messageFor: (event) =>
+      documents.execute(preparedOperation, {
+        context: contextValue,
+        variables: variableValues,
+        rootValue: event,
+      }),
     bytes: prepared.bytes + BYTES_OF_JSON * JSON.stringify(variableValues).length,
   };
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { ExecutionArgs } from 'graphql';
 import { CloseCode, type Context, makeServer, type SubscribePayload } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Logger } from '../logger.ts';
@@ -7,7 +6,7 @@ import { inRequestScope, type RequestScope } from '../request-scope.ts';
 import type { DocumentStore } from './document-store.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import { maskError } from './mask-error.ts';
-import { prepareSubscription } from './operation.ts';
+import { type PreparedSubscription, prepareSubscription } from './operation.ts';
 import { subscribeDistinct } from './subscribe.ts';
 
 /** Closes the socket. The code decides whether graphql-ws clients reconnect. */
@@ -101,7 +100,10 @@ export function createProtocol({
       return sumOf(bytes) > LIMITS.subscriptionBytes ? [tooLarge()] : prepared;
     },
     subscribe: (args) =>
-      subscribeDistinct(args as ExecutionArgs, (args.contextValue as { request: RequestScope }).request),
+      subscribeDistinct(
+        args as PreparedSubscription,
+        (args.contextValue as { request: RequestScope }).request,
+      ),
     onNext: ({ extra }, id, _payload, _args, { data, errors, extensions }) => ({
       ...(data !== undefined && { data }),
       ...(extensions && { extensions }),

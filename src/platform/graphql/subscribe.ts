@@ -1,15 +1,10 @@
-import {
-  createSourceEventStream,
-  type ExecutionArgs,
-  type ExecutionResult,
-  execute,
-  GraphQLError,
-} from 'graphql';
+import { createSourceEventStream, type ExecutionResult, GraphQLError } from 'graphql';
 import { withinDeadline } from '../concurrency/deadline.ts';
 import { PlatformError } from '../errors.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
 import { distinct } from '../watch/stream.ts';
 import { LIMITS } from './limits.ts';
+import type { PreparedSubscription } from './operation.ts';
 
 type Results = AsyncGenerator<ExecutionResult, void, void>;
 
@@ -19,7 +14,7 @@ type Results = AsyncGenerator<ExecutionResult, void, void>;
  * `next` throws the error that refuses the subscription, or that the root field fails with, so that
  * graphql-ws sends an `error` message and ends the subscription.
  */
-export async function subscribeDistinct(args: ExecutionArgs, scope: RequestScope): Promise<Results> {
+export async function subscribeDistinct(args: PreparedSubscription, scope: RequestScope): Promise<Results> {
   const source = await inRequestScope(scope, () => createSourceEventStream(args));
   if (!(Symbol.asyncIterator in source)) return rejecting(source.errors ?? []);
   return scoped(distinct(messagesOf(source, args, scope)), scope);
@@ -28,15 +23,14 @@ export async function subscribeDistinct(args: ExecutionArgs, scope: RequestScope
 /** Maps events to messages. Each has the time limit of an operation over HTTP. */
 function messagesOf(
   source: AsyncIterable<unknown>,
-  args: ExecutionArgs,
+  { messageFor }: PreparedSubscription,
   scope: RequestScope,
 ): AsyncIterable<ExecutionResult> {
   const events = source[Symbol.asyncIterator]();
   const messageOf = (event: unknown) =>
     withinDeadline<ExecutionResult>(
       LIMITS.operationMs,
-      (deadline) =>
-        inRequestScope({ ...scope, deadline }, async () => execute({ ...args, rootValue: event })),
+      (deadline) => inRequestScope({ ...scope, deadline }, async () => messageFor(event)),
       timedOut,
     );
   return {

@@ -185,6 +185,7 @@ describe('an operation over HTTP', () => {
         operationMs: 200,
       },
       beforeRun: async () => {},
+      afterMutation: () => {},
     });
     await apollo.start();
     const before = await db.user.count();

@@ -427,6 +427,7 @@ async function httpError(query: string): Promise<Fault | undefined> {
     onError: () => {},
     mayIntrospect: () => true,
     beforeRun: async () => {},
+    afterMutation: () => {},
   });
   await apollo.start();
   const scope = { requestId: crypto.randomUUID(), ip: '192.0.2.1', userAgent: null };

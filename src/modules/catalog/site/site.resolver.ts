@@ -1,14 +1,14 @@
 import { Ctx, Query, Resolver } from 'type-graphql';
-import type { Services } from '../../../platform/services.ts';
-import { Public } from '../../kernel/access.ts';
-import { readSiteSettings } from './read-site-settings.ts';
+import { Cacheable, Public } from '../../kernel/access.ts';
 import { GlobalConfig } from './site.types.ts';
+import type { SiteReads } from './site-reads.ts';
 
 @Resolver()
 export class SiteResolver {
   @Public()
+  @Cacheable()
   @Query(() => GlobalConfig, { nullable: true, description: 'The public settings of the site.' })
-  globalConfig(@Ctx() services: Services): Promise<GlobalConfig> {
-    return readSiteSettings(services);
+  globalConfig(@Ctx() { recentSiteSettings }: SiteReads): Promise<GlobalConfig> {
+    return recentSiteSettings();
   }
 }

@@ -5,6 +5,7 @@ import { checkVersion, given } from '../../../platform/database/edit.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId, checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
+import { announce } from '../../kernel/announce.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { lockPlan } from '../plan/lock-plan.ts';
 import { lockSiteSettings } from './read-site-settings.ts';
@@ -12,19 +13,19 @@ import { SiteChange } from './site-change.ts';
 
 /**
  * Updates the settings of the site. Absent fields keep their value; null clears optional ones. The
- * settings apply on every instance as soon as they commit.
+ * settings apply on every instance as soon as it learns of them, and within a second.
  *
  * @throws PlatformError BAD_USER_INPUT, also if the trial is incomplete or its plan is withdrawn;
  *   NOT_FOUND if the trial plan does not exist; EDIT_CONFLICT if the settings changed since
  *   `version`
  */
-export function updateSite(
-  { db }: Pick<Services, 'db'>,
+export async function updateSite(
+  { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
   { actorId, input }: { actorId: string; input: z.input<typeof SiteChange> },
 ): Promise<SiteSettings> {
   const { version, ...fields } = checkInput(SiteChange, input);
   const change = given(fields);
-  return db.$transaction(async (tx) => {
+  const updated = await db.$transaction(async (tx) => {
     const before = await lockSiteSettings(tx);
     checkVersion(before, version);
     checkTrial({ ...before, ...change });
@@ -42,6 +43,8 @@ export function updateSite(
     });
     return after;
   });
+  announce({ pubSub }, { sites: ['site'] });
+  return updated;
 }
 
 type Trial = {

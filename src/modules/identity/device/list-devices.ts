@@ -25,6 +25,9 @@ export const DEVICE_SORTS = {
   LAST_SEEN_AT_ASC: { order: 'asc', by: { column: 'lastSeenAt', isNullable: true } },
 } satisfies Record<string, DeviceSort>;
 
+/** Cursors are valid for the list of this name. */
+const LIST_NAME = 'devices';
+
 /** Accepts a transaction too, for pages that must be consistent with other reads. */
 type DeviceServices = Pick<Services, 'secrets'> & { db: Pick<Transaction, 'device' | '$queryRaw'> };
 
@@ -52,10 +55,23 @@ export async function listDevices(
   const where = { AND: [byLabel(filter), byOwner(filter), await byPresence(services, filter)] };
   return paginate(services, page, {
     ...sort,
-    name: 'devices',
+    name: LIST_NAME,
     find: (window) => services.db.device.findMany({ ...window, where: { AND: [where, window.where] } }),
     count: () => services.db.device.count({ where }),
   });
+}
+
+/**
+ * A page of devices, newest first, that are read elsewhere.
+ *
+ * @param find reads the devices of the page, and one more
+ * @throws PlatformError as `paginate`
+ */
+export function pageOfDevices(
+  services: Pick<Services, 'secrets'>,
+  { page, find, count }: { page: PageArguments; find: () => Promise<Device[]>; count: () => Promise<number> },
+): Promise<Page<Device>> {
+  return paginate(services, page, { ...DEVICE_SORTS.CREATED_AT_DESC, name: LIST_NAME, find, count });
 }
 
 /** Counts the devices that `listDevices` lists with the filter `{ online: true }`. */

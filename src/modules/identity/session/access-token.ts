@@ -63,6 +63,8 @@ export interface AccessTokenVerifier {
    * @throws AccessTokenError EXPIRED or INVALID
    */
   verifyAccessToken: (token: string) => Promise<TokenSubject>;
+  /** The subject of a token that was verified less than a second ago and has not expired since. */
+  recentlyVerified: (token: string) => TokenSubject | undefined;
 }
 
 interface VerifiedToken {
@@ -70,8 +72,11 @@ interface VerifiedToken {
   kid: string;
   /** Unix time in milliseconds. */
   expiresAt: number;
+  /** Of the last verification, by `performance.now()`. */
+  verifiedAt: number;
 }
 
+const RECENT_MS = SECOND_MS;
 const MAX_CACHED_TOKENS = 20_000;
 
 /**
@@ -90,6 +95,7 @@ export function createAccessTokenVerifier({
       const now = await clock.now();
       const cached = cache.get(token);
       if (cached && cached.expiresAt > now && (await signingKeys.find(cached.kid))) {
+        cached.verifiedAt = performance.now();
         return cached.subject;
       }
       const verified = await verifySignature(signingKeys, token, now);
@@ -98,6 +104,11 @@ export function createAccessTokenVerifier({
       if (cache.size >= MAX_CACHED_TOKENS) cache.clear();
       cache.set(token, verified);
       return verified.subject;
+    },
+    recentlyVerified: (token) => {
+      const [cached, now] = [cache.get(token), clock.peek()];
+      if (!cached || now === undefined || cached.expiresAt <= now) return undefined;
+      return performance.now() - cached.verifiedAt < RECENT_MS ? cached.subject : undefined;
     },
   };
 }
@@ -120,6 +131,7 @@ async function verifySignature(keys: KeyRing, token: string, now: number): Promi
       subject: { userId: sub, sessionId: sid },
       kid: required(protectedHeader.kid, 'kid of a verified access token'),
       expiresAt: Math.min(exp, iat + ACCESS_TOKEN_SECONDS) * SECOND_MS,
+      verifiedAt: performance.now(),
     };
   } catch (error) {
     throw toTokenError(error);

@@ -2,12 +2,18 @@ import { z } from 'zod';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
+import { LocalCache } from '../../../platform/local-cache.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 import { roleOfSession, SESSION_LIVES } from '../../kernel/live-session.ts';
+import { SESSION_ENDED } from '../../kernel/topics.ts';
 
-/** Bounds how long a stale session is accepted when its invalidation is lost. */
-const CACHE_SECONDS = 5;
+/**
+ * Bound how long a stale session is accepted when its invalidation is lost: five seconds together,
+ * because a process may keep what it has found in Redis.
+ */
+const CACHE_SECONDS = 4;
+const RECENT_SESSIONS = { maxAgeMs: 1_000, entries: 20_000, bytes: Number.POSITIVE_INFINITY };
 
 const CachedSession = z.object({
   kind: z.literal('user'),
@@ -27,14 +33,32 @@ export interface SessionReads {
    * reads share a statement.
    */
   readLiveSession: ReadCoalescer<UserCaller>;
+  /** Sessions that this process found less than a second ago, by id. */
+  recentSessions: LocalCache<UserCaller>;
 }
 
 /**
- * Returns the caller of a session; null if the session is not live.
+ * Returns the caller of a session, and keeps it in `recentSessions`; null if the session is not
+ * live.
  *
  * A cache miss proves nothing: PostgreSQL decides.
  */
 export async function findSession(
+  services: Pick<Services, 'cache'> & SessionReads,
+  sessionId: string,
+): Promise<UserCaller | null> {
+  const { recentSessions } = services;
+  const reading = recentSessions.begin(sessionId);
+  try {
+    const caller = await readSession(services, sessionId);
+    if (caller) recentSessions.put(reading, caller);
+    return caller;
+  } finally {
+    recentSessions.cancel(reading);
+  }
+}
+
+async function readSession(
   { cache, readLiveSession }: Pick<Services, 'cache'> & SessionReads,
   sessionId: string,
 ): Promise<UserCaller | null> {
@@ -47,8 +71,16 @@ export async function findSession(
 }
 
 /** Call once per process: only reads through the same instance are coalesced. */
-export function createSessionReads({ db }: Pick<Services, 'db'>): SessionReads {
-  return { readLiveSession: createReadCoalescer((sessionIds) => readLiveSessions(db, sessionIds)) };
+export function createSessionReads({ db, pubSub }: Pick<Services, 'db' | 'pubSub'>): SessionReads {
+  const recentSessions = new LocalCache<UserCaller>(RECENT_SESSIONS);
+  pubSub.onWake((topic, ids) => {
+    if (topic === SESSION_ENDED) for (const id of ids) recentSessions.evict(id);
+  });
+  pubSub.onReconnect(() => recentSessions.evictAll());
+  return {
+    readLiveSession: createReadCoalescer((sessionIds) => readLiveSessions(db, sessionIds)),
+    recentSessions,
+  };
 }
 
 /**

@@ -1,23 +1,20 @@
 import type { Device, User } from '../../../generated/prisma/client.ts';
-import type { Transaction } from '../../../platform/database/database.ts';
-import { DomainError } from '../../../platform/errors.ts';
+import { createCoalescer } from '../../../platform/concurrency/coalescer.ts';
+import { isOutage, type Transaction } from '../../../platform/database/database.ts';
+import { PlatformError } from '../../../platform/errors.ts';
 import type { Page, PageArguments } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
-import { listDevices } from '../../identity/device/list-devices.ts';
-import {
-  cacheNodeLists,
-  presentLists,
-  readCachedNodeLists,
-} from '../../network/node-list/node-list-cache.ts';
-import type { NodeList } from '../../network/node-list/read-node-lists.ts';
-import {
-  type CredentialedNode,
-  completeLists,
-  hasNodes,
-  nodesOf,
-} from '../../network/node-list/subscription-nodes.ts';
+import { readDevicePages } from '../../identity/device/read-device-pages.ts';
+import { cacheNodeLists } from '../../network/node-list/node-list-cache.ts';
+import { NodeListMemory } from '../../network/node-list/node-list-memory.ts';
+import { type NodeList, readNodeLists } from '../../network/node-list/read-node-lists.ts';
+import { type CredentialedNode, hasNodes, nodesOf } from '../../network/node-list/subscription-nodes.ts';
 import type { SubscriptionWithPlan } from '../../subscription/subscription-columns.ts';
-import { readUserWithSubscriptions, type UserWithSubscriptions } from './read-user-with-subscriptions.ts';
+import {
+  readUsersWithSubscriptions,
+  type UsersWithSubscriptions,
+  type UserWithSubscriptions,
+} from './read-users-with-subscriptions.ts';
 
 /** Parts of an account to read in addition to its own fields. */
 export interface AccountSelection {
@@ -30,7 +27,7 @@ export interface AccountSelection {
   deviceCount: boolean;
 }
 
-/** An account with its selected parts, read from one database snapshot. */
+/** An account with at least its selected parts, read from one database snapshot. */
 export interface AccountSnapshot extends User {
   subscriptions?: (SubscriptionWithPlan & { nodes?: CredentialedNode[] })[];
   /** By `pageKey`. Pages with invalid arguments are absent; their resolver reports the error. */
@@ -43,96 +40,144 @@ export const pageKey = ({ first, after, last, before }: PageArguments): string =
 
 type AccountServices = Pick<Services, 'db' | 'cache' | 'secrets' | 'log'>;
 
-/**
- * Reads an account, its subscriptions with their nodes, and its devices from one snapshot: one
- * REPEATABLE READ transaction with at most two statements plus one per page of devices, regardless
- * of the number of subscriptions. Cached node lists are used if PostgreSQL confirms their version.
- *
- * @returns null when the account does not exist
- */
-export async function readAccount(
-  services: AccountServices,
-  { userId, selection }: { userId: string; selection: AccountSelection },
-): Promise<AccountSnapshot | null> {
-  const { db } = services;
-  if (!selection.subscriptions && selection.devices.length === 0)
-    return db.user.findUnique({ where: { id: userId } });
-  const cached = selection.nodes ? await readListsFromCache(services, userId) : [];
-  const snapshot = await db.$transaction((tx) => readSnapshot(tx, services, { userId, selection, cached }), {
-    isolationLevel: 'RepeatableRead',
+interface AccountRequest {
+  userId: string;
+  selection: AccountSelection;
+}
+
+export interface AccountReads {
+  /**
+   * Reads an account, its subscriptions with their nodes, and its devices from one snapshot.
+   * Concurrent reads of any accounts share one REPEATABLE READ transaction with at most three
+   * statements, regardless of the number of accounts and subscriptions.
+   *
+   * @returns null when the account does not exist
+   */
+  readAccount: (request: AccountRequest) => Promise<AccountSnapshot | null>;
+}
+
+/** Accounts in one transaction. Bounds its duration, and so how long the next group waits. */
+const MAX_GROUP = 100;
+
+/** Call once per process: only reads through the same instance share a transaction. */
+export function createAccountReads(services: AccountServices): AccountReads {
+  const memory = new NodeListMemory();
+  const reads = createCoalescer({
+    run: async (requests: AccountRequest[]) => {
+      const accounts = await readAccounts(services, memory, requests);
+      return requests.map(({ userId }) => ({ status: 'fulfilled', value: accounts.get(userId) ?? null }));
+    },
+    maxSize: MAX_GROUP,
+    maxWaiting: Number.POSITIVE_INFINITY,
+    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
+    failTogether: isOutage,
   });
-  if (!snapshot) return null;
-  if (selection.nodes) await cacheLists(services, userId, snapshot);
-  return snapshot.account;
+  return { readAccount: (request) => reads.add(request) };
+}
+
+async function readAccounts(
+  services: AccountServices,
+  memory: NodeListMemory,
+  requests: readonly AccountRequest[],
+): Promise<Map<string, AccountSnapshot>> {
+  const wanted = combine(requests);
+  if (!wanted.subscriptions && wanted.devices.length === 0) {
+    const users = await services.db.user.findMany({ where: { id: { in: wanted.userIds } } });
+    return new Map(users.map((user) => [user.id, user]));
+  }
+  const { accounts, read } = await services.db.$transaction(
+    (tx) => readSnapshot(tx, services, { wanted, memory }),
+    { isolationLevel: 'RepeatableRead' },
+  );
+  // After the commit, so that the transaction never waits for Redis.
+  memory.add(read);
+  await cacheNodeLists(services, read);
+  return accounts;
+}
+
+/** The parts that the requests of a group select together. */
+interface Wanted extends Pick<AccountSelection, 'subscriptions' | 'nodes' | 'deviceCount'> {
+  userIds: string[];
+  devices: { userId: string; page: PageArguments }[];
+}
+
+function combine(requests: readonly AccountRequest[]): Wanted {
+  const some = (part: 'subscriptions' | 'nodes' | 'deviceCount') =>
+    requests.some(({ selection }) => selection[part]);
+  const pages = new Map(
+    requests.flatMap(({ userId, selection }) =>
+      selection.devices.map((page) => [`${userId} ${pageKey(page)}`, { userId, page }] as const),
+    ),
+  );
+  return {
+    ...{ subscriptions: some('subscriptions'), nodes: some('nodes'), deviceCount: some('deviceCount') },
+    userIds: [...new Set(requests.map(({ userId }) => userId))],
+    devices: [...pages.values()],
+  };
 }
 
 interface Snapshot {
-  account: AccountSnapshot;
-  planIds: string[];
-  /** Node lists that were not cached. */
+  accounts: Map<string, AccountSnapshot>;
+  /** Node lists that were not in memory. */
   read: NodeList[];
 }
 
 async function readSnapshot(
   tx: Transaction,
   services: AccountServices,
-  { userId, selection, cached }: { userId: string; selection: AccountSelection; cached: readonly NodeList[] },
-): Promise<Snapshot | null> {
-  const row = await readUserWithSubscriptions(tx, { userId, ...selection });
-  if (!row) return null;
-  const plans = row.subscriptions.filter(hasNodes).map(({ plan }) => plan);
-  const planIds = selection.nodes ? [...new Set(plans.map(({ id }) => id))] : [];
-  const present = { planIds, cached: presentLists(cached, plans) };
-  const { lists, read } = await completeLists(tx, present, services);
-  const { onlineServerIds } = row;
-  const subscriptions = row.subscriptions.map((subscription) => {
-    const nodes = lists.get(subscription.plan.id) ?? [];
-    return {
-      ...subscription,
-      ...(selection.nodes && { nodes: nodesOf(subscription, { nodes, onlineServerIds }) }),
-    };
-  });
-  const devicePages = await readPages(tx, services, { row, pages: selection.devices });
-  const account = { ...row.user, ...(selection.subscriptions && { subscriptions }), devicePages };
-  return { account, planIds, read };
+  { wanted, memory }: { wanted: Wanted; memory: NodeListMemory },
+): Promise<Snapshot> {
+  const found = await readUsersWithSubscriptions(tx, wanted);
+  const active = wanted.nodes
+    ? [...found.users.values()].flatMap(({ subscriptions }) => subscriptions.filter(hasNodes))
+    : [];
+  const { lists, missing } = memory.find(active.map(({ plan }) => plan));
+  const read = await readNodeLists(tx, missing, services);
+  for (const list of read) lists.set(list.planId, list);
+  const devicePages = await readPages(tx, services, { wanted, found });
+  const accounts = new Map(
+    [...found.users].map(([id, user]) => [
+      id,
+      { ...user.user, ...partsOf(user, { wanted, found, lists }), devicePages: devicePages.get(id) ?? NONE },
+    ]),
+  );
+  return { accounts, read };
 }
 
+const NONE: ReadonlyMap<string, Page<Device>> = new Map();
+
+function partsOf(
+  { subscriptions }: UserWithSubscriptions,
+  { wanted, found, lists }: { wanted: Wanted; found: UsersWithSubscriptions; lists: Map<string, NodeList> },
+): Pick<AccountSnapshot, 'subscriptions'> {
+  if (!wanted.subscriptions) return {};
+  if (!wanted.nodes) return { subscriptions };
+  const { onlineServerIds } = found;
+  return {
+    subscriptions: subscriptions.map((subscription) => {
+      const nodes = lists.get(subscription.plan.id)?.nodes ?? [];
+      return { ...subscription, nodes: nodesOf(subscription, { nodes, onlineServerIds }) };
+    }),
+  };
+}
+
+/** @returns the pages by user and `pageKey` */
 async function readPages(
   tx: Transaction,
   { secrets }: AccountServices,
-  { row, pages }: { row: UserWithSubscriptions; pages: readonly PageArguments[] },
-): Promise<Map<string, Page<Device>>> {
-  const read = new Map<string, Page<Device>>();
-  for (const page of pages) {
-    try {
-      const found = await listDevices({ db: tx, secrets }, { filter: { userId: row.user.id }, page });
-      read.set(pageKey(page), { ...found, totalCount: Promise.resolve(row.deviceCount) });
-    } catch (error) {
-      if (!(error instanceof DomainError)) throw error;
-    }
+  { wanted, found }: { wanted: Wanted; found: UsersWithSubscriptions },
+): Promise<Map<string, Map<string, Page<Device>>>> {
+  const requests = wanted.devices.filter(({ userId }) => found.users.has(userId));
+  const pages = await readDevicePages({ db: tx, secrets }, requests);
+  const byUser = new Map<string, Map<string, Page<Device>>>();
+  for (const [place, { userId, page }] of requests.entries()) {
+    const read = pages[place];
+    if (!read) continue;
+    const totalCount = Promise.resolve(found.users.get(userId)?.deviceCount ?? 0);
+    const ofUser = byUser.get(userId) ?? new Map<string, Page<Device>>();
+    // Not spread, which would call the getter that counts.
+    const { nodes, edges, pageInfo } = read;
+    byUser.set(userId, ofUser.set(pageKey(page), { nodes, edges, pageInfo, totalCount }));
   }
-  return read;
-}
-
-/**
- * Caches which node lists the last read of an account needed, so the next one fetches them before
- * its transaction. A stale entry only costs one more statement.
- */
-const planIdsKey = (userId: string) => `node_lists_of:${userId}`;
-const PLAN_IDS_SECONDS = 600;
-
-async function readListsFromCache(services: AccountServices, userId: string): Promise<NodeList[]> {
-  const planIds = await services.cache.get(planIdsKey(userId));
-  return Array.isArray(planIds) ? readCachedNodeLists(services, planIds.map(String)) : [];
-}
-
-/** Runs after the commit, so that the transaction never waits for Redis. */
-async function cacheLists(
-  services: AccountServices,
-  userId: string,
-  { planIds, read }: Snapshot,
-): Promise<void> {
-  if (read.length === 0) return;
-  await cacheNodeLists(services, read);
-  await services.cache.set(planIdsKey(userId), planIds, PLAN_IDS_SECONDS);
+  return byUser;
 }

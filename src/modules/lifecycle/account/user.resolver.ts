@@ -13,7 +13,7 @@ import { type Device, DeviceConnection } from '../../identity/device/device.type
 import { listDevices } from '../../identity/device/list-devices.ts';
 import { listSessions } from '../../identity/session/list-sessions.ts';
 import { type Session, SessionConnection } from '../../identity/session/session.types.ts';
-import { CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
+import { Cacheable, CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import { type UserCaller, userOf } from '../../kernel/caller.ts';
 import { listOrders } from '../../redemption/order/list-orders.ts';
 import { listRedemptions } from '../../redemption/order/list-redemptions.ts';
@@ -44,6 +44,7 @@ function accountSelectionOf(info: GraphQLResolveInfo): AccountSelection {
 @Resolver(() => User)
 export class UserResolver {
   @Public()
+  @Cacheable()
   @Query(() => User, {
     nullable: true,
     description: 'Your account; null if the request has no token.',

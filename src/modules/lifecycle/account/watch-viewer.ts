@@ -3,7 +3,7 @@ import type { Services } from '../../../platform/services.ts';
 import type { WatchKind } from '../../../platform/watch/watch-kind.ts';
 import { PLAN_CHANGED, USER_CHANGED } from '../../kernel/topics.ts';
 import { IS_ONLINE_SQL } from '../../network/server-online.ts';
-import { type AccountSelection, type AccountSnapshot, readAccount } from './read-account.ts';
+import type { AccountReads, AccountSelection, AccountSnapshot } from './read-account.ts';
 
 /** Spreads the reads of apps over this time when one change concerns many accounts. */
 const SPREAD_MS = 3_000;
@@ -42,11 +42,11 @@ export function watchedUsers({ db, watcher }: Pick<Services, 'db' | 'watcher'>):
  * @throws PlatformError UNAUTHENTICATED when the account does not exist
  */
 export function watchViewer(
-  services: Pick<Services, 'db' | 'cache' | 'secrets' | 'log'> & { watchedUsers: WatchKind },
+  { readAccount, watchedUsers }: AccountReads & { watchedUsers: WatchKind },
   { userId, selection }: { userId: string; selection: AccountSelection },
 ): Promise<AsyncIterable<AccountSnapshot>> {
-  return services.watchedUsers.open(userId, async () => {
-    const account = await readAccount(services, { userId, selection });
+  return watchedUsers.open(userId, async () => {
+    const account = await readAccount({ userId, selection });
     if (!account) throw new PlatformError('UNAUTHENTICATED');
     return account;
   });

@@ -1,10 +1,23 @@
 import type { Services } from '../../../platform/services.ts';
 import { AccessTokenError, type AccessTokenVerifier } from '../../identity/session/access-token.ts';
 import { findSession, type SessionReads } from '../../identity/session/find-session.ts';
-import type { Caller, TokenRejection } from '../../kernel/caller.ts';
+import type { Caller, TokenRejection, UserCaller } from '../../kernel/caller.ts';
 import { findAgent, SERVER_TOKEN_PREFIX } from '../../network/server/find-agent.ts';
 
 const anonymous = (refusedToken: TokenRejection | null): Caller => ({ kind: 'anonymous', refusedToken });
+
+/**
+ * The caller of an `Authorization` header whose token and session this process has found valid less
+ * than a second ago; undefined if it has to be authenticated.
+ */
+export function recentCaller(
+  { recentlyVerified, recentSessions }: AccessTokenVerifier & SessionReads,
+  authorization: string,
+): UserCaller | undefined {
+  const subject = authorization.startsWith('Bearer ') ? recentlyVerified(authorization.slice(7)) : undefined;
+  const session = subject && recentSessions.get(subject.sessionId);
+  return session?.userId === subject?.userId ? session : undefined;
+}
 
 /**
  * Resolves the caller from an `Authorization` header, or from the same value in a websocket's

@@ -85,7 +85,7 @@ async function readListings(
  * @returns `lists`: the nodes of all plans; `read`: the lists that came from PostgreSQL, to be
  *   cached
  */
-export async function completeLists(
+async function completeLists(
   tx: Parameters<typeof readNodeLists>[0],
   { planIds, cached }: { planIds: readonly string[]; cached: readonly NodeList[] },
   services: Pick<Services, 'log'>,

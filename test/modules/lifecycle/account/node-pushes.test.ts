@@ -26,12 +26,12 @@ describe('updateNode', () => {
     const { planId, node } = await planWithNode();
     const users = await Promise.all(Array.from({ length: 200 }, () => buildUser(services.db)));
     await Promise.all(users.map(({ id: userId }) => buildSubscription(services.db, { userId, planId })));
-    const { watchedUsers } = createShared(services, { BATCH_SIZE: 1, REDEMPTION_LOCK: false });
+    const shared = createShared(services, { BATCH_SIZE: 1, REDEMPTION_LOCK: false });
     const selection = { subscriptions: true, nodes: true, devices: [], deviceCount: false };
     const seen: string[] = [];
     const receivedAt: number[] = [];
     const streams = await Promise.all(
-      users.map(({ id: userId }) => watchViewer({ ...services, watchedUsers }, { userId, selection })),
+      users.map(({ id: userId }) => watchViewer(shared, { userId, selection })),
     );
     streams.map(async (stream) => {
       for await (const account of stream) {
@@ -47,7 +47,7 @@ describe('updateNode', () => {
     await updateNode(services, { actorId, id: node.id, input: { name: 'new' } });
 
     await vi.waitFor(() => expect(receivedAt.length).toBeGreaterThanOrEqual(200), { timeout: 15_000 });
-    watchedUsers.close();
+    shared.watchedUsers.close();
     const times = receivedAt.map((at) => at - editedAt).sort((one, other) => one - other);
     const busiest = Math.max(
       ...times.map((at) => times.filter((time) => time >= at && time < at + 200).length),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { updatePlan } from '../../../../src/modules/catalog/plan/update-plan.ts';
 import { PLAN_CHANGED, PLAN_USERS_CHANGED } from '../../../../src/modules/kernel/topics.ts';
-import { readAccount } from '../../../../src/modules/lifecycle/account/read-account.ts';
+import { createAccountReads } from '../../../../src/modules/lifecycle/account/read-account.ts';
 import { deleteNode } from '../../../../src/modules/network/node/delete-node.ts';
 import { updateNode } from '../../../../src/modules/network/node/update-node.ts';
 import { nodeListKey } from '../../../../src/modules/network/node-list/node-list-cache.ts';
@@ -23,7 +23,10 @@ const IGNORED_LOG = { log: { warn: vi.fn() } };
 
 /** The nodes of all subscriptions of a user. */
 async function nodesOf(userId: string, changes: Partial<RunningServices> = {}) {
-  const account = await readAccount({ ...services, ...changes }, { userId, selection: WANTED });
+  const account = await createAccountReads({ ...services, ...changes }).readAccount({
+    userId,
+    selection: WANTED,
+  });
   return account?.subscriptions?.flatMap(({ nodes }) => nodes ?? []) ?? [];
 }
 

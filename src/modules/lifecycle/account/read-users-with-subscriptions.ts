@@ -10,13 +10,18 @@ import {
   toSubscription,
 } from '../../subscription/subscription-columns.ts';
 
-/** A user with all subscriptions, and the data that the other parts of an account depend on. */
+/** A user with all subscriptions. */
 export interface UserWithSubscriptions {
   user: User;
   /** Newest first. */
   subscriptions: SubscriptionWithPlan[];
   /** Number of bound devices; 0 if not selected. */
   deviceCount: number;
+}
+
+/** Users, and the data that the other parts of an account depend on. */
+export interface UsersWithSubscriptions {
+  users: Map<string, UserWithSubscriptions>;
   /** Ids of all servers that are online; empty unless nodes are selected. */
   onlineServerIds: ReadonlySet<string>;
 }
@@ -28,29 +33,32 @@ type Row = User &
 
 const DEVICE_COUNT = Prisma.sql`(SELECT count(*)::int FROM devices d WHERE d.user_id = u.id)`;
 
-/** Reads everything in one statement; null when the account does not exist. */
-export async function readUserWithSubscriptions(
+/** Reads everything in one statement. Accounts that do not exist are left out. */
+export async function readUsersWithSubscriptions(
   tx: Pick<Transaction, '$queryRaw'>,
-  { userId, nodes, deviceCount: counts }: { userId: string; nodes: boolean; deviceCount: boolean },
-): Promise<UserWithSubscriptions | null> {
+  { userIds, nodes, deviceCount }: { userIds: readonly string[]; nodes: boolean; deviceCount: boolean },
+): Promise<UsersWithSubscriptions> {
   // Only the first row carries the online servers, which are the same for every subscription.
   const rows = await tx.$queryRaw<Row[]>`
     SELECT tessera_now() AS now, u.id, u.role::text AS role, u.enabled, u.merged_into_id AS "mergedIntoId",
       u.had_trial AS "hadTrial", u.deleted_at AS "deletedAt", u.created_at AS "createdAt",
-      ${counts ? DEVICE_COUNT : Prisma.sql`0`} AS "deviceCount",
-      CASE WHEN ${nodes} AND row_number() OVER (ORDER BY s.id DESC) = 1 THEN
+      ${deviceCount ? DEVICE_COUNT : Prisma.sql`0`} AS "deviceCount",
+      CASE WHEN ${nodes} AND row_number() OVER (ORDER BY u.id, s.id DESC) = 1 THEN
         ARRAY(SELECT s.id FROM servers s WHERE s.deleted_at IS NULL AND ${IS_ONLINE_SQL})
       END AS "onlineServerIds",
       ${SUBSCRIPTION_COLUMNS}, ${PLAN_COLUMNS}
     FROM users u LEFT JOIN user_subscriptions s ON s.user_id = u.id LEFT JOIN plans p ON p.id = s.plan_id
-    WHERE u.id = ${userId}::uuid ORDER BY s.id DESC`;
-  const [first] = rows;
-  if (!first) return null;
-  const { id, role, enabled, mergedIntoId, hadTrial, deletedAt, createdAt } = first;
-  return {
-    user: { id, role, enabled, mergedIntoId, hadTrial, deletedAt, createdAt },
-    subscriptions: rows.flatMap((row) => toSubscription(row) ?? []),
-    deviceCount: first.deviceCount,
-    onlineServerIds: new Set(first.onlineServerIds),
-  };
+    WHERE u.id = ANY(${[...userIds]}::uuid[]) ORDER BY u.id, s.id DESC`;
+  const users = new Map<string, UserWithSubscriptions>();
+  for (const row of rows) {
+    const found = users.get(row.id) ?? { user: userOf(row), subscriptions: [], deviceCount: row.deviceCount };
+    users.set(row.id, found);
+    const subscription = toSubscription(row);
+    if (subscription) found.subscriptions.push(subscription);
+  }
+  return { users, onlineServerIds: new Set(rows[0]?.onlineServerIds) };
+}
+
+function userOf({ id, role, enabled, mergedIntoId, hadTrial, deletedAt, createdAt }: Row): User {
+  return { id, role, enabled, mergedIntoId, hadTrial, deletedAt, createdAt };
 }
