@@ -3,6 +3,7 @@ import { announce } from '../../src/modules/kernel/announce.ts';
 import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { post } from '../support/client.ts';
+import { newCode } from '../support/codes.ts';
 import { buildPlan, buildSubscription, unique } from '../support/factories.ts';
 import { statementsOf } from '../support/statements.ts';
 
@@ -91,6 +92,17 @@ describe('the response to a repeated query', () => {
     expect([errors, await nameOf(token)]).toEqual([undefined, 'Renamed']);
   });
 
+  it('shows a mutation that nothing announces in the next request of the same user', async () => {
+    const { token } = await subscriber();
+    const query = '{ viewer { orders { nodes { status } } } }';
+    await warm(query, token);
+    const { code } = await newCode(api.services);
+
+    await post(api.url, { query: `mutation { redeemCode(input: { code: "${code}" }) { id } }` }, token);
+
+    expect(await ask(query, token)).toEqual({ viewer: { orders: { nodes: [{ status: 'PAID' }] } } });
+  });
+
   it('shows a rotated credential in the next request', async () => {
     const { token, subscriptionId } = await subscriber();
     await warm(SUBSCRIPTIONS, token);
@@ -157,6 +169,28 @@ describe('the response to a repeated query', () => {
 
     const round = [...users.map(({ userId }) => userId), null];
     expect(seen).toEqual([...round, ...round, ...round, ...round]);
+  });
+
+  it('depends on the session, for sessions of one user', async () => {
+    const input = `{ email: "${unique('two')}@example.test", password: "correct horse battery staple" }`;
+    const tokenOf = async (mutation: string) => {
+      const query = `mutation { done: ${mutation}(input: ${input}) { accessToken } }`;
+      const { data } = await post<{ done: { accessToken: string } }>(api.url, { query });
+      return data?.done.accessToken;
+    };
+    const tokens = [await tokenOf('register'), await tokenOf('login')];
+    const query = '{ viewer { sessions { nodes { current } } } }';
+    const seen: unknown[] = [];
+    for (let round = 0; round < 4; round++) for (const token of tokens) seen.push(await ask(query, token));
+
+    // The newest session is first.
+    const [first, second] = [
+      [false, true],
+      [true, false],
+    ].map((flags) => ({
+      viewer: { sessions: { nodes: flags.map((current) => ({ current })) } },
+    }));
+    expect(seen).toEqual([first, second, first, second, first, second, first, second]);
   });
 
   it('is not kept for a forged token', async () => {
