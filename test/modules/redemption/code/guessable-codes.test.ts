@@ -1,16 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { guessableCodes } from '../../../../src/modules/redemption/code/guessable-codes.ts';
 import { normalizeCode } from '../../../../src/modules/redemption/code/redemption-code.ts';
-import { randomCrockford } from '../../../../src/platform/keys/crockford.ts';
 import { seeded } from '../../../support/attack/target.ts';
 
 const DIGITS = '0123456789';
 const HEXADECIMAL = `${DIGITS}ABCDEF`;
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const LETTERS = 'ABCDEFGHJKMNPQRSTUVWXYZ';
 
 const random = seeded(46);
 const randomOf = (alphabet: string, length: number) =>
   Array.from({ length }, () => alphabet[random(alphabet.length)]).join('');
+/** Like a generated code, of any length. */
+const randomCrockford = (length: number) => randomOf(CROCKFORD, length);
+const SERIES = Array.from({ length: 10 }, () => randomCrockford(16));
 const many = (count: number, code: (place: number) => string) =>
   Array.from({ length: count }, (_, place) => normalizeCode(code(place), 'codes'));
 
@@ -37,6 +40,10 @@ describe('guessableCodes', () => {
       many(10_000, (place) => String(84_019_283_746_501_000_000n + BigInt(place))),
     ],
     ['a long common part and four random characters', many(500, () => `SUMMERSALE2027${randomCrockford(4)}`)],
+    [
+      'four random characters before the long ends of several series',
+      many(500, (place) => `${randomCrockford(4)}${SERIES[place % SERIES.length]}`),
+    ],
   ])('finds %s', (_, codes) => {
     expect(share([...new Set(codes)])).toBe(1);
   });
