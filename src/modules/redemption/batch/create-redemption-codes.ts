@@ -29,8 +29,8 @@ type CreateServices = Pick<Services, 'db' | 'jobs' | 'log' | 'secrets'>;
  * Idempotent: calls with the same idempotency key return the same batch.
  *
  * @param actorId the admin; null if the call comes from the command line
- * @throws PlatformError BAD_USER_INPUT, also if an imported code already exists, or can be guessed and
- *   `allowGuessable` is not set; NOT_FOUND for the plan
+ * @throws PlatformError BAD_USER_INPUT, also if an imported code already exists, or if it can be
+ *   guessed and `allowGuessable` is not set; NOT_FOUND for the plan
  * @throws RedemptionError IDEMPOTENCY_KEY_REUSED if the key was used with other input
  */
 export async function createRedemptionCodes(
