@@ -1,13 +1,10 @@
-import { GraphiQL } from 'graphiql';
-import { DEFAULT_QUERY } from './default-query.ts';
 import { StatisticsProvider } from './now/statistics-context.tsx';
 import { StatisticsFeed } from './now/statistics-feed.ts';
-import { PLUGINS, TASKS_PLUGIN } from './plugins.tsx';
-import { SchemaNotice } from './schema-notice.tsx';
 import { AccountBar } from './session/account-bar.tsx';
 import { Session } from './session/session.ts';
 import { SessionProvider } from './session/session-context.tsx';
 import { createTransport } from './session/transport.ts';
+import { Workspace } from './workspace.tsx';
 
 // Relative to the page, so that a proxy can expose both under any path.
 const url = new URL('../graphql', window.location.href).href;
@@ -20,22 +17,7 @@ export function App() {
     <SessionProvider session={session} transport={transport}>
       <StatisticsProvider feed={statistics}>
         <AccountBar />
-        <GraphiQL
-          fetcher={transport.fetcher}
-          plugins={PLUGINS}
-          visiblePlugin={TASKS_PLUGIN}
-          defaultQuery={DEFAULT_QUERY}
-          defaultEditorToolsVisibility="variables"
-          shouldPersistHeaders={false}
-          showPersistHeadersSettings={false}
-          inputValueDeprecation
-          schemaDescription
-          customScalarSchemas={{ JSON: {} }}
-        >
-          <GraphiQL.Logo>
-            <SchemaNotice />
-          </GraphiQL.Logo>
-        </GraphiQL>
+        <Workspace />
       </StatisticsProvider>
     </SessionProvider>
   );

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resetAdmin } from '../../src/modules/lifecycle/admin/reset-admin.ts';
 import {
+  ChangeEmailDocument,
   ChangePasswordDocument,
   CreateLinkCodeDocument,
   DeleteAccountDocument,
@@ -8,11 +9,14 @@ import {
   DeleteUserDocument,
   DeviceLoginDocument,
   KickDeviceDocument,
+  LoginDocument,
   LogoutDocument,
   PendingBindingDocument,
   RefreshSessionDocument,
+  RemoveEmailDocument,
   RevokeSessionDocument,
   SetDeviceEnabledDocument,
+  SetUserEmailDocument,
   SetUserEnabledDocument,
   UnbindDeviceDocument,
   UserDocument,
@@ -30,6 +34,7 @@ import {
   PASSWORD,
 } from '../support/intruder.ts';
 import { newInstallation } from '../support/joining.ts';
+import { newAddress, withEmail } from '../support/with-email.ts';
 
 /*
  * Tries every way into an account after every action that revokes a session of it or all access.
@@ -50,6 +55,12 @@ afterAll(() => api?.close());
 
 const changePassword = ({ owner }: Pick<Intrusion, 'owner'>) =>
   owner.get(ChangePasswordDocument, { input: { currentPassword: PASSWORD, newPassword: NEW_PASSWORD } });
+
+const changeEmail = ({ owner }: Pick<Intrusion, 'owner'>) =>
+  owner.get(ChangeEmailDocument, { input: { email: newAddress(), password: PASSWORD } });
+
+const setUserEmail = ({ userId: id }: TestUser, email: string | null) =>
+  admin.get(SetUserEmailDocument, { id, email });
 
 describe('a device of another person in an account', () => {
   type Household = Awaited<ReturnType<typeof intrudedAccount>>;
@@ -110,6 +121,10 @@ describe('a device of another person in an account', () => {
     ],
     ['logout(everywhere: true)', ({ owner }) => owner.get(LogoutDocument, { everywhere: true }), lasting],
     ['changePassword', changePassword, ['device secret']],
+    ['changeEmail', changeEmail, ['device secret']],
+    ['removeEmail', ({ owner }) => owner.get(RemoveEmailDocument, { password: PASSWORD }), ['device secret']],
+    ['setUserEmail', ({ owner }) => setUserEmail(owner, newAddress()), ['device secret']],
+    ['setUserEmail(null)', ({ owner }) => setUserEmail(owner, null), ['device secret']],
     ['setUserEnabled(false)', ({ owner }) => disable(owner.userId, false), []],
     [
       'setUserEnabled(false), also when it is enabled again',
@@ -148,7 +163,7 @@ describe('a device of another person in an account', () => {
 });
 
 describe('a session of another person in the account of an admin', () => {
-  const lasting = ['device session', 'device secret', 'password'];
+  const lasting = ['confirmation token for a password', 'device session', 'device secret', 'password'];
 
   it.each<[string, (intrusion: Intrusion) => Promise<unknown>, string[]]>([
     ['logout of its own session', ({ intruder }) => intruder.get(LogoutDocument), lasting],
@@ -158,6 +173,8 @@ describe('a session of another person in the account of an admin', () => {
       ['device secret', 'password'],
     ],
     ['changePassword', changePassword, ['device secret']],
+    ['changeEmail', changeEmail, ['device secret']],
+    ['setUserEmail', ({ owner }) => setUserEmail(owner, newAddress()), ['device secret']],
     [
       'setUserEnabled(false)',
       ({ owner }) => admin.get(SetUserEnabledDocument, { id: owner.userId, enabled: false }),
@@ -218,6 +235,49 @@ describe('revocation', () => {
     );
     expect(await refusedAsViewer(phone)).toBe('UNAUTHENTICATED');
   });
+
+  it.each<[string, (owner: TestUser) => Promise<unknown>]>([
+    ['deleteUser', ({ userId: id }) => admin.get(DeleteUserDocument, { id })],
+    ['deleteAccount', (owner) => owner.get(DeleteAccountDocument)],
+  ])(
+    'includes the unused link codes and confirmation tokens of an account that %s closes',
+    async (_, close) => {
+      const { owner } = await intrudedAccount(api, admin);
+      const { userId } = owner;
+      const { db } = api.services;
+      const unused = async () => [
+        await db.linkCode.count({ where: { userId, usedAt: null } }),
+        await db.pendingBinding.count({ where: { userId, usedAt: null } }),
+      ];
+      expect(await unused()).toEqual([3, 2]);
+
+      await close(owner);
+
+      expect(await unused()).toEqual([0, 0]);
+    },
+  );
+
+  it('includes a session without a device of an account that is merged', async () => {
+    const phone = await withEmail(api, await api.newUser());
+    const { login } = await api.anonymous.get(LoginDocument, {
+      input: { email: phone.email, password: PASSWORD },
+    });
+    const desk = Object.assign(api.anonymous.as(login.accessToken), { userId: phone.userId });
+    // Afterwards the phone is the last identity; the session stays.
+    await desk.get(RemoveEmailDocument, { password: PASSWORD });
+    await newLinkCode(desk);
+    const joining = { ...installationOf(phone), linkCode: await newLinkCode(await api.newUser()) };
+    const confirmed = { ...joining, confirmationToken: await tokenOf(joining) };
+    await desk.get(ViewerDocument);
+
+    await api.anonymous.get(DeviceLoginDocument, { input: confirmed });
+
+    expect(await refusedAsViewer(desk)).toBe('UNAUTHENTICATED');
+    const { db } = api.services;
+    const { userId } = phone;
+    expect(await db.session.count({ where: { userId, revokedAt: null } })).toBe(0);
+    expect(await db.linkCode.count({ where: { userId, usedAt: null } })).toBe(0);
+  });
 });
 
 describe('the role ADMIN', () => {
@@ -248,7 +308,7 @@ describe('the role ADMIN', () => {
   });
 });
 
-const newLinkCode = async (by: TestUser, userId?: string) =>
+const newLinkCode = async (by: Pick<TestUser, 'get'>, userId?: string) =>
   (await by.get(CreateLinkCodeDocument, { userId: userId ?? null })).createLinkCode.code;
 
 /** The error code of a new device's login with the link code. */

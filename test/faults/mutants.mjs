@@ -220,4 +220,92 @@ export const MUTANTS = [
     ],
     tests: ['test/modules/redemption/accept/pin-order.test.ts'],
   },
+  {
+    name: 'a new password leaves link codes and confirmation tokens valid',
+    edits: [
+      {
+        file: 'src/modules/lifecycle/login/change-password.ts',
+        find: 'const ended = await revokeAccess(tx, { userId, keptSessionId: sessionId });',
+        replace: 'const ended: string[] = [];',
+      },
+    ],
+    tests: ['test/contracts/revocation.test.ts'],
+  },
+  {
+    name: 'sessions of devices have the role of the account',
+    edits: [
+      {
+        file: 'src/modules/kernel/live-session.ts',
+        find: "deviceId === null ? accountRole : 'USER';",
+        replace: 'deviceId === undefined ? accountRole : accountRole;',
+      },
+    ],
+    tests: ['test/contracts/revocation.test.ts'],
+  },
+  {
+    name: 'a link code can be consumed concurrently',
+    edits: [
+      {
+        file: 'src/modules/lifecycle/binding/link-code.ts',
+        find: 'WHERE link_codes.id = valid.id AND link_codes.used_at IS NULL',
+        replace: 'WHERE link_codes.id = valid.id',
+      },
+    ],
+    tests: ['test/modules/lifecycle/binding/link-code.test.ts'],
+  },
+  {
+    name: 'a device moves with a credential that it has made up',
+    edits: [
+      {
+        file: 'src/modules/identity/device-proof/check-device.ts',
+        find: "if (!matches(device, presented)) throw new DeviceError('DEVICE_PROOF_INVALID', { message: MOVE_MESSAGE });",
+        replace: '',
+      },
+    ],
+    tests: ['test/modules/lifecycle/binding/unproven-device.test.ts'],
+  },
+  {
+    name: 'a changed e-mail address is not remembered',
+    edits: [
+      {
+        file: 'src/modules/identity/history/rename-identity.ts',
+        find: '  await rememberIdentities(tx, secrets, await tx.identity.findMany({ where: { id } }));\n',
+        replace: '',
+      },
+    ],
+    tests: ['test/modules/identity/history/identity-history.test.ts'],
+  },
+  {
+    name: 'wrong passwords from elsewhere lock out known networks',
+    edits: [
+      {
+        file: 'src/modules/lifecycle/login/check-credentials.ts',
+        find: 'if (!isLimited || !(await isFromKnownNetwork(services, attempt))) throw error;',
+        replace: 'if (isLimited || !(await isFromKnownNetwork(services, attempt))) throw error;',
+      },
+    ],
+    tests: ['test/modules/lifecycle/login/log-in.test.ts'],
+  },
+  {
+    name: 'the document store is not bounded in bytes',
+    edits: [
+      {
+        file: 'src/platform/graphql/document-store.ts',
+        find: 'while (this.#bytes > this.#limits.bytes || this.#documents.size > this.#limits.entries)',
+        replace: 'while (this.#documents.size > this.#limits.entries)',
+      },
+    ],
+    tests: ['test/platform/graphql/document-store.test.ts'],
+  },
+  {
+    name: 'guessable codes are imported without permission',
+    edits: [
+      {
+        file: 'src/modules/redemption/batch/create-redemption-codes.ts',
+        find: '  if (!batch.allowGuessable) refuseGuessable(guessable);\n',
+        replace: '  refuseGuessable([]);\n',
+      },
+    ],
+    tests: ['test/modules/redemption/batch/create-redemption-codes.test.ts'],
+  },
 ];

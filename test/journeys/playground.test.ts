@@ -210,8 +210,56 @@ describe('the playground', () => {
 
     await page.getByText('Your session has expired. Sign in again.').waitFor();
     await picture('6-ended');
-    expect(stored).toContain('statisticsChanged');
-    expect(stored).not.toMatch(/eyJ|refresh|correct horse/);
+    expect(stored).toContain('graphiql:visiblePlugin');
+    expect(stored).not.toMatch(/eyJ|refresh|correct horse|statisticsChanged/);
+    expect(complaints).toEqual([]);
+  });
+
+  it('discards operations, variables, responses and history on sign-out', { timeout: 90_000 }, async () => {
+    const { id } = await buildPlan(api.services.db, { name: 'Secret of the admin' });
+    const { page, picture, complaints } = await open(api.url);
+    await page.addInitScript("localStorage.setItem('graphiql:queries', 'of an earlier version')");
+    await page.goto(`${api.url}/playground`);
+    await signIn(page, admin);
+    await signedIn(page);
+    await choose(page, 'Withdraw a plan');
+    await fillVariables(page, { id, status: 'WITHDRAWN' });
+    await run(page);
+    await responseWith(page, id);
+    await choose(page, 'All plans');
+    await run(page);
+    await responseWith(page, 'Secret of the admin');
+    // Still open when the user signs out.
+    await choose(page, 'Watch activations live');
+    await run(page);
+    await responseWith(page, '"activationsPerSecond"');
+    await page.getByRole('button', { name: 'Show History' }).click();
+    await picture('7-before-sign-out');
+    await page.locator('.graphiql-history-item').first().waitFor();
+    expect(await contents(page)).toContain('WithdrawPlan');
+
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).waitFor();
+
+    await expect.poll(() => contents(page)).toContain('Choosearead');
+    await page.getByRole('button', { name: /History/ }).click();
+    await picture('8-signed-out');
+    // GraphiQL stores its tabs with a delay.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await contents(page)).not.toMatch(
+      new RegExp(`${id}|Secretoftheadmin|WithdrawPlan|AllPlans|activationsPerSecond|earlierversion`),
+    );
+    expect(await page.locator('.graphiql-history-item').count()).toBe(0);
     expect(complaints).toEqual([]);
   });
 });
+
+/**
+ * Everything that the page shows or has stored, the contents of all editors included. Without white
+ * space, because editors wrap long lines.
+ */
+async function contents(page: Page): Promise<string> {
+  const stored = await page.evaluate('JSON.stringify([{ ...localStorage }, { ...sessionStorage }])');
+  const shown = await page.locator('body').innerText();
+  return `${stored}${shown}`.replace(/\s/g, '');
+}

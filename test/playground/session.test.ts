@@ -51,7 +51,7 @@ describe('Session', () => {
     await session.signOut();
 
     expect(await session.accessToken()).toBeNull();
-    expect(session.state).toEqual({ identity: null, notice: null });
+    expect(session.state).toMatchObject({ identity: null, notice: null });
     expect((await row()).revokedAt).not.toBeNull();
   });
 
@@ -90,5 +90,62 @@ describe('Session', () => {
 
     expect(await session.accessToken()).not.toBe(token);
     await session.signOut();
+  });
+
+  describe('the workspace', () => {
+    /** Whether the action makes the page discard what was typed and received. */
+    async function isDiscarded(session: Session, action: () => unknown): Promise<boolean> {
+      const before = session.state.workspace;
+      await action();
+      return session.state.workspace !== before;
+    }
+    const credentials = ({ identifier: email, secret: password }: TestUser) => ({ email, password });
+
+    it('is discarded on sign-out, and kept by the first sign-in', async () => {
+      const session = new Session({ url });
+
+      expect(await isDiscarded(session, () => session.signIn(credentials(admin)))).toBe(false);
+      expect(await isDiscarded(session, () => session.signOut())).toBe(true);
+      expect(await isDiscarded(session, () => session.signIn(credentials(admin)))).toBe(false);
+      await session.signOut();
+    });
+
+    it('is kept when the session expires and the same account signs in again', async () => {
+      const { session } = await signedIn();
+
+      expect(await isDiscarded(session, () => session.endedByServer())).toBe(false);
+      expect(await isDiscarded(session, () => session.signIn(credentials(admin)))).toBe(false);
+      await session.signOut();
+    });
+
+    it.each<[string, (session: Session) => Promise<void>]>([
+      ['another admin signs in', async (session) => session.signIn(credentials(await api.newAdmin()))],
+      [
+        'the token of a device is used',
+        async (session) => session.useToken((await api.newUser()).token ?? ''),
+      ],
+      [
+        'the token of a server is used',
+        async (session) => session.useToken((await api.newAgent()).token ?? ''),
+      ],
+      ['the user continues without signing in', async (session) => session.discard()],
+    ])('is discarded after the session has expired when %s', async (_, action) => {
+      const { session } = await signedIn();
+      session.endedByServer();
+
+      expect(await isDiscarded(session, () => action(session))).toBe(true);
+      expect(await isDiscarded(session, () => session.discard())).toBe(false);
+      await session.signOut();
+    });
+
+    it('is discarded when the token of another server is used', async () => {
+      const session = new Session({ url });
+      await session.useToken((await api.newAgent()).token ?? '');
+      session.endedByServer();
+
+      expect(
+        await isDiscarded(session, async () => session.useToken((await api.newAgent()).token ?? '')),
+      ).toBe(true);
+    });
   });
 });

@@ -69,7 +69,7 @@ export async function openSocket(client: TestUser) {
 }
 
 /** Queries `viewer` and returns the error code; undefined if it succeeds. */
-export async function refusedAsViewer(client: TestUser): Promise<string | undefined> {
+export async function refusedAsViewer(client: Pick<TestUser, 'ask'>): Promise<string | undefined> {
   const { errors } = await client.ask(ViewerDocument);
   return errors?.[0]?.extensions.code;
 }

@@ -87,10 +87,16 @@ export async function intrudedAdmin(api: TestApi): Promise<Intrusion> {
   const { redemptionBatches } = await intruder.get(RedemptionBatchesDocument, { first: 1 });
   const batch = required(redemptionBatches?.nodes[0], 'newest batch');
   if (batch.id !== batchId) throw new Error('another batch was created concurrently');
+  const foreign = newInstallation();
+  await logInDevice(api, foreign);
+  const token = await confirmationToken(
+    api.anonymous.ask(LoginDocument, { input: { email, password: PASSWORD, device: foreign } }),
+  );
   const ways = {
     ...(await waysOfSession(intruder)),
     'list of users': async () => !(await intruder.ask(UsersDocument, { first: 1 })).errors,
     'CSV link': async () => (await fetch(batch.csvUrl ?? '')).status === 200,
+    'confirmation token for a password': readsPendingBinding(api, token),
     'device session': readsViewer(userOf(api, bound)),
     'own link code': joinsWith(api, userId, await newLinkCode(intruder)),
     'link code for a customer': joinsWith(api, customer.id, await newLinkCode(intruder, customer.id)),

@@ -15,7 +15,8 @@ export interface DocumentStoreLimits {
   seenOnce: number;
 }
 
-const LIMITS_OF_A_PROCESS: DocumentStoreLimits = {
+/** The limits of a process. */
+export const STORE_LIMITS: DocumentStoreLimits = {
   bytes: 16 * 1024 * 1024,
   entries: 1_000,
   documentLength: 8_000,
@@ -51,7 +52,7 @@ export interface DocumentStore {
  */
 export function createDocumentStore(
   schema: GraphQLSchema,
-  limits: DocumentStoreLimits = LIMITS_OF_A_PROCESS,
+  limits: DocumentStoreLimits = STORE_LIMITS,
 ): DocumentStore {
   const stored = new RecentDocuments(limits);
   const seen = new RecentDigests(limits.seenOnce);

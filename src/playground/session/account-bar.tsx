@@ -16,6 +16,10 @@ export function AccountBar() {
   useEffect(() => {
     if (notice) setIsDialogOpen(true);
   }, [notice]);
+  const closeDialog = () => {
+    setIsDialogOpen(false);
+    session.discard();
+  };
   const signOut = () => {
     setIsDialogOpen(false);
     void session.signOut();
@@ -43,7 +47,7 @@ export function AccountBar() {
           </button>
         </p>
       )}
-      {!identity && isDialogOpen && <SignInDialog notice={notice} onClose={() => setIsDialogOpen(false)} />}
+      {!identity && isDialogOpen && <SignInDialog notice={notice} onClose={closeDialog} />}
     </header>
   );
 }

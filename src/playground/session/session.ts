@@ -12,6 +12,11 @@ export interface SessionState {
   identity: Identity | null;
   /** Why the session ended; null if the user signed out. */
   notice: string | null;
+  /**
+   * Increases when the page must discard what was typed and received: on sign-out, and when another
+   * account signs in.
+   */
+  workspace: number;
 }
 
 interface Credentials {
@@ -49,7 +54,9 @@ export class Session {
   #credentials: Credentials | null = null;
   #renewal: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #state: SessionState = { identity: null, notice: null };
+  #state: SessionState = { identity: null, notice: null, workspace: 0 };
+  /** Account or server that the shown data belongs to, also after expiry; undefined if to none. */
+  #owner: unknown;
 
   constructor({ url, now = () => performance.now() }: SessionSettings) {
     this.#url = url;
@@ -72,7 +79,7 @@ export class Session {
     const { login } = await this.#get<{ login: AuthPayload }>(query, { input });
     this.#store(login);
     const { email, id, role } = login.user;
-    this.#change({ identity: { name: email ?? id, role }, notice: null });
+    this.#start({ name: email ?? id, role }, id);
   }
 
   /**
@@ -81,21 +88,29 @@ export class Session {
    * @throws RefusalError if the token is invalid
    */
   async useToken(accessToken: string): Promise<void> {
-    const identity = await this.#identify(accessToken);
+    const { identity, owner } = await this.#identify(accessToken);
     this.#clear();
     this.#credentials = { accessToken, refreshToken: null, renewAt: Number.POSITIVE_INFINITY };
-    this.#change({ identity, notice: null });
+    this.#start(identity, owner);
   }
 
   /** Signs out, and revokes the session on the server if it is reachable. */
   async signOut(): Promise<void> {
     const { accessToken, refreshToken } = this.#credentials ?? {};
     this.#end(null);
+    this.discard();
     // A pasted token belongs to the session of a device, which must not be revoked here.
     if (accessToken && refreshToken) {
       const query = 'mutation SignOut { logout }';
       await sendOperation(this.#url, { query }, { accessToken }).catch(() => {});
     }
+  }
+
+  /** Discards the data of an account that is no longer signed in. */
+  discard(): void {
+    if (this.#credentials || this.#owner === undefined) return;
+    this.#owner = undefined;
+    this.#change({ workspace: this.#state.workspace + 1 });
   }
 
   /** Returns the access token, renewed if it is about to expire; null when signed out. */
@@ -150,6 +165,13 @@ export class Session {
     this.#timer = setTimeout(() => void this.accessToken(), inMs + 1);
   }
 
+  /** Work that was begun before signing in, or by the same account, is kept. */
+  #start(identity: Identity, owner: unknown): void {
+    const isOther = this.#owner !== undefined && this.#owner !== owner;
+    this.#owner = owner;
+    this.#change({ identity, notice: null, workspace: this.#state.workspace + Number(isOther) });
+  }
+
   #end(notice: string | null): void {
     this.#clear();
     this.#change({ identity: null, notice });
@@ -160,12 +182,12 @@ export class Session {
     this.#credentials = null;
   }
 
-  #change(state: SessionState): void {
-    this.#state = state;
+  #change(changes: Partial<SessionState>): void {
+    this.#state = { ...this.#state, ...changes };
     for (const listener of this.#listeners) listener();
   }
 
-  async #identify(accessToken: string): Promise<Identity> {
+  async #identify(accessToken: string): Promise<{ identity: Identity; owner: unknown }> {
     const query = 'query WhoAmI { viewer { id email role } }';
     const response: GraphqlResponse<{ viewer: AuthPayload['user'] | null }> = await sendOperation(
       this.#url,
@@ -174,11 +196,13 @@ export class Session {
     );
     const [error] = response.errors ?? [];
     // The token is valid, but does not belong to a user.
-    if (error?.extensions?.code === 'FORBIDDEN') return { name: 'a server', role: 'AGENT' };
+    if (error?.extensions?.code === 'FORBIDDEN')
+      return { identity: { name: 'a server', role: 'AGENT' }, owner: accessToken };
     if (error) throw new RefusalError(error);
     const viewer = response.data?.viewer;
     if (!viewer) throw new RefusalError({ message: 'This token is not valid.' });
-    return { name: viewer.email ?? `account ${viewer.id}`, role: viewer.role };
+    const identity = { name: viewer.email ?? `account ${viewer.id}`, role: viewer.role };
+    return { identity, owner: viewer.id };
   }
 
   async #get<Data>(query: string, variables: Record<string, unknown>): Promise<Data> {

@@ -5,6 +5,7 @@ import {
   GraphQLError,
   GraphQLID,
   GraphQLInt,
+  GraphQLList,
   GraphQLNonNull,
   GraphQLObjectType,
   GraphQLSchema,
@@ -297,6 +298,36 @@ describe('the memory that the subscriptions of a socket retain', () => {
   });
 });
 
+describe('a subscription beyond the limits of one operation', () => {
+  const page = (inner: string) => `page(first: 100) { nodes { ${inner} } }`;
+  const withText = 'subscription ($text: String) { deep { leaf(text: $text) } }';
+
+  it.for([
+    ['more objects', { query: `subscription { deep { ${page(page('leaf'))} } }` }, 'OPERATION_TOO_COMPLEX'],
+    [
+      'variables nested deeper',
+      { query: withText, variables: { text: JSON.parse('['.repeat(40) + ']'.repeat(40)) } },
+      'OPERATION_TOO_COMPLEX',
+    ],
+    ['a string that cannot be stored', { query: withText, variables: { text: '\0' } }, 'BAD_USER_INPUT'],
+  ] as const)('is refused before it starts: %s', async ([, payload, code]) => {
+    const socket = await start();
+    socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload }));
+
+    expect(await nextMessage(socket)).toMatchObject({ type: 'error', payload: [{ extensions: { code } }] });
+  });
+
+  it('is accepted within them', async () => {
+    const socket = await start();
+    const payload = { query: withText, variables: { text: 'x' } };
+    socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload }));
+    expect(await nextMessage(socket)).toMatchObject({ type: 'next' });
+
+    socket.send(JSON.stringify(subscribeTo(`{ deep { ${page('leaf')} } }`, '2')));
+    expect(await nextMessage(socket)).toMatchObject({ id: '2', type: 'next' });
+  });
+});
+
 describe('the messages of a subscription', () => {
   it('skip values equal to the previous one', async () => {
     const socket = await start();
@@ -456,7 +487,12 @@ function testSchema(): GraphQLSchema {
     fields: () => ({
       deep: { type: Deep },
       leaf: { type: GraphQLString, args: { text: { type: GraphQLString } } },
+      page: { type: DeepConnection, args: { first: { type: GraphQLInt } } },
     }),
+  });
+  const DeepConnection: GraphQLObjectType = new GraphQLObjectType({
+    name: 'DeepConnection',
+    fields: () => ({ nodes: { type: new GraphQLList(Deep) } }),
   });
   const failing = {
     bug: fail(() => new Error(SECRET)),

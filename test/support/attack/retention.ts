@@ -1,3 +1,4 @@
+import { STORE_LIMITS } from '../../../src/platform/graphql/document-store.ts';
 import { LIMITS } from '../../../src/platform/graphql/limits.ts';
 import { type Connection, openConnection, send } from './connection.ts';
 import { force, inLanes, mb, type Outcome, type Target } from './target.ts';
@@ -47,12 +48,26 @@ const isShort = (length: number) => length <= LIMITS.documentLength;
 
 /** Overhead of the rest of a document and of its JSON. */
 const REST = 200;
-const AT_DOCUMENT_LIMIT = LIMITS.documentLength - REST;
-const AT_BODY_LIMIT = LIMITS.bodyBytes - REST;
+const always = () => true;
+const never = () => false;
+const everyFifth = (place: number) => !force.isWhole || place % 5 === 0;
+
+/** Refused after validation: introspection is disabled, and only admins watch batches. */
+const PREPARED = /"FORBIDDEN"/;
 
 /**
- * Distinct valid documents of each shape, at the limits of a document and of a body. Those at the
- * limit of a document are sent twice, because the second time they may be stored.
+ * Lengths of the documents. Those that may be stored are sent twice, because the first time they
+ * are not. At the limit of a document every fifth is, to save time: as many as a store has entries.
+ */
+const SIZES = [
+  { length: LIMITS.documentLength - REST, share: 1, isRepeated: everyFifth, expected: PREPARED },
+  { length: STORE_LIMITS.documentLength - REST, share: 1 / 5, isRepeated: always, expected: PREPARED },
+  { length: LIMITS.bodyBytes - REST, share: 1 / 10, isRepeated: never, expected: /OPERATION_TOO_COMPLEX/ },
+];
+
+/**
+ * Distinct valid documents of each shape, at the limits of a document, of the document store and of
+ * a body.
  */
 export async function retention(target: Target, token: string): Promise<Outcome[]> {
   const http = overHttp(target, token);
@@ -97,20 +112,18 @@ async function everyShape({ kind, callers, lanes }: Transport, count: number): P
     if (!expected.test(text)) total.wrong.push(`${caller}: ${text.slice(0, 120)}`);
   };
   for (const shape of Object.values(SHAPES)) {
-    for (const [caller, ask] of Object.entries(callers)) {
-      await inLanes(count, lanes, async (place) => {
-        const document = shape(kind, ++distinct, AT_DOCUMENT_LIMIT);
-        for (let time = 0; time < 2; time++) await send(ask, document, PREPARED, caller);
-        if (place % 5 === 0)
-          await send(ask, shape(kind, ++distinct, AT_BODY_LIMIT), /OPERATION_TOO_COMPLEX/, caller);
-      });
+    for (const [caller, { ask, share: ofCaller }] of Object.entries(callers)) {
+      for (const { length, share, isRepeated, expected } of SIZES) {
+        await inLanes(Math.ceil(count * share * ofCaller), lanes, async (place) => {
+          const document = shape(kind, ++distinct, length);
+          await send(ask, document, expected, caller);
+          if (isRepeated(place)) await send(ask, document, expected, caller);
+        });
+      }
     }
   }
   return total;
 }
-
-/** Refused after validation: introspection is disabled, and only admins watch batches. */
-const PREPARED = /"FORBIDDEN"/;
 
 type Ask = (document: string) => Promise<{ text: string }>;
 
@@ -118,7 +131,8 @@ interface Transport {
   kind: Kind;
   /** Concurrent requests. */
   lanes: number;
-  callers: Record<string, Ask>;
+  /** By description; `share` is the part of the documents that the caller sends. */
+  callers: Record<string, { ask: Ask; share: number }>;
 }
 
 function overHttp({ url }: Target, token: string): Transport {
@@ -127,9 +141,9 @@ function overHttp({ url }: Target, token: string): Transport {
     (query) =>
       send(url, JSON.stringify({ query }), authorization === undefined ? {} : { authorization });
   const callers = {
-    'without a token': by(undefined),
-    'with a token': by(`Bearer ${token}`),
-    'with a made-up server token': by('Bearer srv_x'),
+    'without a token': { ask: by(undefined), share: 1 },
+    'with a token': { ask: by(`Bearer ${token}`), share: 1 },
+    'with a made-up server token': { ask: by('Bearer srv_x'), share: 1 / 10 },
   };
   return { kind: QUERY, lanes: 2, callers };
 }
@@ -143,5 +157,5 @@ function overSocket({ url }: Target, token: string): Transport {
     const { ask } = await connection;
     return ask(JSON.stringify({ id: String(++id), type: 'subscribe', payload: { query } }));
   };
-  return { kind: SUBSCRIPTION, lanes: 1, callers: { 'with a token': ask } };
+  return { kind: SUBSCRIPTION, lanes: 1, callers: { 'with a token': { ask, share: 1 } } };
 }

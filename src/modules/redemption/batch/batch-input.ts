@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { UnitTime } from '../../../generated/prisma/client.ts';
-import { checkInput } from '../../../platform/input.ts';
+import { checkInput, orElse, orNull } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 
 const MAX_COUNT = 1_000_000;
@@ -10,9 +10,6 @@ const MAX_COUNT = 1_000_000;
  * 2,500.
  */
 const MAX_IMPORT = 10_000;
-
-const orNull = <Schema extends z.ZodType>(schema: Schema) =>
-  schema.nullish().transform((value) => value ?? null);
 
 const NewBatch = z
   .object({
@@ -26,6 +23,7 @@ const NewBatch = z
       .min(1, 'must not be empty')
       .max(MAX_IMPORT, `must have at most ${MAX_IMPORT} entries`)
       .nullish(),
+    allowGuessable: orElse(z.boolean(), false),
     expiresAt: orNull(z.date()),
     label: orNull(z.string().max(100, 'must have at most 100 characters')),
     note: orNull(z.string().max(1_000, 'must have at most 1000 characters')),
@@ -46,14 +44,15 @@ export const checkNewBatch = (input: BatchInput): NewBatch => checkInput(NewBatc
 
 /**
  * Computes a keyed hash of the request, to detect an idempotency key that is reused for another
- * request. The hash is keyed because the request may contain codes; their order is ignored.
+ * request. The hash is keyed because the request may contain codes; their order is ignored, and so
+ * is `allowGuessable`, which does not change the batch.
  *
  * @param codes imported codes in normal form
  * @returns one hash for each valid secret key, the current key first
  */
 export function requestMacsOf(
   { secrets }: Pick<Services, 'secrets'>,
-  { idempotencyKey, planId, codes: _typed, ...request }: NewBatch,
+  { idempotencyKey, planId, codes: _typed, allowGuessable: _permission, ...request }: NewBatch,
   codes: readonly string[] | null,
 ): Buffer[] {
   const sorted = Object.entries({ ...request, count: request.count ?? null }).toSorted(([one], [other]) =>

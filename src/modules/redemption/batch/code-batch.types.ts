@@ -108,6 +108,14 @@ export class CreateRedemptionCodesInput {
   })
   codes?: string[] | null;
 
+  @Field(() => Boolean, {
+    nullable: true,
+    defaultValue: false,
+    description:
+      'Whether to import codes that can be guessed: those of fewer than 48 bits, such as nine letters and digits, or numbered ones. Audited. Without it they are refused.',
+  })
+  allowGuessable?: boolean | null;
+
   @Field(() => DateTimeScalar, {
     nullable: true,
     description: 'When the codes expire, in the future; absent or null for never.',

@@ -8,6 +8,7 @@ import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import type { SealedCode } from '../code/code-vault.ts';
+import { guessableCodes } from '../code/guessable-codes.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
 import { releaseDeletedCodes } from '../code/release-deleted-codes.ts';
 import { type BatchInput, checkNewBatch, type NewBatch, requestMacsOf } from './batch-input.ts';
@@ -28,8 +29,8 @@ type CreateServices = Pick<Services, 'db' | 'jobs' | 'log' | 'secrets'>;
  * Idempotent: calls with the same idempotency key return the same batch.
  *
  * @param actorId the admin; null if the call comes from the command line
- * @throws PlatformError BAD_USER_INPUT, also if an imported code already exists; NOT_FOUND for the
- *   plan
+ * @throws PlatformError BAD_USER_INPUT, also if an imported code already exists, or if it can be
+ *   guessed and `allowGuessable` is not set; NOT_FOUND for the plan
  * @throws RedemptionError IDEMPOTENCY_KEY_REUSED if the key was used with other input
  */
 export async function createRedemptionCodes(
@@ -41,10 +42,12 @@ export async function createRedemptionCodes(
   const macs = requestMacsOf(services, batch, imported);
   const known = await findByKey(services, { key: batch.idempotencyKey, macs });
   if (known) return known;
+  const guessable = guessableCodes(imported ?? []);
+  if (!batch.allowGuessable) refuseGuessable(guessable);
   const codes = imported
     ? await sealCodes(services, imported)
     : await generateCodes(services, Math.min(batch.count ?? 0, CODES_IN_CALL));
-  const draft: Draft = { actorId, batch, imported, codes, requestMac: macs[0] };
+  const draft: Draft = { actorId, batch, imported, codes, guessable: guessable.length, requestMac: macs[0] };
   const created = await services.db
     .$transaction((tx) => writeBatch(services, tx, draft), { timeout: 15_000 })
     .catch(async (error: unknown) => {
@@ -64,6 +67,14 @@ function importedCodes(typed: readonly string[]): string[] {
     seen.add(code);
   }
   return codes;
+}
+
+function refuseGuessable([place]: readonly number[]): void {
+  if (place === undefined) return;
+  throw badInput(
+    `codes.${place}`,
+    'can be guessed. Use at least 10 random letters and digits, or set allowGuessable',
+  );
 }
 
 function badInput(name: string, problem: string) {
@@ -96,15 +107,17 @@ interface Draft {
   /** Codes to import, in normal form; null if codes are generated. */
   imported: readonly string[] | null;
   codes: readonly SealedCode[];
+  /** Number of imported codes that can be guessed. */
+  guessable: number;
   requestMac: Buffer | undefined;
 }
 
 async function writeBatch(
   services: CreateServices,
   tx: Transaction,
-  { actorId, batch, imported, codes, requestMac }: Draft,
+  { actorId, batch, imported, codes, guessable, requestMac }: Draft,
 ): Promise<RedemptionBatch> {
-  const { planId, codes: _typed, count, ...fields } = batch;
+  const { planId, codes: _typed, allowGuessable: _permission, count, ...fields } = batch;
   const plan = await tx.plan.findUnique({ where: { id: checkId(planId, 'input.planId'), deletedAt: null } });
   if (!plan) throw new PlatformError('NOT_FOUND', { field: 'input.planId' });
   if (fields.expiresAt && fields.expiresAt <= (await databaseNow(tx))) {
@@ -126,16 +139,20 @@ async function writeBatch(
     action: 'createRedemptionCodes',
     actorId,
     targetId: row.id,
-    after: auditedBatch(row),
+    after: auditedBatch(row, guessable),
   });
   return { ...row, created };
 }
 
 const takenCode = () => badInput('codes', 'at least one of these codes already exists');
 
-const auditedBatch = ({ planId, unitTime, quantity, maxUses, expiresAt, count, label }: RedemptionBatch) => ({
+const auditedBatch = (
+  { planId, unitTime, quantity, maxUses, expiresAt, count, label }: RedemptionBatch,
+  guessable: number,
+) => ({
   ...{ planId, unitTime, quantity, maxUses, count, label },
   expiresAt: expiresAt?.toISOString() ?? null,
+  ...(guessable > 0 && { guessableCodes: guessable }),
 });
 
 /** A failure is only logged: `resumeBatch` finds batches without a job. */

@@ -9,7 +9,7 @@ export interface SealedCode {
   lookup: Buffer;
   /** The code, encrypted with AES-256-GCM. */
   ciphertext: Buffer;
-  /** Its last four characters. */
+  /** Its last characters, as `hintOf` returns them. */
   hint: string;
 }
 

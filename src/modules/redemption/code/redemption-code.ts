@@ -32,5 +32,11 @@ export function displayCode(code: string): string {
 /** Generates a code in normal form: 80 random bits as 16 characters of Crockford Base32. */
 export const randomCode = () => randomCrockford(CODE_LENGTH);
 
-/** The last four characters, which may be stored and shown in plaintext. */
-export const hintOf = (code: string) => code.slice(-GROUP_LENGTH);
+/**
+ * The last quarter of a code, at most four characters, which may be stored and shown in plaintext;
+ * padded with asterisks to four characters: `**AB` for a code of eight.
+ */
+export function hintOf(code: string): string {
+  const shown = Math.min(GROUP_LENGTH, Math.floor(code.length / 4));
+  return code.slice(-shown).padStart(GROUP_LENGTH, '*');
+}

@@ -24,7 +24,10 @@ export class Redemption implements RedemptionFields {
   @Field(() => ID, { description: 'The batch of the code.' })
   batchId!: string;
 
-  @Field(() => String, { description: 'The last four characters of the code.' })
+  @Field(() => String, {
+    description:
+      'The last four characters of the code; fewer, after asterisks, of a code that has less than 16.',
+  })
   codeHint!: string;
 
   @Field(() => DateTimeScalar, { description: 'When the order of the code was activated.' })

@@ -7,8 +7,10 @@ import { deleteAccount } from '../../../../src/modules/lifecycle/account/delete-
 import { deleteUser } from '../../../../src/modules/lifecycle/account/delete-user.ts';
 import { deleteDevice, unbindDevice } from '../../../../src/modules/lifecycle/binding/unbind-device.ts';
 import { addEmail } from '../../../../src/modules/lifecycle/login/add-email.ts';
+import { changeEmail } from '../../../../src/modules/lifecycle/login/change-email.ts';
 import { logInDevice } from '../../../../src/modules/lifecycle/login/log-in-device.ts';
 import { register } from '../../../../src/modules/lifecycle/login/register.ts';
+import { setUserEmail } from '../../../../src/modules/lifecycle/login/set-user-email.ts';
 import { previewRedemption } from '../../../../src/modules/redemption/accept/preview-redemption.ts';
 import { createSecrets } from '../../../../src/platform/keys/secrets.ts';
 import { newCode } from '../../../support/codes.ts';
@@ -33,13 +35,15 @@ let r: Redeeming;
 let services: Redeeming['services'];
 let j: ReturnType<typeof joiningWith>;
 let adminId: string;
+let trial: Parameters<typeof site>[0];
 beforeAll(async () => {
   r = await startRedeeming();
   services = r.services;
   j = joiningWith(services);
   adminId = (await buildUser(services.db, { traits: ['admin'] })).id;
   const { id: trialPlanId } = await buildPlan(services.db, { trafficLimit: 1_000n, deviceLimit: 1 });
-  await site({ trialPlanId, trialUnitTime: 'DAY', trialQuantity: 7 });
+  trial = { trialPlanId, trialUnitTime: 'DAY', trialQuantity: 7 };
+  await site(trial);
 });
 afterAll(async () => {
   expect(await checkInvariants(services.db)).toEqual([]);
@@ -57,6 +61,16 @@ const stopSubscriptionsOf = (userId: string) =>
 const newAddress = () => `${unique('user')}@example.test`;
 const registerAs = (email: string) => register(services, { email, password: PASSWORD });
 const logInAgain = ({ identifier, secret }: App) => j.logIn({ identifier, secret });
+
+interface EmailAccount {
+  userId: string;
+  email: string;
+}
+
+async function changeOwnEmail({ userId }: EmailAccount, email = newAddress()): Promise<unknown> {
+  const caller = await buildCaller(services.db, { userId });
+  return changeEmail(services, { caller, input: { email, password: PASSWORD } });
+}
 
 /** Redeems a new code with many uses, and makes 40 wrong guesses. */
 async function useUp(userId: string): Promise<{ code: string; planId: string }> {
@@ -279,6 +293,46 @@ describe('an e-mail address that returns with a new account', () => {
     const returned = await logInAgain(app);
 
     await expectContinued(returned.user.id, used);
+  });
+
+  it.each<[string, (account: EmailAccount) => Promise<unknown>]>([
+    ['its owner', (account) => changeOwnEmail(account)],
+    [
+      'an admin',
+      ({ userId }) => setUserEmail(services, { actorId: adminId, id: userId, email: newAddress() }),
+    ],
+  ])('continues where the account stopped that had it before %s changed it', async (_, change) => {
+    const email = newAddress();
+    const { user: first } = await registerAs(email);
+    const used = await useUp(first.id);
+    await change({ userId: first.id, email });
+
+    const { user } = await registerAs(email);
+
+    expect(user.id).not.toBe(first.id);
+    await expectContinued(user.id, used);
+  });
+
+  it.each<[string, (account: EmailAccount, email: string) => Promise<unknown>]>([
+    ['its owner', changeOwnEmail],
+    ['an admin', ({ userId }, email) => setUserEmail(services, { actorId: adminId, id: userId, email })],
+  ])('brings its history along when %s gives it to another account', async (_, change) => {
+    const [email, own] = [newAddress(), newAddress()];
+    const { user: first } = await registerAs(email);
+    const { code } = await useUp(first.id);
+    await deleteAccount(services, { userId: first.id });
+    await site({ trialQuantity: null, trialPlanId: null, trialUnitTime: null });
+    const { user } = await registerAs(own).finally(() => site(trial));
+
+    await change({ userId: user.id, email: own }, email);
+
+    expect((await refusalOf(r.redeem(user.id, code))).code).toBe('CODE_ALREADY_REDEEMED');
+    expect(await services.db.user.findUniqueOrThrow({ where: { id: user.id } })).toMatchObject({
+      hadTrial: true,
+    });
+    expect(await services.db.wrongGuess.findMany({ where: { userId: user.id } })).toMatchObject([
+      { count: 40 },
+    ]);
   });
 
   it('gets no second trial if it registers while its account is being deleted', async () => {

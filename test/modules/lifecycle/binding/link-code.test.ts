@@ -91,6 +91,18 @@ describe('createLinkCode', () => {
     expect(await storedOf(caller.userId)).toEqual([]);
   });
 
+  it('creates nothing for an admin whose role changed after the request was authenticated', async () => {
+    const [caller, other] = [await newCaller('ADMIN'), await newCaller()];
+    await services.db.user.update({ where: { id: caller.userId }, data: { role: 'USER' } });
+
+    for (const userId of [other.userId, null]) {
+      await expect(createLinkCode(services, { caller, userId })).rejects.toMatchObject({
+        code: 'UNAUTHENTICATED',
+      });
+    }
+    expect(await storedOf(other.userId)).toEqual([]);
+  });
+
   it('rejects any user id from a caller who is not an admin, even the caller’s own', async () => {
     const [caller, other] = [await newCaller(), await newCaller()];
 

@@ -236,6 +236,15 @@ describe('logIn with rate limits', () => {
     expect((await logInFrom(office, email)).user.id).toBe(userId);
   });
 
+  it('takes no network for known because another account has a session from it', async () => {
+    const [{ email }, other] = [await newAccount(throttled), await newAccount(throttled)];
+    const office = address();
+    await logInFrom(office, other.email);
+    await guessFromAnywhere(email, 1_000);
+
+    expect(await codeOf(logInFrom(office, email))).toBe('RATE_LIMITED');
+  });
+
   it('limits guesses from a network with a session like those from any other', async () => {
     const { email } = await newAccount(throttled);
     const home = address();

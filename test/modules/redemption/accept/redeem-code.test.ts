@@ -135,12 +135,16 @@ describe('redeemCode', () => {
     expect((await r.redeem(userId, two.code)).isNew).toBe(false);
   });
 
-  it('rejects a disabled account', async () => {
-    const { code } = await newCode(r.services);
+  it.each([
+    ['disabled', { enabled: false }],
+    ['closed', { deletedAt: new Date() }],
+  ])('rejects a %s account, and reserves no use of the code', async (_, data) => {
+    const { id, code } = await newCode(r.services);
     const userId = await r.user();
-    await r.services.db.user.update({ where: { id: userId }, data: { enabled: false } });
+    await r.services.db.user.update({ where: { id: userId }, data });
 
     expect((await refusalOf(r.redeem(userId, code))).code).toBe('UNAUTHENTICATED');
+    expect(await r.uses(id)).toEqual({ usedCount: 0, reservedCount: 0 });
   });
 });
 

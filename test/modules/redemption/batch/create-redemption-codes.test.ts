@@ -28,7 +28,7 @@ const inputOf = (overrides: Partial<CreateRedemptionCodesInput> = {}): CreateRed
   planId,
   unitTime: 'MONTH',
   quantity: 1,
-  ...(overrides.codes ? {} : { count: 3 }),
+  ...(overrides.codes ? { allowGuessable: true } : { count: 3 }),
   ...overrides,
 });
 
@@ -100,6 +100,48 @@ describe('createRedemptionCodes', () => {
     const user = await api.newUser();
     const { redeemCode } = await user.get(RedeemCodeDocument, { input: { code: 'Welcome 2026' } });
     expect(redeemCode.status).toBe('PAID');
+  });
+
+  it('refuses to import a code that can be guessed unless the admin allows it, which is audited', async () => {
+    const codes = ['K7Q2M9XW4RHB', 'ABC123'];
+    const before = await api.services.db.redemptionBatch.count();
+    for (const allowGuessable of [undefined, null, false]) {
+      const input = { ...inputOf({ codes }), allowGuessable };
+      const refusal = await admin.refused(CreateRedemptionCodesDocument, { input });
+      expect(refusal.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.codes.1' });
+      expect(refusal.message).toMatch(/can be guessed.*allowGuessable/);
+    }
+    expect(await api.services.db.redemptionBatch.count()).toBe(before);
+
+    const batch = await create({ codes, allowGuessable: true });
+
+    expect(batch).toMatchObject({ count: 2, ready: true });
+    const [entry] = await api.services.db.auditEntry.findMany({ where: { targetId: batch.id } });
+    expect(entry?.after).toMatchObject({ guessableCodes: 1 });
+    expect(JSON.stringify(entry)).not.toContain('ABC123');
+  });
+
+  it('returns the batch of a retried import whether or not the retry allows codes that can be guessed', async () => {
+    const input = { codes: ['DEF456'], idempotencyKey: unique('key') };
+    const { id } = await create({ ...input, allowGuessable: true });
+
+    expect((await create({ ...input, allowGuessable: false })).id).toBe(id);
+  });
+
+  it('shows at most a quarter of a short code in the record of its redemption', async () => {
+    const code = 'XY12ZT';
+    const { id: batchId } = await create({ codes: [code] });
+    const user = await api.newUser();
+    const { userId } = user;
+
+    await user.get(RedeemCodeDocument, { input: { code } });
+
+    const { db } = api.services;
+    const hints = [
+      await db.redemptionCode.findFirstOrThrow({ where: { batchId } }).then(({ hint }) => hint),
+      await db.order.findFirstOrThrow({ where: { userId } }).then(({ codeHint }) => codeHint),
+    ];
+    expect(hints).toEqual(['***T', '***T']);
   });
 
   it('returns the same batch for the same idempotency key, even concurrently', async () => {

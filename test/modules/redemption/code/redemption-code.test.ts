@@ -73,4 +73,10 @@ describe('a generated code', () => {
     expect(displayCode('IMPORTED99')).toBe('IMPO-RTED-99');
     expect(hintOf('ABCDEFGHJKMNPQRS')).toBe('PQRS');
   });
+
+  it('has a hint of four characters, of which at most a quarter of the code is shown', () => {
+    expect(
+      [6, 7, 8, 11, 12, 15, 16, 64].map((length) => hintOf('ABCDEFGH'.repeat(8).slice(0, length))),
+    ).toEqual([...['***F', '***G', '**GH', '**BC', '*BCD', '*EFG', 'EFGH', 'EFGH']]);
+  });
 });
