@@ -1,4 +1,5 @@
 import type { Config } from './config.ts';
+import { createPlanReads, type PlanReads } from './modules/catalog/plan/list-plans.ts';
 import { createSiteReads, type SiteReads } from './modules/catalog/site/site-reads.ts';
 import { createPresence, type Presence } from './modules/identity/presence/presence.ts';
 import {
@@ -42,6 +43,7 @@ export interface Shared
     BatchReads,
     AccessTokenVerifier,
     AccountReads,
+    PlanReads,
     SessionReads,
     SiteReads {
   watchedOrders: WatchKind;
@@ -83,6 +85,7 @@ export function createShared(
     ...createBatchReads(services),
     ...createAccessTokenVerifier(services),
     ...createAccountReads(services),
+    ...createPlanReads(services),
     ...createSessionReads(services),
     ...createSiteReads(services),
     watchedOrders: watchedOrders(services),

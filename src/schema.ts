@@ -127,10 +127,7 @@ export async function createSchema(): Promise<GraphQLSchema> {
     if (root) root.description = description;
   }
   adaptToCompiledQueries(schema);
-  enforcePolicies(schema, (policy, context: Context) => {
-    checkPolicy(policy, context);
-    context.operationRateLimiter.countRootField(context.caller);
-  });
+  enforcePolicies(schema, (policy, context: Context) => checkPolicy(policy, context));
   limitListValues(schema, ({ caller }: Context) =>
     caller.kind === 'agent' ? LIMITS.agentValues : LIMITS.values,
   );

@@ -8,7 +8,7 @@ import { authenticate, recentCaller } from '../modules/lifecycle/login/authentic
 import { createServerTokens } from '../modules/network/server/server-tokens.ts';
 import { createSemaphore } from '../platform/concurrency/semaphore.ts';
 import { DomainError, PlatformError } from '../platform/errors.ts';
-import { createApolloServer } from '../platform/graphql/apollo.ts';
+import { type ApolloSettings, createApolloServer } from '../platform/graphql/apollo.ts';
 import { answerConditionally } from '../platform/graphql/conditional-get.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
 import { observeCache } from '../platform/metrics.ts';
@@ -48,17 +48,7 @@ export async function serveGraphqlHttp(
   const { services, config, documents, shared, metrics } = settings;
   const responses = createResponseCache(services, shared, documents.schema);
   observeCache(metrics, 'cached_responses', responses);
-  const apollo = createApolloServer<HttpContext>({
-    documents,
-    log: services.log,
-    onError: (code) => metrics.errors.inc({ code }),
-    mayIntrospect: ({ caller }) => mayIntrospect(caller, config),
-    afterMutation: ({ caller }) => responses.evictAfterMutation(caller),
-    beforeRun: async (operation, context) => {
-      context.recording.allow(operation);
-      if (!context.isSealed) await encryptionPolicy.ensurePlaintextOperationAllowed(operation);
-    },
-  });
+  const apollo = createApolloServer(apolloSettings(settings, { encryptionPolicy, responses }));
   await apollo.start();
   // Spread once: it has about fifty properties.
   const base = { ...services, ...shared };
@@ -108,6 +98,30 @@ function fromCache(responses: ResponseCache, handle: RouteHandlerMethod): RouteH
   };
 }
 
+function apolloSettings(
+  { services, config, documents, shared, metrics }: GraphqlSettings,
+  {
+    encryptionPolicy,
+    responses,
+  }: Pick<Encryption, 'encryptionPolicy'> & { responses: Pick<ResponseCache, 'evictAfterMutation'> },
+): ApolloSettings<HttpContext> {
+  return {
+    documents,
+    log: services.log,
+    onError: (code) => metrics.errors.inc({ code }),
+    mayIntrospect: ({ caller }) => mayIntrospect(caller, config),
+    charge: async (cost, { caller, request: { ip }, recording }) => {
+      recording.charged(cost);
+      await shared.operationRateLimiter.charge(caller, { ip, statements: cost.statements });
+    },
+    afterMutation: ({ caller }) => responses.evictAfterMutation(caller),
+    beforeRun: async (operation, context) => {
+      context.recording.allow(operation);
+      if (!context.isSealed) await encryptionPolicy.ensurePlaintextOperationAllowed(operation);
+    },
+  };
+}
+
 /** Agent requests are slow, so they have their own queue and don't delay customers. */
 function withinRequestLimits(
   handle: RouteHandlerMethod,
@@ -116,8 +130,9 @@ function withinRequestLimits(
   const [ofCustomers, ofAgents] = [createRequestLimit(), createRequestLimit()];
   return function (request, reply) {
     const limit = request.isFromAgent ? ofAgents : ofCustomers;
+    const scope = { ...scopeOf(request, config), statements: createSemaphore(LIMITS.concurrentStatements) };
     return limit(() =>
-      inRequestScope(scopeOf(request, config), async () =>
+      inRequestScope(scope, async () =>
         // The client may have disconnected while its request was queued.
         reply.raw.destroyed ? '' : handle.call(this, request, reply),
       ),

@@ -43,6 +43,7 @@ export function serveGraphqlSockets(
     metrics.sockets.inc();
     releases.push(() => metrics.sockets.dec());
     return {
+      charge: ({ statements }) => shared.operationRateLimiter.chargeKnown(caller, statements),
       context: (request) => ({ ...services, ...shared, caller, request: { ...scope, ...request } }),
       closed: () => {
         for (const release of releases) release();
@@ -141,7 +142,7 @@ async function connectUser(
 async function authenticateSocket(
   services: Parameters<typeof authenticate>[0],
   authorization: unknown,
-): Promise<Caller> {
+): Promise<Exclude<Caller, { kind: 'anonymous' }>> {
   const caller = await authenticate(services, typeof authorization === 'string' ? authorization : undefined);
   if (caller.kind !== 'anonymous') return caller;
   if (caller.refusedToken === 'EXPIRED')

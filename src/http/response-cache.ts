@@ -6,6 +6,7 @@ import type { Caller, UserCaller } from '../modules/kernel/caller.ts';
 import { PLAN_CHANGED, SITE_CHANGED, USER_CHANGED } from '../modules/kernel/topics.ts';
 import { recentCaller } from '../modules/lifecycle/login/authenticate.ts';
 import { etagOf, REVALIDATE, sendUnchanged } from '../platform/graphql/conditional-get.ts';
+import type { Cost } from '../platform/graphql/cost.ts';
 import { requestedRootFields, type ValidOperation } from '../platform/graphql/requested-root-fields.ts';
 import { LocalCache, type LocalCacheUsage, type Reading } from '../platform/local-cache.ts';
 import type { Services } from '../platform/services.ts';
@@ -26,13 +27,14 @@ interface CachedResponse {
   headers: Record<string, string>;
   etag: string;
   /** Charged again each time. */
-  rootFields: number;
+  statements: number;
 }
 
 /** A response that is being computed. */
 export interface Recording {
   /** Keeps the response only if all root fields of the operation are cacheable. */
   allow(operation: ValidOperation): void;
+  charged(cost: Cost): void;
   finish(reply: FastifyReply, payload: unknown): void;
 }
 
@@ -74,7 +76,7 @@ export function createResponseCache(
     send: (request, reply) => {
       const owner = ownerOf(request, shared);
       const response = owner && responses.get(owner.id, keyOf(request));
-      if (!response || !isWithinRate(shared, owner.caller, response.rootFields)) return false;
+      if (!response || !isWithinRate(shared, owner.caller, response.statements)) return false;
       sendResponse(request, reply, response);
       return true;
     },
@@ -96,23 +98,27 @@ export function createResponseCache(
   };
 }
 
-const NOTHING: Recording = { allow: () => {}, finish: () => {} };
+const NOTHING: Recording = { allow: () => {}, charged: () => {}, finish: () => {} };
 
 function recordingOf(
   responses: LocalCache<CachedResponse>,
   { reading, key, schema }: { reading: Reading; key: string; schema: GraphQLSchema },
 ): Recording {
-  let rootFields = 0;
+  let isAllowed = false;
+  let statements = 0;
   return {
     allow: (operation) => {
-      const fields = requestedRootFields(schema, operation).map(({ field }) => field);
-      if (operation.operation.operation === 'query' && fields.every((field) => isCacheable(schema, field)))
-        rootFields = fields.length;
+      const fields = requestedRootFields(schema, operation);
+      isAllowed =
+        operation.operation.operation === 'query' && fields.every(({ field }) => isCacheable(schema, field));
+    },
+    charged: (cost) => {
+      statements = cost.statements;
     },
     finish: (reply, payload) => {
-      if (rootFields === 0 || !isComplete(reply, payload)) return responses.cancel(reading);
+      if (!isAllowed || !isComplete(reply, payload)) return responses.cancel(reading);
       const body = Buffer.from(payload);
-      const response = { body, headers: headersOf(reply), etag: etagOf(payload), rootFields };
+      const response = { body, headers: headersOf(reply), etag: etagOf(payload), statements };
       // Both bytes of a character of the request count.
       responses.put(reading, response, { key, bytes: body.length + 2 * key.length });
     },
@@ -180,10 +186,10 @@ function keyOf({ method, url, body, headers }: FastifyRequest): string {
 function isWithinRate(
   { operationRateLimiter }: Shared,
   caller: UserCaller | undefined,
-  rootFields: number,
+  statements: number,
 ): boolean {
   try {
-    for (let field = 0; caller && field < rootFields; field++) operationRateLimiter.countRootField(caller);
+    if (caller) operationRateLimiter.chargeKnown(caller, statements);
     return true;
   } catch {
     // The usual way refuses it with an error.

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Deadline } from './concurrency/deadline.ts';
+import type { Semaphore } from './concurrency/semaphore.ts';
 
 /** Properties of a request that are known before it is authenticated. */
 export interface RequestScope {
@@ -13,6 +14,10 @@ export interface RequestScope {
   userAgent: string | null;
   /** Time limit for the response; absent for long-lived work such as a websocket or a job. */
   deadline?: Deadline;
+  /** Limits the database work of the request that runs at the same time. Absent: no limit. */
+  statements?: Semaphore;
+  /** Whether an outage that the request met has been logged. */
+  isOutageLogged?: boolean;
   /** True if errors must not name parts of the schema that the request itself hasn't named. */
   hidesSchema?: boolean;
   /** Origin that the client used, as it claims: `https://tessera.example`. Absent outside HTTP. */

@@ -1,12 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { announce } from '../../src/modules/kernel/announce.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { documents } from '../support/attack/documents.ts';
 import { floods } from '../support/attack/floods.ts';
 import { guesses } from '../support/attack/guesses.ts';
 import { stalledReaders } from '../support/attack/readers.ts';
 import { retention } from '../support/attack/retention.ts';
+import { rootFields } from '../support/attack/root-fields.ts';
 import { slow } from '../support/attack/slow.ts';
 import { sockets } from '../support/attack/sockets.ts';
 import { force, type Outcome, seed, startTarget, type Target } from '../support/attack/target.ts';
@@ -75,6 +77,16 @@ it('malformed documents are rejected and do not crash the process', async () => 
 
 it('expensive documents are rejected before execution', async () => {
   expectWithinBounds(await floods(open, (await newUser()).token));
+});
+
+it('many root fields and subscriptions of one user leave the database to others', async () => {
+  const [attacker, victim] = [await newUser(), await newUser()];
+  const { db } = services;
+  const change = () =>
+    db.device.updateMany({ where: { userId: attacker.userId }, data: { name: `${performance.now()}` } });
+  const watched = () => announce(services, { userIds: [attacker.userId] });
+  const settings = { token: attacker.token, victim: victim.token, change: () => change().then(watched) };
+  expectWithinBounds(await rootFields(open, settings));
 });
 
 it('distinct documents do not fill the memory', async () => {

@@ -66,7 +66,8 @@ describe('the operation budget', () => {
         countRequest: async () => {
           throw new PlatformError('RATE_LIMITED', { retryAfterSeconds: 7 });
         },
-        countRootField: () => {},
+        charge: async () => {},
+        chargeKnown: () => {},
       },
     };
     const graphql = { schema: await createSchema(), shared };
@@ -103,7 +104,7 @@ describe('createOperationRateLimiter', () => {
   it('has a separate budget for each agent', () => {
     const budget = createOperationRateLimiter(api.services, { enabled: true });
     const spend = (times: number, serverId: string) => {
-      for (let n = 0; n < times; n++) budget.countRootField({ kind: 'agent', serverId, tokenHash: '' });
+      for (let n = 0; n < times; n++) budget.chargeKnown({ kind: 'agent', serverId, tokenHash: '' }, 1);
     };
 
     expect(() => spend(OPERATION_RATES.agent.burst + 1_000, 'one')).toThrow(PlatformError);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import {
   buildSchema,
   type DocumentNode,
-  type GraphQLError,
+  GraphQLError,
   getVariableValues,
   Kind,
   type OperationDefinitionNode,
@@ -13,6 +13,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PreparedDocument, prepareDocument } from '../../src/platform/graphql/prepared-document.ts';
 import { validateRequest } from '../../src/platform/graphql/validate-request.ts';
+import { required } from '../../src/platform/required.ts';
 import { readTask } from '../../src/playground/tasks/task-file.ts';
 import { TASK_GROUPS } from '../../src/playground/tasks/task-groups.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
@@ -46,8 +47,9 @@ function errorsOf(source: string, variables: string): readonly GraphQLError[] {
   const given = variables ? JSON.parse(variables) : {};
   const { variableDefinitions = [] } = operationOf(prepared.document);
   const { errors } = getVariableValues(schema, variableDefinitions, given);
-  const refused = validateRequest(schema, prepared, { query: '', variables: given });
-  return [...(errors ?? []), ...(refused ? [refused] : [])];
+  const operation = required(prepared.operation(undefined), 'the operation');
+  const refused = validateRequest(schema, operation, { query: '', variables: given });
+  return [...(errors ?? []), ...(refused instanceof GraphQLError ? [refused] : [])];
 }
 
 function operationOf(document: DocumentNode): OperationDefinitionNode {

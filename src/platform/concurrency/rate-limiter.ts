@@ -6,8 +6,12 @@ export interface Rate {
 
 /** Limits the rate of events per key, in this process only. */
 export interface KeyedRateLimiter {
-  /** Counts an event. @returns 0, or the seconds until the next event of this key is allowed */
-  take(key: string): number;
+  /**
+   * Counts an event, or several.
+   *
+   * @returns 0, or the seconds until as many events of this key are allowed; none is counted then
+   */
+  take(key: string, events?: number): number;
 }
 
 /**
@@ -23,8 +27,9 @@ export function createKeyedRateLimiter(
 ): KeyedRateLimiter {
   const arrivals = new Map<string, number>();
   return {
-    take: (key) => {
-      const { nextArrival, waitMs } = gcra(rate, arrivals.get(key), now());
+    take: (key, events = 1) => {
+      if (events === 0) return 0;
+      const { nextArrival, waitMs } = gcra(rate, arrivals.get(key), { nowMs: now(), events });
       if (waitMs > 0) return Math.ceil(waitMs / 1_000);
       // A Map keeps insertion order: deleting first moves the key to the end, away from eviction.
       arrivals.delete(key);
@@ -43,7 +48,7 @@ export function createKeyedRateLimiter(
 export function createRateLimiter(rate: Rate, now: () => number = () => performance.now()): () => boolean {
   let arrival: number | undefined;
   return () => {
-    const { nextArrival, waitMs } = gcra(rate, arrival, now());
+    const { nextArrival, waitMs } = gcra(rate, arrival, { nowMs: now(), events: 1 });
     if (waitMs > 0) return false;
     arrival = nextArrival;
     return true;
@@ -54,9 +59,13 @@ export function createRateLimiter(rate: Rate, now: () => number = () => performa
  * GCRA (generic cell rate algorithm): each event moves the theoretical arrival time of the next one
  * ahead by one interval. An event is allowed while that time is at most one burst ahead of now.
  */
-function gcra({ burst, perSecond }: Rate, arrival: number | undefined, nowMs: number) {
+function gcra(
+  { burst, perSecond }: Rate,
+  arrival: number | undefined,
+  { nowMs, events }: { nowMs: number; events: number },
+) {
   const intervalMs = 1_000 / perSecond;
-  const nextArrival = Math.max(arrival ?? nowMs, nowMs) + intervalMs;
+  const nextArrival = Math.max(arrival ?? nowMs, nowMs) + events * intervalMs;
   return { nextArrival, waitMs: nextArrival - nowMs - burst * intervalMs };
 }
 

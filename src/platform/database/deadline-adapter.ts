@@ -17,7 +17,8 @@ const SLACK_MS = 1_000;
 /**
  * Wraps an adapter so that no statement outlives the request that sent it. Close to the deadline,
  * statements get a `statement_timeout` that ends with the request; after it, no statement starts
- * and nothing is committed. Work outside a request is unaffected.
+ * and nothing is committed. Of one request, a few statements and transactions run at the same time.
+ * Work outside a request is unaffected.
  *
  * @param statementMs the default `statement_timeout` of the connections
  */
@@ -40,13 +41,44 @@ function limitAdapter(adapter: SqlDriverAdapter, statementMs: number): SqlDriver
     return inTransaction(transaction, () => withStatementTimeout(transaction, leftMs, run));
   };
   return override(adapter, {
-    queryRaw: (query: SqlQuery) => runSingle((on) => on.queryRaw(query)),
-    executeRaw: (query: SqlQuery) => runSingle((on) => on.executeRaw(query)),
+    queryRaw: (query: SqlQuery) => inSlot(() => runSingle((on) => on.queryRaw(query))),
+    executeRaw: (query: SqlQuery) => inSlot(() => runSingle((on) => on.executeRaw(query))),
     startTransaction: async (isolationLevel) => {
-      timeLeft();
-      return limitTransaction(await adapter.startTransaction(isolationLevel), statementMs);
+      const release = await takeSlot();
+      try {
+        timeLeft();
+        const transaction = await adapter.startTransaction(isolationLevel);
+        return releasing(limitTransaction(transaction, statementMs), release);
+      } catch (error) {
+        release();
+        throw error;
+      }
     },
   } satisfies Partial<SqlDriverAdapter>);
+}
+
+/**
+ * Runs a single statement in a slot of its request, so that one request cannot occupy the pool. A
+ * transaction keeps its slot until it ends; its own statements need none.
+ */
+function inSlot<Result>(run: () => Promise<Result>): Promise<Result> {
+  return requestScope()?.statements?.(run) ?? run();
+}
+
+/** @returns a function that returns the slot */
+async function takeSlot(): Promise<() => void> {
+  const slots = requestScope()?.statements;
+  if (!slots) return () => {};
+  return new Promise((taken) => {
+    void slots(() => new Promise<void>((release) => taken(release)));
+  });
+}
+
+function releasing(transaction: Transaction, release: () => void): Transaction {
+  return override(transaction, {
+    commit: () => transaction.commit().finally(release),
+    rollback: () => transaction.rollback().finally(release),
+  } satisfies Partial<Transaction>);
 }
 
 function limitTransaction(transaction: Transaction, statementMs: number): Transaction {

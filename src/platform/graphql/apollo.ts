@@ -16,13 +16,13 @@ import {
   type DocumentNode,
   GraphQLError,
   type GraphQLFormattedError,
-  type OperationDefinitionNode,
   OperationTypeNode,
   parse,
 } from 'graphql';
 import { DomainError, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { markCacheable } from './conditional-get.ts';
+import type { Cost } from './cost.ts';
 import { DeadlineServer, GRAPHQL_RESPONSE_TYPE } from './deadline-server.ts';
 import type { DocumentStore } from './document-store.ts';
 import { LIMITS } from './limits.ts';
@@ -41,6 +41,8 @@ export interface ApolloSettings<Context extends BaseContext> {
   mayIntrospect: (context: Context) => boolean;
   /** Runs before each valid operation executes; throws to refuse it. */
   beforeRun: (operation: ValidOperation, context: Context) => Promise<void>;
+  /** Charges a valid operation, before it executes; throws to refuse it. */
+  charge: (cost: Cost, context: Context) => Promise<void>;
   /** Runs after each mutation, before its response is sent. */
   afterMutation: (context: Context) => void;
   /** Time limit of an operation; `LIMITS.operationMs` by default. */
@@ -92,6 +94,7 @@ export function createApolloServer<Context extends BaseContext>(
 interface Checks<Context> extends Pick<ApolloSettings<BaseContext>, 'documents'> {
   mayIntrospect: (context: Context) => boolean;
   beforeRun: (operation: ValidOperation, context: Context) => Promise<void>;
+  charge: (cost: Cost, context: Context) => Promise<void>;
   afterMutation: (context: Context) => void;
   mask: (error: unknown) => GraphQLFormattedError;
 }
@@ -111,9 +114,11 @@ function ownPipeline<Context extends BaseContext>(checks: Checks<Context>): Apol
           const document = prepared instanceof PreparedDocument ? prepared.document : PLACEHOLDER;
           Object.assign(context satisfies GraphQLRequestContext<Context>, { document });
         },
-        async didResolveOperation({ operation, request, contextValue }) {
-          if (prepared instanceof PreparedDocument)
-            await ensureAllowed({ prepared, operation, request, context: contextValue }, checks);
+        async didResolveOperation({ request, contextValue }) {
+          if (!(prepared instanceof PreparedDocument)) return;
+          const operation = prepared.operation(request.operationName);
+          // Apollo reports that there is no such operation.
+          if (operation) await ensureAllowed({ operation, request, context: contextValue }, checks);
         },
         async responseForOperation({ request, contextValue }) {
           if (!(prepared instanceof PreparedDocument)) return invalidDocument(prepared.map(checks.mask));
@@ -154,41 +159,42 @@ async function responseOf<Context>(
 }
 
 interface Requested<Context> {
-  prepared: PreparedDocument;
-  operation: OperationDefinitionNode | undefined;
+  operation: PreparedOperation;
   request: GraphQLRequest;
   context: Context;
 }
 
 /** @throws GraphQLError with an HTTP status */
 async function ensureAllowed<Context>(
-  { prepared, operation, request, context }: Requested<Context>,
-  { documents, mayIntrospect, beforeRun }: Checks<Context>,
+  { operation, request, context }: Requested<Context>,
+  { documents, mayIntrospect, beforeRun, charge }: Checks<Context>,
 ): Promise<void> {
-  const { document } = prepared;
-  const run = operation && beforeRun({ document, operation, variables: request.variables ?? {} }, context);
-  await run?.catch((error: unknown) => {
+  const { document } = operation.prepared;
+  const variables = request.variables ?? {};
+  try {
+    await beforeRun({ document, operation: operation.node, variables }, context);
+    const refusal = refusalOfKind(operation, mayIntrospect(context));
+    if (refusal) throw refusal;
+    const cost = validateRequest(documents.schema, operation, request);
+    if (cost instanceof GraphQLError) throw cost;
+    await charge(cost, context);
+  } catch (error) {
     throw withHttpStatus(error);
-  });
-  const refusal =
-    refusalOfKind(prepared, operation, mayIntrospect(context)) ??
-    validateRequest(documents.schema, prepared, request);
-  if (refusal) throw withHttpStatus(refusal);
+  }
 }
 
 /**
  * Refuses subscriptions, which need a websocket, and introspection for callers who may not use it.
  */
 function refusalOfKind(
-  { introspects }: PreparedDocument,
-  operation: OperationDefinitionNode | undefined,
+  { node, prepared }: PreparedOperation,
   mayIntrospect: boolean,
 ): DomainError | undefined {
-  if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
+  if (node.operation === OperationTypeNode.SUBSCRIPTION) {
     const message = 'Subscriptions are not available over HTTP: use a websocket.';
     return new PlatformError('BAD_USER_INPUT', { message });
   }
-  if (mayIntrospect || !introspects) return undefined;
+  if (mayIntrospect || !prepared.introspects) return undefined;
   const message = 'Introspection is disabled; see schema.graphql.';
   return new PlatformError('FORBIDDEN', { message });
 }

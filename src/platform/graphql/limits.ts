@@ -30,6 +30,12 @@ export const LIMITS = {
   comparisons: 10_000,
   /** Estimated objects in the response, counting each list with its page size. */
   cost: 2_000,
+  /** Root fields of an operation, counting a fragment each time it is spread. */
+  rootFields: 20,
+  /** SQL statements that an operation could run: one for each root field and each page of a list. */
+  statements: 250,
+  /** Transactions and single statements of one HTTP request at the same time. */
+  concurrentStatements: 4,
   /** Values in the lists of a response, counted when they are read: entries times their fields. */
   values: 100_000,
   /** The same for agents, whose lists have up to 10,000 entries. */
@@ -77,15 +83,24 @@ export function tooComplex(message: string, node?: ASTNode): GraphQLError {
 interface Size {
   depth: number;
   fields: number;
+  /** Fields that are not below another field. */
+  roots: number;
   directives: number;
 }
 
-/** Enforces `depth`, `fields` and `directives`. Introspection is bounded by `tokens` only. */
+/**
+ * Enforces `depth`, `fields`, `rootFields` and `directives`. Introspection is bounded by `tokens` only.
+ */
 export function sizeRule(context: ValidationContext) {
   const fragments = new Map<string, Size>();
   return {
     OperationDefinition(operation: OperationDefinitionNode) {
-      const { depth, fields, directives } = sizeOf(operation.selectionSet, context, fragments);
+      const { depth, fields, roots, directives } = sizeOf(operation.selectionSet, context, fragments);
+      if (roots > LIMITS.rootFields) {
+        context.reportError(
+          tooComplex(`The operation has ${roots} root fields; the limit is ${LIMITS.rootFields}.`, operation),
+        );
+      }
       if (depth > LIMITS.depth) {
         context.reportError(
           tooComplex(`The operation is ${depth} levels deep; the limit is ${LIMITS.depth}.`, operation),
@@ -115,15 +130,17 @@ function sizeOf(selectionSet: SelectionSetNode, context: ValidationContext, frag
   return {
     depth: Math.max(0, ...sizes.map(({ depth }) => depth)),
     fields: sizes.reduce((sum, { fields }) => sum + fields, 0),
+    roots: sizes.reduce((sum, { roots }) => sum + roots, 0),
     directives: sizes.reduce((sum, { directives }) => sum + directives, 0),
   };
 }
 
 function selectionSize(selection: SelectionNode, context: ValidationContext, fragments: Sizes): Size {
   const own = selection.directives?.length ?? 0;
-  const { depth, fields, directives } = sizeBelow(selection, context, fragments);
-  if (selection.kind !== Kind.FIELD) return { depth, fields, directives: directives + own };
+  const { depth, fields, roots, directives } = sizeBelow(selection, context, fragments);
+  if (selection.kind !== Kind.FIELD) return { depth, fields, roots, directives: directives + own };
   return {
+    roots: 1,
     depth: isIntrospection(selection) ? 0 : depth + 1,
     fields: fields + 1,
     directives: directives + own,
@@ -140,7 +157,7 @@ function sizeBelow(selection: SelectionNode, context: ValidationContext, fragmen
 const isIntrospection = (selection: SelectionNode) =>
   selection.kind === Kind.FIELD && selection.name.value.startsWith('__');
 
-const NOTHING: Size = { depth: 0, fields: 0, directives: 0 };
+const NOTHING: Size = { depth: 0, fields: 0, roots: 0, directives: 0 };
 
 /**
  * Measures each fragment once, however often it is spread. The placeholder ends the recursion for a

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts';
 import { isRedisUnavailable } from '../redis/redis.ts';
 import { requestScope } from '../request-scope.ts';
 import { namesInDocument } from './names-in-document.ts';
+import { createOutageLog } from './outage-log.ts';
 
 /** The `extensions` of every error in a response. They have no other keys. */
 export interface ErrorExtensions extends ErrorDetails {
@@ -49,12 +50,14 @@ function toRefusal(error: unknown, log: Logger, schema: GraphQLSchema | undefine
   if (cause instanceof DomainError) return cause;
   if (error instanceof GraphQLError && isClientError(error, cause)) return clientError(error, schema);
   if (isOutage(cause) || isRedisUnavailable(cause)) {
-    log.warn({ err: cause }, 'request failed: dependency unavailable');
+    logOutage(cause, log);
     return new PlatformError('SERVICE_UNAVAILABLE');
   }
   log.error({ err: cause }, 'request failed: unexpected error');
   return new PlatformError('INTERNAL_SERVER_ERROR');
 }
+
+const logOutage = createOutageLog();
 
 /**
  * Transports wrap execution errors in an error without a `path`; use the outermost layer that has

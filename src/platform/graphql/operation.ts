@@ -1,4 +1,11 @@
-import { type ExecutionArgs, type ExecutionResult, GraphQLError, OperationTypeNode } from 'graphql';
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  locatedError,
+  OperationTypeNode,
+} from 'graphql';
+import type { Cost } from './cost.ts';
 import type { DocumentStore } from './document-store.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { PreparedDocument } from './prepared-document.ts';
@@ -20,12 +27,13 @@ const refused = (message: string, code: string) => [new GraphQLError(message, { 
 /**
  * Validates a subscription with the document store, checks and cost limit that apply over HTTP.
  *
+ * @param charge called with the cost of a valid subscription; throws to refuse it
  * @returns the arguments for graphql-js, or the errors that refuse the subscription
  */
 export function prepareSubscription(
   documents: DocumentStore,
   request: OperationRequest,
-  contextValue: unknown,
+  { context, charge }: { context: unknown; charge: (cost: Cost) => void },
 ): PreparedSubscription | readonly GraphQLError[] {
   const { schema } = documents;
   const prepared = documents.prepare(request.query ?? '');
@@ -40,18 +48,23 @@ export function prepareSubscription(
       'BAD_USER_INPUT',
     );
   }
-  const refusal = validateRequest(schema, prepared, request);
-  if (refusal) return [refusal];
+  const cost = validateRequest(schema, preparedOperation, request);
+  if (cost instanceof GraphQLError) return [cost];
+  try {
+    charge(cost);
+  } catch (error) {
+    return [locatedError(error, operation)];
+  }
   const variableValues = declaredVariables(operation, request);
   return {
     schema,
     document: prepared.document,
     operationName: request.operationName ?? null,
     variableValues,
-    contextValue,
+    contextValue: context,
     messageFor: (event) =>
       documents.execute(preparedOperation, {
-        context: contextValue,
+        context,
         variables: variableValues,
         rootValue: event,
       }),

@@ -3,6 +3,7 @@ import { CloseCode, type Context, makeServer, type SubscribePayload } from 'grap
 import type { WebSocket } from 'ws';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
+import type { Cost } from './cost.ts';
 import type { DocumentStore } from './document-store.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import { maskError } from './mask-error.ts';
@@ -24,6 +25,8 @@ export class SocketRefusal extends Error {
 export interface SocketClient {
   /** Creates the context of a subscription. */
   context: (scope: RequestScope) => object;
+  /** Charges a subscription to the client. @throws DomainError to refuse it */
+  charge: (cost: Cost) => void;
   /** Called once, after the socket has closed. */
   closed: () => void;
 }
@@ -91,9 +94,8 @@ export function createProtocol({
       if (Object.keys(subscriptions).length > LIMITS.subscriptionsPerSocket) {
         return [tooComplex(`A websocket can have at most ${LIMITS.subscriptionsPerSocket} subscriptions.`)];
       }
-      const prepared = inRequestScope(scope, () =>
-        prepareSubscription(documents, payload, extra.client?.context(scope) ?? {}),
-      );
+      const client = { context: extra.client?.context(scope) ?? {}, charge: chargeOf(extra) };
+      const prepared = inRequestScope(scope, () => prepareSubscription(documents, payload, client));
       if (!('bytes' in prepared)) return prepared;
       active.bytes = prepared.bytes;
       const bytes = Object.keys(subscriptions).map((each) => extra.subscriptions.get(each)?.bytes ?? 0);
@@ -121,6 +123,11 @@ export function createProtocol({
     onClose: ({ extra }) => extra.client?.closed(),
   });
 }
+
+const chargeOf =
+  ({ client }: Extra) =>
+  (cost: Cost) =>
+    client?.charge(cost);
 
 const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
 

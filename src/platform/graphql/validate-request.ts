@@ -1,25 +1,25 @@
 import type { GraphQLError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
-import { checkCost } from './cost.ts';
+import { type Cost, checkCost } from './cost.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
-import type { PreparedDocument } from './prepared-document.ts';
+import type { PreparedOperation } from './prepared-document.ts';
 import { isStorable, unstorable } from './storable.ts';
 
 /**
  * Checks that depend on the variables, and so cannot be validation rules.
  *
- * @returns the error that refuses the operation, else undefined
+ * @returns what the operation costs, or the error that refuses it
  */
 export function validateRequest(
   schema: GraphQLSchema,
-  prepared: PreparedDocument,
+  operation: PreparedOperation,
   request: OperationRequest,
-): GraphQLError | undefined {
-  const operation = prepared.operation(request.operationName)?.node;
+): Cost | GraphQLError {
+  const variables = declaredVariables(operation.node, request);
   return (
-    (operation && checkVariables(declaredVariables(operation, request))) ??
-    (prepared.isStorable ? undefined : unstorable('A string in the document')) ??
-    checkCost(schema, prepared.document, request)
+    checkVariables(variables) ??
+    (operation.prepared.isStorable ? undefined : unstorable('A string in the document')) ??
+    checkCost(schema, operation, variables)
   );
 }
 

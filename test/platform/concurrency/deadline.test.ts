@@ -3,6 +3,7 @@ import { GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createCoalescer } from '../../../src/platform/concurrency/coalescer.ts';
 import { type Deadline, withinDeadline } from '../../../src/platform/concurrency/deadline.ts';
+import { createSemaphore, type Semaphore } from '../../../src/platform/concurrency/semaphore.ts';
 import { type Database, isOutage } from '../../../src/platform/database/database.ts';
 import { createApolloServer } from '../../../src/platform/graphql/apollo.ts';
 import { createDocumentStore } from '../../../src/platform/graphql/document-store.ts';
@@ -34,6 +35,32 @@ const inTime = <T>(ms: number, work: () => Promise<T>) =>
 const addUser = (on: Pick<Database, 'user'> = db) => on.user.create({ data: {} });
 const nap = (seconds: number, on: Pick<Database, '$queryRaw'> = db) =>
   on.$queryRaw`SELECT pg_sleep(${seconds})::text`;
+
+/** When a statement of 200 ms ran, in milliseconds by PostgreSQL's clock. */
+async function interval(on: Pick<Database, '$queryRaw'>): Promise<{ from: number; to: number }> {
+  const [row] = await on.$queryRaw<{ from: Date; to: Date }[]>`
+    SELECT clock_timestamp() AS "from", clock_timestamp() + interval '200 ms' AS "to", pg_sleep(0.2)::text`;
+  return { from: Number(row?.from), to: Number(row?.to) };
+}
+
+/** Slots that are free, up to two. */
+async function countFree(slots: Semaphore): Promise<number> {
+  let running = 0;
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const hold = () => {
+    running += 1;
+    return held;
+  };
+  const works = [slots(hold), slots(hold)];
+  await sleep(20);
+  const counted = running;
+  release();
+  await Promise.all(works);
+  return counted;
+}
 
 describe('withinDeadline', () => {
   it('returns the result of work that finishes in time', async () => {
@@ -78,6 +105,42 @@ describe('withinDeadline', () => {
 });
 
 describe('deadlineAdapter', () => {
+  it.each([
+    ['statements', () => interval(db)],
+    ['transactions', () => db.$transaction((tx) => interval(tx))],
+  ])('runs two %s of a request with two slots at the same time', async (_what, work) => {
+    const statements = createSemaphore(2);
+
+    const intervals = await inRequestScope({ ...SCOPE, statements }, () =>
+      Promise.all(Array.from({ length: 6 }, async () => work())),
+    );
+
+    const overlaps = intervals.map(({ from }) =>
+      intervals.filter((each) => each.from <= from && from < each.to),
+    );
+    expect(Math.max(...overlaps.map(({ length }) => length))).toBe(2);
+    expect(await countFree(statements)).toBe(2);
+  });
+
+  it('frees the slots of transactions that fail', async () => {
+    const statements = createSemaphore(2);
+    const fails = () => db.$transaction((tx) => tx.$queryRaw`SELECT 1 / 0`);
+
+    await inRequestScope({ ...SCOPE, statements }, () =>
+      Promise.allSettled(Array.from({ length: 6 }, async () => fails())),
+    );
+
+    expect(await countFree(statements)).toBe(2);
+  });
+
+  it('runs statements in a transaction although the request has no other slot', async () => {
+    const scope = { ...SCOPE, statements: createSemaphore(1) };
+
+    const work = () => db.$transaction(async (tx) => [await nap(0, tx), await nap(0, tx)]);
+
+    expect(await inRequestScope(scope, async () => work())).toHaveLength(2);
+  });
+
   it('starts no statement after the deadline', async () => {
     const before = await db.user.count();
     const refused = await inTime(0, () => addUser()).catch((error: unknown) => error);
@@ -185,6 +248,7 @@ describe('an operation over HTTP', () => {
         operationMs: 200,
       },
       beforeRun: async () => {},
+      charge: async () => {},
       afterMutation: () => {},
     });
     await apollo.start();

@@ -11,6 +11,8 @@ const schema = buildSchema(`
   type UserEdge { node: User! }
 `);
 
+const CLIENT = { context: {}, charge: () => {} };
+
 const many = (count: number, part: (index: number) => string) =>
   Array.from({ length: count }, (_, i) => part(i)).join(' ');
 const chain = (length: number, part: (next: string, index: number) => string) =>
@@ -66,7 +68,7 @@ describe('prepareSubscription', () => {
     const times: number[] = [];
     for (let run = 0; run < 5; run++) {
       const started = performance.now();
-      expect(prepareSubscription(createDocumentStore(schema), request, {})).toBeInstanceOf(Array);
+      expect(prepareSubscription(createDocumentStore(schema), request, CLIENT)).toBeInstanceOf(Array);
       times.push(performance.now() - started);
     }
 
@@ -76,7 +78,7 @@ describe('prepareSubscription', () => {
   it('accepts a typical client query', () => {
     const query = inUser('id friends(first: 20) { nodes { id friends { nodes { id } } } }');
 
-    expect(prepareSubscription(createDocumentStore(schema), { query }, {})).toMatchObject({
+    expect(prepareSubscription(createDocumentStore(schema), { query }, CLIENT)).toMatchObject({
       document: expect.anything(),
     });
   });
@@ -87,7 +89,7 @@ describe('prepareSubscription', () => {
     const pageByEdges = inUser('friends(first: 50) { edges { node { pets { id } } } nodes { id } }');
 
     for (const query of [lists, page, pageByEdges]) {
-      expect(prepareSubscription(createDocumentStore(schema), { query }, {})).toHaveProperty('document');
+      expect(prepareSubscription(createDocumentStore(schema), { query }, CLIENT)).toHaveProperty('document');
     }
   });
 
@@ -95,10 +97,10 @@ describe('prepareSubscription', () => {
     const query = `subscription ($n: Int) { user { friends(first: $n) { nodes { friends(first: $n) { nodes { id } } } } } }`;
 
     expect(
-      prepareSubscription(createDocumentStore(schema), { query, variables: { n: 20 } }, {}),
+      prepareSubscription(createDocumentStore(schema), { query, variables: { n: 20 } }, CLIENT),
     ).toHaveProperty('document');
     expect(
-      prepareSubscription(createDocumentStore(schema), { query, variables: { n: 100 } }, {}),
+      prepareSubscription(createDocumentStore(schema), { query, variables: { n: 100 } }, CLIENT),
     ).toMatchObject([{ message: expect.stringContaining('the limit is 2000') }]);
   });
 });

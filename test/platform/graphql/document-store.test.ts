@@ -80,8 +80,8 @@ describe('createDocumentStore', () => {
   });
 
   it('does not store a document that alone exceeds the number of bytes', () => {
-    const documents = storeWith({ bytes: 3_000 });
-    store(documents, `{ ${'a '.repeat(50)} }`);
+    const documents = storeWith({ bytes: 1_000 });
+    store(documents, `{ ${'a '.repeat(15)} }`);
 
     expect(documents.usage()).toMatchObject({ entries: 0, bytes: 0 });
   });

@@ -1,8 +1,9 @@
-import { buildSchema } from 'graphql';
+import { buildSchema, GraphQLError } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/platform/graphql/limits.ts';
 import { PreparedDocument, prepareDocument } from '../../../src/platform/graphql/prepared-document.ts';
 import { validateRequest } from '../../../src/platform/graphql/validate-request.ts';
+import { required } from '../../../src/platform/required.ts';
 
 const schema = buildSchema(`
   scalar JSON
@@ -13,7 +14,9 @@ const QUERY = 'query ($x: JSON) { take(json: $x) }';
 function refusal(x: unknown, others: Record<string, unknown> = {}): string | undefined {
   const prepared = prepareDocument(schema, QUERY);
   if (!(prepared instanceof PreparedDocument)) throw new Error('the query is invalid');
-  return validateRequest(schema, prepared, { query: QUERY, variables: { x, ...others } })?.message;
+  const operation = required(prepared.operation(undefined), 'the operation');
+  const outcome = validateRequest(schema, operation, { query: QUERY, variables: { x, ...others } });
+  return outcome instanceof GraphQLError ? outcome.message : undefined;
 }
 
 const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels));

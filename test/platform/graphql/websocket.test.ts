@@ -55,6 +55,7 @@ beforeEach(async () => {
       if (params.as === 'bug') throw new Error(SECRET);
       return {
         context: (request) => ({ request }),
+        charge: () => {},
         closed: () => {
           closed += 1;
         },
@@ -458,6 +459,7 @@ async function httpError(query: string): Promise<Fault | undefined> {
     onError: () => {},
     mayIntrospect: () => true,
     beforeRun: async () => {},
+    charge: async () => {},
     afterMutation: () => {},
   });
   await apollo.start();

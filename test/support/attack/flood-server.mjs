@@ -33,7 +33,7 @@ serveWebsockets(server, {
   seal: (channel) => ({ ...channel, isSealed: () => false }),
   isCounted: false,
   isShared: async () => false,
-  connect: async () => ({ context: () => ({}), closed: () => {} }),
+  connect: async () => ({ context: () => ({}), charge: () => {}, closed: () => {} }),
 });
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`Tessera is ready. GraphQL http://127.0.0.1:${server.address().port}/graphql\n`);

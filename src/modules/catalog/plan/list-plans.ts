@@ -1,10 +1,17 @@
 import type { Plan } from '../../../generated/prisma/client.ts';
+import { createSharedRead } from '../../../platform/concurrency/shared-read.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
-/** Lists the plans on sale, oldest first. */
-export function listPlansOnSale({ db }: Pick<Services, 'db'>): Promise<Plan[]> {
-  return db.plan.findMany({ where: { status: 'ON_SALE', deletedAt: null }, orderBy: { id: 'asc' } });
+export interface PlanReads {
+  /** Lists the plans on sale, oldest first. Concurrent calls share a statement. */
+  listPlansOnSale: () => Promise<Plan[]>;
+}
+
+/** Call once per process: only reads through the same instance are shared. */
+export function createPlanReads({ db }: Pick<Services, 'db'>): PlanReads {
+  const where = { status: 'ON_SALE', deletedAt: null } as const;
+  return { listPlansOnSale: createSharedRead(() => db.plan.findMany({ where, orderBy: { id: 'asc' } })) };
 }
 
 type PlanSort = Sort<{ name: string }>;

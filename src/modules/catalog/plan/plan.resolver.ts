@@ -4,15 +4,15 @@ import type { Plan as PlanRow } from '../../../generated/prisma/client.ts';
 import { Public } from '../../kernel/access.ts';
 import { isAdmin } from '../../kernel/caller.ts';
 import { listPlanNodeIds } from './get-plan.ts';
-import { listPlansOnSale } from './list-plans.ts';
+import type { PlanReads } from './list-plans.ts';
 import { Plan } from './plan.types.ts';
 
 @Resolver(() => Plan)
 export class PlanResolver {
   @Public()
   @Query(() => [Plan], { nullable: true, description: 'The plans on sale, oldest first.' })
-  plans(@Ctx() context: Context): Promise<Plan[]> {
-    return listPlansOnSale(context);
+  plans(@Ctx() { listPlansOnSale }: PlanReads): Promise<Plan[]> {
+    return listPlansOnSale();
   }
 
   @FieldResolver(() => [ID], {

@@ -8,10 +8,12 @@ import type { OwnAddresses } from '../../network/server/own-addresses.ts';
  * Rates for one process. They are far above normal use, so that one client cannot starve others.
  */
 export const OPERATION_RATES = {
-  /** Executions of root fields. */
+  /** SQL statements that operations could run, of a signed-in user. */
   user: { burst: 3_000, perSecond: 50 },
   agent: { burst: 6_000, perSecond: 100 },
-  /** HTTP requests from one IPv4 address or /64 network, before authentication. */
+  /** The same for callers without a session, from one IPv4 address or /64 network. */
+  anonymous: { burst: 3_000, perSecond: 50 },
+  /** HTTP requests from one address, before authentication. */
   address: { burst: 12_000, perSecond: 200 },
 } as const satisfies Record<string, Rate>;
 
@@ -21,8 +23,14 @@ export const OPERATION_RATES = {
 export interface OperationRateLimiter {
   /** Counts an HTTP request. @throws PlatformError RATE_LIMITED */
   countRequest(ip: string): Promise<void>;
-  /** Counts an execution of a root field. @throws PlatformError RATE_LIMITED */
-  countRootField(caller: Caller): void;
+  /**
+   * Charges an operation to its caller, before it executes; without a session, to the address.
+   *
+   * @throws PlatformError RATE_LIMITED
+   */
+  charge(caller: Caller, operation: { ip: string; statements: number }): Promise<void>;
+  /** The same for callers with a session or token, without waiting. */
+  chargeKnown(caller: Exclude<Caller, { kind: 'anonymous' }>, statements: number): void;
 }
 
 /** @param enabled false allows everything */
@@ -30,20 +38,28 @@ export function createOperationRateLimiter(
   { ownAddresses }: { ownAddresses: OwnAddresses },
   { enabled }: { enabled: boolean },
 ): OperationRateLimiter {
-  if (!enabled) return { countRequest: async () => {}, countRootField: () => {} };
+  if (!enabled) return { countRequest: async () => {}, charge: async () => {}, chargeKnown: () => {} };
   const addresses = createKeyedRateLimiter(OPERATION_RATES.address);
   const users = createKeyedRateLimiter(OPERATION_RATES.user);
   const agents = createKeyedRateLimiter(OPERATION_RATES.agent);
+  const strangers = createKeyedRateLimiter(OPERATION_RATES.anonymous);
+  // Users behind one of our own servers share its address.
+  const rejectStranger = async (ip: string, seconds: number) => {
+    if (seconds > 0 && !(await ownAddresses.has(ip))) rejectFor(seconds);
+  };
+  const chargeKnown: OperationRateLimiter['chargeKnown'] = (caller, statements) =>
+    rejectFor(
+      caller.kind === 'user'
+        ? users.take(caller.userId, statements)
+        : agents.take(caller.serverId, statements),
+    );
   return {
-    countRequest: async (ip) => {
-      const seconds = addresses.take(addressKey(ip));
-      // Users behind one of our own servers share its address.
-      if (seconds > 0 && !(await ownAddresses.has(ip))) rejectFor(seconds);
+    countRequest: (ip) => rejectStranger(ip, addresses.take(addressKey(ip))),
+    charge: async (caller, { ip, statements }) => {
+      if (caller.kind === 'anonymous') return rejectStranger(ip, strangers.take(addressKey(ip), statements));
+      chargeKnown(caller, statements);
     },
-    countRootField: (caller) => {
-      if (caller.kind === 'user') rejectFor(users.take(caller.userId));
-      if (caller.kind === 'agent') rejectFor(agents.take(caller.serverId));
-    },
+    chargeKnown,
   };
 }
 
