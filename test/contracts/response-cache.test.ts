@@ -159,7 +159,7 @@ describe('the response to a repeated query', () => {
     expect(performance.now() - revokedAt).toBeLessThan(5_500);
   });
 
-  it('depends on the caller, whoever asks in between', async () => {
+  it('depends on the caller, also if others send it in between', async () => {
     const users = [await subscriber(), await subscriber(), await api.newAdmin()];
     const seen: unknown[] = [];
     for (let round = 0; round < 4; round++) {

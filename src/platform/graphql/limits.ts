@@ -32,7 +32,7 @@ export const LIMITS = {
   cost: 2_000,
   /** Root fields of an operation, counting a fragment each time it is spread. */
   rootFields: 20,
-  /** SQL statements that an operation could run: one for each root field and each page of a list. */
+  /** SQL statements that an operation could run: one per root field and per page of a list. */
   statements: 250,
   /** Transactions and single statements of one HTTP request at the same time. */
   concurrentStatements: 4,
@@ -89,7 +89,8 @@ interface Size {
 }
 
 /**
- * Enforces `depth`, `fields`, `rootFields` and `directives`. Introspection is bounded by `tokens` only.
+ * Enforces `depth`, `fields`, `rootFields` and `directives`. Introspection is bounded by `tokens`
+ * only.
  */
 export function sizeRule(context: ValidationContext) {
   const fragments = new Map<string, Size>();

@@ -2,7 +2,7 @@ import { createRateLimiter } from '../concurrency/rate-limiter.ts';
 import type { Logger } from '../logger.ts';
 import { requestScope } from '../request-scope.ts';
 
-/** More lines would fill the disk while PostgreSQL is away. */
+/** More lines would fill the disk while PostgreSQL is unavailable. */
 const RATE = { burst: 20, perSecond: 2 };
 
 /** Logs outages that requests meet: one line for each request, at a limited rate. */
