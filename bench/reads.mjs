@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { INSIDE, inside } from './lib/ask-inside.mjs';
+import { startChild } from './lib/child.mjs';
 import { openConnection, requestBytes } from './lib/http-client.mjs';
-import { busyCores, processorMs } from './lib/processor.mjs';
+import { processorMs, sayBusy } from './lib/processor.mjs';
 import { withProduct } from './lib/product.mjs';
 import { QUERIES } from './lib/reads-queries.mjs';
 import { createReadsWorld, USERS } from './lib/reads-world.mjs';
@@ -18,8 +16,6 @@ const CONNECTIONS = [1, 16, 64];
 const VARIANTS = 5;
 const OK = 200;
 const NOT_MODIFIED = 304;
-/** Above this many busy cores before the run, absolute figures are not comparable. */
-const BUSY = 0.2;
 
 /**
  * Measures reads of the product's API process beside a mercurius server that answers the same
@@ -39,7 +35,7 @@ export async function reads({ only, seconds = SECONDS, rounds = ROUNDS, connecti
       place.start('dist/src/main.js', { ROLE: 'api', ...INSIDE }),
       place.start('bench/peers/mercurius.mjs', INSIDE),
     ]);
-    const load = fork(fileURLToPath(new URL('./lib/http-load.mjs', import.meta.url)));
+    const load = startChild('bench/lib/http-load.mjs');
     const bench = { world, product, peer, load, steps, seconds: Number(seconds), rounds: Number(rounds) };
     try {
       await sayBusy('before');
@@ -53,12 +49,6 @@ export async function reads({ only, seconds = SECONDS, rounds = ROUNDS, connecti
       await Promise.all([place.stop(product), place.stop(peer), world.close()]);
     }
   });
-}
-
-async function sayBusy(when) {
-  const cores = await busyCores();
-  const warning = cores > BUSY ? ': a busy machine, so only the ratios mean anything' : '';
-  say(`  ${cores.toFixed(2)} cores were busy with other work ${when} the run${warning}`);
 }
 
 /** The requests of a query, for each server. */
@@ -132,17 +122,15 @@ async function measureRows(bench, title, { sides, names }) {
       for (const [side, results] of measured.entries())
         results.push(await measure(bench, sides[side], { connections, seconds: bench.seconds }));
     const [one, other] = measured.map(sumOf);
-    if (at === 0) printHeading(`${title}, ${whole(one.size)} bytes`, names);
+    if (at === 0) printHeading(`${title}, ${whole(Math.max(one.size, other.size))} bytes`, names);
     printRow(connections, one, other);
   }
 }
 
 async function measure({ load }, { server, requests, status }, { connections, seconds }) {
   const before = { ...(await inside(server)), processor: processorMs(server.pid) };
-  load.send({ url: server.url, requests, status, connections, seconds });
-  const [result] = await once(load, 'message');
+  const result = await load.ask({ url: server.url, requests, status, connections, seconds });
   const processor = processorMs(server.pid) - before.processor;
-  if (result.error) throw new Error(result.error);
   const after = await inside(server);
   const difference = (name) => after[name] - before[name];
   return { ...result, processor, statements: difference('statements') };

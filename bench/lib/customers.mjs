@@ -35,6 +35,7 @@ export async function createCustomers({ databaseUrl, redisUrl, secretKey, db }, 
     userIds,
     tokens: await newTokens(),
     newTokens,
+    services,
     newCodes: (codes) => insertCodes(db, services, batchId, codes),
     close: () => services.close(),
   };

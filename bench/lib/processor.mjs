@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { say } from './report.mjs';
 
 const TICK_MS = 10;
 
@@ -22,10 +23,19 @@ function machineMs() {
 }
 
 const SAMPLE_MS = 2_000;
+/** Above this many busy cores, absolute figures are not comparable. */
+const BUSY = 0.2;
 
 /** Cores that are busy while the benchmark itself is idle. */
-export async function busyCores() {
+async function busyCores() {
   const [before, startedAt] = [machineMs(), performance.now()];
   await sleep(SAMPLE_MS);
   return (machineMs() - before) / (performance.now() - startedAt);
+}
+
+/** Prints how busy the machine is with other work; call it while the benchmark is idle. */
+export async function sayBusy(when) {
+  const cores = await busyCores();
+  const warning = cores > BUSY ? ': a busy machine, so only the ratios mean anything' : '';
+  say(`  ${cores.toFixed(2)} cores were busy with other work ${when} the run${warning}`);
 }

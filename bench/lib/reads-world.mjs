@@ -56,7 +56,7 @@ async function giveIdentities(db, userIds) {
 }
 
 /** Each subscription is of its own plan, whose nodes are on one server that stays online. */
-async function giveSubscriptions(db, userIds, { subscriptions, nodes }) {
+export async function giveSubscriptions(db, userIds, { subscriptions, nodes }) {
   const { rows } = await db.query(
     `INSERT INTO servers (id, name, address, token_hash, last_seen_at)
      VALUES (uuidv7(), 'Bench', 'bench.example', sha256($1::text::bytea), now() + interval '1 day')
