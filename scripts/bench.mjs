@@ -3,12 +3,14 @@ import { install } from './lib/install.mjs';
 import { endWithChildren, main, StepError } from './lib/steps.mjs';
 
 // npm run bench [-- names]: runs all benches or the named ones, on a PostgreSQL and Redis of their
-// own.
+// own. Options (--name=value) go to each bench; `reads` and `pushes` list theirs.
 const BENCHES = {
   activation: () => import('../bench/activation.mjs').then((bench) => bench.activation()),
   agents: () => import('../bench/agents.mjs').then((bench) => bench.agents()),
   codes: () => import('../bench/codes.mjs').then((bench) => bench.codes()),
   connections: () => import('../bench/connections.mjs').then((bench) => bench.connections()),
+  pushes: (options) => import('../bench/pushes.mjs').then((bench) => bench.pushes(options)),
+  reads: (options) => import('../bench/reads.mjs').then((bench) => bench.reads(options)),
   presence: () => import('../bench/presence.mjs').then((bench) => bench.presence()),
   redeem: () => import('../bench/redeem.mjs').then((bench) => bench.redeem()),
   viewer: () => import('../bench/viewer.mjs').then((bench) => bench.viewer()),
@@ -17,7 +19,8 @@ const BENCHES = {
 };
 
 await main(async () => {
-  const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);
+  const { names, options } = argumentsOf(process.argv.slice(2));
+  const wanted = names.length > 0 ? names : Object.keys(BENCHES);
   const unknown = wanted.find((name) => !(name in BENCHES));
   if (unknown)
     throw new StepError(`Unknown benchmark: ${unknown}. Available: ${Object.keys(BENCHES).join(', ')}.`);
@@ -25,5 +28,11 @@ await main(async () => {
   await install();
   await build();
   release();
-  for (const name of wanted) await BENCHES[name]();
+  for (const name of wanted) await BENCHES[name](options);
 });
+
+function argumentsOf(given) {
+  const isOption = (argument) => argument.startsWith('--');
+  const options = given.filter(isOption).map((argument) => argument.slice(2).split('='));
+  return { names: given.filter((argument) => !isOption(argument)), options: Object.fromEntries(options) };
+}

@@ -22,15 +22,20 @@ export async function createCustomers({ databaseUrl, redisUrl, secretKey, db }, 
      FROM unnest($1::uuid[], $2::uuid[]) AS s(id, user_id)`,
     [sessionIds, userIds],
   );
-  const issuedAt = new Date();
-  const tokens = await Promise.all(
-    userIds.map((userId, place) =>
-      signAccessToken(services.signingKeys, { userId, sessionId: sessionIds[place], issuedAt }),
-    ),
-  );
+  const newTokens = async () => {
+    const issuedAt = new Date();
+    const signed = await Promise.all(
+      userIds.map((userId, place) =>
+        signAccessToken(services.signingKeys, { userId, sessionId: sessionIds[place], issuedAt }),
+      ),
+    );
+    return signed.map(({ accessToken }) => accessToken);
+  };
   return {
     userIds,
-    tokens: tokens.map(({ accessToken }) => accessToken),
+    tokens: await newTokens(),
+    newTokens,
+    services,
     newCodes: (codes) => insertCodes(db, services, batchId, codes),
     close: () => services.close(),
   };

@@ -1,7 +1,9 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import pg from 'pg';
 
-// Probe loaded into the product (`--import`, with --expose-gc). Counts SQL statements; prints the
-// counters and the memory in use on SIGWINCH.
+// Probe loaded into a server (`--import`, with --expose-gc). Counts SQL statements; on SIGWINCH it
+// prints the counters, the longest stall of the event loop since the last time, and the memory in
+// use.
 const { query } = pg.Client.prototype;
 let statements = 0;
 let control = 0;
@@ -12,12 +14,21 @@ pg.Client.prototype.query = function (...args) {
   return query.apply(this, args);
 };
 
+const RESOLUTION_MS = 10;
+/** Until the histogram has recorded the stall that the garbage collection below is itself. */
+const SETTLE_MS = 5 * RESOLUTION_MS;
+const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+delays.enable();
+
 let asked = 0;
 process.on('SIGWINCH', () => {
+  const stallMs = delays.max / 1e6;
   globalThis.gc();
   const { rss, heapUsed, external } = process.memoryUsage();
   asked += 1;
-  process.stdout.write(
-    `inside ${asked} ${JSON.stringify({ statements, control, rss, memory: heapUsed + external })}\n`,
-  );
+  const counters = { statements, control, rss, memory: heapUsed + external, stallMs };
+  setTimeout(() => {
+    delays.reset();
+    process.stdout.write(`inside ${asked} ${JSON.stringify(counters)}\n`);
+  }, SETTLE_MS);
 });

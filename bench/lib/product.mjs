@@ -7,7 +7,7 @@ import pg from 'pg';
 import { startEmbedded } from '../../dist/src/platform/embedded/embedded.js';
 import { migrate } from '../../dist/src/platform/migrations/migrate.js';
 
-const READY = /^Tessera(?: worker)? is ready\. .*?(http:\/\/[^/\s]+)/m;
+const READY = /^(?:Tessera(?: worker)?|Peer) is ready\. .*?(https?:\/\/[^/\s]+)/m;
 const READY_LIMIT_MS = 30_000;
 
 /**
