@@ -131,8 +131,8 @@ function withinRequestLimits(
   return function (request, reply) {
     const limit = request.isFromAgent ? ofAgents : ofCustomers;
     const scope = { ...scopeOf(request, config), statements: createSemaphore(LIMITS.concurrentStatements) };
-    return limit(() =>
-      inRequestScope(scope, async () =>
+    return limit((slot) =>
+      inRequestScope({ ...scope, slot }, async () =>
         // The client may have disconnected while its request was queued.
         reply.raw.destroyed ? '' : handle.call(this, request, reply),
       ),

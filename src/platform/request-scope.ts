@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Deadline } from './concurrency/deadline.ts';
-import type { Semaphore } from './concurrency/semaphore.ts';
+import type { Semaphore, Slot } from './concurrency/semaphore.ts';
 
 /** Properties of a request that are known before it is authenticated. */
 export interface RequestScope {
@@ -16,6 +16,8 @@ export interface RequestScope {
   deadline?: Deadline;
   /** Limits the database work of the request that runs at the same time. Absent: no limit. */
   statements?: Semaphore;
+  /** The slot of the request limit that the request occupies. */
+  slot?: Slot;
   /** Whether an outage that the request met has been logged. */
   isOutageLogged?: boolean;
   /** True if errors must not name parts of the schema that the request itself hasn't named. */

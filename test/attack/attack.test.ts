@@ -1,11 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { hashPassword } from '../../src/modules/identity/credentials/password.ts';
 import { announce } from '../../src/modules/kernel/announce.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
 import { documents } from '../support/attack/documents.ts';
 import { floods } from '../support/attack/floods.ts';
 import { guesses } from '../support/attack/guesses.ts';
+import { logins } from '../support/attack/logins.ts';
 import { stalledReaders } from '../support/attack/readers.ts';
 import { retention } from '../support/attack/retention.ts';
 import { rootFields } from '../support/attack/root-fields.ts';
@@ -17,6 +19,7 @@ import { tokens } from '../support/attack/tokens.ts';
 import { newCode } from '../support/codes.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startRedisDependency } from '../support/dependencies.ts';
+import { buildIdentity, unique } from '../support/factories.ts';
 import { type LoggedInDevice, newLoggedInDevices } from '../support/going-online.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
 import { createTestServices, TEST_SECRET_KEY } from '../support/services.ts';
@@ -87,6 +90,14 @@ it('many root fields and subscriptions of one user leave the database to others'
   const watched = () => announce(services, { userIds: [attacker.userId] });
   const settings = { token: attacker.token, victim: victim.token, change: () => change().then(watched) };
   expectWithinBounds(await rootFields(open, settings));
+});
+
+it('logins do not occupy the request slots of others', async () => {
+  const [email, password] = [`${unique('login')}@example.test`, 'correct horse battery staple'];
+  const passwordHash = await hashPassword(password);
+  const { userId } = await newUser();
+  await buildIdentity(services.db, { userId, type: 'EMAIL', value: email, passwordHash });
+  expectWithinBounds(await logins(open, { email, password, victim: (await newUser()).token }));
 });
 
 it('distinct documents do not fill the memory', async () => {

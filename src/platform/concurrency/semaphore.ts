@@ -2,7 +2,17 @@
  * Runs work first come, first served, up to a number concurrently. Returns its result or throws its
  * error.
  */
-export type Semaphore = <T>(work: () => Promise<T>) => Promise<T>;
+export type Semaphore = <T>(work: (slot: Slot) => Promise<T>) => Promise<T>;
+
+/** The slot that work occupies. */
+export interface Slot {
+  /**
+   * Frees the slot while this part of the work runs, for waits that have a limit of their own. The
+   * work goes on without waiting for a slot again, so that for a moment more work than there are
+   * slots may run.
+   */
+  leave<T>(part: () => Promise<T>): Promise<T>;
+}
 
 /** Limits how long work waits for a slot. */
 export interface QueueLimits {
@@ -23,14 +33,27 @@ export interface QueueLimits {
 export function createSemaphore(slots: number, limits?: QueueLimits): Semaphore {
   const queue = new WaitQueue(limits);
   let running = 0;
+  const free = () => {
+    // The slot passes directly to the next in the queue, so that new work can't take it first.
+    if (running > slots || !queue.admitNext()) running -= 1;
+  };
+  const slot: Slot = {
+    leave: async (part) => {
+      free();
+      try {
+        return await part();
+      } finally {
+        running += 1;
+      }
+    },
+  };
   return async (work) => {
     if (running < slots) running += 1;
     else await queue.wait();
     try {
-      return await work();
+      return await work(slot);
     } finally {
-      // The slot passes directly to the next in the queue, so that new work can't take it first.
-      if (!queue.admitNext()) running -= 1;
+      free();
     }
   };
 }

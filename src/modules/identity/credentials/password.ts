@@ -1,16 +1,12 @@
-import { availableParallelism } from 'node:os';
 import { hash, verify } from '@node-rs/argon2';
 import { z } from 'zod';
-import { createSemaphore } from '../../../platform/concurrency/semaphore.ts';
+import { createHashing } from './hashing.ts';
 
 /** Argon2id parameters: the first option of OWASP's Password Storage Cheat Sheet. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
-/**
- * One hash takes a core for tens of milliseconds. More hashes than cores would starve the event
- * loop.
- */
-const hashing = createSemaphore(availableParallelism());
+/** Of this process. */
+const hashing = createHashing();
 
 /** Rules for new passwords. Existing passwords are not checked against them on login. */
 export const NewPassword = z
@@ -26,16 +22,31 @@ export const EmailAddress = z
   .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
   .toLowerCase();
 
-export const hashPassword = (password: string): Promise<string> => hashing(() => hash(password, COST));
+/** Rejects an attempt that `isPassword` would reject now, before other work for it. */
+export const ensureRoomToHash = (account: string): void => hashing.ensureRoom(account);
+
+/**
+ * Hashes a new password.
+ *
+ * @throws PlatformError RATE_LIMITED while many hashes of the client wait, SERVICE_UNAVAILABLE while
+ *   many of any client do
+ */
+export const hashPassword = (password: string): Promise<string> =>
+  hashing.run(undefined, () => hash(password, COST));
 
 /** Verified for unknown users, so that response times do not reveal which accounts exist. */
-const dummyHash = hashPassword('');
+const dummyHash = hash('', COST);
 
-/** Verifies a password. Without a hash it returns false, after the same time. */
+/**
+ * Verifies a password. Without a hash it returns false, after the same time.
+ *
+ * @param account key of the account; one password of it is verified at a time
+ * @throws PlatformError as `hashPassword`
+ */
 export async function isPassword(
   password: string,
-  passwordHash: string | null | undefined,
+  { account, passwordHash }: { account: string; passwordHash: string | null | undefined },
 ): Promise<boolean> {
-  const matches = await hashing(async () => verify(passwordHash ?? (await dummyHash), password));
+  const matches = await hashing.run(account, async () => verify(passwordHash ?? (await dummyHash), password));
   return matches && passwordHash != null;
 }

@@ -3,7 +3,7 @@ import { DomainError } from '../../../platform/errors.ts';
 import { addressKey, type RateLimit } from '../../../platform/redis/rate-limit.ts';
 import { clientIp } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
-import { isPassword } from '../../identity/credentials/password.ts';
+import { ensureRoomToHash, isPassword } from '../../identity/credentials/password.ts';
 import { hasSessionFrom } from '../../identity/session/has-session-from.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 
@@ -14,6 +14,11 @@ const WRONG_PASSWORDS_OF: RateLimit = { name: 'wrong-password-of', points: 1_000
 /** Per client address. */
 const WRONG_PASSWORDS_FROM: RateLimit = { name: 'wrong-password-from', points: 100, durationSeconds: 600 };
 
+/** Per account and client address, correct or not: each costs a hash. */
+const LOGINS: RateLimit = { name: 'login', points: 30, durationSeconds: 600 };
+/** Per client address. */
+const LOGINS_FROM: RateLimit = { name: 'login-from', points: 600, durationSeconds: 600 };
+
 type CheckServices = Pick<Services, 'db' | 'rateLimits' | 'secrets'>;
 
 /**
@@ -23,20 +28,24 @@ type CheckServices = Pick<Services, 'db' | 'rateLimits' | 'secrets'>;
  *
  * @param email in lower case
  * @throws AuthError INVALID_CREDENTIALS
- * @throws PlatformError RATE_LIMITED after too many wrong passwords
+ * @throws PlatformError RATE_LIMITED after too many wrong passwords, or too many logins
  */
 export async function checkCredentials(
   services: CheckServices,
   { email, password }: { email: string; password: string },
 ): Promise<Identity & { user: User }> {
-  const { db, rateLimits } = services;
+  const { db, rateLimits, secrets } = services;
+  const account = secrets.mac('login', email).toString('base64url');
+  ensureRoomToHash(account);
   const identity = await db.identity.findUnique({
     where: { type_value: { type: 'EMAIL', value: email } },
     include: { user: true },
   });
   const attempt = attemptOn(services, email, identity);
   await ensureAllowed(services, attempt);
-  const isCorrect = await isPassword(password, identity?.passwordHash);
+  for (const [limit, key] of attempt.logins) await rateLimits.consume(limit, key);
+  const { passwordHash } = identity ?? {};
+  const isCorrect = await isPassword(password, { account, passwordHash });
   // Concurrent guesses all pass the first check; by now, those that were hashed earlier count.
   await ensureAllowed(services, attempt);
   if (isCorrect && identity) return identity;
@@ -47,6 +56,7 @@ export async function checkCredentials(
 type KeyedLimit = readonly [limit: RateLimit, key: string];
 
 interface Attempt {
+  logins: KeyedLimit[];
   limits: KeyedLimit[];
   accountLimit: KeyedLimit;
   /** Undefined for unknown e-mail addresses. */
@@ -67,7 +77,15 @@ function attemptOn({ secrets }: CheckServices, email: string, identity: Identity
   const network = ip ? addressKey(ip) : undefined;
   const limits: KeyedLimit[] = [[WRONG_PASSWORDS, `${account}:${network ?? ''}`]];
   if (network !== undefined) limits.push([WRONG_PASSWORDS_FROM, network]);
-  return { limits, accountLimit: [WRONG_PASSWORDS_OF, account], userId: identity?.userId, network };
+  const logins: KeyedLimit[] = [[LOGINS, `${account}:${network ?? ''}`]];
+  if (network !== undefined) logins.push([LOGINS_FROM, network]);
+  return {
+    logins,
+    limits,
+    accountLimit: [WRONG_PASSWORDS_OF, account],
+    userId: identity?.userId,
+    network,
+  };
 }
 
 async function ensureAllowed(services: CheckServices, attempt: Attempt): Promise<void> {
