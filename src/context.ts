@@ -9,6 +9,7 @@ import {
 import { createSessionReads, type SessionReads } from './modules/identity/session/find-session.ts';
 import { createSessionWatch } from './modules/identity/session/watch-session.ts';
 import type { Caller } from './modules/kernel/caller.ts';
+import { createUserReads, type UserReads } from './modules/lifecycle/account/get-user.ts';
 import { type AccountReads, createAccountReads } from './modules/lifecycle/account/read-account.ts';
 import { watchedUsers } from './modules/lifecycle/account/watch-viewer.ts';
 import {
@@ -28,8 +29,10 @@ import { watchedStatistics } from './modules/operations/statistics/watch-statist
 import { createOrderCoalescers, type OrderCoalescers } from './modules/redemption/accept/order-coalescers.ts';
 import { type BatchReads, createBatchReads } from './modules/redemption/batch/batch-reads.ts';
 import { watchedBatches } from './modules/redemption/batch/watch-batch.ts';
+import { createOrderReads, type OrderReads } from './modules/redemption/order/get-order.ts';
 import { createPropagationReader, type PropagationReader } from './modules/redemption/order/propagation.ts';
 import { watchedOrders } from './modules/redemption/order/watch-order.ts';
+import { createSubscriptionReads, type SubscriptionReads } from './modules/subscription/get-subscription.ts';
 import { type Admission, createAdmission } from './platform/concurrency/admission.ts';
 import type { RequestScope } from './platform/request-scope.ts';
 import type { Services } from './platform/services.ts';
@@ -43,9 +46,12 @@ export interface Shared
     BatchReads,
     AccessTokenVerifier,
     AccountReads,
+    OrderReads,
     PlanReads,
     SessionReads,
-    SiteReads {
+    SiteReads,
+    SubscriptionReads,
+    UserReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
   watchedBatches: WatchKind;
@@ -85,9 +91,12 @@ export function createShared(
     ...createBatchReads(services),
     ...createAccessTokenVerifier(services),
     ...createAccountReads(services),
+    ...createOrderReads(services),
     ...createPlanReads(services),
     ...createSessionReads(services),
     ...createSiteReads(services),
+    ...createSubscriptionReads(services),
+    ...createUserReads(services),
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),
     watchedBatches: watchedBatches(services),

@@ -29,3 +29,7 @@ export function createReadCoalescer<Value>(
   });
   return (id) => reads.add(id);
 }
+
+/** Rows by their id. */
+export const byId = <Row extends { id: string }>(rows: readonly Row[]): Map<string, Row> =>
+  new Map(rows.map((row) => [row.id, row]));

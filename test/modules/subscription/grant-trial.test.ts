@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Prisma } from '../../../src/generated/prisma/client.ts';
+import { announce } from '../../../src/modules/kernel/announce.ts';
 import { addUnits } from '../../../src/modules/kernel/unit-time.ts';
 import { logInDevice } from '../../../src/modules/lifecycle/login/log-in-device.ts';
 import { DeviceLoginDocument, ViewerDocument } from '../../generated/graphql.ts';
@@ -146,6 +147,7 @@ describe('listSubscriptions', () => {
     const client = api.anonymous.as(accessToken);
     const statusAfter = async (data: Prisma.UserSubscriptionUncheckedUpdateManyInput) => {
       await db.userSubscription.updateMany({ where: { userId: user.id }, data });
+      announce(api.services, { userIds: [user.id] });
       return (await client.get(ViewerDocument)).viewer?.subscriptions[0]?.status;
     };
 

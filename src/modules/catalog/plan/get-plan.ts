@@ -1,14 +1,11 @@
 import type { Plan } from '../../../generated/prisma/client.ts';
+import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
+import type { PlanReads } from './list-plans.ts';
 
-/**
- * Reads a plan by its id, even if it is deleted: its subscriptions and orders remain. Prisma
- * combines the calls of one tick into one query.
- */
-export async function getPlan({ db }: Pick<Services, 'db'>, id: string): Promise<Plan> {
-  const plan = await db.plan.findUnique({ where: { id } });
-  if (!plan) throw new Error(`missing: plan ${id}`);
-  return plan;
+/** Reads a plan by its id, even if it is deleted: its subscriptions and orders remain. */
+export async function getPlan({ readPlan }: Pick<PlanReads, 'readPlan'>, id: string): Promise<Plan> {
+  return required(await readPlan(id), `plan ${id}`);
 }
 
 /**

@@ -1,17 +1,25 @@
 import type { Plan } from '../../../generated/prisma/client.ts';
 import { createSharedRead } from '../../../platform/concurrency/shared-read.ts';
+import { byId, createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
 export interface PlanReads {
   /** Lists the plans on sale, oldest first. Concurrent calls share a statement. */
   listPlansOnSale: () => Promise<Plan[]>;
+  /** Reads a plan, even if it is deleted. */
+  readPlan: ReadCoalescer<Plan>;
 }
 
 /** Call once per process: only reads through the same instance are shared. */
 export function createPlanReads({ db }: Pick<Services, 'db'>): PlanReads {
   const where = { status: 'ON_SALE', deletedAt: null } as const;
-  return { listPlansOnSale: createSharedRead(() => db.plan.findMany({ where, orderBy: { id: 'asc' } })) };
+  return {
+    listPlansOnSale: createSharedRead(() => db.plan.findMany({ where, orderBy: { id: 'asc' } })),
+    readPlan: createReadCoalescer(async (ids) =>
+      byId(await db.plan.findMany({ where: { id: { in: [...ids] } } })),
+    ),
+  };
 }
 
 type PlanSort = Sort<{ name: string }>;

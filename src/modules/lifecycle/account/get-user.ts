@@ -1,4 +1,5 @@
-import type { User } from '../../../generated/prisma/client.ts';
+import type { Prisma, User } from '../../../generated/prisma/client.ts';
+import { byId, createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -15,18 +16,38 @@ export async function getUser({ db }: Pick<Services, 'db'>, { id }: { id: string
   return user;
 }
 
-/** Reads the owner of an object for admins, null for others. Concurrent calls share a query. */
-export async function findOwner(
-  { db, caller }: Pick<Services, 'db'> & { caller: Caller },
-  { userId }: { userId: string },
-): Promise<User | null> {
-  return isAdmin(caller) ? db.user.findUnique({ where: { id: userId } }) : null;
+export interface UserReads {
+  readUser: ReadCoalescer<User>;
+  /** By user id. */
+  readEmail: ReadCoalescer<string>;
 }
 
-/** Reads the e-mail address of an account; null if it has none. Concurrent calls share a query. */
-export async function getEmail({ db }: Pick<Services, 'db'>, userId: string): Promise<string | null> {
-  const identities = await db.user
-    .findUnique({ where: { id: userId } })
-    .identities({ where: { type: 'EMAIL' } });
-  return identities?.[0]?.value ?? null;
+/** Call once per process: only reads through the same instance share a statement. */
+export function createUserReads({ db }: Pick<Services, 'db'>): UserReads {
+  return {
+    readUser: createReadCoalescer(async (ids) =>
+      byId(await db.user.findMany({ where: { id: { in: [...ids] } } })),
+    ),
+    readEmail: createReadCoalescer(async (ids) => {
+      const where: Prisma.IdentityWhereInput = { userId: { in: [...ids] }, type: 'EMAIL' };
+      const found = await db.identity.findMany({ where, select: { userId: true, value: true } });
+      return new Map(found.map(({ userId, value }) => [userId, value]));
+    }),
+  };
+}
+
+/** Reads the owner of an object for admins, null for others. */
+export async function findOwner(
+  { readUser, caller }: Pick<UserReads, 'readUser'> & { caller: Caller },
+  { userId }: { userId: string },
+): Promise<User | null> {
+  return isAdmin(caller) ? ((await readUser(userId)) ?? null) : null;
+}
+
+/** Reads the e-mail address of an account; null if it has none. */
+export async function getEmail(
+  { readEmail }: Pick<UserReads, 'readEmail'>,
+  userId: string,
+): Promise<string | null> {
+  return (await readEmail(userId)) ?? null;
 }
