@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { withTimeLimit } from '../platform/concurrency/time-limit.ts';
 import { isFromThisMachine } from '../platform/http/client-address.ts';
+import { equalSecrets } from '../platform/keys/secrets.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Services } from '../platform/services.ts';
 
@@ -18,7 +20,7 @@ export interface Readiness {
  * - `/livez` responds with 200 while the process runs.
  * - `/readyz` responds with 503 during shutdown or while PostgreSQL is unavailable. It reports an
  *   unavailable Redis with 200, because many operations work without Redis.
- * - `/metrics` needs the metrics token, except on the local machine.
+ * - `/metrics` needs the metrics token, except on the local machine outside production.
  */
 export function serveHealth(
   app: FastifyInstance,
@@ -27,17 +29,20 @@ export function serveHealth(
     metrics,
     readiness,
     metricsToken,
+    production,
   }: {
-    services: Pick<Services, 'db' | 'redis'>;
+    services: Pick<Services, 'databaseProbe' | 'redis'>;
     metrics: Metrics;
     readiness: Readiness;
     metricsToken: string | undefined;
+    /** Whether `/metrics` needs the token on the local machine too. */
+    production: boolean;
   },
 ): void {
   app.get('/livez', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
     const [postgres, redis] = await Promise.all([
-      probe(services.db.$queryRaw`SELECT 1`),
+      probe(services.databaseProbe.check()),
       probe(services.redis.ping()),
     ]);
     const isReady = postgres === 'ok' && !readiness.isShuttingDown;
@@ -45,7 +50,8 @@ export function serveHealth(
     return reply.code(isReady ? 200 : 503).send({ status, postgres, redis });
   });
   app.get('/metrics', async (request, reply) => {
-    if (!mayReadMetrics(request, metricsToken)) return reply.code(403).send({ status: 'forbidden' });
+    if (!mayReadMetrics(request, { metricsToken, production }))
+      return reply.code(403).send({ status: 'forbidden' });
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
 }
@@ -58,7 +64,16 @@ function probe(response: Promise<unknown>): Promise<'ok' | 'away'> {
   return withTimeLimit<'ok' | 'away'>(status, PROBE_TIMEOUT_MS, () => 'away');
 }
 
-function mayReadMetrics(request: FastifyRequest, token: string | undefined): boolean {
-  if (token !== undefined && request.headers.authorization === `Bearer ${token}`) return true;
-  return isFromThisMachine(request.raw);
+/** In production a proxy on this machine makes every request look local. */
+function mayReadMetrics(
+  { headers, raw }: FastifyRequest,
+  { metricsToken, production }: { metricsToken: string | undefined; production: boolean },
+): boolean {
+  const { authorization = '' } = headers;
+  if (metricsToken !== undefined && equalSecrets(digest(authorization), digest(`Bearer ${metricsToken}`)))
+    return true;
+  return !production && isFromThisMachine(raw);
 }
+
+/** Of equal length, so that the comparison does not reveal that of the token. */
+const digest = (text: string) => createHash('sha256').update(text).digest();

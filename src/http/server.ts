@@ -12,6 +12,7 @@ import type { GraphQLSchema } from 'graphql';
 import type { Config } from '../config.ts';
 import type { Shared } from '../context.ts';
 import { observeOrders } from '../modules/redemption/activate/observe-orders.ts';
+import { createSharedRead } from '../platform/concurrency/shared-read.ts';
 import { isOutage } from '../platform/database/database.ts';
 import { DomainError, PlatformError } from '../platform/errors.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
@@ -19,6 +20,7 @@ import { maskError } from '../platform/graphql/mask-error.ts';
 import { trackIdleConnections } from '../platform/http/idle-connections.ts';
 import { acceptOnManyHandles } from '../platform/http/many-handles.ts';
 import { readPublicKeys } from '../platform/keys/key-pairs.ts';
+import { LocalCache } from '../platform/local-cache.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
 import { isRedisUnavailable } from '../platform/redis/redis.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
@@ -35,6 +37,9 @@ export interface ServerSettings {
   /** Absent in a worker, which serves the health endpoints only. */
   graphql?: { schema: GraphQLSchema; shared: Shared };
 }
+
+/** A new key is published this much later at most; processes sign with it six seconds later. */
+const PUBLIC_KEYS = { maxAgeMs: 1_000, entries: 1, bytes: 0 };
 
 /** A listening HTTP server. */
 export interface RunningServer {
@@ -57,12 +62,15 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   const closeIdleConnections = trackIdleConnections(app.server);
   const metrics = createMetrics();
   observeOrders(metrics, services);
-  serveHealth(app, { services, metrics, readiness, metricsToken: config.METRICS_TOKEN });
+  const { METRICS_TOKEN: metricsToken, production } = config;
+  serveHealth(app, { services, metrics, readiness, metricsToken, production });
   answerErrors(app, { services, config, metrics });
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
   const abortDownloads = graphql && serveCsv(app, { services, config });
   if (graphql) {
-    app.get('/.well-known/jwks.json', () => readPublicKeys(services));
+    const keys = new LocalCache<Awaited<ReturnType<typeof readPublicKeys>>>(PUBLIC_KEYS);
+    const readKeys = createSharedRead(() => readPublicKeys(services));
+    app.get('/.well-known/jwks.json', () => keys.read('keys', readKeys));
     await servePlayground(app);
   }
   // With the default backlog of 511, the kernel resets connections in a burst of new clients.

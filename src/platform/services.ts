@@ -1,4 +1,5 @@
 import { createDatabase, type Database, isOutage } from './database/database.ts';
+import { createDatabaseProbe, type DatabaseProbe } from './database/database-probe.ts';
 import { createJobQueue, type JobQueue } from './jobs/jobs.ts';
 import { createKeyRing, type KeyRing } from './keys/key-ring.ts';
 import { createSecrets, type Secrets } from './keys/secrets.ts';
@@ -12,6 +13,7 @@ import { createWatcher, type Watcher } from './watch/watch.ts';
 /** Dependencies of verbs. Each verb declares those it needs: `Pick<Services, 'db'>`. */
 export interface Services {
   db: Database;
+  databaseProbe: DatabaseProbe;
   redis: Redis;
   cache: Cache;
   rateLimits: RateLimits;
@@ -47,6 +49,7 @@ export interface RunningServices extends Services {
 export async function createServices(settings: ServiceSettings): Promise<RunningServices> {
   const { log } = settings;
   const db = createDatabase({ url: settings.databaseUrl, log });
+  const databaseProbe = createDatabaseProbe({ url: settings.databaseUrl });
   const redis = await createRedis({ url: settings.redisUrl, log });
   await checkRedis(redis, log);
   const secrets = createSecrets(settings);
@@ -59,6 +62,7 @@ export async function createServices(settings: ServiceSettings): Promise<Running
   const watcher = createWatcher({ pubSub, log, isTransient: isOutage });
   return {
     db,
+    databaseProbe,
     redis,
     jobs,
     pubSub,
@@ -73,7 +77,7 @@ export async function createServices(settings: ServiceSettings): Promise<Running
       watcher.close();
       await pubSub.close();
       redis.disconnect();
-      await db.$disconnect();
+      await Promise.all([db.$disconnect(), databaseProbe.close()]);
     },
   };
 }
