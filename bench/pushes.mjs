@@ -18,14 +18,14 @@ const ORDER = `subscription Order($id: ID!) { orderStatusChanged(id: $id) {
   id orderNo status quantity createdAt finishedAt plan { id name } subscription { id status } } }`;
 
 /**
- * Measures pushes of one API process to many websockets beside a bare graphql-ws server that sends
+ * Measures pushes of one API process to many websockets next to a bare graphql-ws server that sends
  * the same bytes. Both take turns.
  *
  * Options: `only` (`viewer` or `orders`), `sockets`, and `rounds`.
  */
 export async function pushes({ only, sockets = SOCKETS, rounds = ROUNDS } = {}) {
   const count = Number(sockets);
-  say(`\npushes: one API process and ${whole(count)} sockets, beside a bare graphql-ws server`);
+  say(`\npushes: one API process and ${whole(count)} sockets, next to a bare graphql-ws server`);
   await withProduct(async (place) => {
     const world = await createPushWorld(place, count);
     try {
@@ -65,7 +65,10 @@ async function renameNode(api, { adminToken, nodeId }, round) {
   if (errors) throw new Error(errors[0].message);
 }
 
-/** As the worker announces groups of activated orders. The orders stay PAID, so they can change again. */
+/**
+ * Announces as the worker does for groups of activated orders. The orders stay PAID, so they can
+ * change again.
+ */
 async function changeOrders(db, { services, orders }, round) {
   const ids = orders.map(({ id }) => id);
   await db.query('UPDATE orders SET quantity = $2 WHERE id = ANY($1::uuid[])', [ids, round + 1]);

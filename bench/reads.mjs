@@ -18,7 +18,7 @@ const OK = 200;
 const NOT_MODIFIED = 304;
 
 /**
- * Measures reads of the product's API process beside a mercurius server that answers the same
+ * Measures reads of the product's API process next to a mercurius server that answers the same
  * queries from the same PostgreSQL and Redis. Both take turns within each row, so that the noise of
  * the machine cancels in the ratios.
  *
@@ -26,7 +26,7 @@ const NOT_MODIFIED = 304;
  * `connections`.
  */
 export async function reads({ only, seconds = SECONDS, rounds = ROUNDS, connections } = {}) {
-  say(`\nreads: the API beside mercurius with JIT and hand-written SQL, ${rounds} x ${seconds} s each`);
+  say(`\nreads: the API next to mercurius with JIT and hand-written SQL, ${rounds} x ${seconds} s each`);
   const names = only?.split(',') ?? [...Object.keys(QUERIES), 'etag'];
   const steps = connections?.split(',').map(Number) ?? CONNECTIONS;
   await withProduct(async (place) => {

@@ -1,7 +1,9 @@
 import { fork } from 'node:child_process';
 import { resolve } from 'node:path';
 
-/** Starts a helper process of a benchmark. `ask` sends it a job and settles with its next message. */
+/**
+ * Starts a helper process of a benchmark. `ask` sends it a job and settles with its next message.
+ */
 export function startChild(program) {
   const child = fork(resolve(program));
   const next = () =>

@@ -12,8 +12,8 @@ const DEVICES = 2;
 const ORDERS = 25;
 
 /**
- * Creates users with e-mail addresses, devices, subscriptions and orders, and an admin. The users of
- * a size share their plans, as the customers of a service do.
+ * Creates users with e-mail addresses, devices, subscriptions and orders, and an admin. The users
+ * of a size share their plans, as the customers of a service do.
  *
  * @returns `tokens()`, which signs new access tokens, because they expire after ten minutes; and the
  *   ids of the orders of the small users, one list per user

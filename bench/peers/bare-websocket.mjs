@@ -4,8 +4,8 @@ import { buildSchema } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 
-// The peer of `bench/pushes.mjs`: graphql-ws without authentication, execution or data. A POST sends
-// its body, the payload of a message, to every subscription.
+// The peer of `bench/pushes.mjs`: graphql-ws without authentication, execution or data. A POST
+// sends its body, the payload of a message, to every subscription.
 
 let payload = {};
 const waiting = new Set();

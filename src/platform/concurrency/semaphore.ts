@@ -8,8 +8,7 @@ export type Semaphore = <T>(work: (slot: Slot) => Promise<T>) => Promise<T>;
 export interface Slot {
   /**
    * Frees the slot while this part of the work runs, for waits that have a limit of their own. The
-   * work goes on without waiting for a slot again, so that for a moment more work than there are
-   * slots may run.
+   * work goes on without waiting for a slot again, so more work than there are slots may run.
    */
   leave<T>(part: () => Promise<T>): Promise<T>;
 }

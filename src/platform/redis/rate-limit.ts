@@ -34,26 +34,63 @@ export interface RateLimits {
 export function createRateLimits({ redis, enabled }: { redis: Redis; enabled: boolean }): RateLimits {
   if (!enabled) return UNLIMITED;
   const limiterOf = createLimiters(redis);
+  const consume = (limit: RateLimit, key: string) =>
+    limiterOf(limit)
+      .consume(key)
+      .catch((refusal: unknown) => {
+        throw refusal instanceof RateLimiterRes ? rateLimited(refusal) : refusal;
+      });
+  const remaining = async (limit: RateLimit, key: string) => {
+    const used = await limiterOf(limit).get(key);
+    // No event is counted, in Redis or in the fallback of this process, which allows half.
+    if (!used) return half(limit.points);
+    if (used.remainingPoints <= 0) throw rateLimited(used);
+    return used.remainingPoints;
+  };
   return {
     consume: async (limit, key) => {
-      await limiterOf(limit)
-        .consume(key)
-        .catch((refusal: unknown) => {
-          throw refusal instanceof RateLimiterRes ? rateLimited(refusal) : refusal;
-        });
+      for (const counter of countersOf(limit, key)) await consume(...counter);
     },
-    remaining: async (limit, key) => {
-      const used = await limiterOf(limit).get(key);
-      // No event is counted, in Redis or in the fallback of this process, which allows half.
-      if (!used) return half(limit.points);
-      if (used.remainingPoints <= 0) throw rateLimited(used);
-      return used.remainingPoints;
-    },
+    remaining: async (limit, key) =>
+      Math.min(...(await Promise.all(countersOf(limit, key).map((counter) => remaining(...counter))))),
     penalty: async (limit, key) => {
-      await limiterOf(limit).penalty(key);
+      for (const [each, name] of countersOf(limit, key)) await limiterOf(each).penalty(name);
     },
   };
 }
+
+/** A client may have a whole /48: 65,536 networks of the size that is counted. */
+const WIDE_FACTOR = 10;
+/** Many users share the address of one of our own servers. */
+const OWN_FACTOR = 10;
+const OWN = 'own ';
+
+/** Key of an address that many users share: its limits are ten times as high. */
+export const ownAddressKey = (ip: string): string => `${OWN}${addressKey(ip)}`;
+
+/** The /48 network of a key that is a /64 network. */
+export function wideKey(key: string): string | undefined {
+  const [, prefix] = /^([0-9a-f]+:[0-9a-f]+:[0-9a-f]+):[0-9a-f]+::\/64$/.exec(key) ?? [];
+  return prefix && `${prefix}::/48`;
+}
+
+/** The counters of an event, narrowest first. */
+function countersOf(limit: RateLimit, key: string): [limit: RateLimit, key: string][] {
+  if (key.startsWith(OWN)) return [[scaled(limit, 'own', OWN_FACTOR), key.slice(OWN.length)]];
+  const wide = wideKey(key);
+  return wide
+    ? [
+        [limit, key],
+        [scaled(limit, '48', WIDE_FACTOR), wide],
+      ]
+    : [[limit, key]];
+}
+
+const scaled = ({ name, points, durationSeconds }: RateLimit, suffix: string, factor: number): RateLimit => ({
+  name: `${name}-${suffix}`,
+  points: points * factor,
+  durationSeconds,
+});
 
 /**
  * Key of a client address: the IPv4 address, or the /64 network of an IPv6 address, because

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { addressKey, createRateLimits } from '../../../src/platform/redis/rate-limit.ts';
+import { addressKey, createRateLimits, ownAddressKey } from '../../../src/platform/redis/rate-limit.ts';
 import { createRedis, type Redis } from '../../../src/platform/redis/redis.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 
@@ -135,5 +135,27 @@ describe('addressKey', () => {
     ['not an address', 'not an address'],
   ])('%s counts as %s', (ip, key) => {
     expect(addressKey(ip)).toBe(key);
+  });
+});
+
+describe('limits by address', () => {
+  it('count the /48 network too, ten times as high', async () => {
+    const limits = createRateLimits({ redis, enabled: true });
+    const keyOf = (network: number) => addressKey(`2001:db8:1:${network.toString(16)}::1`);
+
+    expect(await allowed(10, () => limits.consume(guesses, keyOf(0)))).toBe(4);
+    let network = 1;
+    const accepted = await allowed(100, () => limits.consume(guesses, keyOf(network++)));
+
+    expect(accepted).toBe(36);
+    await expect(limits.remaining(guesses, keyOf(999))).rejects.toMatchObject(RATE_LIMITED);
+    await expect(limits.consume(guesses, addressKey('2001:db8:2:1::1'))).resolves.toBeUndefined();
+  });
+
+  it('are ten times as high for our own servers, and separate from those of others', async () => {
+    const limits = createRateLimits({ redis, enabled: true });
+
+    expect(await allowed(100, () => limits.consume(guesses, ownAddressKey('192.0.2.1')))).toBe(40);
+    await expect(limits.consume(guesses, addressKey('192.0.2.1'))).resolves.toBeUndefined();
   });
 });

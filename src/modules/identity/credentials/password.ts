@@ -28,8 +28,8 @@ export const ensureRoomToHash = (account: string): void => hashing.ensureRoom(ac
 /**
  * Hashes a new password.
  *
- * @throws PlatformError RATE_LIMITED while many hashes of the client wait, SERVICE_UNAVAILABLE while
- *   many of any client do
+ * @throws PlatformError RATE_LIMITED while many hashes of the client wait, SERVICE_UNAVAILABLE
+ *   while many of any client do
  */
 export const hashPassword = (password: string): Promise<string> =>
   hashing.run(undefined, () => hash(password, COST));

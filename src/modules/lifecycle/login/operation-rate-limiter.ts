@@ -1,6 +1,6 @@
 import { createKeyedRateLimiter, type Rate } from '../../../platform/concurrency/rate-limiter.ts';
 import { PlatformError } from '../../../platform/errors.ts';
-import { addressKey } from '../../../platform/redis/rate-limit.ts';
+import { addressKey, wideKey } from '../../../platform/redis/rate-limit.ts';
 import type { Caller } from '../../kernel/caller.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 
@@ -42,10 +42,19 @@ export function createOperationRateLimiter(
   const addresses = createKeyedRateLimiter(OPERATION_RATES.address);
   const users = createKeyedRateLimiter(OPERATION_RATES.user);
   const agents = createKeyedRateLimiter(OPERATION_RATES.agent);
-  const strangers = createKeyedRateLimiter(OPERATION_RATES.anonymous);
-  // Users behind one of our own servers share its address.
-  const rejectStranger = async (ip: string, seconds: number) => {
-    if (seconds > 0 && !(await ownAddresses.has(ip))) rejectFor(seconds);
+  const narrow = { addresses, strangers: createKeyedRateLimiter(OPERATION_RATES.anonymous) };
+  const wide = {
+    addresses: createKeyedRateLimiter(tenfold(OPERATION_RATES.address)),
+    strangers: createKeyedRateLimiter(tenfold(OPERATION_RATES.anonymous)),
+  };
+  /** Counts the /64 and, ten times as high, the /48, or our own server, whose users share it. */
+  const take = async (kind: 'addresses' | 'strangers', ip: string, events: number) => {
+    const key = addressKey(ip);
+    const network = wideKey(key);
+    const seconds = Math.max(narrow[kind].take(key, events), network ? wide[kind].take(network, events) : 0);
+    // Most requests are within the limit, and need not know whose address it is.
+    if (seconds > 0)
+      rejectFor((await ownAddresses.has(ip)) ? wide[kind].take(`own ${key}`, events) : seconds);
   };
   const chargeKnown: OperationRateLimiter['chargeKnown'] = (caller, statements) =>
     rejectFor(
@@ -54,14 +63,16 @@ export function createOperationRateLimiter(
         : agents.take(caller.serverId, statements),
     );
   return {
-    countRequest: (ip) => rejectStranger(ip, addresses.take(addressKey(ip))),
+    countRequest: (ip) => take('addresses', ip, 1),
     charge: async (caller, { ip, statements }) => {
-      if (caller.kind === 'anonymous') return rejectStranger(ip, strangers.take(addressKey(ip), statements));
+      if (caller.kind === 'anonymous') return take('strangers', ip, statements);
       chargeKnown(caller, statements);
     },
     chargeKnown,
   };
 }
+
+const tenfold = ({ burst, perSecond }: Rate): Rate => ({ burst: 10 * burst, perSecond: 10 * perSecond });
 
 function rejectFor(retryAfterSeconds: number): void {
   if (retryAfterSeconds > 0) throw new PlatformError('RATE_LIMITED', { retryAfterSeconds });

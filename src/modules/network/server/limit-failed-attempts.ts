@@ -5,8 +5,8 @@ import { countedAddress, type OwnAddresses } from './own-addresses.ts';
 
 /**
  * Limits how often one address may fail at guessing a secret (a token, a link code, a device
- * proof). Only failures count. It lives here, and not in the platform, because the addresses of our
- * own servers are exempt.
+ * proof). Only failures count. It lives here, and not in the platform, because the limits are
+ * higher for the addresses of our own servers.
  *
  * @param refusal the error code that counts as a failed attempt
  * @throws PlatformError RATE_LIMITED when the address has failed too often
