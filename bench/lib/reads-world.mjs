@@ -15,8 +15,8 @@ const ORDERS = 25;
  * Creates users with e-mail addresses, devices, subscriptions and orders, and an admin. The users
  * of a size share their plans, as the customers of a service do.
  *
- * @returns `tokens()`, which signs new access tokens, because they expire after ten minutes; and the
- *   ids of the orders of the small users, one list per user
+ * @returns `tokens()`, which signs new access tokens, because they expire after ten minutes; and
+ *   the ids of the orders of the small users, one list per user
  */
 export async function createReadsWorld(place) {
   const { db } = place;

@@ -20,7 +20,6 @@ import { maskError } from '../platform/graphql/mask-error.ts';
 import { trackIdleConnections } from '../platform/http/idle-connections.ts';
 import { acceptOnManyHandles } from '../platform/http/many-handles.ts';
 import { readPublicKeys } from '../platform/keys/key-pairs.ts';
-import { LocalCache } from '../platform/local-cache.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
 import { isRedisUnavailable } from '../platform/redis/redis.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
@@ -37,9 +36,6 @@ export interface ServerSettings {
   /** Absent in a worker, which serves the health endpoints only. */
   graphql?: { schema: GraphQLSchema; shared: Shared };
 }
-
-/** A new key is published this much later at most; processes sign with it six seconds later. */
-const PUBLIC_KEYS = { maxAgeMs: 1_000, entries: 1, bytes: 0 };
 
 /** A listening HTTP server. */
 export interface RunningServer {
@@ -68,9 +64,11 @@ export async function startServer({ services, config, graphql }: ServerSettings)
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
   const abortDownloads = graphql && serveCsv(app, { services, config });
   if (graphql) {
-    const keys = new LocalCache<Awaited<ReturnType<typeof readPublicKeys>>>(PUBLIC_KEYS);
-    const readKeys = createSharedRead(() => readPublicKeys(services));
-    app.get('/.well-known/jwks.json', () => keys.read('keys', readKeys));
+    // Not cached, so that a new key is published as soon as it is valid.
+    app.get(
+      '/.well-known/jwks.json',
+      createSharedRead(() => readPublicKeys(services)),
+    );
     await servePlayground(app);
   }
   // With the default backlog of 511, the kernel resets connections in a burst of new clients.

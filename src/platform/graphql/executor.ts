@@ -1,11 +1,12 @@
 import {
+  type DocumentNode,
   type ExecutionResult,
   GraphQLError,
   type GraphQLSchema,
   execute as interpret,
   OperationTypeNode,
 } from 'graphql';
-import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
+import { type CompiledQuery, type CompilerOptions, compileQuery, isCompiledQuery } from 'graphql-jit';
 import { isCompilable } from './compilable.ts';
 import type { PreparedOperation } from './prepared-document.ts';
 
@@ -30,6 +31,14 @@ const INTERPRETED_FIRST = 3;
  */
 const COMPILING = { msPerSecond: 20, burstMs: 200 };
 
+/** `compileQuery` of graphql-jit. */
+export type Compiler = (
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operationName: string | undefined,
+  options: Partial<CompilerOptions>,
+) => CompiledQuery | ExecutionResult;
+
 interface State {
   executions: number;
   /** Null if the operation is never compiled. */
@@ -40,7 +49,7 @@ interface State {
  * Creates the executor of a process. A compiled operation gives the same result as graphql-js: when
  * anything but a nullable root field fails, it runs again in graphql-js, whose errors count.
  */
-export function createExecutor(schema: GraphQLSchema): Executor {
+export function createExecutor(schema: GraphQLSchema, compiler: Compiler = compileQuery): Executor {
   const states = new WeakMap<PreparedOperation, State>();
   const budget = createBudget();
   return (operation, execution) => {
@@ -61,7 +70,7 @@ export function createExecutor(schema: GraphQLSchema): Executor {
     state.executions += 1;
     if (state.executions <= INTERPRETED_FIRST || !budget.isLeft()) return undefined;
     budget.spend(() => {
-      state.compiled = compile(schema, operation);
+      state.compiled = compile(schema, operation, compiler);
     });
     return state.compiled;
   }
@@ -83,9 +92,13 @@ function run(
 }
 
 /** @returns null if the operation has to be interpreted */
-function compile(schema: GraphQLSchema, { node, prepared }: PreparedOperation): CompiledQuery | null {
+function compile(
+  schema: GraphQLSchema,
+  { node, prepared }: PreparedOperation,
+  compiler: Compiler,
+): CompiledQuery | null {
   if (node.operation === OperationTypeNode.MUTATION || !isCompilable(prepared.document)) return null;
-  const compiled = compileQuery(schema, prepared.document, node.name?.value, {
+  const compiled = compiler(schema, prepared.document, node.name?.value, {
     disablingCapturingStackErrors: true,
   });
   return isCompiledQuery(compiled) ? compiled : null;

@@ -23,6 +23,7 @@ const KEYS: [keyof Changes, string][] = [
   ['planIdsOfUsers', topics.PLAN_USERS_CHANGED],
   ['revokedServerTokens', topics.SERVER_TOKEN_REVOKED],
   ['sessionIds', topics.SESSION_ENDED],
+  ['sites', topics.SITE_CHANGED],
   ['userIds', topics.USER_CHANGED],
 ];
 

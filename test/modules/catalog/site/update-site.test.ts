@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { updateSite } from '../../../../src/modules/catalog/site/update-site.ts';
 import {
   AuditLogDocument,
@@ -316,15 +316,18 @@ describe('updateSite with a trial plan', () => {
 });
 
 describe('the settings of the site', () => {
-  it('apply immediately on another instance', async () => {
+  it('apply on another instance within a second', async () => {
     const other = await startTestApi({ databaseUrl: await databaseUrlOf(api.services) });
     try {
       const elsewhere = createClient(other.url);
       for (let round = 1; round <= 5; round++) {
         await update({ name: `Round ${round}`, registrationEnabled: round % 2 === 0 });
 
-        const { globalConfig } = await elsewhere.get(GlobalConfigDocument);
-        expect(globalConfig).toMatchObject({ name: `Round ${round}`, registrationEnabled: round % 2 === 0 });
+        await vi.waitFor(async () => {
+          const { globalConfig } = await elsewhere.get(GlobalConfigDocument);
+          const expected = { name: `Round ${round}`, registrationEnabled: round % 2 === 0 };
+          expect(globalConfig).toMatchObject(expected);
+        });
         const { errors } = await elsewhere.ask(DeviceLoginDocument, {
           input: { identifier: unique('device'), secret: newSecret() },
         });
