@@ -208,7 +208,9 @@ describe('the service', () => {
     try {
       const refusal = await client.refused(ViewerDocument);
       expect(refusal.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryable: true });
-      expect((await fetch(`${cluster.apis[0]?.url}/readyz`)).status).toBe(503);
+      // An outcome is used for half a second.
+      const isUnready = async () => (await fetch(`${cluster.apis[0]?.url}/readyz`)).status === 503;
+      expect(await pollUntil(isUnready, 2_000)).toBe(true);
       expect((await fetch(`${cluster.apis[0]?.url}/livez`)).status).toBe(200);
     } finally {
       await cluster.postgres.restart();

@@ -61,7 +61,7 @@ export async function guesses(settings: GuessSettings): Promise<Outcome[]> {
   const shared = { users: await newUsers(force.users), addresses: 1 };
   outcomes.push(await attempt(settings, 'guesses from one address', shared, few, OF_ADDRESS, 100));
   const bundled = { users: await newUsers(1), addresses: 1 };
-  outcomes.push(await attempt(settings, 'guesses in bundles of 80', bundled, few, OF_USER, 200, 80));
+  outcomes.push(await attempt(settings, 'guesses in bundles of 20', bundled, few, OF_USER, 200, 20));
   return outcomes;
 }
 
