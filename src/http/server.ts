@@ -102,6 +102,8 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
     genReqId: () => randomUUID(),
     forceCloseConnections: 'idle',
   });
+  // Fastify parses it as a string. Only JSON is supported, and other types get 415.
+  app.removeContentTypeParser('text/plain');
   await app.register(fastifyHelmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -117,7 +119,9 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
   });
   app.addHook('onRequest', async ({ id, headers }, reply) => {
     reply.header('x-request-id', id);
-    if (!UNCOMPRESSED.has(headers['content-encoding'])) throw unsupportedEncoding();
+    if (!UNCOMPRESSED.has(headers['content-encoding']))
+      throw unsupported('Compressed request bodies are not supported.');
+    if (isMisread(headers['content-type'])) throw unsupported('Request bodies must be in UTF-8.');
   });
   app.addHook('onSend', async (_request, reply) => {
     // Otherwise `close()` would wait for idle keep-alive connections.
@@ -129,8 +133,15 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
 /** Compressed bodies are refused: a small one can expand beyond the size limit. */
 const UNCOMPRESSED = new Set([undefined, '', 'identity']);
 
-const unsupportedEncoding = () =>
-  Object.assign(new Error('Compressed request bodies are not supported.'), { statusCode: 415 });
+const CHARSET = /;\s*charset\s*=\s*"?([^\s";]*)/i;
+/** ASCII is a subset. */
+const UTF_8 = /^(utf-?8|us-ascii|ascii)?$/i;
+
+/** Whether the body is in a character set that would be decoded wrongly: bodies are read as UTF-8. */
+const isMisread = (contentType: string | undefined): boolean =>
+  !UTF_8.test(CHARSET.exec(contentType ?? '')?.[1] ?? '');
+
+const unsupported = (message: string) => Object.assign(new Error(message), { statusCode: 415 });
 
 const CLIENT_ERRORS = new Map([
   ['HPE_HEADER_OVERFLOW' as string | undefined, '431 Request Header Fields Too Large'],

@@ -87,13 +87,31 @@ describe('GraphQL over HTTP', () => {
     }
   });
 
-  it.for(['application/xml', 'application/x-www-form-urlencoded', 'text/html'])(
-    'does not support %s',
+  it.for([
+    ...['text/plain', 'text/plain; charset=utf-8', 'TEXT/PLAIN', 'text/html', 'application/xml'],
+    ...['application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/graphql'],
+    ...['application/jsonp', 'application/json-patch+json', 'application/problem+json', 'json', '*/*'],
+    ...['application/json; charset=utf-16', 'application/json; charset=latin1', 'text/plain, application/json'],
+  ])('responds with 415 to the content type %s', async (contentType) => {
+    expect(await send({ body: { query: '{ plans { id } }' }, contentType })).toMatchObject({
+      status: 415,
+      codes: ['BAD_USER_INPUT'],
+      data: undefined,
+    });
+  });
+
+  it('responds with 415 to a body without a content type', async () => {
+    const body = new TextEncoder().encode('{ "query": "{ plans { id } }" }');
+    const response = await fetch(`${api.url}/graphql`, { method: 'POST', body });
+
+    expect(response.status).toBe(415);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+  });
+
+  it.for(['application/json', 'APPLICATION/JSON', 'application/json;charset=UTF-8', 'application/json; charset="utf-8"'])(
+    'accepts the content type %s',
     async (contentType) => {
-      expect(await send({ body: { query: '{ plans { id } }' }, contentType })).toMatchObject({
-        status: 415,
-        codes: ['BAD_USER_INPUT'],
-      });
+      expect(await send({ body: { query: '{ plans { id } }' }, contentType })).toMatchObject({ status: 200 });
     },
   );
 

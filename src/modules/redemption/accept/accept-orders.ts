@@ -8,7 +8,9 @@ import { lockCodesByLookup, lockUsers } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { type AcceptedOrder, decideAcceptances } from './decide-acceptances.ts';
 import { type Eligibility, type RedemptionRequest, readEligibility } from './eligibility.ts';
-import { recordWrongGuesses } from './wrong-guesses.ts';
+import { maxGuessesPerDay, recordWrongGuesses } from './wrong-guesses.ts';
+
+type AcceptServices = Pick<Services, 'db' | 'log' | 'rateLimits'>;
 
 /**
  * Decides many requests in one transaction: reserves one use of each code and inserts the orders as
@@ -20,15 +22,17 @@ import { recordWrongGuesses } from './wrong-guesses.ts';
  * @returns the order or the refusal for each request, in the same order
  */
 export async function acceptOrders(
-  { db, log }: Pick<Services, 'db' | 'log'>,
+  services: AcceptServices,
   requests: readonly RedemptionRequest[],
 ): Promise<PromiseSettledResult<AcceptedOrder>[]> {
-  const outcomes = await withRetry(() => db.$transaction((tx) => acceptAll(tx, requests)), { log });
+  const { db, log } = services;
+  const outcomes = await withRetry(() => db.$transaction((tx) => acceptAll(services, tx, requests)), { log });
   await crashPoint('acceptOrders.afterCommit');
   return outcomes;
 }
 
 async function acceptAll(
+  services: AcceptServices,
   tx: Transaction,
   requests: readonly RedemptionRequest[],
 ): Promise<PromiseSettledResult<AcceptedOrder>[]> {
@@ -42,13 +46,16 @@ async function acceptAll(
   );
   const eligibilities = await readEligibility(tx, requests);
   const pending = await readPendingOrders(tx, eligibilities);
-  const { outcomes, orders, wrongGuessers } = decideAcceptances(requests, eligibilities, pending);
+  const { outcomes, orders, wrongGuessers } = decideAcceptances(requests, eligibilities, {
+    pending,
+    maxGuesses: maxGuessesPerDay(services),
+  });
   await changeUses(
     tx,
     orders.map(({ codeId }) => ({ codeId, reserved: 1, used: 0 })),
   );
   await insertOrders(tx, orders);
-  await recordWrongGuesses(tx, wrongGuessers);
+  await recordWrongGuesses(services, tx, wrongGuessers);
   await crashPoint('acceptOrders.beforeCommit');
   return outcomes;
 }

@@ -30,19 +30,26 @@ export interface AcceptanceDecisions {
   wrongGuessers: string[];
 }
 
+/** Facts about the whole group. */
+export interface GroupFacts {
+  /** PAID orders of these users for these codes, by id. */
+  pending: ReadonlyMap<string, Order>;
+  /** How many wrong guesses a user may make in a day. */
+  maxGuesses: number;
+}
+
 /**
  * Decides the requests one after another; later ones see what earlier ones of the group were
  * granted.
  *
  * @param eligibilities one per request, in the same order
- * @param pending PAID orders of these users for these codes, by id
  */
 export function decideAcceptances(
   requests: readonly RedemptionRequest[],
   eligibilities: readonly Eligibility[],
-  pending: ReadonlyMap<string, Order>,
+  facts: GroupFacts,
 ): AcceptanceDecisions {
-  const group = new AcceptanceGroup(pending);
+  const group = new AcceptanceGroup(facts);
   const outcomes = requests.map((request, place) =>
     group.decide(request, required(eligibilities[place], 'eligibility of the request')),
   );
@@ -54,7 +61,7 @@ class AcceptanceGroup {
   readonly wrongGuessers: string[] = [];
   readonly #accepted = new AcceptedSoFar();
 
-  constructor(private readonly pending: ReadonlyMap<string, Order>) {}
+  constructor(private readonly facts: GroupFacts) {}
 
   decide(request: RedemptionRequest, eligibility: Eligibility): PromiseSettledResult<AcceptedOrder> {
     if (eligibility.codeId === null) return rejected(this.#refuseUnknownCode(request, eligibility));
@@ -67,14 +74,15 @@ class AcceptanceGroup {
   }
 
   #findPending({ userId }: RedemptionRequest, { codeId, orderId }: FoundCode): Order | undefined {
-    if (orderId !== null) return this.pending.get(orderId);
+    if (orderId !== null) return this.facts.pending.get(orderId);
     return this.orders.find((order) => order.userId === userId && order.codeId === codeId);
   }
 
   #userRefusal({ userId }: RedemptionRequest, eligibility: Eligibility): DomainError | null {
     if (!eligibility.userIsActive) return new PlatformError('UNAUTHENTICATED');
     const inGroup = this.wrongGuessers.filter((guesser) => guesser === userId).length;
-    return dailyRefusal(eligibility.wrongGuesses + inGroup, eligibility.now);
+    const wrongGuesses = eligibility.wrongGuesses + inGroup;
+    return dailyRefusal({ wrongGuesses, now: eligibility.now }, this.facts.maxGuesses);
   }
 
   #refuseUnknownCode(request: RedemptionRequest, eligibility: Eligibility): DomainError {

@@ -9,7 +9,13 @@ import { beginSubscription, extendSubscription } from '../../subscription/grant.
 import { lookupsOf } from '../code/code-vault.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
 import { type FoundCode, isFirstOrder, readEligibility, refusalOf } from './eligibility.ts';
-import { dailyRefusal, limitWrongGuesses, penalizeGuess, recordWrongGuesses } from './wrong-guesses.ts';
+import {
+  dailyRefusal,
+  limitWrongGuesses,
+  maxGuessesPerDay,
+  penalizeGuess,
+  recordWrongGuesses,
+} from './wrong-guesses.ts';
 
 /** The subscription as it would be after redeeming a code. */
 export interface RedemptionOutcome {
@@ -49,7 +55,7 @@ export async function previewRedemption(
 async function findRedeemable(services: PreviewServices, userId: string, code: string): Promise<FoundCode> {
   const [read] = await readEligibility(services.db, [{ userId, lookups: lookupsOf(services, code) }]);
   const eligibility = required(read, 'eligibility of the request');
-  const tooManyGuesses = dailyRefusal(eligibility.wrongGuesses, eligibility.now);
+  const tooManyGuesses = dailyRefusal(eligibility, maxGuessesPerDay(services));
   if (tooManyGuesses) throw tooManyGuesses;
   if (eligibility.codeId === null) {
     await countWrongGuess(services, userId);
@@ -64,7 +70,7 @@ async function countWrongGuess(
   services: Pick<Services, 'db' | 'rateLimits'> & { ownAddresses: OwnAddresses },
   userId: string,
 ): Promise<void> {
-  await recordWrongGuesses(services.db, [userId]);
+  await recordWrongGuesses(services, services.db, [userId]);
   await penalizeGuess(services, userId);
 }
 

@@ -59,12 +59,17 @@ export async function penalizeGuess(services: GuessServices, userId: string): Pr
   ]);
 }
 
-/** @param userIds the user of each wrong guess; may contain duplicates */
+/**
+ * Counts wrong guesses for the day, unless rate limits are off.
+ *
+ * @param userIds the user of each wrong guess; may contain duplicates
+ */
 export async function recordWrongGuesses(
+  { rateLimits }: Pick<Services, 'rateLimits'>,
   tx: Pick<Transaction, '$executeRaw'>,
   userIds: readonly string[],
 ): Promise<void> {
-  if (userIds.length === 0) return;
+  if (userIds.length === 0 || !rateLimits.isEnabled) return;
   await tx.$executeRaw`
     INSERT INTO wrong_guesses (user_id, day, count)
     SELECT user_id, (tessera_now() AT TIME ZONE 'UTC')::date, count(*)
@@ -73,11 +78,20 @@ export async function recordWrongGuesses(
     ON CONFLICT (user_id, day) DO UPDATE SET count = wrong_guesses.count + excluded.count`;
 }
 
+/** How many wrong guesses a user may make in a day; infinite while rate limits are off. */
+export const maxGuessesPerDay = ({ rateLimits }: Pick<Services, 'rateLimits'>): number =>
+  rateLimits.isEnabled ? MAX_PER_DAY : Number.POSITIVE_INFINITY;
+
 /**
  * RATE_LIMITED until midnight UTC once the user has used up the day's wrong guesses; null before.
+ *
+ * @param max as `maxGuessesPerDay` returns it
  */
-export function dailyRefusal(wrongGuesses: number, now: Date): InstanceType<typeof PlatformError> | null {
-  if (wrongGuesses < MAX_PER_DAY) return null;
+export function dailyRefusal(
+  { wrongGuesses, now }: { wrongGuesses: number; now: Date },
+  max: number,
+): InstanceType<typeof PlatformError> | null {
+  if (wrongGuesses < max) return null;
   const midnight = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1);
   return new PlatformError('RATE_LIMITED', {
     retryAfterSeconds: Math.ceil((midnight - now.getTime()) / SECOND_MS),

@@ -120,7 +120,7 @@ function decide(cases: readonly Case[]) {
   return decideAcceptances(
     requests,
     cases.map(([, eligibility]) => eligibility),
-    new Map(),
+    { pending: new Map(), maxGuesses: 100 },
   );
 }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { PreviewRedemptionDocument, RedeemCodeDocument } from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
 import type { post } from '../../../support/client.ts';
@@ -28,9 +28,15 @@ async function newUser(): Promise<TestUser> {
 /**
  * @returns the refusal of a guess from an address; its `code` is undefined if the guess was right
  */
-async function guess(user: TestUser, code: string, from: string, document: object = RedeemCodeDocument) {
+async function guess(
+  user: TestUser,
+  code: string,
+  from: string,
+  document: object = RedeemCodeDocument,
+  at: TestApi = api,
+) {
   const variables = document === RedeemCodeDocument ? { input: { code } } : { code };
-  const response = await fetch(`${api.url}/graphql`, {
+  const response = await fetch(`${at.url}/graphql`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -184,5 +190,22 @@ describe('wrong guesses', () => {
     await buildWrongGuess(api.services.db, { userId: user.userId, count: 100, day: inDays(-1) });
 
     expect((await guess(user, code, newAddress())).code).toBeUndefined();
+  });
+
+  it('are neither limited nor counted while rate limits are off', async () => {
+    const unlimited = await startTestApi();
+    onTestFinished(() => unlimited.close());
+    const user = await unlimited.newUser();
+    await buildWrongGuess(unlimited.services.db, { userId: user.userId, count: 100 });
+    const { code } = await newCode(unlimited.services);
+    for (const document of [RedeemCodeDocument, PreviewRedemptionDocument])
+      expect((await guess(user, wrongCode(1), newAddress(), document, unlimited)).code).toBe('CODE_NOT_FOUND');
+
+    for (const document of [PreviewRedemptionDocument, RedeemCodeDocument])
+      expect((await guess(user, code, newAddress(), document, unlimited)).code).toBeUndefined();
+
+    expect(await unlimited.services.db.wrongGuess.findMany({ where: { userId: user.userId } })).toMatchObject([
+      { count: 100 },
+    ]);
   });
 });
