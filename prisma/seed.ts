@@ -4,6 +4,7 @@ import { storedConfig } from '../src/modules/network/protocols/private-config.ts
 import { createRedemptionCodes } from '../src/modules/redemption/batch/create-redemption-codes.ts';
 import { openCode } from '../src/modules/redemption/code/code-vault.ts';
 import { displayCode } from '../src/modules/redemption/code/redemption-code.ts';
+import { crashPoint } from '../src/platform/crash-points.ts';
 import type { Services } from '../src/platform/services.ts';
 
 type SeedServices = Pick<Services, 'db' | 'jobs' | 'log' | 'secrets'>;
@@ -168,27 +169,34 @@ const BATCHES: NewBatch[] = [
 ];
 
 export interface DemoData {
-  /** A code that any number of users can redeem; null if an earlier run created it. */
+  /** Whether this run created the code. */
+  created: boolean;
+  /** A code that any number of users can redeem; null if an admin has deleted it or its plan. */
   code: string | null;
 }
 
 /**
  * Seeds plans, codes, servers with a node of each protocol, and ads. Idempotent and safe to run
- * concurrently: existing rows are not changed.
+ * concurrently: existing rows are not changed. After a crash, the next run completes the data.
  */
 export async function seedDemo(services: SeedServices): Promise<DemoData> {
   const { db } = services;
   await db.plan.createMany({ data: PLANS, skipDuplicates: true });
   // The random tokens are discarded; `rotateServerToken` issues usable ones.
   const servers = SERVERS.map((server) => ({ ...server, tokenHash: Uint8Array.from(randomBytes(32)) }));
+  await crashPoint('seedDemo.afterPlans');
   await db.server.createMany({ data: servers, skipDuplicates: true });
   for (const [place, node] of [realityNode(), ...NODES].entries()) {
     await db.node.createMany({ data: await numbered(services, node, place + 1), skipDuplicates: true });
+    await crashPoint('seedDemo.afterNode');
   }
   await db.ad.createMany({ data: ADS, skipDuplicates: true });
   const created = new Set<NewBatch>();
-  for (const batch of BATCHES) if (await seedBatch(services, batch)) created.add(batch);
-  return { code: created.has(DEMO_BATCH) ? await readDemoCode(services) : null };
+  for (const batch of BATCHES) {
+    if (await seedBatch(services, batch)) created.add(batch);
+    await crashPoint('seedDemo.afterBatch');
+  }
+  return { created: created.has(DEMO_BATCH), code: await readDemoCode(services) };
 }
 
 /** Gives a node its fixed id and place, and encrypts its private part. */
@@ -212,9 +220,11 @@ async function seedBatch(services: SeedServices, batch: NewBatch): Promise<boole
   return true;
 }
 
-/** @returns the code with its separators, as people type it */
-async function readDemoCode(services: SeedServices): Promise<string> {
+/** @returns the code with its separators, as people type it; null if it is deleted */
+async function readDemoCode(services: SeedServices): Promise<string | null> {
   const { idempotencyKey = null } = DEMO_BATCH;
-  const code = await services.db.redemptionCode.findFirstOrThrow({ where: { batch: { idempotencyKey } } });
-  return displayCode(openCode(services, code));
+  const code = await services.db.redemptionCode.findFirst({
+    where: { deletedAt: null, batch: { idempotencyKey, deletedAt: null, plan: { deletedAt: null } } },
+  });
+  return code && displayCode(openCode(services, code));
 }

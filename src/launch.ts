@@ -5,7 +5,8 @@ import { createShared } from './context.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
 import { reassignRevisions } from './modules/network/agent/reassign-revisions.ts';
-import { armCrashPoints } from './platform/crash-points.ts';
+import { armCrashPoints, crashPoint } from './platform/crash-points.ts';
+import { finishFirstStart, isFirstStart } from './platform/database/first-start.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
 import type { Logger } from './platform/logger.ts';
 import { migrate } from './platform/migrations/migrate.ts';
@@ -58,7 +59,8 @@ async function start(settings: LaunchSettings, onStop: (stop: () => Promise<void
   const services = await connect(connection);
   onStop(services.close);
   await reassignRevisions(services);
-  const demoCode = await prepareData(settings, services, embedded?.fresh ?? false);
+  await crashPoint('launch.afterConnect');
+  const demoCode = await prepareData(settings, services, embedded?.databaseUrl !== undefined);
 
   if (config.ROLE !== 'api') onStop(startWorker(services, config).stop);
   const server = await serve(settings, services);
@@ -68,6 +70,7 @@ async function start(settings: LaunchSettings, onStop: (stop: () => Promise<void
     await new Promise((resolve) => setTimeout(resolve, config.SHUTDOWN_DELAY_MS));
   });
   announce(settings, server, demoCode);
+  await finishFirstStart(services);
 }
 
 async function startEmbeddedServers({ config, say }: LaunchSettings): Promise<Embedded | undefined> {
@@ -80,14 +83,15 @@ async function startEmbeddedServers({ config, say }: LaunchSettings): Promise<Em
 }
 
 /**
- * Creates the first admin, and the demo data if they are configured.
+ * Creates the first admin, and the demo data if they are configured. By default they are for a
+ * private database, and an attempt after a start that has failed half-way completes them.
  *
- * @returns a redeemable demo code; null if none was created
+ * @returns a redeemable demo code on the first start; otherwise null
  */
 async function prepareData(
   { config, say }: LaunchSettings,
   services: RunningServices,
-  isFresh: boolean,
+  isPrivate: boolean,
 ): Promise<string | null> {
   const admin = await ensureAdmin(services, { email: config.ADMIN_EMAIL, password: config.ADMIN_PASSWORD });
   if (admin?.generatedPassword) {
@@ -95,9 +99,12 @@ async function prepareData(
       `Admin: ${admin.email}, password ${admin.generatedPassword} (shown only once; ADMIN_PASSWORD sets your own)`,
     );
   }
-  if ((config.SEED ?? (isFresh ? 'demo' : 'none')) !== 'demo') return null;
-  const { code } = await seedDemo(services);
-  if (code) say('Demo data: plans, codes, servers, nodes and ads.');
+  await crashPoint('launch.afterAdmin');
+  const isFirst = await isFirstStart(services);
+  if ((config.SEED ?? (isPrivate && isFirst ? 'demo' : 'none')) !== 'demo') return null;
+  const { created, code } = await seedDemo(services);
+  if (!created && !isFirst) return null;
+  say('Demo data: plans, codes, servers, nodes and ads.');
   return code;
 }
 

@@ -137,7 +137,7 @@ const CHARSET = /;\s*charset\s*=\s*"?([^\s";]*)/i;
 /** ASCII is a subset. */
 const UTF_8 = /^(utf-?8|us-ascii|ascii)?$/i;
 
-/** Whether the body is in a character set that would be decoded wrongly: bodies are read as UTF-8. */
+/** Whether the body would be decoded wrongly: bodies are read as UTF-8. */
 const isMisread = (contentType: string | undefined): boolean =>
   !UTF_8.test(CHARSET.exec(contentType ?? '')?.[1] ?? '');
 

@@ -91,7 +91,11 @@ describe('GraphQL over HTTP', () => {
     ...['text/plain', 'text/plain; charset=utf-8', 'TEXT/PLAIN', 'text/html', 'application/xml'],
     ...['application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/graphql'],
     ...['application/jsonp', 'application/json-patch+json', 'application/problem+json', 'json', '*/*'],
-    ...['application/json; charset=utf-16', 'application/json; charset=latin1', 'text/plain, application/json'],
+    ...[
+      'application/json; charset=utf-16',
+      'application/json; charset=latin1',
+      'text/plain, application/json',
+    ],
   ])('responds with 415 to the content type %s', async (contentType) => {
     expect(await send({ body: { query: '{ plans { id } }' }, contentType })).toMatchObject({
       status: 415,
@@ -108,12 +112,14 @@ describe('GraphQL over HTTP', () => {
     expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
   });
 
-  it.for(['application/json', 'APPLICATION/JSON', 'application/json;charset=UTF-8', 'application/json; charset="utf-8"'])(
-    'accepts the content type %s',
-    async (contentType) => {
-      expect(await send({ body: { query: '{ plans { id } }' }, contentType })).toMatchObject({ status: 200 });
-    },
-  );
+  it.for([
+    'application/json',
+    'APPLICATION/JSON',
+    'application/json;charset=UTF-8',
+    'application/json; charset="utf-8"',
+  ])('accepts the content type %s', async (contentType) => {
+    expect(await send({ body: { query: '{ plans { id } }' }, contentType })).toMatchObject({ status: 200 });
+  });
 
   it('counts the documents that were stored and those that were parsed', async () => {
     const query = '{ plans { id } } # stored';

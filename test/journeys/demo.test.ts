@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seedDemo } from '../../prisma/seed.ts';
 import { readConfig } from '../../src/config.ts';
 import type { RunningServices } from '../../src/platform/services.ts';
-import { type RunningProcess, startProcess } from '../support/process.ts';
+import { type RunningProcess, spawnProcess, startProcess } from '../support/process.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
 import { createTestServices, TEST_SECRET_KEY } from '../support/services.ts';
 
@@ -149,7 +149,30 @@ describe('demo data', () => {
     expect(new Set(nodes.map(({ protocol }) => protocol)).size).toBe(5);
   });
 
-  it('does not overwrite later changes, and shows no code again', async () => {
+  it('is completed by the next start if the first ones fail half-way', async () => {
+    const scratch = makeScratch();
+    const settings = { directory: scratch.path, env: { DATA_DIR: join(scratch.path, 'data') } };
+    for (const point of [
+      'launch.afterConnect',
+      'launch.afterAdmin',
+      'seedDemo.afterNode',
+      'seedDemo.afterBatch',
+    ]) {
+      const doomed = spawnProcess({ ...settings, env: { ...settings.env, CRASH_POINTS: `${point}=kill` } });
+      expect((await doomed.exited).signal, doomed.output()).toBe('SIGKILL');
+    }
+
+    const first = await startProcess(settings);
+    expect(first.output()).toMatch(READY_LINE);
+    expect(first.output()).toMatch(/^Demo data: /m);
+    await first.stop();
+    const second = await startProcess(settings);
+    expect(second.output()).not.toMatch(READY_LINE);
+    await second.stop();
+    await scratch.remove();
+  }, 120_000);
+
+  it('does not overwrite later changes', async () => {
     const { db } = services;
     await seedDemo(services);
     const plan = await db.plan.findFirstOrThrow({ where: { name: 'Unlimited' } });
@@ -160,7 +183,7 @@ describe('demo data', () => {
     });
     const before = await countAll();
 
-    expect(await seedDemo(services)).toEqual({ code: null });
+    expect(await seedDemo(services)).toMatchObject({ created: false });
 
     expect(await countAll()).toEqual(before);
     expect((await db.plan.findUniqueOrThrow({ where: { id: plan.id } })).name).toBe('Boundless');

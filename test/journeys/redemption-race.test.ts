@@ -43,7 +43,7 @@ async function newTokens(count: number): Promise<string[]> {
 async function redeem(token: string, code: string) {
   for (;;) {
     const answer = await api.anonymous.as(token).ask(RedeemCodeDocument, { input: { code } });
-    const { retryAfterSeconds } = answer.errors?.[0]?.extensions ?? {};
+    const retryAfterSeconds = answer.errors?.[0]?.extensions.retryAfterSeconds;
     if (answer.status !== 503 || typeof retryAfterSeconds !== 'number') return answer;
     await setTimeout(retryAfterSeconds * 1_000);
   }

@@ -199,13 +199,15 @@ describe('wrong guesses', () => {
     await buildWrongGuess(unlimited.services.db, { userId: user.userId, count: 100 });
     const { code } = await newCode(unlimited.services);
     for (const document of [RedeemCodeDocument, PreviewRedemptionDocument])
-      expect((await guess(user, wrongCode(1), newAddress(), document, unlimited)).code).toBe('CODE_NOT_FOUND');
+      expect((await guess(user, wrongCode(1), newAddress(), document, unlimited)).code).toBe(
+        'CODE_NOT_FOUND',
+      );
 
     for (const document of [PreviewRedemptionDocument, RedeemCodeDocument])
       expect((await guess(user, code, newAddress(), document, unlimited)).code).toBeUndefined();
 
-    expect(await unlimited.services.db.wrongGuess.findMany({ where: { userId: user.userId } })).toMatchObject([
-      { count: 100 },
-    ]);
+    expect(await unlimited.services.db.wrongGuess.findMany({ where: { userId: user.userId } })).toMatchObject(
+      [{ count: 100 }],
+    );
   });
 });
