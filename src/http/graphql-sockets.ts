@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import type { Shared } from '../context.ts';
 import type { Caller, UserCaller } from '../modules/kernel/caller.ts';
 import { authenticate } from '../modules/lifecycle/login/authenticate.ts';
+import { createKeyedSemaphores } from '../platform/concurrency/keyed-semaphores.ts';
 import { DomainError } from '../platform/errors.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
 import { SocketRefusal, TRY_AGAIN_LATER } from '../platform/graphql/socket-protocol.ts';
@@ -33,6 +34,7 @@ export function serveGraphqlSockets(
 ): { close: () => Promise<void> } {
   const watchPlaintext = createPlaintextSocketWatch({ ...encryption, log: services.log });
   const takeSlot = createSlots(config);
+  const statements = createKeyedSemaphores(LIMITS.concurrentStatements);
   const connect: WebsocketSettings['connect'] = async ({ params, scope, isSealed }, close) => {
     const caller = await authenticateSocket({ ...services, ...shared }, params.authorization);
     scope.hidesSchema = !mayIntrospect(caller, config);
@@ -40,8 +42,10 @@ export function serveGraphqlSockets(
     const releases = await releasingOnError(takeSlot(caller), () => connectCaller(shared, caller, close));
     const refuse = ({ code }: DomainError) => close(CloseCode.BadRequest, code);
     if (!isSealed && isDevice(caller)) releases.push(watchPlaintext(refuse));
+    const { semaphore, release } = statements.hold(ownerOf(caller).userId);
+    scope.statements = semaphore;
     metrics.sockets.inc();
-    releases.push(() => metrics.sockets.dec());
+    releases.push(() => metrics.sockets.dec(), release);
     return {
       charge: ({ statements }) => shared.operationRateLimiter.chargeKnown(caller, statements),
       context: (request) => ({ ...services, ...shared, caller, request: { ...scope, ...request } }),
@@ -91,15 +95,17 @@ function createSlots({ RATE_LIMITS }: Pick<Config, 'RATE_LIMITS'>): (caller: Cal
   if (!RATE_LIMITS) return () => () => {};
   const slots = createUserSocketSlots(LIMITS.socketsPerUser);
   return (caller) => {
-    const { userId, deviceId } =
-      caller.kind === 'user' ? caller : { userId: agentIdOf(caller), deviceId: null };
-    const release = slots.take({ userId, deviceId });
+    const release = slots.take(ownerOf(caller));
     if (!release) throw new SocketRefusal(TRY_AGAIN_LATER, 'RATE_LIMITED: too many sockets');
     return release;
   };
 }
 
-const agentIdOf = (caller: Caller) => (caller.kind === 'agent' ? caller.serverId : '');
+/** Whom the sockets of the caller are counted for: the user, or the server of an agent. */
+function ownerOf(caller: Caller): { userId: string; deviceId: string | null } {
+  if (caller.kind === 'user') return caller;
+  return { userId: caller.kind === 'agent' ? caller.serverId : '', deviceId: null };
+}
 
 /**
  * Marks the caller online while the socket is open.

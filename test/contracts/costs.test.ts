@@ -1,7 +1,10 @@
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OPERATION_RATES } from '../../src/modules/lifecycle/login/operation-rate-limiter.ts';
+import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
 import { LIMITS } from '../../src/platform/graphql/limits.ts';
 import { startTestApi, type TestApi, type TestUser } from '../support/api.ts';
+import { countWaiting } from '../support/blocked-work.ts';
 import { type Answer, post } from '../support/client.ts';
 import { statementsOf } from '../support/statements.ts';
 
@@ -116,6 +119,24 @@ describe('operations without a session', () => {
 });
 
 describe('subscriptions', () => {
+  it('of one user run four statements at a time, on all websockets together', async () => {
+    const customer = await api.newUser();
+    const { db } = api.services;
+    const query = 'subscription { viewerChanged { orders(first: 3) { nodes { id } } } }';
+    const streams = await db.$transaction(async (tx) => {
+      await tx.$executeRaw`LOCK TABLE orders IN ACCESS EXCLUSIVE MODE`;
+      const opened = Array.from({ length: 8 }, () => customer.subscribe({ toString: () => query } as never));
+      const first = opened.map((messages) => messages.next());
+      expect(await pollUntil(async () => (await countWaiting(db)) >= 4, 4_000)).toBe(true);
+      await setTimeout(300);
+      expect(await countWaiting(db)).toBe(4);
+      return { opened, first };
+    });
+    for (const message of await Promise.all(streams.first))
+      expect(message.value).toMatchObject({ data: { viewerChanged: { orders: { nodes: [] } } } });
+    for (const messages of streams.opened) await messages.return?.();
+  });
+
   it('are charged to the user before they read anything', async () => {
     const query = `subscription { viewerChanged { ${many(40, (place) => `a${place}: orders(first: ${place + 1}) { totalCount }`)} } }`;
     const next = async () => {
