@@ -1,4 +1,5 @@
 import type { Config } from './config.ts';
+import { type AdReads, createAdReads } from './modules/catalog/ad/list-ads.ts';
 import { createPlanReads, type PlanReads } from './modules/catalog/plan/list-plans.ts';
 import { createSiteReads, type SiteReads } from './modules/catalog/site/site-reads.ts';
 import { createPresence, type Presence } from './modules/identity/presence/presence.ts';
@@ -47,6 +48,7 @@ export interface Shared
     AccessTokenVerifier,
     AccountReads,
     OrderReads,
+    AdReads,
     PlanReads,
     SessionReads,
     SiteReads,
@@ -92,6 +94,7 @@ export function createShared(
     ...createAccessTokenVerifier(services),
     ...createAccountReads(services),
     ...createOrderReads(services),
+    ...createAdReads(services),
     ...createPlanReads(services),
     ...createSessionReads(services),
     ...createSiteReads(services),

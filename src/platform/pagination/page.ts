@@ -14,7 +14,7 @@ export interface PageArguments {
   before?: string | null | undefined;
 }
 
-/** A Relay connection. `totalCount` is computed lazily. */
+/** A Relay connection. Cursors, which are authenticated, and `totalCount` are computed lazily. */
 export interface Page<Row> {
   nodes: Row[];
   edges: { cursor: string; node: Row }[];
@@ -85,16 +85,31 @@ export async function paginate<Row extends { id: string }, Sortable extends Colu
   const found = await findRows(list, { size, backward, after, before });
   const nodes = found.slice(0, size);
   if (backward) nodes.reverse();
-  const edges = nodes.map((node) => ({ cursor: cursors.write(cursorOf(node, list.by?.column)), node }));
+  const cursorOf = (node: Row) => cursors.write(placeOf(node, list.by?.column));
+  const cursorAt = (index: number) => {
+    const node = nodes.at(index);
+    return node ? cursorOf(node) : null;
+  };
   const more = found.length > size;
   return {
     nodes,
-    edges,
+    get edges() {
+      return nodes.map((node) => ({
+        get cursor() {
+          return cursorOf(node);
+        },
+        node,
+      }));
+    },
     pageInfo: {
       hasNextPage: backward ? before !== null : more,
       hasPreviousPage: backward ? more : after !== null,
-      startCursor: edges.at(0)?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
+      get startCursor() {
+        return cursorAt(0);
+      },
+      get endCursor() {
+        return cursorAt(-1);
+      },
     },
     get totalCount() {
       return list.count();
@@ -126,7 +141,7 @@ function badSize(field: string, message: string) {
   return new PlatformError('BAD_USER_INPUT', { field, message });
 }
 
-function cursorOf(row: { id: string }, column: string | undefined): Cursor {
+function placeOf(row: { id: string }, column: string | undefined): Cursor {
   if (column === undefined) return { id: row.id };
   return { id: row.id, key: (row as { [column: string]: Key | undefined })[column] ?? null };
 }

@@ -1,10 +1,9 @@
 import { Args, Ctx, Query, Resolver } from 'type-graphql';
 import { PageArgs } from '../../../platform/graphql/connection.ts';
 import type { Page } from '../../../platform/pagination/page.ts';
-import type { Services } from '../../../platform/services.ts';
 import { Public } from '../../kernel/access.ts';
 import { type Ad, AdConnection } from './ad.types.ts';
-import { listActiveAds } from './list-ads.ts';
+import type { AdReads } from './list-ads.ts';
 
 @Resolver()
 export class AdResolver {
@@ -13,7 +12,7 @@ export class AdResolver {
     nullable: true,
     description: 'The advertisements that apps show now, newest first: enabled, started and not ended.',
   })
-  ads(@Args(() => PageArgs) page: PageArgs, @Ctx() services: Services): Promise<Page<Ad>> {
-    return listActiveAds(services, page);
+  ads(@Args(() => PageArgs) page: PageArgs, @Ctx() { listActiveAds }: AdReads): Promise<Page<Ad>> {
+    return listActiveAds(page);
   }
 }

@@ -17,6 +17,7 @@ import {
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
 import { runBlocked } from '../../../support/blocked-work.ts';
 import { buildAd, inDays } from '../../../support/factories.ts';
+import { statementsOf } from '../../../support/statements.ts';
 
 let api: TestApi;
 let admin: TestUser;
@@ -235,3 +236,28 @@ async function freezeDatabaseClock(): Promise<() => Promise<unknown>> {
     AS $$ SELECT timestamptz '2026-06-01T12:00:00.500Z' $$`);
   return () => db.$executeRawUnsafe(row.source);
 }
+
+describe('ads', () => {
+  it('share the statements of concurrent requests', async () => {
+    await create();
+
+    const { queries } = await statementsOf(() => Promise.all(Array.from({ length: 30 }, shown)));
+
+    const ofAds = queries.filter((sql) => sql.includes('"ads"'));
+    // The first request runs alone, and the others together.
+    expect(ofAds.length).toBeGreaterThan(0);
+    expect(ofAds.length).toBeLessThanOrEqual(8);
+  });
+
+  it('pages refuse a cursor of another list without refusing other pages', async () => {
+    await create();
+
+    const [odd, fine] = await Promise.all([
+      api.anonymous.ask(AdsDocument, { after: 'AAAA' }),
+      api.anonymous.ask(AdsDocument, { first: 1 }),
+    ]);
+
+    expect(odd.errors?.[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'after' });
+    expect(fine.data?.ads?.nodes).toHaveLength(1);
+  });
+});
