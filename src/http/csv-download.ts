@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { CSV_PATH, spendCsvToken } from '../modules/redemption/batch/csv-link.ts';
 import { exportCodes } from '../modules/redemption/batch/export-codes.ts';
 import { PlatformError } from '../platform/errors.ts';
+import { LIMITS } from '../platform/graphql/limits.ts';
 import { maskError } from '../platform/graphql/mask-error.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
@@ -27,6 +28,7 @@ export function serveCsv(
   { services, config }: { services: Services; config: Config },
 ): () => void {
   const downloads = new Set<Readable>();
+  let open = 0;
   app.route<{ Params: { token: string } }>({
     method: 'GET',
     url: `${CSV_PATH}:token`,
@@ -35,6 +37,13 @@ export function serveCsv(
     handler: (request, reply) =>
       inRequestScope(scopeOf(request, config), async () => {
         reply.header('cache-control', 'no-store');
+        // Before the link is spent, so that it can be used later.
+        if (open >= LIMITS.csvDownloads) throw new PlatformError('SERVICE_UNAVAILABLE', BUSY);
+        open += 1;
+        reply.raw.once('close', () => {
+          open -= 1;
+        });
+        reply.raw.setTimeout(LIMITS.csvStallMs, () => reply.raw.destroy());
         const batch = await spendCsvToken(services, request.params.token);
         if (!batch) return reply.code(404).send({ errors: [maskError(invalidLink(), services.log)] });
         const file = Readable.from(exportCodes(services, batch), {
@@ -53,6 +62,8 @@ export function serveCsv(
     for (const file of downloads) file.destroy(new Error('the server is shutting down'));
   };
 }
+
+const BUSY = { message: 'Too many downloads at the same time. Try again shortly.', retryAfterSeconds: 5 };
 
 const invalidLink = () =>
   new PlatformError('NOT_FOUND', {

@@ -52,6 +52,10 @@ export const LIMITS = {
   requestQueueTargetMs: 500,
   /** Longest time that a request waits in the queue. */
   requestMaxWaitMs: 3_000,
+  /** Downloads of codes at the same time per process. */
+  csvDownloads: 8,
+  /** A download whose client receives nothing for so long is aborted. */
+  csvStallMs: 30_000,
   /** Concurrent subscriptions per websocket. */
   subscriptionsPerSocket: 20,
   /** Memory that the documents and variables of the subscriptions of one websocket retain. */

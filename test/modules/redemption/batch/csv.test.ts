@@ -3,6 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createRedemptionCodes } from '../../../../src/modules/redemption/batch/create-redemption-codes.ts';
 import { makeCsvTokens } from '../../../../src/modules/redemption/batch/csv-link.ts';
+import { LIMITS } from '../../../../src/platform/graphql/limits.ts';
 import { createLogger } from '../../../../src/platform/logger.ts';
 import {
   LogoutDocument,
@@ -45,7 +46,29 @@ async function newestLink(): Promise<string> {
   return redemptionBatches?.nodes[0]?.csvUrl ?? '';
 }
 
+/** Starts a download that is too long for the buffers of the connection, and does not read it. */
+async function startDownload(): Promise<IncomingMessage> {
+  const link = await newestLink();
+  return new Promise((resolve, reject) => {
+    get(link, { agent: false }, (response) => resolve(response.pause())).once('error', reject);
+  });
+}
+
 describe('csvUrl', () => {
+  it('has a limited number of downloads at the same time, and keeps the link of a rejected one', async () => {
+    await create({ count: 10_000, label: 'x'.repeat(90) });
+    const link = await newestLink();
+    const running = await Promise.all(Array.from({ length: LIMITS.csvDownloads }, startDownload));
+
+    const rejected = await fetch(link);
+    expect(rejected.status).toBe(503);
+    expect(rejected.headers.get('retry-after')).toBe('5');
+    for (const response of running) response.destroy();
+    await eventually(async () => (await fetch(await newestLink(), { method: 'GET' })).status === 200);
+
+    expect((await fetch(link)).status).toBe(200);
+  });
+
   it('links to a file with all codes of the batch that may not be cached', async () => {
     const { id, planId } = await create({ count: 1_234, label: 'Fair' });
     const plan = await api.services.db.plan.findUniqueOrThrow({ where: { id: planId } });
