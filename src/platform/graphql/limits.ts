@@ -54,7 +54,7 @@ export const LIMITS = {
   requestMaxWaitMs: 3_000,
   /** Downloads of codes at the same time per process. */
   csvDownloads: 8,
-  /** A download whose client receives nothing for so long is aborted. */
+  /** A download whose client receives nothing for this time is aborted. */
   csvStallMs: 30_000,
   /** Concurrent subscriptions per websocket. */
   subscriptionsPerSocket: 20,
