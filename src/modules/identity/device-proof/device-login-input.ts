@@ -24,7 +24,7 @@ export const DeviceLoginSchema = z
     name: label(100),
     platform: label(50),
     appVersion: label(50),
-    linkCode: z.string().max(64, 'must have at most 64 characters').nullish(),
+    linkCode: z.string().max(256, 'must have at most 256 characters').nullish(),
     confirmationToken: z.string().max(64, 'must have at most 64 characters').nullish(),
     replaceDeviceId: z
       .string()

@@ -11,7 +11,6 @@ const PURPOSE = 'link-code';
 /**
  * Keyed hash of a link code, 32 bytes; only the hash is stored.
  *
- * @param code in normal form
  */
 export const hashLinkCode = (secrets: Secrets, code: string) => Uint8Array.from(secrets.mac(PURPOSE, code));
 
@@ -35,7 +34,8 @@ const VALID_LINK_CODES = Prisma.sql`
 type FoundLinkCode = Pick<LinkCode, 'id' | 'userId' | 'expiresAt'>;
 
 /**
- * Finds a valid link code without consuming it.
+ * Finds a valid link code without consuming it. The keys before a rotation of SECRET_KEY are tried,
+ * too.
  *
  * @throws AuthError LINK_CODE_INVALID when it is unknown, used, expired or revoked
  */
@@ -45,7 +45,7 @@ export async function findLinkCode(
   typed: string,
 ): Promise<FoundLinkCode> {
   const [found] = await db.$queryRaw<FoundLinkCode[]>`
-    ${VALID_LINK_CODES} AND c.code_hash = ANY(${hashesOf(secrets, typed)})`;
+    ${VALID_LINK_CODES} AND c.code_hash = ANY(${secrets.macs(PURPOSE, normalizeLinkCode(typed))})`;
   if (!found) throw new AuthError('LINK_CODE_INVALID');
   return found;
 }
@@ -73,12 +73,16 @@ export async function consumeLinkCode(tx: Pick<Transaction, '$executeRaw'>, id: 
   if (consumed === 0) throw new AuthError('LINK_CODE_INVALID');
 }
 
-/** Hashes under each valid key, so codes survive a rotation of SECRET_KEY. */
-function hashesOf(secrets: Secrets, typed: string): Buffer[] {
+/**
+ * Returns the form in which link codes are hashed. Malformed codes get the same error as unknown
+ * ones, but are no guesses: call this before counting an attempt.
+ *
+ * @throws AuthError LINK_CODE_INVALID
+ */
+export function normalizeLinkCode(typed: string): string {
   try {
-    return secrets.macs(PURPOSE, normalizeCode(typed, 'linkCode'));
+    return normalizeCode(typed, 'linkCode');
   } catch (error) {
-    // Malformed codes get the same error as unknown ones.
     if (error instanceof DomainError) throw new AuthError('LINK_CODE_INVALID');
     throw error;
   }

@@ -9,7 +9,7 @@ import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { bindAndStartSession } from '../binding/bind-and-start-session.ts';
 import { withConfirmationToken } from '../binding/binding-confirmation.ts';
-import { findLinkCode } from '../binding/link-code.ts';
+import { findLinkCode, normalizeLinkCode } from '../binding/link-code.ts';
 
 /** Link codes have 80 random bits. The limit only keeps failed attempts cheap. */
 const WRONG_LINK_CODES: RateLimit = { name: 'wrong-link-code', points: 20, durationSeconds: 600 };
@@ -28,10 +28,11 @@ export async function logInWithLinkCode(
   device: { login: DeviceLogin; proof: PresentedCredential | null; site: SiteSettings; linkCode: string },
 ) {
   const { db, secrets, pubSub } = services;
+  const code = normalizeLinkCode(device.linkCode);
   const counted = { limit: WRONG_LINK_CODES, refusal: 'LINK_CODE_INVALID' };
   const bindWithCode = () =>
     db.$transaction(async (tx) => {
-      const { id: linkCodeId, userId } = await findLinkCode(tx, secrets, device.linkCode);
+      const { id: linkCodeId, userId } = await findLinkCode(tx, secrets, code);
       const joining = { isNewAccount: false, mayReplaceCredential: true, linkCodeId };
       const binding = { ...device, ...joining, targetUserId: userId };
       return bindAndStartSession(tx, secrets, binding);

@@ -2,6 +2,7 @@ import type { Order, OrderStatus, Prisma } from '../../../generated/prisma/clien
 import { checkId } from '../../../platform/input.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
+import { lettersAndDigits } from '../../../platform/typed-text.ts';
 
 /**
  * Conditions on orders, combined with AND. Absent and null conditions are ignored. CLOSED orders
@@ -60,7 +61,7 @@ function whereOf({
     status: status ?? { not: 'CLOSED' },
     ...(userId != null && { userId: checkId(userId) }),
     ...(failureCode != null && { failureCode }),
-    ...(orderNo != null && { orderNo: orderNo.trim().toUpperCase() }),
+    ...(orderNo != null && { orderNo: lettersAndDigits(orderNo).toUpperCase() }),
     ...((from || to) && { createdAt: { ...(from && { gte: from }), ...(to && { lt: to }) } }),
   };
 }

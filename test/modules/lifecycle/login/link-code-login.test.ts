@@ -212,6 +212,9 @@ describe('deviceLogin with a link code and rate limits', () => {
     const { user } = await from(`${net}::1`);
     const linkCode = await joiningWith(limited).linkCode(user.id);
 
+    const malformed = Array.from({ length: 30 }, (_, host) => from(`${net}::${host + 1}`, '???'));
+    expect(await tally(malformed)).toEqual({ LINK_CODE_INVALID: 30 });
+
     const counts = await tally(
       Array.from({ length: 20 }, (_, host) => from(`${net}::${host + 1}`, '0000-0000-0000-0000')),
     );
