@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { normalizeEmail } from './platform/email.ts';
 import { parseUrl } from './platform/url.ts';
 
 const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
@@ -47,7 +48,7 @@ const Environment = z.object({
   /** E-mail address of the first admin, who is created if there is no admin. */
   ADMIN_EMAIL: z
     .string()
-    .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
+    .refine((address) => normalizeEmail(address) !== undefined, 'must be an e-mail address')
     .default('admin@tessera.local'),
   /**
    * Password of the first admin, and of admins created from a shell. If unset, one is generated.

@@ -4,6 +4,7 @@ import { connect, embeddedOptions, serviceSettings } from './connect.ts';
 import { createShared } from './context.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
+import { normalizeStoredEmails } from './modules/lifecycle/login/normalize-stored-emails.ts';
 import { reassignRevisions } from './modules/network/agent/reassign-revisions.ts';
 import { armCrashPoints, crashPoint } from './platform/crash-points.ts';
 import { finishFirstStart, isFirstStart } from './platform/database/first-start.ts';
@@ -59,6 +60,7 @@ async function start(settings: LaunchSettings, onStop: (stop: () => Promise<void
   const services = await connect(connection);
   onStop(services.close);
   await reassignRevisions(services);
+  await normalizeStoredEmails(services);
   await crashPoint('launch.afterConnect');
   const demoCode = await prepareData(settings, services, embedded?.databaseUrl !== undefined);
 

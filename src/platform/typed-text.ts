@@ -1,6 +1,6 @@
 /**
- * What people and programs put around and between the characters of a code: spaces, dashes, quotes,
- * brackets, separators, and characters that are not visible.
+ * Characters that people and programs put around and between those of a code: spaces, dashes,
+ * quotes, brackets, separators, and characters that are not visible.
  */
 const SEPARATORS =
   /[\p{Pd}\p{Pc}\p{Pi}\p{Pf}\p{Ps}\p{Pe}\p{Z}\p{Cc}\p{Cf}\p{DI}\s"'`´.,:;!|/\\~·•‧∙−˗⁃ー。、،؛۔।]|\u20e3/gu;

@@ -8,19 +8,24 @@ const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 /** Of this process. */
 const hashing = createHashing();
 
+/**
+ * The form in which passwords are hashed (RFC 8265, OpaqueString): keyboards send the same letters
+ * composed or decomposed, and different spaces.
+ */
+const normalizePassword = (typed: string) => typed.replace(/\p{Zs}/gu, ' ').normalize('NFC');
+
 /** Rules for new passwords. Existing passwords are not checked against them on login. */
 export const NewPassword = z
   .string()
-  .min(8, 'must have at least 8 characters')
-  .max(128, 'must have at most 128 characters');
-
-/** Normalizes an e-mail address to the form in which it is stored: trimmed and in lower case. */
-export const EmailAddress = z
-  .string()
-  .trim()
-  .max(254, 'must have at most 254 characters')
-  .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
-  .toLowerCase();
+  .max(512, 'must have at most 128 characters')
+  .transform(normalizePassword)
+  .pipe(
+    z
+      .string()
+      .min(8, 'must have at least 8 characters')
+      .max(128, 'must have at most 128 characters')
+      .regex(/^\P{Cc}*$/u, 'must not contain control characters, such as a line break'),
+  );
 
 /** Rejects an attempt that `isPassword` would reject now, before other work for it. */
 export const ensureRoomToHash = (account: string): void => hashing.ensureRoom(account);
@@ -32,13 +37,14 @@ export const ensureRoomToHash = (account: string): void => hashing.ensureRoom(ac
  *   while many of any client do
  */
 export const hashPassword = (password: string): Promise<string> =>
-  hashing.run(undefined, () => hash(password, COST));
+  hashing.run(undefined, () => hash(normalizePassword(password), COST));
 
 /** Verified for unknown users, so that response times do not reveal which accounts exist. */
 const dummyHash = hash('', COST);
 
 /**
- * Verifies a password. Without a hash it returns false, after the same time.
+ * Verifies a password. Without a hash it returns false, after the same time. A password that was
+ * hashed as it was typed, before there was a normal form, is still valid.
  *
  * @param account key of the account; one password of it is verified at a time
  * @throws PlatformError as `hashPassword`
@@ -47,6 +53,11 @@ export async function isPassword(
   password: string,
   { account, passwordHash }: { account: string; passwordHash: string | null | undefined },
 ): Promise<boolean> {
-  const matches = await hashing.run(account, async () => verify(passwordHash ?? (await dummyHash), password));
+  const forms = new Set([normalizePassword(password), password]);
+  const matches = await hashing.run(account, async () => {
+    const stored = passwordHash ?? (await dummyHash);
+    for (const form of forms) if (await verify(stored, form)) return true;
+    return false;
+  });
   return matches && passwordHash != null;
 }

@@ -1,5 +1,6 @@
 import type { Prisma, User } from '../../../generated/prisma/client.ts';
 import { escapeLike } from '../../../platform/database/sql-values.ts';
+import { normalizeEmailPrefix } from '../../../platform/email.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 
@@ -44,5 +45,4 @@ function whereOf({ email, enabled, shortCode }: UserListFilter): Prisma.UserWher
   };
 }
 
-/** Addresses are stored in lower case. */
-const startingWith = (email: string) => ({ startsWith: escapeLike(email.trim().toLowerCase()) });
+const startingWith = (email: string) => ({ startsWith: escapeLike(normalizeEmailPrefix(email)) });

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { violatedConstraint } from '../../../platform/database/database.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
-import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
+import { EmailAddress } from '../../identity/credentials/email-address.ts';
+import { hashPassword, NewPassword } from '../../identity/credentials/password.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 

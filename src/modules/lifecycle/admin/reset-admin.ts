@@ -4,7 +4,8 @@ import { PlatformError } from '../../../platform/errors.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Secrets } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
-import { EmailAddress, hashPassword, NewPassword } from '../../identity/credentials/password.ts';
+import { findEmailIdentity, KnownEmailAddress } from '../../identity/credentials/email-address.ts';
+import { hashPassword, NewPassword } from '../../identity/credentials/password.ts';
 import { deleteDeviceRows } from '../../identity/device/delete-device-rows.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { revokeAccess } from '../../identity/session/revoke-access.ts';
@@ -26,10 +27,10 @@ export async function resetAdmin(
   services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
   { email, password }: { email: string; password?: string | undefined },
 ): Promise<AdminCredentials> {
-  const value = checkInput(EmailAddress, email, 'email');
+  const value = checkInput(KnownEmailAddress, email, 'email');
   const chosen = checkInput(NewPassword, password ?? randomPassword(), 'password');
   const passwordHash = await hashPassword(chosen);
-  const { userId, endedSessionIds } = await services.db.$transaction(async (tx) => {
+  const { userId, address, endedSessionIds } = await services.db.$transaction(async (tx) => {
     const admin = await lockAdmin(tx, value);
     await tx.identity.update({ where: { id: admin.id }, data: { passwordHash } });
     await tx.user.update({ where: { id: admin.userId }, data: { enabled: true } });
@@ -42,11 +43,11 @@ export async function resetAdmin(
       before: { enabled: admin.user.enabled },
       after: { enabled: true, endedSessionIds: ended, unboundDeviceIds },
     });
-    return { userId: admin.userId, endedSessionIds: ended };
+    return { userId: admin.userId, address: admin.value, endedSessionIds: ended };
   });
   await invalidateSessions(services, endedSessionIds);
   announce(services, { userIds: [userId] });
-  return { email: value, generatedPassword: password === undefined ? chosen : null };
+  return { email: address, generatedPassword: password === undefined ? chosen : null };
 }
 
 /**
@@ -60,11 +61,10 @@ async function unbindDevices(tx: Transaction, secrets: Secrets, userId: string):
 }
 
 async function lockAdmin(tx: Transaction, email: string): Promise<Identity & { user: { enabled: boolean } }> {
-  const find = () =>
-    tx.identity.findUnique({
-      where: { type_value: { type: 'EMAIL', value: email }, user: { role: 'ADMIN' } },
-      include: { user: { select: { enabled: true } } },
-    });
+  const find = async () => {
+    const identity = await findEmailIdentity(tx, email);
+    return identity?.user.role === 'ADMIN' ? identity : null;
+  };
   const before = await find();
   if (before) await lockUsers(tx, [before.userId]);
   const admin = before && (await find());

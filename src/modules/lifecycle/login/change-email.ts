@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { User } from '../../../generated/prisma/client.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
-import { EmailAddress } from '../../identity/credentials/password.ts';
+import { EmailAddress } from '../../identity/credentials/email-address.ts';
 import { renameIdentity } from '../../identity/history/rename-identity.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { revokeAccess } from '../../identity/session/revoke-access.ts';

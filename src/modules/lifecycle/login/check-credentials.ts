@@ -1,8 +1,10 @@
 import type { Identity, User } from '../../../generated/prisma/client.ts';
+import { normalizeEmail } from '../../../platform/email.ts';
 import { DomainError } from '../../../platform/errors.ts';
 import { addressKey, type RateLimit } from '../../../platform/redis/rate-limit.ts';
 import { clientIp } from '../../../platform/request-scope.ts';
 import type { Services } from '../../../platform/services.ts';
+import { findEmailIdentity } from '../../identity/credentials/email-address.ts';
 import { ensureRoomToHash, isPassword } from '../../identity/credentials/password.ts';
 import { hasSessionFrom } from '../../identity/session/has-session-from.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
@@ -26,7 +28,7 @@ type CheckServices = Pick<Services, 'db' | 'rateLimits' | 'secrets'>;
  * and take the same time, to prevent account enumeration. Failures of logins and of password
  * changes count towards the same rate limits.
  *
- * @param email in lower case
+ * @param email as it is typed
  * @throws AuthError INVALID_CREDENTIALS
  * @throws PlatformError RATE_LIMITED after too many wrong passwords, or too many logins
  */
@@ -35,13 +37,11 @@ export async function checkCredentials(
   { email, password }: { email: string; password: string },
 ): Promise<Identity & { user: User }> {
   const { db, rateLimits, secrets } = services;
-  const account = secrets.mac('login', email).toString('base64url');
+  const address = normalizeEmail(email) ?? email;
+  const account = secrets.mac('login', address).toString('base64url');
   ensureRoomToHash(account);
-  const identity = await db.identity.findUnique({
-    where: { type_value: { type: 'EMAIL', value: email } },
-    include: { user: true },
-  });
-  const attempt = attemptOn(services, email, identity);
+  const identity = await findEmailIdentity(db, email);
+  const attempt = attemptOn(services, identity?.value ?? address, identity);
   await ensureAllowed(services, attempt);
   for (const [limit, key] of attempt.logins) await rateLimits.consume(limit, key);
   const { passwordHash } = identity ?? {};

@@ -3,7 +3,7 @@ import type { Identity } from '../../../generated/prisma/client.ts';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
-import { EmailAddress } from '../../identity/credentials/password.ts';
+import { KnownEmailAddress } from '../../identity/credentials/email-address.ts';
 import { checkAccount } from '../../identity/device-proof/check-device.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { issueTokens, type Login } from '../../identity/session/issue-tokens.ts';
@@ -23,7 +23,7 @@ import { checkCredentials } from './check-credentials.ts';
 import { CurrentPassword, ensureCredentialsUnchanged } from './check-own-password.ts';
 
 const Credentials = z.object({
-  email: EmailAddress,
+  email: KnownEmailAddress,
   password: CurrentPassword,
   device: AccompanyingDeviceInput,
 });

@@ -4,7 +4,7 @@ import { PlatformError } from '../../../platform/errors.ts';
 import { checkId, checkInput } from '../../../platform/input.ts';
 import type { Secrets } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
-import { EmailAddress } from '../../identity/credentials/password.ts';
+import { EmailAddress } from '../../identity/credentials/email-address.ts';
 import { renameIdentity } from '../../identity/history/rename-identity.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { revokeAccess } from '../../identity/session/revoke-access.ts';
