@@ -8,10 +8,19 @@ interface ErrorProperties {
   status?: number;
 }
 
+export interface InvalidField {
+  /** Dotted path: `input.code`. */
+  path: string;
+  /** Shown to users. */
+  message: string;
+}
+
 /** Details of an error, in addition to its code and message. */
 export interface ErrorDetails {
   /** The invalid argument or input field, as a dotted path: `input.code`. */
   field?: string;
+  /** All invalid arguments and input fields, at most 20; `field` is the first of them. */
+  fields?: InvalidField[];
   /** Seconds until a retry can succeed. */
   retryAfterSeconds?: number;
   /** The order that conflicts with the request. */
@@ -83,7 +92,6 @@ export const PlatformError = defineErrors('PlatformError', {
   OPERATION_TOO_COMPLEX: { message: 'The operation is too complex.' },
   EDIT_CONFLICT: {
     message: 'This was changed by someone else. Read it again, then repeat your change.',
-    retryable: true,
   },
   STILL_IN_USE: { message: 'This is still in use.' },
 });

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { PlatformError } from './errors.ts';
 
+const MAX_FIELDS = 20;
+
 /**
  * Validates an input.
  *
- * @param field argument that holds the input; prefix of the path in the error
- * @throws PlatformError BAD_USER_INPUT naming the first invalid field
+ * @param field argument that holds the input; prefix of the paths in the error
+ * @throws PlatformError BAD_USER_INPUT naming the invalid fields
  */
 export function checkInput<Schema extends z.ZodType>(
   schema: Schema,
@@ -14,11 +16,15 @@ export function checkInput<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const path = [field, ...(issue?.path ?? []), ...unknownKey(issue)].join('.');
+  const fields = parsed.error.issues.slice(0, MAX_FIELDS).map((issue) => {
+    const path = [field, ...issue.path, ...unknownKey(issue)].join('.');
+    return { path, message: `${path}: ${issue.message}` };
+  });
+  const [first = { path: field, message: `${field}: is invalid` }] = fields;
   throw new PlatformError('BAD_USER_INPUT', {
-    field: path,
-    message: `${path}: ${issue?.message ?? 'is invalid'}`,
+    field: first.path,
+    message: first.message,
+    ...(fields.length > 1 && { fields }),
   });
 }
 
@@ -28,8 +34,8 @@ const MAX_KEY_LENGTH = 50;
  * The path of an unrecognized key ends at its object; this adds the key, truncated because clients
  * choose it.
  */
-function unknownKey(issue: z.core.$ZodIssue | undefined): string[] {
-  return issue?.code === 'unrecognized_keys'
+function unknownKey(issue: z.core.$ZodIssue): string[] {
+  return issue.code === 'unrecognized_keys'
     ? issue.keys.slice(0, 1).map((key) => key.slice(0, MAX_KEY_LENGTH))
     : [];
 }

@@ -80,6 +80,7 @@ describe('docs/errors.md', () => {
       'requestId',
       'retryable',
       'field',
+      'fields',
       'retryAfterSeconds',
       'orderId',
       'confirmationToken',

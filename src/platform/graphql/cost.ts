@@ -2,13 +2,12 @@ import {
   type FieldNode,
   type FragmentDefinitionNode,
   type GraphQLCompositeType,
-  type GraphQLError,
+  GraphQLError,
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLSchema,
   getNamedType,
   getNullableType,
-  getVariableValues,
   isCompositeType,
   isListType,
   isObjectType,
@@ -18,6 +17,7 @@ import {
   type ValueNode,
 } from 'graphql';
 import { PAGE_SIZE } from '../pagination/page.ts';
+import { coerceVariables } from './coerce-variables.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import { plainListLength } from './plain-lists.ts';
 import type { PreparedOperation } from './prepared-document.ts';
@@ -34,8 +34,6 @@ export interface Cost {
 const SCALARS_PER_OBJECT = 100;
 /** A list that a root field returns can be as long as its table. */
 const STATEMENTS_OF_LONG_COUNT = 5;
-
-const ONE_ERROR = { maxErrors: 1 };
 
 type Variables = Readonly<Record<string, unknown>>;
 type Evaluate = (variables: Variables) => Cost;
@@ -57,10 +55,9 @@ export function checkCost(
 ): Cost | GraphQLError {
   const { node } = operation;
   const definitions = node.variableDefinitions ?? [];
-  const { coerced, errors } = getVariableValues(schema, definitions, given, ONE_ERROR);
-  const [error] = errors ?? [];
-  if (error) return error;
-  const cost = estimateOf(schema, operation)(coerced ?? {});
+  const variables = coerceVariables(schema, definitions, given);
+  if (variables instanceof GraphQLError) return variables;
+  const cost = estimateOf(schema, operation)(variables);
   if (cost.objects > LIMITS.cost) {
     return tooComplex(
       `The operation could return ${Math.ceil(cost.objects)} objects; the limit is ${LIMITS.cost}. Request smaller pages.`,

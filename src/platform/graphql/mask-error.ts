@@ -4,6 +4,7 @@ import { DomainError, type ErrorDetails, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { isRedisUnavailable } from '../redis/redis.ts';
 import { requestScope } from '../request-scope.ts';
+import { invalidVariables } from './coerce-variables.ts';
 import { namesInDocument } from './names-in-document.ts';
 import { createOutageLog } from './outage-log.ts';
 
@@ -40,9 +41,15 @@ export function maskError(
       code: refusal.code,
       requestId: requestScope()?.requestId ?? '',
       retryable: refusal.retryable,
-      ...refusal.details,
+      ...withFields(refusal),
     },
   };
+}
+
+/** The invalid fields are listed even if there is one, so that clients read them in one place. */
+function withFields({ details, message }: DomainError): ErrorDetails {
+  const { field } = details;
+  return field === undefined ? details : { fields: [{ path: field, message }], ...details };
 }
 
 function toRefusal(error: unknown, log: Logger, schema: GraphQLSchema | undefined): DomainError {
@@ -88,13 +95,21 @@ function isClientError(error: GraphQLError, cause: unknown): boolean {
 }
 
 function clientError(error: GraphQLError, schema: GraphQLSchema | undefined): DomainError {
-  const sentence = error.message
-    .replace(SUGGESTION, '')
-    // The original wording contains "select", which tools that look for leaked SQL would report.
-    .replace('must select only one top level field', 'must have only one root field');
   const isHidden = requestScope()?.hidesSchema === true;
+  const worded = (message: string, source: GraphQLError) => {
+    const sentence = message
+      .replace(SUGGESTION, '')
+      // The original wording contains "select", which tools that look for leaked SQL would report.
+      .replace('must select only one top level field', 'must have only one root field');
+    return isHidden ? withoutNames(sentence, source, schema) : sentence;
+  };
+  const fields = invalidVariables(error).map(({ path, message, ...invalid }) => ({
+    path: isHidden && REQUIRED.test(message) ? path.slice(0, path.lastIndexOf('.')) : path,
+    message: worded(message, invalid.error),
+  }));
   return new PlatformError(clientErrorCode(error), {
-    message: isHidden ? withoutNames(sentence, error, schema) : sentence,
+    message: worded(error.message, error),
+    ...(fields[0] && { field: fields[0].path, fields }),
   });
 }
 
@@ -121,6 +136,9 @@ function withoutNames(sentence: string, { source }: GraphQLError, schema: GraphQ
       (names.match(/\w+/g) ?? []).every(isInDocument) ? quoted : HIDDEN,
     );
 }
+
+/** Names an input field that the request lacks. */
+const REQUIRED = /^Field "\w+" of required type/;
 
 const HIDDEN = '"…"';
 

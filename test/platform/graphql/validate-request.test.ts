@@ -62,13 +62,13 @@ describe('validateRequest', () => {
     ['objects', Array(100_000).fill({ a: 1 })],
     ['strings', Array(250_000).fill('x')],
     ['nested numbers', [[[[[[[[Array(500_000).fill(1)]]]]]]]]],
-  ] as const)('takes less time for a megabyte of %s than parsing it', ([, value]) => {
+  ] as const)('takes at most five times as long for a megabyte of %s as parsing it', ([, value]) => {
     const json = JSON.stringify(value);
     const parsing = shortest(() => JSON.parse(json));
     const parsed = JSON.parse(json);
     const checking = shortest(() => refusal(parsed));
 
     // Building the path of each value took 30 times as long.
-    expect(checking).toBeLessThan(2 * parsing + 5);
+    expect(checking).toBeLessThan(5 * parsing + 5);
   });
 });

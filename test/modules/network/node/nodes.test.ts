@@ -176,7 +176,7 @@ describe('updateNode', () => {
 
     const refusal = await admin.refused(UpdateNodeDocument, { id, input: { version: 1, name: 'Second' } });
 
-    expect(refusal.extensions).toMatchObject({ code: 'EDIT_CONFLICT', retryable: true });
+    expect(refusal.extensions).toMatchObject({ code: 'EDIT_CONFLICT', retryable: false });
     expect((await stored(id)).name).toBe('First');
     expect(await update(id, { name: 'Third' })).toMatchObject({ name: 'Third', version: 3 });
   });

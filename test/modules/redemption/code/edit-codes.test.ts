@@ -103,7 +103,7 @@ describe('updateRedemptionCode', () => {
     const won = edits.filter(({ errors }) => !errors);
     expect(won).toHaveLength(1);
     for (const { errors } of edits) {
-      if (errors) expect(errors[0]?.extensions).toMatchObject({ code: 'EDIT_CONFLICT', retryable: true });
+      if (errors) expect(errors[0]?.extensions).toMatchObject({ code: 'EDIT_CONFLICT', retryable: false });
     }
     const code = await api.services.db.redemptionCode.findUniqueOrThrow({ where: { id } });
     expect(code).toMatchObject({ maxUses: won[0]?.data?.updateRedemptionCode.maxUses, version: 2 });
