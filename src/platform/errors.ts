@@ -4,6 +4,8 @@ interface ErrorProperties {
   message: string;
   /** True if the same request may succeed later. Default false. */
   retryable?: boolean;
+  /** True if a wrong clock of the client may be the reason: the error contains our time. */
+  hasTime?: boolean;
   /** HTTP status if the request is rejected before execution; afterwards it is 200. Default 400. */
   status?: number;
 }
@@ -23,6 +25,8 @@ export interface ErrorDetails {
   fields?: InvalidField[];
   /** Seconds until a retry can succeed. */
   retryAfterSeconds?: number;
+  /** Our time, in ISO 8601, if a wrong clock of the client may be the reason. */
+  serverTime?: string;
   /** The order that conflicts with the request. */
   orderId?: string;
   /** Confirms a binding that needs a decision. */
@@ -39,13 +43,13 @@ export class DomainError extends Error {
 
   constructor(
     code: string,
-    { message, retryable = false, status = 400 }: ErrorProperties,
+    { message, retryable = false, hasTime = false, status = 400 }: ErrorProperties,
     details: ErrorDetails = {},
   ) {
     super(message);
     this.name = 'DomainError';
     this.code = code;
-    this.details = details;
+    this.details = hasTime ? { serverTime: new Date().toISOString(), ...details } : details;
     this.retryable = retryable;
     this.status = status;
   }

@@ -82,6 +82,7 @@ describe('docs/errors.md', () => {
       'field',
       'fields',
       'retryAfterSeconds',
+      'serverTime',
       'orderId',
       'confirmationToken',
     ]);

@@ -59,7 +59,7 @@ async function post(body: string, headers: Record<string, string> = {}): Promise
     status: response.status,
     type: response.headers.get('content-type'),
     body: text,
-    anonymous: text.replace(id, 'the request'),
+    anonymous: text.replace(id, 'the request').replace(/(?<="serverTime":")[^"]+Z(?=")/, 'now'),
   };
 }
 
@@ -74,7 +74,12 @@ const THE_REFUSAL = {
     errors: [
       {
         message: 'The message could not be decrypted.',
-        extensions: { code: 'INVALID_CIPHERTEXT', requestId: 'the request', retryable: false },
+        extensions: {
+          code: 'INVALID_CIPHERTEXT',
+          requestId: 'the request',
+          retryable: false,
+          serverTime: 'now',
+        },
       },
     ],
   }),

@@ -3,13 +3,19 @@ import { checkId } from '../../../platform/input.ts';
 import { DeviceIdentifier } from './device-challenge.ts';
 import { DevicePublicKeySchema } from './device-proof.ts';
 
-const label = (maxLength: number) =>
+/**
+ * Text that only describes the device, as operating systems and stores word it. It never stops a
+ * login: it is cut to the length, and null if nothing of it is visible.
+ */
+const description = (maxLength: number) =>
   z
     .string()
-    .trim()
-    .min(1, 'must not be empty')
-    .max(maxLength, `must have at most ${maxLength} characters`)
-    .nullish();
+    .nullish()
+    .transform((text) => {
+      const line = text?.replace(/\p{Cc}/gu, ' ').trim() ?? '';
+      const cut = Array.from(line).slice(0, maxLength).join('').trim();
+      return /^[\s\p{Cf}\p{DI}]*$/u.test(cut) ? null : cut;
+    });
 
 export const DeviceLoginSchema = z
   .object({
@@ -20,10 +26,10 @@ export const DeviceLoginSchema = z
       .nullish(),
     publicKey: DevicePublicKeySchema.nullish(),
     proof: z.string().max(4_096, 'must have at most 4096 characters').nullish(),
-    shortCode: label(32),
-    name: label(100),
-    platform: label(50),
-    appVersion: label(50),
+    shortCode: description(32),
+    name: description(100),
+    platform: description(50),
+    appVersion: description(50),
     linkCode: z.string().max(256, 'must have at most 256 characters').nullish(),
     confirmationToken: z.string().max(64, 'must have at most 64 characters').nullish(),
     replaceDeviceId: z

@@ -111,7 +111,7 @@ export class DeviceLoginInput {
   @Field(() => String, {
     nullable: true,
     description:
-      'The proof of possession of the private key: a compact JWS with header `{alg: ES256 | EdDSA, typ: "device-proof+jwt"}` and claims `nonce` (from deviceChallenge), `sub` (the identifier), `aud` ("deviceLogin"), `iat`.',
+      'The proof of possession of the private key: a compact JWS with header `{alg: ES256 | EdDSA, typ: "device-proof+jwt"}` and claims `nonce` (from deviceChallenge), `sub` (the identifier), `aud` ("deviceLogin"). Further claims, such as `iat`, are not checked, so that a wrong clock has no effect.',
   })
   proof?: string | null;
 

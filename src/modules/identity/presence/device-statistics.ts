@@ -24,16 +24,17 @@ const MAX_STAYS = 10_000;
  * has. Days are calendar days in the time zone, so one may have 23 or 25 hours. Time when several
  * devices were online counts once.
  *
- * @param timeZone IANA name, such as `Europe/Berlin`
+ * @param timeZone IANA name with a slash, such as `Europe/Berlin`, `UTC`, or an offset: `+05:30`
  * @throws PlatformError BAD_USER_INPUT if the time zone is unknown
  */
 export async function deviceStatistics(
   { db }: { db: Pick<Transaction, '$queryRaw'> },
   { userId, timeZone = 'UTC' }: { userId: string; timeZone?: string | undefined },
 ): Promise<StayStatistics> {
-  if (!isTimeZone(timeZone)) throw unknownTimeZone();
+  const zone = toPostgres(timeZone);
+  if (zone === undefined) throw unknownTimeZone();
   try {
-    const [statistics] = await readStatistics({ db }, { userId, timeZone });
+    const [statistics] = await readStatistics({ db }, { userId, timeZone: zone });
     return statistics;
   } catch (error) {
     if (sqlState(error) === INVALID_PARAMETER_VALUE) throw unknownTimeZone();
@@ -44,20 +45,26 @@ export async function deviceStatistics(
 const INVALID_PARAMETER_VALUE = '22023';
 
 function unknownTimeZone() {
-  const message = 'timeZone: must be an IANA time zone such as Europe/Berlin';
+  const message =
+    'timeZone: must be an IANA time zone such as Europe/Berlin, UTC, or an offset such as +05:30';
   return new PlatformError('BAD_USER_INPUT', { field: 'timeZone', message });
 }
 
+const OFFSET = /^([+-])(0\d|1[0-4]):([0-5]\d)$/;
+
 /**
- * Rejects offsets. PostgreSQL accepts them with inverted (POSIX) signs: `+01:00` would be west of
- * Greenwich.
+ * The time zone as PostgreSQL reads it. Abbreviations are refused: `IST` is India, Israel or
+ * Ireland. PostgreSQL reads the sign of an offset as POSIX does: west of Greenwich is positive.
  */
-function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false;
+function toPostgres(timeZone: string): string | undefined {
+  const [, sign, hours, minutes] = OFFSET.exec(timeZone) ?? [];
+  if (sign) return `<offset>${sign === '+' ? '-' : '+'}${hours}:${minutes}`;
+  if (!/^(?:[A-Za-z]\w*(?:\/[\w+-]+)+|UTC)$/i.test(timeZone)) return undefined;
   try {
-    return Boolean(new Intl.DateTimeFormat('en', { timeZone: name }));
+    new Intl.DateTimeFormat('en', { timeZone });
+    return timeZone;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

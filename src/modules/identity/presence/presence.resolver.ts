@@ -23,7 +23,7 @@ export class DeviceStatisticsResolver {
     @Arg('timeZone', () => String, {
       nullable: true,
       description:
-        'The IANA time zone, such as Europe/Berlin, in which calendar days are counted. UTC if absent.',
+        'The time zone in which calendar days are counted: an IANA name such as Europe/Berlin, UTC, or an offset such as +05:30. UTC if absent.',
     })
     timeZone: string | null | undefined,
     @Root() { id }: User,

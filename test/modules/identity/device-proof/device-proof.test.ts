@@ -89,9 +89,6 @@ const forgeries: Record<string, () => Promise<Input>> = {
   'a wrong aud': () => withProof(device, { claims: { aud: 'login' } }),
   'an array as the aud': () => withProof(device, { claims: { aud: ['deviceLogin'] } }),
   'a missing aud': () => withProof(device, { claims: { aud: undefined } }),
-  'an old iat': () => withProof(device, { claims: { iat: nowSeconds() - 130 } }),
-  'an iat in the future': () => withProof(device, { claims: { iat: nowSeconds() + 130 } }),
-  'a missing iat': () => withProof(device, { claims: { iat: undefined } }),
   'a missing typ': () => withProof(device, { header: { typ: undefined } }),
   'the typ JWT': () => withProof(device, { header: { typ: 'JWT' } }),
   'the typ of an access token': () => withProof(device, { header: { typ: 'at+jwt' } }),
@@ -160,9 +157,9 @@ describe('deviceLogin with a key', () => {
     expect(login.device?.id).toBe(device.id);
   });
 
-  it('accepts an iat that is almost two minutes off in either direction', async () => {
-    for (const seconds of [-115, 115]) {
-      const login = await logIn(await withProof(device, { claims: { iat: nowSeconds() + seconds } }));
+  it('accepts any iat of a wrong clock, and none', async () => {
+    for (const iat of [0, nowSeconds() - 86_400, nowSeconds() + 315_360_000, -5, undefined]) {
+      const login = await logIn(await withProof(device, { claims: { iat } }));
       expect(login.device?.id).toBe(device.id);
     }
   });

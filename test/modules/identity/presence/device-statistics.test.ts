@@ -90,6 +90,20 @@ describe('deviceStatistics', () => {
       [0, 0, 0, 0, 0, 1, 1],
     ],
     [
+      'days at an offset east of Greenwich',
+      '+09:00',
+      [['2026-03-02T14:00:00Z', '2026-03-02T16:00:00Z']],
+      '2026-03-02T22:00:00Z',
+      [0, 0, 0, 0, 0, 1, 1],
+    ],
+    [
+      'days at an offset west of Greenwich with minutes',
+      '-03:30',
+      [['2026-03-02T03:00:00Z', '2026-03-02T04:30:00Z']],
+      '2026-03-03T02:00:00Z',
+      [0, 0, 0, 0, 0, 0.5, 1],
+    ],
+    [
       'days in a time zone west of Greenwich',
       'America/Los_Angeles',
       [['2026-03-02T07:00:00Z', '2026-03-02T09:00:00Z']],
@@ -204,23 +218,23 @@ describe('deviceStatistics', () => {
     expect(longestStaySeconds).toBe(60);
   });
 
-  it.each(['Europe/Atlantis', '', '+01:00', '-05', 'UTC; DROP TABLE users', 'Europe/Berlin\n', 'FOO5'])(
-    'rejects %j as a time zone',
-    async (timeZone) => {
-      const { id: userId } = await buildUser(services.db);
+  it.each([
+    ...['Europe/Atlantis', '', '-05', 'UTC; DROP TABLE users', 'Europe/Berlin\n', 'FOO5', '/', 'Europe/'],
+    ...['IST', 'EST', 'CET', 'GMT', 'PST8PDT', 'Japan', '+15:00', '+01:60', '+1:00', '01:00', '+0100'],
+  ])('rejects %j as a time zone', async (timeZone) => {
+    const { id: userId } = await buildUser(services.db);
 
-      await expect(deviceStatistics(services, { userId, timeZone })).rejects.toMatchObject({
-        code: 'BAD_USER_INPUT',
-        details: { field: 'timeZone' },
-      });
-    },
-  );
+    await expect(deviceStatistics(services, { userId, timeZone })).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+      details: { field: 'timeZone' },
+    });
+  });
 
   it('accepts the time zones that Node.js supports', async () => {
     const { id: userId } = await buildUser(services.db);
     const zones = Intl.supportedValuesOf('timeZone').filter((_, index) => index % 40 === 0);
 
-    for (const timeZone of [...zones, 'utc', 'Etc/GMT+5']) {
+    for (const timeZone of [...zones, 'utc', 'Etc/GMT+5', '+05:30', '-11:00', '+14:00', '+00:00']) {
       expect((await deviceStatistics(services, { userId, timeZone })).days).toHaveLength(7);
     }
   });
