@@ -297,6 +297,23 @@ const CHECKS: Case[] = [
     statement: () => `UPDATE traffic_reports SET refusal_reasons = decode(repeat('00', 1251), 'hex')`,
   },
   change('ads_ends_after_start_check', 'ads', 'ad', 'end_at = start_at'),
+  change('ads_readable_times_check', 'ads', 'ad', `end_at = '10000-01-01Z'`),
+  change('ads_readable_times_check', 'ads', 'ad', `start_at = '0001-01-01 BC', end_at = NULL`),
+  change('redemption_batches_readable_times_check', 'redemption_batches', 'batch', `expires_at = 'infinity'`),
+  change('redemption_codes_readable_times_check', 'redemption_codes', 'code', `expires_at = '10000-01-01Z'`),
+  change(
+    'user_subscriptions_readable_times_check',
+    'user_subscriptions',
+    'subscription',
+    `expires_at = '11026-11-26Z'`,
+  ),
+  change(
+    'user_subscriptions_readable_times_check',
+    'user_subscriptions',
+    'subscription',
+    `starts_at = '-infinity'`,
+  ),
+
   {
     name: 'site_settings_one_row_check',
     table: 'site_settings',

@@ -63,9 +63,15 @@ const INVARIANTS: readonly Invariant[] = [
       GROUP BY s.user_id, p.id HAVING count(*) > p.quota`,
   },
   {
-    name: 'at most one order of a user is new',
-    sql: `SELECT redeemed_by_id AS id FROM orders
-      WHERE is_new AND status IN ('PAID', 'FINISHED') GROUP BY redeemed_by_id HAVING count(*) > 1`,
+    name: 'exactly one counted order of a user is new, or none if an earlier account of theirs had one',
+    sql: `SELECT user_id AS id FROM orders o
+      WHERE status IN ('PAID', 'FINISHED') GROUP BY user_id
+      HAVING count(*) FILTER (WHERE is_new) > 1 OR count(*) FILTER (WHERE is_new) = 0
+        AND NOT EXISTS (SELECT FROM inherited_redemptions i WHERE i.user_id = o.user_id)`,
+  },
+  {
+    name: 'no order that does not count is new',
+    sql: `SELECT id FROM orders WHERE is_new AND status NOT IN ('PAID', 'FINISHED')`,
   },
   {
     name: 'no transaction has been idle for more than 10 seconds',

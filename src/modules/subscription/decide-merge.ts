@@ -1,4 +1,6 @@
 import type { UserSubscription } from '../../generated/prisma/client.ts';
+import { addBytes } from '../kernel/bytes.ts';
+import { timeAt } from '../kernel/unit-time.ts';
 import { isLive } from './subscription-status.ts';
 import { type TrialShare, trialEndOf, trialTrafficOf } from './trial-share.ts';
 
@@ -102,7 +104,7 @@ function addTime(
   const left = (end: Date | null) => larger(BigInt((end ?? now).getTime() - now.getTime()), 0n);
   const paid = (one: UserSubscription) => left(one.expiresAt) - left(trialEndOf(one));
   const total = left(trialEndsAt) + add(paid(absorbed), paid(absorbing));
-  return { expiresAt: new Date(now.getTime() + Number(total)), trialEndsAt };
+  return { expiresAt: timeAt(now.getTime() + Number(total)), trialEndsAt };
 }
 
 const later = (a: Date | null, b: Date | null) => (b === null || (a !== null && a > b) ? a : b);
@@ -119,8 +121,8 @@ function addTraffic(
   const used = absorbing.upload + absorbing.download;
   const mergedTrial = larger(trial, other);
   return {
-    trafficLimit: used + mergedTrial + add(left - trial, otherLeft - other),
-    trialTraffic: mergedTrial > 0n ? used + mergedTrial : 0n,
+    trafficLimit: addBytes(used, mergedTrial, add(left - trial, otherLeft - other)),
+    trialTraffic: mergedTrial > 0n ? addBytes(used, mergedTrial) : 0n,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { ResetCycle, UnitTime } from '../../generated/prisma/client.ts';
-import { addUnits } from '../kernel/unit-time.ts';
+import { addBytes } from '../kernel/bytes.ts';
+import { addUnits, anchorDayOf } from '../kernel/unit-time.ts';
 import { firstReset, nextReset } from './reset-cycle.ts';
 import { type TrialShare, trialEndOf, trialTrafficOf } from './trial-share.ts';
 
@@ -46,10 +47,10 @@ export function beginSubscription(id: string, grant: Grant, now: Date): GrantedS
 }
 
 /**
- * Adds a grant to a live subscription of the same plan. Time is added to the current expiry. If the
- * plan never resets, traffic is added up; otherwise the limit of the grant applies and the counters
- * start from zero. Unlimited stays unlimited. What the subscription has from a trial stays recorded
- * as such.
+ * Adds a grant to a live subscription of the same plan. Time is added to the current expiry; months
+ * keep the day of the month that the subscription started on. If the plan never resets, traffic is
+ * added up; otherwise the limit of the grant applies and the counters start from zero. Unlimited
+ * stays unlimited. What the subscription has from a trial stays recorded as such.
  */
 export function extendSubscription(live: GrantedSubscription, grant: Grant, now: Date): GrantedSubscription {
   const from = live.expiresAt !== null && live.expiresAt < now ? now : live.expiresAt;
@@ -57,7 +58,7 @@ export function extendSubscription(live: GrantedSubscription, grant: Grant, now:
   return {
     ...live,
     ...extendedTrial(live, grant),
-    expiresAt: from && addUnits(from, grant.unitTime, grant.quantity),
+    expiresAt: from && addUnits(from, grant.unitTime, grant.quantity, anchorDayOf(live.startsAt, from)),
     trafficLimit: extendedTraffic(live.trafficLimit, grant.trafficLimit, isPeriodic),
     ...(isPeriodic && { upload: 0n, download: 0n }),
     resetCycle: grant.resetCycle,
@@ -83,5 +84,5 @@ function extendedTrial(
 
 function extendedTraffic(present: bigint | null, granted: bigint | null, isPeriodic: boolean): bigint | null {
   if (present === null || granted === null) return null;
-  return isPeriodic ? granted : present + granted;
+  return isPeriodic ? granted : addBytes(present, granted);
 }

@@ -184,6 +184,10 @@ export class UpdateSiteInput {
   @Field(() => UnitTime, { nullable: true, description: 'Unit of the duration of the trial.' })
   trialUnitTime?: UnitTime | null;
 
-  @Field(() => Int, { nullable: true, description: 'Duration of the trial in units, 1-36500.' })
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Duration of the trial in units: 1 to 36500 days, 1200 months, 400 quarters, 200 half-years or 100 years.',
+  })
   trialQuantity?: number | null;
 }

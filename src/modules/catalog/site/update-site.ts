@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Prisma, SiteSettings } from '../../../generated/prisma/client.ts';
+import type { Prisma, SiteSettings, UnitTime } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { checkVersion, given } from '../../../platform/database/edit.ts';
 import { PlatformError } from '../../../platform/errors.ts';
@@ -7,6 +7,7 @@ import { checkId, checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { announce } from '../../kernel/announce.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
+import { quantityRefusal } from '../../kernel/unit-time.ts';
 import { lockPlan } from '../plan/lock-plan.ts';
 import { lockSiteSettings } from './read-site-settings.ts';
 import { SiteChange } from './site-change.ts';
@@ -28,7 +29,7 @@ export async function updateSite(
   const updated = await db.$transaction(async (tx) => {
     const before = await lockSiteSettings(tx);
     checkVersion(before, version);
-    checkTrial({ ...before, ...change });
+    if (TRIAL_FIELDS.some((name) => name in change)) checkTrial({ ...before, ...change });
     if (change.trialPlanId) change.trialPlanId = await checkTrialPlan(tx, change.trialPlanId);
     const after = await tx.siteSettings.update({
       where: { id: before.id },
@@ -47,6 +48,9 @@ export async function updateSite(
   return updated;
 }
 
+/** An update of other settings must not fail for a trial that earlier versions accepted. */
+const TRIAL_FIELDS = ['trialPlanId', 'trialUnitTime', 'trialQuantity'] as const;
+
 type Trial = {
   [Field in 'trialPlanId' | 'trialUnitTime' | 'trialQuantity']: SiteSettings[Field] | undefined;
 };
@@ -54,12 +58,20 @@ type Trial = {
 function checkTrial({ trialPlanId, trialUnitTime, trialQuantity }: Trial): void {
   const parts = { trialPlanId, trialUnitTime, trialQuantity };
   const missing = Object.entries(parts).filter(([, value]) => value == null);
+  if (trialUnitTime && trialQuantity) checkQuantity(trialUnitTime, trialQuantity);
   if (missing.length === 0 || missing.length === 3) return;
   const field = `input.${missing[0]?.[0]}`;
   throw new PlatformError('BAD_USER_INPUT', {
     field,
     message: `${field}: is missing. Set trialPlanId, trialUnitTime and trialQuantity together, or all three to null`,
   });
+}
+
+function checkQuantity(unitTime: UnitTime, quantity: number): void {
+  const refusal = quantityRefusal(unitTime, quantity);
+  if (!refusal) return;
+  const field = 'input.trialQuantity';
+  throw new PlatformError('BAD_USER_INPUT', { field, message: `${field}: ${refusal}` });
 }
 
 /**

@@ -11,6 +11,7 @@ import { announce } from '../../kernel/announce.ts';
 import { lockCodes, lockOrders } from '../../kernel/locks.ts';
 import { changeUses } from '../../redemption/code/code-uses.ts';
 import { announceOrders } from '../../redemption/order/announce-orders.ts';
+import { passOnIsNew } from '../../redemption/order/new-order.ts';
 import { announcePlanUsers } from '../../subscription/announce-plan-users.ts';
 import { stopSubscriptions } from '../../subscription/live-subscriptions.ts';
 
@@ -69,12 +70,12 @@ export async function announceClosedAccount(
 /** The lock on the user keeps orders from being added to the account or moved out of it. */
 async function failPaidOrders(tx: Transaction, userId: string): Promise<Order[]> {
   const where = { userId, status: 'PAID' } as const;
-  const paid = await tx.order.findMany({ where, select: { id: true } });
+  const paid = await tx.order.findMany({ where, select: { id: true, userId: true, isNew: true } });
   await lockOrders(
     tx,
     paid.map(({ id }) => id),
   );
-  return tx.order.updateManyAndReturn({
+  const failed = await tx.order.updateManyAndReturn({
     where,
     data: {
       status: 'FAILED',
@@ -84,6 +85,8 @@ async function failPaidOrders(tx: Transaction, userId: string): Promise<Order[]>
       finishedAt: await databaseNow(tx),
     },
   });
+  await passOnIsNew(tx, paid);
+  return failed;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { revokeAccess } from '../../identity/session/revoke-access.ts';
 import { lockOrders, lockSubscriptionsOfUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
+import { keepFirstNew } from '../../redemption/order/new-order.ts';
 import {
   bonusTraffic,
   decideMerge,
@@ -61,6 +62,7 @@ export async function mergeAccounts(tx: Transaction, merge: Merge): Promise<stri
   await lockSubscriptionsOfUsers(tx, [fromId, intoId]);
   const moves = await readMoves(tx, merge);
   await tx.order.updateMany({ where: { userId: fromId }, data: { userId: intoId } });
+  await keepFirstNew(tx, intoId);
   await tx.redemption.updateMany({ where: { userId: fromId }, data: { userId: intoId } });
   await tx.deviceStay.updateMany({ where: { userId: fromId }, data: { userId: intoId } });
   await moveSubscriptions(tx, merge, moves);

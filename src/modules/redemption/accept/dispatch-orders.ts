@@ -1,4 +1,4 @@
-import type { Order } from '../../../generated/prisma/client.ts';
+import type { Order, Prisma } from '../../../generated/prisma/client.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
@@ -8,6 +8,7 @@ import type { Services } from '../../../platform/services.ts';
 import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';
+import { type AnnouncedOrder, passOnIsNew } from '../order/new-order.ts';
 import { cacheOrders } from '../order/order-cache.ts';
 import { activateOrderJob } from './activate-order.job.ts';
 
@@ -87,24 +88,32 @@ export async function closeOrders(
   orderIds: readonly string[],
 ): Promise<Order[]> {
   const { db, log } = services;
-  const orders = await withRetry(() => db.$transaction((tx) => closeAll(tx, orderIds)), {
+  const { orders, promoted } = await withRetry(() => db.$transaction((tx) => closeAll(tx, orderIds)), {
     log,
     budgetMs: 1_000,
   });
-  await announceOrders(
-    services,
-    orders.filter(({ status }) => status === 'CLOSED'),
-  );
+  const closed = orders.filter(({ status }) => status === 'CLOSED');
+  await announceOrders(services, [...closed, ...promoted]);
   return orders;
 }
 
-async function closeAll(tx: Transaction, orderIds: readonly string[]): Promise<Order[]> {
+async function closeAll(
+  tx: Transaction,
+  orderIds: readonly string[],
+): Promise<{ orders: Order[]; promoted: AnnouncedOrder[] }> {
   await lockOrderOwners(tx, orderIds);
   await lockOrders(tx, orderIds);
+  const where = {
+    id: { in: [...orderIds] },
+    status: 'PAID',
+    isPinned: false,
+  } satisfies Prisma.OrderWhereInput;
+  const paid = await tx.order.findMany({ where });
   const closed = await tx.order.updateManyAndReturn({
-    where: { id: { in: [...orderIds] }, status: 'PAID', isPinned: false },
+    where,
     data: { status: 'CLOSED', finishedAt: await databaseNow(tx), nextAttemptAt: null, isNew: false },
   });
+  const promoted = await passOnIsNew(tx, paid);
   const released = closed.map(({ codeId }) => ({ codeId, reserved: -1, used: 0 }));
   await lockCodes(
     tx,
@@ -112,5 +121,5 @@ async function closeAll(tx: Transaction, orderIds: readonly string[]): Promise<O
   );
   await changeUses(tx, released);
   await crashPoint('closeOrders.beforeCommit');
-  return tx.order.findMany({ where: { id: { in: [...orderIds] } } });
+  return { orders: await tx.order.findMany({ where: { id: { in: [...orderIds] } } }), promoted };
 }

@@ -67,15 +67,35 @@ async function findByKey(
   { userId, code, idempotencyKey }: NormalizedRequest,
 ): Promise<Order | null> {
   if (idempotencyKey === null) return null;
-  // The status must be a literal: PostgreSQL does not use the partial index with a parameter.
-  const [found] = await services.db.$queryRaw<{ id: string; lookup: string }[]>`
-    SELECT o.id, encode(c.lookup, 'hex') AS lookup
-    FROM orders o JOIN redemption_codes c ON c.id = o.code_id
-    WHERE o.redeemed_by_id = ${userId}::uuid AND o.idempotency_key = ${idempotencyKey} AND o.status <> 'CLOSED'`;
+  const orders = await readByKey(services, { userId, idempotencyKey });
+  const lookups = lookupsOf(services, code);
+  const found = orders.find(({ lookup }) => lookups.includes(lookup));
+  if (!found && orders.some(({ isOwn }) => isOwn)) throw new RedemptionError('IDEMPOTENCY_KEY_REUSED');
   if (!found) return null;
-  if (!lookupsOf(services, code).includes(found.lookup)) throw new RedemptionError('IDEMPOTENCY_KEY_REUSED');
   const order = await services.db.order.findUnique({ where: { id: found.id, status: { not: 'CLOSED' } } });
   return order && pinOrder(services, order);
+}
+
+/**
+ * Reads the orders with an idempotency key: the one that the user redeemed, and those of accounts
+ * that were merged into this one, whose apps chose their keys independently.
+ *
+ * The status must be a literal: PostgreSQL does not use the partial index with a parameter.
+ */
+function readByKey(
+  { db }: Pick<RedeemServices, 'db'>,
+  { userId, idempotencyKey }: { userId: string; idempotencyKey: string },
+): Promise<{ id: string; lookup: string; isOwn: boolean }[]> {
+  return db.$queryRaw`
+    SELECT o.id, encode(c.lookup, 'hex') AS lookup, o."isOwn"
+    FROM (
+      SELECT id, code_id, true AS "isOwn" FROM orders
+      WHERE redeemed_by_id = ${userId}::uuid AND idempotency_key = ${idempotencyKey} AND status <> 'CLOSED'
+      UNION ALL
+      SELECT id, code_id, false FROM orders
+      WHERE user_id = ${userId}::uuid AND redeemed_by_id <> ${userId}::uuid
+        AND idempotency_key = ${idempotencyKey} AND status <> 'CLOSED'
+    ) o JOIN redemption_codes c ON c.id = o.code_id`;
 }
 
 /**

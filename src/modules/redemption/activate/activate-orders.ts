@@ -1,4 +1,4 @@
-import { type Order, Prisma } from '../../../generated/prisma/client.ts';
+import { Prisma } from '../../../generated/prisma/client.ts';
 import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import { isOutage, type Transaction } from '../../../platform/database/database.ts';
@@ -10,6 +10,7 @@ import { isOpenSql } from '../../subscription/subscription-status.ts';
 import { subscriptionsEverSql } from '../../subscription/subscriptions-ever.ts';
 import { inheritedOrderSql } from '../accept/eligibility.ts';
 import { announceOrders } from '../order/announce-orders.ts';
+import type { AnnouncedOrder } from '../order/new-order.ts';
 import { ORDER_COLUMNS } from '../order/order-columns.ts';
 import { decideActivations, type OpenSubscription, type PaidOrder } from './decide-activations.ts';
 import { failAttempt } from './fail-attempt.ts';
@@ -57,8 +58,6 @@ export async function activateOrder(
   }
 }
 
-type EndedOrder = Pick<Order, 'id' | 'orderNo' | 'userId' | 'planId'>;
-
 /** An order changed owner between the read of its owner and its lock. */
 class OwnerChanged extends Error {}
 
@@ -93,7 +92,7 @@ async function retryOnOwnerChange<Result>(work: () => Promise<Result>): Promise<
   }
 }
 
-async function activateAll(tx: Transaction, orderIds: readonly string[]): Promise<EndedOrder[]> {
+async function activateAll(tx: Transaction, orderIds: readonly string[]): Promise<AnnouncedOrder[]> {
   const owners = await lockOrderOwners(tx, orderIds);
   await lockOrders(tx, orderIds);
   const orders = await readPaidOrders(tx, orderIds);
@@ -103,9 +102,9 @@ async function activateAll(tx: Transaction, orderIds: readonly string[]): Promis
   await crashPoint('activateOrders.afterLocks');
   const open = await lockOpenSubscriptions(tx, orders);
   const decisions = decideActivations(orders, open, first.now);
-  await writeActivations(tx, decisions);
+  const promoted = await writeActivations(tx, decisions);
   await crashPoint('activateOrders.beforeCommit');
-  return [...decisions.finished, ...decisions.failed];
+  return [...decisions.finished, ...decisions.failed, ...promoted];
 }
 
 /** The subqueries use LIMIT: PostgreSQL may run an EXISTS by hashing all redemptions. */

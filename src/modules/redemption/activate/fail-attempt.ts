@@ -6,6 +6,7 @@ import type { Services } from '../../../platform/services.ts';
 import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';
+import { type AnnouncedOrder, passOnIsNew } from '../order/new-order.ts';
 
 /** Activation attempts before a bug makes the order FAILED. Outages don't count. */
 const MAX_ATTEMPTS = 5;
@@ -25,30 +26,32 @@ export async function failAttempt(
 ): Promise<void> {
   const { db, log } = services;
   const failed = await withRetry(() => db.$transaction((tx) => countFailure(tx, orderId)), { log });
-  if (failed) await announceOrders(services, [failed]);
+  await announceOrders(services, failed);
 }
 
-async function countFailure(tx: Transaction, orderId: string): Promise<Order | null> {
+async function countFailure(tx: Transaction, orderId: string): Promise<AnnouncedOrder[]> {
   await lockOrderOwners(tx, [orderId]);
   await lockOrders(tx, [orderId]);
   const order = await tx.order.findUnique({ where: { id: orderId, status: 'PAID' } });
-  if (!order) return null;
+  if (!order) return [];
   const now = await databaseNow(tx);
   const attempts = order.attempts + 1;
   if (attempts >= MAX_ATTEMPTS) return giveUp(tx, { ...order, attempts }, now);
   const seconds = BACKOFF_SECONDS[attempts - 1] ?? MAX_BACKOFF_SECONDS;
   const nextAttemptAt = new Date(now.getTime() + seconds * SECOND_MS);
   await tx.order.update({ where: { id: orderId }, data: { attempts, nextAttemptAt } });
-  return null;
+  return [];
 }
 
-async function giveUp(tx: Transaction, { id, codeId, attempts }: Order, finishedAt: Date): Promise<Order> {
+async function giveUp(tx: Transaction, paid: Order, finishedAt: Date): Promise<AnnouncedOrder[]> {
+  const { id, codeId, attempts } = paid;
   const failure = { status: 'FAILED', failureCode: 'ACTIVATION_FAILED', isNew: false } as const;
   const order = await tx.order.update({
     where: { id },
     data: { ...failure, attempts, finishedAt, nextAttemptAt: null },
   });
+  const promoted = await passOnIsNew(tx, [paid]);
   await lockCodes(tx, [codeId]);
   await changeUses(tx, [{ codeId, reserved: -1, used: 0 }]);
-  return order;
+  return [order, ...promoted];
 }

@@ -2,17 +2,24 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { toJson } from '../../../platform/database/sql-values.ts';
 import { lockCodes } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
+import { type AnnouncedOrder, passOnIsNew } from '../order/new-order.ts';
 import type { ActivationDecisions } from './decide-activations.ts';
 
 /**
  * Writes the decisions, one statement per table. The codes come last, because their rows are the
  * most contended: many users redeem one code.
+ *
+ * @returns further orders that have changed: those that are new because another one failed
  */
-export async function writeActivations(tx: Transaction, decisions: ActivationDecisions): Promise<void> {
+export async function writeActivations(
+  tx: Transaction,
+  decisions: ActivationDecisions,
+): Promise<AnnouncedOrder[]> {
   await expireSubscriptions(tx, decisions);
   await beginSubscriptions(tx, decisions);
   await extendSubscriptions(tx, decisions);
   await endOrders(tx, decisions);
+  const promoted = await passOnIsNew(tx, decisions.failed);
   await recordRedemptions(tx, decisions);
   const uses = [
     ...decisions.finished.map(({ codeId }) => ({ codeId, reserved: -1, used: 1 })),
@@ -23,6 +30,7 @@ export async function writeActivations(tx: Transaction, decisions: ActivationDec
     uses.map(({ codeId }) => codeId),
   );
   await changeUses(tx, uses);
+  return promoted;
 }
 
 async function expireSubscriptions(tx: Transaction, { expired }: ActivationDecisions): Promise<void> {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { UnitTime } from '../../../generated/prisma/client.ts';
 import { checkInput, orElse, orNull } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
+import { quantityRefusal } from '../../kernel/unit-time.ts';
 
 const MAX_COUNT = 1_000_000;
 
@@ -15,7 +16,7 @@ const NewBatch = z
   .object({
     planId: z.string(),
     unitTime: z.enum(UnitTime),
-    quantity: z.int().min(1, 'must be at least 1').max(36_500, 'must be at most 36500'),
+    quantity: z.int().min(1, 'must be at least 1'),
     maxUses: orNull(z.int().min(1, 'must be at least 1')),
     count: z.int().min(1, 'must be at least 1').max(MAX_COUNT, `must be at most ${MAX_COUNT}`).nullish(),
     codes: z
@@ -28,6 +29,10 @@ const NewBatch = z
     label: orNull(z.string().max(100, 'must have at most 100 characters')),
     note: orNull(z.string().max(1_000, 'must have at most 1000 characters')),
     idempotencyKey: orNull(z.string().min(1, 'must not be empty').max(64, 'must have at most 64 characters')),
+  })
+  .check(({ value: { unitTime, quantity }, issues }) => {
+    const message = quantityRefusal(unitTime, quantity);
+    if (message) issues.push({ code: 'custom', input: quantity, path: ['quantity'], message });
   })
   .refine(({ count, codes }) => (count == null) !== (codes == null), {
     path: ['count'],

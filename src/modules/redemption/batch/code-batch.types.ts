@@ -88,7 +88,10 @@ export class CreateRedemptionCodesInput {
   @Field(() => UnitTime, { description: 'The unit of `quantity`.' })
   unitTime!: UnitTime;
 
-  @Field(() => Int, { description: 'The time that each code grants, in units of `unitTime`, 1-36500.' })
+  @Field(() => Int, {
+    description:
+      'The time that each code grants, in units of `unitTime`: 1 to 36500 days, 1200 months, 400 quarters, 200 half-years or 100 years.',
+  })
   quantity!: number;
 
   @Field(() => Int, {

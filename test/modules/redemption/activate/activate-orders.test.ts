@@ -260,13 +260,14 @@ describe('an activation that fails', () => {
     return Promise.allSettled(orders.map(({ id }) => activateOrder(services, id)));
   };
 
-  /** An order that PostgreSQL cannot activate: the traffic limit would exceed a 64-bit integer. */
+  /** An order that PostgreSQL does not activate, as if our code had a bug. */
   async function impossible() {
     const { db } = r.services;
-    const { id: planId } = await buildPlan(db, { trafficLimit: 9_000_000_000_000_000_000n });
-    const userId = await r.user();
-    await buildSubscription(db, { userId, planId, trafficLimit: 9_000_000_000_000_000_000n });
-    return paid({ userId, planId });
+    const { id: planId } = await buildPlan(db);
+    await db.$executeRawUnsafe(
+      `ALTER TABLE user_subscriptions ADD CONSTRAINT "bug ${planId}" CHECK (plan_id <> '${planId}')`,
+    );
+    return paid({ planId });
   }
 
   it('because of one order of a group fails only that order', async () => {
