@@ -1,7 +1,7 @@
 import { uuidv7 } from 'uuidv7';
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
-import { isLiveSql } from '../../subscription/subscription-status.ts';
+import { onlineLimitSql } from './online-limits.ts';
 
 /*
  * A stay (table `device_stays`) is a presence interval: the time during which a device was online
@@ -37,10 +37,7 @@ export async function openStays(
       ORDER BY d.id FOR KEY SHARE OF d
     ), connecting AS MATERIALIZED (
       SELECT found.*, l.device_limit
-      FROM found CROSS JOIN LATERAL (
-        SELECT CASE WHEN bool_or(p.device_limit IS NULL) THEN NULL ELSE max(p.device_limit) END AS device_limit
-        FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id
-        WHERE s.user_id = found.user_id AND ${isLiveSql('s')}) l
+      FROM found CROSS JOIN LATERAL (${onlineLimitSql('found.user_id')}) l
     ), recent AS MATERIALIZED (
       SELECT s.id, s.device_id, s.ended_at
       FROM connecting c JOIN device_stays s ON s.device_id = c.device_id AND s.user_id = c.user_id

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Services } from '../../../platform/services.ts';
 import { endStays, type OnlineDevice, openStays, refreshStays } from './device-stays.ts';
+import { readOnlineLimits } from './online-limits.ts';
 import {
   type ConnectingDevice,
   type ConnectResult,
@@ -34,6 +35,19 @@ export class PresenceRecord {
   /** Returns an empty array if Redis is unavailable. */
   connect(devices: readonly ConnectingDevice[]): Promise<ConnectResult[]> {
     return this.#attempt(() => this.#table.connect(devices), []);
+  }
+
+  /**
+   * Displaces the devices above the present limits of accounts. Returns them; an empty array if Redis
+   * or PostgreSQL is unavailable.
+   */
+  async limit(userIds: readonly string[]): Promise<OnlineDevice[]> {
+    const accounts = await this.#attempt(() => readOnlineLimits(this.#services, userIds), []);
+    if (accounts.length === 0) return [];
+    const displaced = await this.#attempt(() => this.#table.limit(accounts), []);
+    return accounts.flatMap(({ userId }, index) =>
+      (displaced[index] ?? []).map((deviceId) => ({ userId, deviceId })),
+    );
   }
 
   /**

@@ -35,20 +35,7 @@ local function read(key)
 end
 `;
 
-/**
- * Arguments of an entry: device id, online limit (`''` for unlimited). Returns for each entry 1 if
- * the device was displaced before, `connectedAt`, and the ids of the devices that this call
- * displaced.
- */
-export const CONNECT = `${COMMON}
-local function deleteExpired(key)
-  local flat = redis.call('HGETALL', key)
-  for i = 1, #flat, 2 do
-    local _, expires = parse(flat[i + 1])
-    if not expires or expires <= now then redis.call('HDEL', key, flat[i]) end
-  end
-end
-
+const LIMITING = `${COMMON}
 -- Returns the online devices, longest-connected first. If several connected in the same
 -- millisecond, the connecting device comes last.
 local function byAge(fields, connecting)
@@ -73,6 +60,32 @@ local function displace(key, fields, device)
   end
 end
 
+-- Displaces the longest-connected devices above the limit, and appends their ids to the result.
+local function enforce(key, limit, connecting, result)
+  local fields = read(key)
+  local devices = byAge(fields, connecting)
+  for i = 1, #devices - limit do
+    displace(key, fields, devices[i])
+    result[#result + 1] = devices[i]
+  end
+  return result
+end
+`;
+
+/**
+ * Arguments of an entry: device id, online limit (`''` for unlimited). Returns for each entry 1 if
+ * the device was displaced before, `connectedAt`, and the ids of the devices that this call
+ * displaced.
+ */
+export const CONNECT = `${LIMITING}
+local function deleteExpired(key)
+  local flat = redis.call('HGETALL', key)
+  for i = 1, #flat, 2 do
+    local _, expires = parse(flat[i + 1])
+    if not expires or expires <= now then redis.call('HDEL', key, flat[i]) end
+  end
+end
+
 local function connect(key, device, limit)
   deleteExpired(key)
   local own, since, wasDisplaced = device .. ':' .. instance, now, 0
@@ -84,18 +97,23 @@ local function connect(key, device, limit)
   put(key, own, since, false)
   local result = { wasDisplaced, string.format('%.0f', since) }
   if not limit then return result end
-  local fields = read(key)
-  local devices = byAge(fields, device)
-  for i = 1, #devices - limit do
-    displace(key, fields, devices[i])
-    result[#result + 1] = devices[i]
-  end
-  return result
+  return enforce(key, limit, device, result)
 end
 
 local results = {}
 for i, key in ipairs(KEYS) do
   results[i] = connect(key, ARGV[1 + 2 * i], tonumber(ARGV[2 + 2 * i]))
+end
+return results`;
+
+/**
+ * Argument of an entry: online limit. Returns for each entry the ids of the devices that this call
+ * displaced.
+ */
+export const LIMIT = `${LIMITING}
+local results = {}
+for i, key in ipairs(KEYS) do
+  results[i] = enforce(key, tonumber(ARGV[2 + i]), nil, {})
 end
 return results`;
 

@@ -1,6 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
 import type { OnlineDevice } from './device-stays.ts';
-import { CONNECT, DISCONNECT, HEARTBEAT, ONLINE } from './presence-scripts.ts';
+import { CONNECT, DISCONNECT, HEARTBEAT, LIMIT, ONLINE } from './presence-scripts.ts';
 
 /** Entries of an instance that crashed expire after this time: three heartbeats. */
 const TTL_MS = 25_000;
@@ -9,6 +9,12 @@ const TTL_MS = 25_000;
 export interface ConnectingDevice extends OnlineDevice {
   /** How many devices of the account may be online; null means unlimited. */
   deviceLimit: number | null;
+}
+
+export interface LimitedAccount {
+  userId: string;
+  /** How many devices of the account may be online. */
+  deviceLimit: number;
 }
 
 export interface ConnectResult {
@@ -37,6 +43,11 @@ export interface PresenceTable {
    */
   connect(devices: readonly ConnectingDevice[]): Promise<ConnectResult[]>;
   /**
+   * Displaces the longest-connected devices of accounts with more than their limit. Returns the ids
+   * of the displaced devices of each.
+   */
+  limit(accounts: readonly LimitedAccount[]): Promise<string[][]>;
+  /**
    * Renews the entries of connected devices, and restores lost ones. Returns for each whether it
    * was displaced.
    */
@@ -64,6 +75,11 @@ export function createPresenceTable(
         connectedAt: Number(connectedAt),
         displaced,
       }));
+    },
+    limit: async (accounts) => {
+      const args = accounts.map(({ deviceLimit }) => deviceLimit);
+      const userIds = accounts.map(({ userId }) => userId);
+      return (await run(LIMIT, userIds, args)) as string[][];
     },
     heartbeat: async (devices) => {
       const args = devices.flatMap(({ deviceId, connectedAt }) => [deviceId, connectedAt ?? '']);

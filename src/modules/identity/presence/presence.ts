@@ -4,7 +4,7 @@ import { withTimeLimit } from '../../../platform/concurrency/time-limit.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { PubSub } from '../../../platform/watch/pubsub.ts';
 import { announce } from '../../kernel/announce.ts';
-import { DEVICE_DISPLACED } from '../../kernel/topics.ts';
+import { DEVICE_DISPLACED, PLAN_CHANGED, USER_CHANGED } from '../../kernel/topics.ts';
 import type { OnlineDevice } from './device-stays.ts';
 import { type DeviceSocket, LocalDevice } from './local-device.ts';
 import { PresenceRecord, type PresenceServices } from './presence-record.ts';
@@ -17,7 +17,8 @@ export interface Presence {
   /**
    * Registers an open socket of a device. The device is then online, and its presence interval is
    * recorded. If that exceeds the online limit of the account, the longest-connected device is
-   * displaced; with a limit of 0, this one.
+   * displaced; with a limit of 0, this one. If the limit falls later, the devices above it are
+   * displaced within seconds.
    *
    * Never fails. While Redis or PostgreSQL is unavailable the device may connect, and a heartbeat
    * records it within 8 s of their recovery.
@@ -38,6 +39,7 @@ export interface Presence {
 }
 
 const HEARTBEAT_MS = 8_000;
+const LIMIT_DELAY_MS = 1_000;
 const GROUP_SIZE = 250;
 const CLOSE_LIMIT_MS = 3_000;
 
@@ -57,6 +59,9 @@ class SharedPresence implements Presence {
    */
   readonly #serially = createSemaphore(1);
   #timer: NodeJS.Timeout | undefined;
+  /** Accounts whose limit may have fallen. */
+  readonly #changedUsers = new Set<string>();
+  #limitTimer: NodeJS.Timeout | undefined;
   #isSendingHeartbeats = false;
   #isClosed = false;
 
@@ -66,10 +71,15 @@ class SharedPresence implements Presence {
     this.#changes = coalesce((devices) => this.#serially(() => this.#recordChanges(devices)));
     this.#reads = coalesce((devices) => this.#areOnline(devices));
     this.#pubSub.onWake((topic, keys) => {
+      if (topic === USER_CHANGED) this.#limitSoon(keys);
+      if (topic === PLAN_CHANGED) this.#limitAllSoon();
       if (topic === DEVICE_DISPLACED) void this.#sendHeartbeats(keys.filter((key) => this.#devices.has(key)));
     });
     // Redis may have restarted empty.
-    this.#pubSub.onReconnect(() => void this.#sendAllHeartbeats());
+    this.#pubSub.onReconnect(() => {
+      void this.#sendAllHeartbeats();
+      this.#limitAllSoon();
+    });
   }
 
   async connect(device: OnlineDevice, socket: DeviceSocket): Promise<() => void> {
@@ -91,6 +101,7 @@ class SharedPresence implements Presence {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#limitTimer);
     const devices = [...this.#devices.values()];
     this.#devices.clear();
     const disconnected = Promise.all(devices.map((device) => this.#changes.add(device)));
@@ -158,6 +169,32 @@ class SharedPresence implements Presence {
   #displace(device: LocalDevice): void {
     device.displace();
     this.#disconnectIfUnused(device);
+  }
+
+  #limitAllSoon(): void {
+    this.#limitSoon([...this.#devices.values()].map(({ userId }) => userId));
+  }
+
+  /**
+   * Displaces devices above limits that have fallen: a plan was edited, or a larger one ended. Waits
+   * a second, so that changes of many accounts share statements.
+   */
+  #limitSoon(userIds: readonly string[]): void {
+    if (this.#isClosed || this.#devices.size === 0) return;
+    for (const userId of userIds) this.#changedUsers.add(userId);
+    this.#limitTimer ??= setTimeout(() => void this.#limitChanged(), LIMIT_DELAY_MS).unref();
+  }
+
+  async #limitChanged(): Promise<void> {
+    const changed = new Set(this.#changedUsers);
+    this.#changedUsers.clear();
+    this.#limitTimer = undefined;
+    const local = new Set([...this.#devices.values()].map(({ userId }) => userId));
+    const userIds = [...local].filter((userId) => changed.has(userId));
+    for (let start = 0; start < userIds.length; start += GROUP_SIZE) {
+      const displaced = await this.#record.limit(userIds.slice(start, start + GROUP_SIZE));
+      this.#displaceAll(displaced.map(keyOf));
+    }
   }
 
   async #sendAllHeartbeats(): Promise<void> {
