@@ -1,7 +1,13 @@
 import { Prisma } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
 import { isLiveSql } from '../../subscription/subscription-status.ts';
-import type { LimitedAccount } from './presence-table.ts';
+
+/** An account with a limit. */
+export interface LimitedAccount {
+  userId: string;
+  /** How many devices of the account may be online. */
+  deviceLimit: number;
+}
 
 /**
  * How many devices of an account may be online, as SQL: the largest device limit among its live

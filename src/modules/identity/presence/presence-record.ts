@@ -38,8 +38,8 @@ export class PresenceRecord {
   }
 
   /**
-   * Displaces the devices above the present limits of accounts. Returns them; an empty array if Redis
-   * or PostgreSQL is unavailable.
+   * Displaces the devices above the present limits of accounts. Returns them; an empty array if
+   * Redis or PostgreSQL is unavailable.
    */
   async limit(userIds: readonly string[]): Promise<OnlineDevice[]> {
     const accounts = await this.#attempt(() => readOnlineLimits(this.#services, userIds), []);

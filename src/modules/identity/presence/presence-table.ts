@@ -1,5 +1,6 @@
 import type { Services } from '../../../platform/services.ts';
 import type { OnlineDevice } from './device-stays.ts';
+import type { LimitedAccount } from './online-limits.ts';
 import { CONNECT, DISCONNECT, HEARTBEAT, LIMIT, ONLINE } from './presence-scripts.ts';
 
 /** Entries of an instance that crashed expire after this time: three heartbeats. */
@@ -9,12 +10,6 @@ const TTL_MS = 25_000;
 export interface ConnectingDevice extends OnlineDevice {
   /** How many devices of the account may be online; null means unlimited. */
   deviceLimit: number | null;
-}
-
-export interface LimitedAccount {
-  userId: string;
-  /** How many devices of the account may be online. */
-  deviceLimit: number;
 }
 
 export interface ConnectResult {

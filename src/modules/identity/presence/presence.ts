@@ -176,8 +176,8 @@ class SharedPresence implements Presence {
   }
 
   /**
-   * Displaces devices above limits that have fallen: a plan was edited, or a larger one ended. Waits
-   * a second, so that changes of many accounts share statements.
+   * Displaces devices above limits that have fallen: a plan was edited, or a larger one ended.
+   * Waits a second, so that changes of many accounts share statements.
    */
   #limitSoon(userIds: readonly string[]): void {
     if (this.#isClosed || this.#devices.size === 0) return;
