@@ -6,6 +6,7 @@ import { exportCodes } from '../modules/redemption/batch/export-codes.ts';
 import { PlatformError } from '../platform/errors.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
 import { maskError } from '../platform/graphql/mask-error.ts';
+import { BYTE_ORDER_MARK } from '../platform/http/csv.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
 import { scopeOf } from './scope-of.ts';
@@ -29,7 +30,7 @@ export function serveCsv(
 ): () => void {
   const downloads = new Set<Readable>();
   let open = 0;
-  app.route<{ Params: { token: string } }>({
+  app.route<{ Params: { token: string }; Querystring: { bom?: string } }>({
     method: 'GET',
     url: `${CSV_PATH}:token`,
     // A HEAD request would consume the link.
@@ -46,7 +47,8 @@ export function serveCsv(
         reply.raw.setTimeout(LIMITS.csvStallMs, () => reply.raw.destroy());
         const batch = await spendCsvToken(services, request.params.token);
         if (!batch) return reply.code(404).send({ errors: [maskError(invalidLink(), services.log)] });
-        const file = Readable.from(exportCodes(services, batch), {
+        const beginning = request.query.bom === '1' ? BYTE_ORDER_MARK : '';
+        const file = Readable.from(withBeginning(beginning, exportCodes(services, batch)), {
           objectMode: false,
           highWaterMark: CHUNK_BYTES,
         });
@@ -61,6 +63,14 @@ export function serveCsv(
   return () => {
     for (const file of downloads) file.destroy(new Error('the server is shutting down'));
   };
+}
+
+async function* withBeginning(
+  beginning: string,
+  rest: AsyncIterable<string>,
+): AsyncGenerator<string, void, void> {
+  if (beginning) yield beginning;
+  yield* rest;
 }
 
 const BUSY = { message: 'Too many downloads at the same time. Try again shortly.', retryAfterSeconds: 5 };

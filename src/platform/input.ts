@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { PlatformError } from './errors.ts';
 
-const MAX_FIELDS = 20;
+/** Most invalid fields that an error names. */
+export const MAX_FIELDS = 20;
 
 /**
  * Validates an input.

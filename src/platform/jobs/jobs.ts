@@ -186,13 +186,16 @@ function createQueues(options: {
   };
 }
 
+/** For operators, per kind of job. */
+const KEPT_FAILURES: Bull.KeepJobsOptions = { age: 7 * 86_400, count: 100 };
+
 function jobOptions<Payload>(job: Job<Payload>, payload?: Payload): Bull.JobOptions {
   return {
     attempts: job.attempts,
     backoff: { type: 'exponential', delay: job.backoffMs },
-    // Bull ignores a new job whose key belongs to one that it has kept.
     removeOnComplete: true,
-    removeOnFail: true,
+    // Bull ignores a new job whose key belongs to one that it has kept.
+    removeOnFail: job.key ? true : KEPT_FAILURES,
     ...(job.key && payload !== undefined ? { jobId: job.key(payload) } : {}),
   };
 }

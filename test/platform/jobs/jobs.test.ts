@@ -43,10 +43,10 @@ async function join(options: { addTimeoutMs?: number } = {}): Promise<JobQueue> 
   return jobs;
 }
 
-const settled = (jobs: JobQueue, job: Job<Payload>) =>
+const settled = (jobs: JobQueue, job: Job<Payload>, failed = 0) =>
   vi.waitFor(
     async () => {
-      expect(await jobs.counts([job])).toEqual({ waiting: 0, active: 0, delayed: 0, failed: 0 });
+      expect(await jobs.counts([job])).toEqual({ waiting: 0, active: 0, delayed: 0, failed });
     },
     { timeout: 5_000, interval: 20 },
   );
@@ -65,7 +65,24 @@ describe('process', () => {
     await settled(adder, greet);
   });
 
-  it('retries after an error up to the number of attempts, and keeps no failed job', async () => {
+  it('keeps the last 100 failed jobs without a key, for operators, and none with a key', async () => {
+    const jobs = await join();
+    const failing = async () => {
+      throw new DomainError('ACCOUNT_DISABLED', { message: 'no' });
+    };
+    jobs.process(greet, failing);
+    jobs.process(greetOnce, failing);
+
+    const payloads = Array.from({ length: 110 }, (_, place) => ({ id: String(place) }));
+    await jobs.addMany(greet, payloads);
+    await jobs.addMany(greetOnce, payloads.slice(0, 10));
+
+    await settled(jobs, greet, 100);
+    await settled(jobs, greetOnce);
+    expect(await server.call('KEYS', '*greet:[0-9]*')).toHaveLength(100);
+  });
+
+  it('retries after an error up to the number of attempts, and keeps the failed job', async () => {
     const jobs = await join();
     const failing = vi.fn(async () => {
       throw new Error('each time');
@@ -75,9 +92,9 @@ describe('process', () => {
     await jobs.add(greet, { id: 'x' });
 
     await vi.waitFor(() => expect(failing).toHaveBeenCalledTimes(3), { timeout: 10_000 });
-    await settled(jobs, greet);
+    await settled(jobs, greet, 1);
     expect(failing).toHaveBeenCalledTimes(3);
-    expect(await server.call('KEYS', '*greet:[0-9]*')).toEqual([]);
+    expect(await server.call('KEYS', '*greet:[0-9]*')).toHaveLength(1);
   });
 
   it('never retries after a DomainError', async () => {
@@ -90,7 +107,7 @@ describe('process', () => {
     await jobs.add(greet, { id: 'x' });
 
     await vi.waitFor(() => expect(refusing).toHaveBeenCalled());
-    await settled(jobs, greet);
+    await settled(jobs, greet, 1);
     expect(refusing).toHaveBeenCalledTimes(1);
   });
 
@@ -136,7 +153,7 @@ describe('process', () => {
       jobs.add(greet, { id: 'x' }),
     );
 
-    await settled(jobs, greet);
+    await settled(jobs, greet, 1);
     const job = { job: 'greet', jobId: '1', requestId: 'request-2', msg: 'job failed' };
     expect(logged.map((line) => JSON.parse(line))).toEqual(
       [1, 2, 3].map((attempt) => expect.objectContaining({ ...job, attempt })),

@@ -1,4 +1,4 @@
-import { Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
+import { Arg, Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../../context.ts';
 import type { RedemptionBatch as BatchRow } from '../../../generated/prisma/client.ts';
 import { getPlan } from '../../catalog/plan/get-plan.ts';
@@ -24,8 +24,16 @@ export class RedemptionBatchResolver {
     description:
       'A link to download the codes as CSV. It works once, within five minutes, and without signing in. Null until `ready`.',
   })
-  csvUrl(@Root() batch: BatchRow, @Ctx() context: Context): Promise<string | null> {
-    return csvUrl(context, batch);
+  csvUrl(
+    @Root() batch: BatchRow,
+    @Arg('byteOrderMark', () => Boolean, {
+      defaultValue: false,
+      description: 'Whether the file starts with a byte order mark, which Excel needs to read UTF-8.',
+    })
+    hasByteOrderMark: boolean,
+    @Ctx() context: Context,
+  ): Promise<string | null> {
+    return csvUrl(context, batch, { hasByteOrderMark });
   }
 
   @FieldResolver(() => BatchTotals, {

@@ -2,7 +2,7 @@ import type { RedemptionBatch } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import { type Transaction, violatedConstraint } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
-import { checkId } from '../../../platform/input.ts';
+import { checkId, MAX_FIELDS } from '../../../platform/input.ts';
 import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
@@ -10,7 +10,7 @@ import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import type { SealedCode } from '../code/code-vault.ts';
 import { guessableCodes } from '../code/guessable-codes.ts';
 import { normalizeCode } from '../code/redemption-code.ts';
-import { releaseDeletedCodes } from '../code/release-deleted-codes.ts';
+import { placesOfTakenCodes, releaseDeletedCodes } from '../code/release-deleted-codes.ts';
 import { type BatchInput, checkNewBatch, type NewBatch, requestMacsOf } from './batch-input.ts';
 import { fillBatchJob } from './fill-batch.job.ts';
 import { generateCodes, sealCodes } from './generate-codes.ts';
@@ -61,20 +61,26 @@ export async function createRedemptionCodes(
 
 function importedCodes(typed: readonly string[]): string[] {
   const codes = typed.map((code, place) => normalizeCode(code, `input.codes.${place}`));
-  const seen = new Set<string>();
-  for (const [place, code] of codes.entries()) {
-    if (seen.has(code)) throw badInput(`codes.${place}`, 'occurs twice in the list');
-    seen.add(code);
-  }
+  const firstPlaces = new Map(codes.map((code, place) => [code, place] as const).toReversed());
+  const repeated = codes.flatMap((code, place) => (firstPlaces.get(code) === place ? [] : [place]));
+  throwIfAny(repeated, 'occurs twice in the list');
   return codes;
 }
 
-function refuseGuessable([place]: readonly number[]): void {
-  if (place === undefined) return;
-  throw badInput(
-    `codes.${place}`,
-    'can be guessed. Use at least 10 random letters and digits, or set allowGuessable',
-  );
+const refuseGuessable = (places: readonly number[]): void =>
+  throwIfAny(places, 'can be guessed. Use at least 10 random letters and digits, or set allowGuessable');
+
+/** @throws PlatformError BAD_USER_INPUT naming the imported codes at these places, the first 20 */
+function throwIfAny(places: readonly number[], problem: string): void {
+  const fields = places.slice(0, MAX_FIELDS).map((place) => {
+    const path = `input.codes.${place}`;
+    return { path, message: `${path}: ${problem}` };
+  });
+  const [first] = fields;
+  if (!first) return;
+  const more = places.length > 1 ? ` (${places.length} codes in all)` : '';
+  const message = `${first.message}${more}`;
+  throw new PlatformError('BAD_USER_INPUT', { field: first.path, fields, message });
 }
 
 function badInput(name: string, problem: string) {
@@ -123,7 +129,10 @@ async function writeBatch(
   if (fields.expiresAt && fields.expiresAt <= (await databaseNow(tx))) {
     throw badInput('expiresAt', 'must be in the future');
   }
-  if (imported && !(await releaseDeletedCodes(services, tx, imported))) throw takenCode();
+  if (imported) {
+    await releaseDeletedCodes(services, tx, imported);
+    await refuseTaken(services, tx, { codes: imported, exceptBatchId: null });
+  }
   const row = await tx.redemptionBatch.create({
     data: {
       ...fields,
@@ -134,7 +143,9 @@ async function writeBatch(
     },
   });
   const created = await insertCodes(tx, row, codes);
-  if (imported && created < imported.length) throw takenCode();
+  // Another import of the same codes was committed meanwhile.
+  if (imported && created < imported.length)
+    await refuseTaken(services, tx, { codes: imported, exceptBatchId: row.id });
   await recordAudit(tx, {
     action: 'createRedemptionCodes',
     actorId,
@@ -144,7 +155,13 @@ async function writeBatch(
   return { ...row, created };
 }
 
-const takenCode = () => badInput('codes', 'at least one of these codes already exists');
+async function refuseTaken(
+  services: CreateServices,
+  tx: Transaction,
+  where: Parameters<typeof placesOfTakenCodes>[2],
+): Promise<void> {
+  throwIfAny(await placesOfTakenCodes(services, tx, where), 'exists already');
+}
 
 const auditedBatch = (
   { planId, unitTime, quantity, maxUses, expiresAt, count, label }: RedemptionBatch,

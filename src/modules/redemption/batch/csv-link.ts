@@ -14,6 +14,9 @@ import { recordAudit } from '../../kernel/record-audit.ts';
 /** The token follows as the last part of the path. */
 export const CSV_PATH = '/csv/';
 
+/** Part of the link of a file that starts with a byte order mark. */
+const BOM_QUERY = '?bom=1';
+
 const PURPOSE = 'batch-csv';
 const LINK_MS = 300 * SECOND_MS;
 const ID_BYTES = 16;
@@ -56,11 +59,12 @@ export async function csvUrl(
     csvTokens,
   }: { caller: Caller; request: RequestScope; csvTokens: Coalescer<CsvLink, string> },
   { id, count, created, deletedAt }: RedemptionBatch,
+  { hasByteOrderMark }: { hasByteOrderMark: boolean },
 ): Promise<string | null> {
   const isAdmin = caller.kind === 'user' && caller.role === 'ADMIN';
   if (!isAdmin || created < count || deletedAt !== null) return null;
   const token = await csvTokens.add({ batchId: id, sessionId: caller.sessionId });
-  return `${request.origin ?? ''}${CSV_PATH}${token}`;
+  return `${request.origin ?? ''}${CSV_PATH}${token}${hasByteOrderMark ? BOM_QUERY : ''}`;
 }
 
 /**

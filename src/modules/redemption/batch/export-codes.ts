@@ -29,6 +29,6 @@ function lineOf(
   return csvLine([
     ...[displayCode(openCode(services, code)), planName, batch.unitTime, batch.quantity],
     ...[code.maxUses, code.usedCount, code.reservedCount, code.expiresAt?.toISOString() ?? null],
-    ...[code.enabled && batch.enabled, batch.label, code.note],
+    ...[code.enabled && batch.enabled, batch.label, code.note ?? batch.note],
   ]);
 }

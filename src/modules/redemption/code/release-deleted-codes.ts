@@ -9,26 +9,50 @@ import { lookupsOf } from './code-vault.ts';
  * index until here.
  *
  * @param codes in normal form
- * @returns false if one of the codes still exists, under any valid secret key
  */
 export async function releaseDeletedCodes(
   services: Pick<Services, 'secrets'>,
   tx: Transaction,
   codes: readonly string[],
-): Promise<boolean> {
-  const lookups = codes.flatMap((code) => lookupsOf(services, code));
-  const ids = await findCodes(tx, lookups);
+): Promise<void> {
+  const found = await findCodes(
+    tx,
+    codes.flatMap((code) => lookupsOf(services, code)),
+  );
+  const ids = found.map(({ id }) => id);
   await lockCodes(tx, ids);
   await tx.$executeRaw`
     UPDATE redemption_codes c SET deleted_at = tessera_now() FROM redemption_batches b
     WHERE c.id = ANY(${ids}::uuid[]) AND c.deleted_at IS NULL AND b.id = c.batch_id AND b.deleted_at IS NOT NULL`;
-  return (await findCodes(tx, lookups)).length === 0;
 }
 
-/** @returns the ids of the codes with these lookups that are not deleted */
-async function findCodes(tx: Pick<Transaction, '$queryRaw'>, lookups: readonly string[]): Promise<string[]> {
-  const rows = await tx.$queryRaw<{ id: string }[]>`
-    SELECT c.id FROM unnest(${[...lookups]}::text[]) AS l(hex)
+/**
+ * Finds the codes that exist in other batches, under any valid secret key.
+ *
+ * @param codes in normal form
+ * @returns their zero-based places, ascending
+ */
+export async function placesOfTakenCodes(
+  services: Pick<Services, 'secrets'>,
+  tx: Pick<Transaction, '$queryRaw'>,
+  { codes, exceptBatchId }: { codes: readonly string[]; exceptBatchId: string | null },
+): Promise<number[]> {
+  const lookups = codes.map((code) => lookupsOf(services, code));
+  const found = await findCodes(tx, lookups.flat());
+  const taken = new Set(found.filter(({ batchId }) => batchId !== exceptBatchId).map(({ lookup }) => lookup));
+  return lookups.flatMap((ofCode, place) => (ofCode.some((lookup) => taken.has(lookup)) ? [place] : []));
+}
+
+interface FoundCode {
+  id: string;
+  batchId: string;
+  /** In hex. */
+  lookup: string;
+}
+
+/** Reads the codes with these lookups that are not deleted. */
+function findCodes(tx: Pick<Transaction, '$queryRaw'>, lookups: readonly string[]): Promise<FoundCode[]> {
+  return tx.$queryRaw<FoundCode[]>`
+    SELECT c.id, c.batch_id AS "batchId", l.hex AS lookup FROM unnest(${[...lookups]}::text[]) AS l(hex)
     JOIN redemption_codes c ON c.lookup = decode(l.hex, 'hex') AND c.deleted_at IS NULL`;
-  return rows.map(({ id }) => id);
 }

@@ -210,7 +210,7 @@ describe('createRedemptionCodes', () => {
 
     const again = createRedemptionCodes({ ...api.services, secrets: both }, { actorId: null, input });
 
-    await expect(again).rejects.toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'input.codes' } });
+    await expect(again).rejects.toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'input.codes.0' } });
   });
 
   it('audits the actor and the terms but no code', async () => {
@@ -284,8 +284,29 @@ describe('createRedemptionCodes', () => {
       input: inputOf({ codes: ['STILL-FREE', 'taken already'] }),
     });
 
-    expect(refusal.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.codes' });
+    expect(refusal.extensions).toMatchObject({
+      ...{ code: 'BAD_USER_INPUT', field: 'input.codes.1' },
+      fields: [{ path: 'input.codes.1', message: 'input.codes.1: exists already' }],
+    });
     expect((await list({ code: 'STILL-FREE' })).totalCount).toBe(0);
+  });
+
+  it('names each code of an import that exists, also if it was imported concurrently', async () => {
+    const codes = Array.from({ length: 30 }, () => randomUUID());
+    const settled = await Promise.all([
+      admin.ask(CreateRedemptionCodesDocument, { input: inputOf({ codes: codes.slice(0, 20) }) }),
+      admin.ask(CreateRedemptionCodesDocument, { input: inputOf({ codes: codes.slice(10) }) }),
+    ]);
+
+    const [refusal, ...others] = settled.flatMap(({ errors }) => errors ?? []);
+    expect(others).toEqual([]);
+    const fields = refusal?.extensions.fields as { path: string }[];
+    const isFirst = settled[0]?.errors !== undefined;
+    const offset = isFirst ? 10 : 0;
+    expect(fields.map(({ path }) => path)).toEqual(
+      Array.from({ length: 10 }, (_, place) => `input.codes.${place + offset}`),
+    );
+    expect(refusal?.message).toContain('(10 codes in all)');
   });
 
   it('fails with NOT_FOUND for a deleted or unknown plan', async () => {

@@ -109,6 +109,30 @@ describe('csvUrl', () => {
     expect(text).toContain(',"two\nlines, ""x"""\r\n');
   });
 
+  it.each([
+    ...['=1', '+1', '-1', '@x', '\t=1', '\r=1', '\n=1', '\n', ' =1', '\u200b=1', '\ufeff=1', '\u00a0+1'],
+    ...['＝1', '＋1', '－1', '＠x', '﹦1', '﹢1', '﹣1', '﹫x', '\u22121', '\u2028=1'],
+  ])('exports the note %j as text', async (note) => {
+    const { id: batchId } = await create({ count: 1 });
+    await api.services.db.redemptionCode.updateMany({ where: { batchId }, data: { note } });
+
+    const text = await (await fetch(await newestLink())).text();
+
+    expect(text.split('\r\n')[1] ?? '').toMatch(/,"?'/);
+  });
+
+  it('has the note of the batch for codes without one, and a byte order mark if it is wanted', async () => {
+    await create({ count: 1, note: 'of the fair' });
+    const link = await newestLink();
+
+    const bytes = Buffer.from(await (await fetch(`${link}?bom=1`)).arrayBuffer());
+
+    expect([...bytes.subarray(0, 3)]).toEqual([0xef, 0xbb, 0xbf]);
+    expect(bytes.toString()).toContain(',of the fair\r\n');
+    const plain = Buffer.from(await (await fetch(await newestLink())).arrayBuffer());
+    expect(plain.toString('latin1').startsWith('code,')).toBe(true);
+  });
+
   it('works for one of several concurrent requests, and not for HEAD', async () => {
     await create();
     const link = await newestLink();
