@@ -168,7 +168,7 @@ describe('process', () => {
     await jobs.add(greet, { id: 7 } as unknown as Payload);
 
     await vi.waitFor(() => expect(logged).toHaveLength(1), { timeout: 5_000 });
-    await settled(jobs, greet);
+    await settled(jobs, greet, 1);
     expect(logged.map((line) => JSON.parse(line))).toEqual([
       expect.objectContaining({ job: 'greet', attempt: 1, msg: 'job has an invalid payload' }),
     ]);

@@ -84,8 +84,10 @@ export class QueueStatus implements QueueSnapshot {
   @Field(() => Int, { description: 'Number of jobs that are scheduled for later, retries included.' })
   delayed!: number;
 
-  @Field(() => Int, { description:
-      'Number of jobs that failed within a week, at most 100 of each kind. Activations and batches are not counted: their orders and batches have a status.' })
+  @Field(() => Int, {
+    description:
+      'Number of jobs that failed within a week, at most 100 of each kind. Activations and batches are not counted: their orders and batches have a status.',
+  })
   failed!: number;
 
   @Field(() => Int, { description: 'Orders that are accepted but not activated yet (PAID).' })
