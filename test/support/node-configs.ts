@@ -8,12 +8,32 @@ export function realityKeys() {
   return { publicKey: required(x, 'public key'), privateKey: required(d, 'private key') };
 }
 
-/** A marker that tests search for where secrets must not appear. */
-export const CANARY = 'CANARYthatMustNeverLeaveTheServer';
+/** A self-signed certificate of a.example for 100 years, and its key. */
 export const PEM = {
-  certificate: `-----BEGIN CERTIFICATE-----\n${CANARY}\n-----END CERTIFICATE-----\n`,
-  privateKey: `-----BEGIN PRIVATE KEY-----\n${CANARY}\n-----END PRIVATE KEY-----\n`,
+  certificate: `${[
+    '-----BEGIN CERTIFICATE-----',
+    'MIIBlDCCATugAwIBAgIUY8IprvQeXT/Fc8zLrdg45XJaoEkwCgYIKoZIzj0EAwIw',
+    'FDESMBAGA1UEAwwJYS5leGFtcGxlMCAXDTI2MTEyNjE1MzcwOFoYDzIxMjYxMTAy',
+    'MTUzNzA4WjAUMRIwEAYDVQQDDAlhLmV4YW1wbGUwWTATBgcqhkjOPQIBBggqhkjO',
+    'PQMBBwNCAAQI1Zy6VFUDPQoNc6IRHoJoZUc5yGAQ6Lev/FbGs7Xu0FoVfC2URiyy',
+    'YqsEsnkeSpPl3EVSJHvmDqmzb7IgE8UVo2kwZzAdBgNVHQ4EFgQUtJvx9Pb0XI1x',
+    '9Nyi8krQodfCgvMwHwYDVR0jBBgwFoAUtJvx9Pb0XI1x9Nyi8krQodfCgvMwDwYD',
+    'VR0TAQH/BAUwAwEB/zAUBgNVHREEDTALgglhLmV4YW1wbGUwCgYIKoZIzj0EAwID',
+    'RwAwRAIgK28+u4M9flgoWY6sm21K5jpDZlXDOj5C2pN6AyznwYgCIFxfg5kS0hVY',
+    'gUkPo8aXyK0PD7NgtTdoIZc5zkzcMyaS',
+    '-----END CERTIFICATE-----',
+  ].join('\n')}\n`,
+  privateKey: `${[
+    '-----BEGIN PRIVATE KEY-----',
+    'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgct0A8m0aqALVgYoF',
+    'eyitKJwraTNO4EAm7+Gip5CAfdehRANCAAQI1Zy6VFUDPQoNc6IRHoJoZUc5yGAQ',
+    '6Lev/FbGs7Xu0FoVfC2URiyyYqsEsnkeSpPl3EVSJHvmDqmzb7IgE8UV',
+    '-----END PRIVATE KEY-----',
+  ].join('\n')}\n`,
 };
+
+/** A marker that tests search for where secrets must not appear: a line of the key. */
+export const CANARY = required(PEM.privateKey.split('\n')[2], 'a line of the key');
 
 const { publicKey, privateKey } = realityKeys();
 const REALITY = { security: 'reality', serverName: 'www.example.com', publicKey, shortId: '0123abcd' };

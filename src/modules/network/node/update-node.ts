@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Node } from '../../../generated/prisma/client.ts';
+import type { Node, Prisma } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { checkVersion, given } from '../../../platform/database/edit.ts';
 import { checkId, checkInput } from '../../../platform/input.ts';
@@ -50,22 +50,33 @@ async function update(
   services: Pick<Services, 'secrets'>,
   tx: Pick<Transaction, 'node' | '$queryRaw'>,
   before: Node,
-  { clientConfig, serverConfig, ...fields }: Changes,
+  changes: Changes,
 ): Promise<Node> {
-  const config = checkNodeConfig({
-    protocol: fields.protocol ?? before.protocol,
-    clientConfig: clientConfig ?? before.clientConfig,
-    serverConfig: serverConfig === undefined ? openConfig(services, before) : serverConfig,
-  });
+  const { clientConfig, serverConfig, ...fields } = changes;
+  // A config that was valid when it was stored must not prevent other changes.
   const isConfigChanged = [fields.protocol, clientConfig, serverConfig].some(
     (change) => change !== undefined,
   );
-  const parts = isConfigChanged && {
-    clientConfig: config.clientConfig,
-    serverConfig: await storedConfig(services, tx, { nodeId: before.id, ...config }),
-  };
+  const parts = isConfigChanged && (await changedConfig(services, tx, before, changes));
   return tx.node.update({
     where: { id: before.id },
     data: { ...given(fields), ...parts, version: { increment: 1 } },
   });
+}
+
+async function changedConfig(
+  services: Pick<Services, 'secrets'>,
+  tx: Pick<Transaction, '$queryRaw'>,
+  before: Node,
+  { protocol, clientConfig, serverConfig }: Changes,
+): Promise<Pick<Prisma.NodeUpdateInput, 'clientConfig' | 'serverConfig'>> {
+  const config = checkNodeConfig({
+    protocol: protocol ?? before.protocol,
+    clientConfig: clientConfig ?? before.clientConfig,
+    serverConfig: serverConfig === undefined ? openConfig(services, before) : serverConfig,
+  });
+  return {
+    clientConfig: config.clientConfig,
+    serverConfig: await storedConfig(services, tx, { nodeId: before.id, ...config }),
+  };
 }

@@ -13,6 +13,13 @@ const Ports = z
   );
 const Mbps = z.number().int().min(1, 'must be at least 1').max(100_000, 'must be at most 100000');
 
+/** As OpenSSL, browsers and other panels write it: `SHA256 Fingerprint=AB:CD:...`. */
+const Fingerprint = z
+  .string()
+  .max(200)
+  .transform((typed) => typed.replace(/^.*=|[:\s]/g, '').toLowerCase())
+  .pipe(z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'));
+
 const client = withRules(
   z.strictObject({
     serverName: clientTls.serverName,
@@ -21,7 +28,7 @@ const client = withRules(
     ports: orNull(Ports),
     upMbps: orNull(Mbps),
     downMbps: orNull(Mbps),
-    certificateSha256: orNull(z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits')),
+    certificateSha256: orNull(Fingerprint),
   }),
   [
     {

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { orElse, orNull } from '../../../platform/input.ts';
+import { isPair, normalizeCertificates, normalizePrivateKey } from './pem.ts';
 
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;
@@ -78,11 +79,14 @@ export function withRules<Schema extends z.ZodType>(
   });
 }
 
-const pem = (label: string) =>
-  text(20_000).regex(
-    new RegExp(`^-----BEGIN [A-Z ]*${label}-----[\\s\\S]+-----END [A-Z ]*${label}-----\\s*$`),
-    `must be a ${label.toLowerCase()} in PEM format`,
-  );
+/** Text in PEM, in the form that programs read: without what others write around it. */
+const pem = (label: string, normalize: (text: string) => string | undefined) =>
+  text(20_000).transform((typed, context) => {
+    const normal = normalize(typed);
+    if (normal !== undefined) return normal;
+    context.addIssue({ code: 'custom', message: `must be a ${label} in PEM format` });
+    return z.NEVER;
+  });
 
 /** The address to listen on; a setting of every protocol. */
 const listener = { listen: orNull(Host) };
@@ -90,8 +94,8 @@ const listener = { listen: orNull(Host) };
 /** TLS settings of agents. All are optional, because the agent may obtain a certificate itself. */
 export const serverTls = {
   ...listener,
-  certificate: orNull(pem('CERTIFICATE')),
-  privateKey: orNull(pem('PRIVATE KEY')),
+  certificate: orNull(pem('certificate', normalizeCertificates)),
+  privateKey: orNull(pem('private key, not encrypted,', normalizePrivateKey)),
 };
 
 export const certificateRules: Rule<{ certificate: string | null; privateKey: string | null }>[] = [
@@ -99,6 +103,12 @@ export const certificateRules: Rule<{ certificate: string | null; privateKey: st
     field: 'privateKey',
     holds: ({ certificate, privateKey }) => (certificate === null) === (privateKey === null),
     message: 'must be set together with certificate',
+  },
+  {
+    field: 'privateKey',
+    holds: ({ certificate, privateKey }) =>
+      certificate === null || privateKey === null || isPair(certificate, privateKey),
+    message: 'must be the key of the certificate, which comes first in a chain',
   },
 ];
 

@@ -11,6 +11,7 @@ import {
   transportRules,
   withRules,
 } from './parts.ts';
+import { normalizePrivateKey } from './pem.ts';
 import type { ConfigMismatch, ProtocolConfig } from './protocol-config.ts';
 
 const Key = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be an X25519 key: 43 characters of base64url');
@@ -71,7 +72,12 @@ const Destination = z
 const server = z.strictObject({
   ...serverTls,
   // PEM for TLS, X25519 for Reality; `findMismatch` checks which, because the client part decides.
-  privateKey: orNull(z.string().max(20_000)),
+  privateKey: orNull(
+    z
+      .string()
+      .max(20_000)
+      .transform((key) => normalizePrivateKey(key) ?? key.trim()),
+  ),
   shortIds: orElse(z.array(ShortId).max(100), []),
   destination: orNull(Destination),
 });
@@ -102,7 +108,10 @@ function findTlsMismatch({ shortIds, destination, ...tls }: Server): ConfigMisma
   if (destination !== null) return { field: 'destination', message: 'requires security reality' };
   return TlsKeys.safeParse(tls).success
     ? null
-    : { field: 'privateKey', message: 'must be in PEM format and set together with certificate' };
+    : {
+        field: 'privateKey',
+        message: 'must be the key of the certificate, in PEM format, and set together with it',
+      };
 }
 
 /** DER prefix of an X25519 private key in PKCS #8. */

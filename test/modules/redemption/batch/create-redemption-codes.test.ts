@@ -210,7 +210,10 @@ describe('createRedemptionCodes', () => {
 
     const again = createRedemptionCodes({ ...api.services, secrets: both }, { actorId: null, input });
 
-    await expect(again).rejects.toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'input.codes.0' } });
+    await expect(again).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+      details: { field: 'input.codes.0' },
+    });
   });
 
   it('audits the actor and the terms but no code', async () => {
