@@ -24,7 +24,7 @@ export class ShadowsocksConfig implements ConfigOf<'SHADOWSOCKS'> {
 }
 
 type Tls = Pick<ConfigOf<'TROJAN'>, 'serverName' | 'alpn' | 'fingerprint'>;
-type Carried = Pick<ConfigOf<'TROJAN'>, 'network' | 'path' | 'host' | 'serviceName'>;
+type Carried = Pick<ConfigOf<'TROJAN'>, 'network' | 'path' | 'host' | 'serviceName' | 'mode'>;
 
 /** Fields that several protocols share. Not a GraphQL interface: each type has its own copy. */
 @ObjectType({ simpleResolvers: true })
@@ -43,12 +43,14 @@ abstract class CarriedOverTls implements Tls, Carried {
   })
   fingerprint!: Tls['fingerprint'];
 
-  @Field(() => String, { description: 'Transport: `tcp`, `ws`, `grpc` or `httpupgrade`.' })
+  @Field(() => String, {
+    description: 'Transport: `tcp` (Xray also names it raw), `ws`, `grpc`, `httpupgrade` or `xhttp`.',
+  })
   network!: Carried['network'];
 
   @Field(() => String, {
     nullable: true,
-    description: 'Request path, for `ws` and `httpupgrade`.',
+    description: 'Request path, for `ws`, `httpupgrade` and `xhttp`.',
   })
   path!: string | null;
 
@@ -57,6 +59,13 @@ abstract class CarriedOverTls implements Tls, Carried {
 
   @Field(() => String, { nullable: true, description: 'gRPC service name, for `grpc`.' })
   serviceName!: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'How requests carry the traffic, for `xhttp`: `auto`, `packet-up`, `stream-up` or `stream-one`; null for `auto`.',
+  })
+  mode!: Carried['mode'];
 }
 
 @ObjectType({

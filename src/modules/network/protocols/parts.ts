@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { orElse, orNull } from '../../../platform/input.ts';
+import { orElse, orNull, orUnchanged } from '../../../platform/input.ts';
 import { isPair, normalizeCertificates, normalizePrivateKey } from './pem.ts';
 
 const HOST_NAME =
@@ -24,34 +24,52 @@ export const clientTls = {
   ),
 };
 
+const NETWORKS = ['tcp', 'ws', 'grpc', 'httpupgrade', 'xhttp'] as const;
+
+/** Further names of the same transports in configurations of Xray. */
+const NETWORK_ALIASES: Readonly<Record<string, string>> = { raw: 'tcp', splithttp: 'xhttp', websocket: 'ws' };
+
+const Network = z
+  .string()
+  .transform((name) => NETWORK_ALIASES[name] ?? name)
+  .pipe(z.enum(NETWORKS, `must be raw (or tcp), ${NETWORKS.slice(1).join(', ')}; others are not supported`));
+
 /** Transport settings, for protocols that support several transports. */
 export const transport = {
-  network: orElse(z.enum(['tcp', 'ws', 'grpc', 'httpupgrade']), 'tcp'),
+  network: orElse(Network, 'tcp'),
   path: orNull(text(500).regex(/^\/[\x21-\x7e]*$/, 'must start with a slash and have no spaces')),
   host: orNull(Host),
   serviceName: orNull(text(200).regex(/^[\x21-\x7e]+$/, 'must have no spaces')),
+  // Not stored unless it is set: processes of earlier versions reject keys that they don't know.
+  mode: orUnchanged(z.enum(['auto', 'packet-up', 'stream-up', 'stream-one'])),
 };
 
 interface Transport {
-  network: 'tcp' | 'ws' | 'grpc' | 'httpupgrade';
+  network: (typeof NETWORKS)[number];
   path: string | null;
   host: string | null;
   serviceName: string | null;
+  mode?: string | undefined;
 }
 
-const isHttp = ({ network }: Transport) => network === 'ws' || network === 'httpupgrade';
+const isHttp = ({ network }: Transport) => network !== 'tcp' && network !== 'grpc';
 
 /** Settings of another transport are rejected: clients would silently ignore them. */
 export const transportRules: Rule<Transport>[] = [
   {
     field: 'path',
     holds: (config) => config.path === null || isHttp(config),
-    message: 'requires network ws or httpupgrade',
+    message: 'requires network ws, httpupgrade or xhttp',
+  },
+  {
+    field: 'mode',
+    holds: ({ mode, network }) => mode === undefined || network === 'xhttp',
+    message: 'requires network xhttp',
   },
   {
     field: 'host',
     holds: (config) => config.host === null || isHttp(config),
-    message: 'requires network ws or httpupgrade',
+    message: 'requires network ws, httpupgrade or xhttp',
   },
   {
     field: 'serviceName',

@@ -55,8 +55,9 @@ const client = withRules(
     },
     {
       field: 'network',
-      holds: ({ security, network }) => security !== 'reality' || network === 'tcp' || network === 'grpc',
-      message: 'must be tcp or grpc if security is reality',
+      holds: ({ security, network }) =>
+        security !== 'reality' || network === 'tcp' || network === 'grpc' || network === 'xhttp',
+      message: 'must be raw, grpc or xhttp if security is reality',
     },
   ],
 );

@@ -103,11 +103,8 @@ async function closeAll(
 ): Promise<{ orders: Order[]; promoted: AnnouncedOrder[] }> {
   await lockOrderOwners(tx, orderIds);
   await lockOrders(tx, orderIds);
-  const where = {
-    id: { in: [...orderIds] },
-    status: 'PAID',
-    isPinned: false,
-  } satisfies Prisma.OrderWhereInput;
+  const ids = [...orderIds];
+  const where: Prisma.OrderWhereInput = { id: { in: ids }, status: 'PAID', isPinned: false };
   const paid = await tx.order.findMany({ where });
   const closed = await tx.order.updateManyAndReturn({
     where,

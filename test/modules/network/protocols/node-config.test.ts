@@ -27,6 +27,29 @@ describe('checkNodeConfig', () => {
     );
   });
 
+  it.each([
+    ['raw', 'tcp'],
+    ['tcp', 'tcp'],
+    ['splithttp', 'xhttp'],
+    ['websocket', 'ws'],
+  ])('stores the transport %s as %s', (network, stored) => {
+    const { clientConfig } = checkNodeConfig({
+      protocol: 'TROJAN',
+      clientConfig: { network, ...(stored !== 'tcp' && { path: '/in' }) },
+    });
+
+    expect(clientConfig).toMatchObject({ network: stored });
+    // Processes of the version before reject a key that they don't know.
+    expect(JSON.stringify(clientConfig)).not.toContain('mode');
+  });
+
+  it('names the transports that there are', () => {
+    const config = { protocol: 'VLESS', clientConfig: { security: 'none', network: 'kcp' } } as const;
+    expect(() => checkNodeConfig(config)).toThrow(
+      'must be raw (or tcp), ws, grpc, httpupgrade, xhttp; others are not supported',
+    );
+  });
+
   it.each(GOOD)('rejects an unknown key in either part of a $name config', (example) => {
     const parts = { clientConfig: example.clientConfig, serverConfig: example.serverConfig ?? {} };
     for (const part of ['clientConfig', 'serverConfig'] as const) {
