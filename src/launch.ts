@@ -6,6 +6,7 @@ import { type RunningServer, startServer } from './http/server.ts';
 import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
 import { normalizeStoredEmails } from './modules/lifecycle/login/normalize-stored-emails.ts';
 import { reassignRevisions } from './modules/network/agent/reassign-revisions.ts';
+import { reportPortConflicts } from './modules/network/node/report-port-conflicts.ts';
 import { armCrashPoints, crashPoint } from './platform/crash-points.ts';
 import { finishFirstStart, isFirstStart } from './platform/database/first-start.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
@@ -61,6 +62,7 @@ async function start(settings: LaunchSettings, onStop: (stop: () => Promise<void
   onStop(services.close);
   await reassignRevisions(services);
   await normalizeStoredEmails(services);
+  await reportPortConflicts(services);
   await crashPoint('launch.afterConnect');
   const demoCode = await prepareData(settings, services, embedded?.databaseUrl !== undefined);
 

@@ -177,6 +177,10 @@ export const PERMISSIONS: Record<string, Permission> = {
     expected: agents(),
     given: async () => ({ id: randomUUID() }),
   },
+  'Mutation.reportOnlineUsers': {
+    selection: 'reportOnlineUsers(input: { entries: [] }) { connected }',
+    expected: agents(),
+  },
   'Mutation.reportOnline': { selection: 'reportOnline(input: { entries: [] })', expected: agents() },
   'Mutation.reportServerStatus': {
     selection: 'reportServerStatus(input: { cpu: 0.5, memory: 0.5, disk: 0.5, version: "1.0.0" })',

@@ -120,6 +120,7 @@ const WITHOUT_A_TASK = [
   'register',
   'removeEmail',
   'reportOnline',
+  'reportOnlineUsers',
   'reportServerStatus',
   'reportTraffic',
   'updateDevice',

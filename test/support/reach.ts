@@ -31,6 +31,8 @@ export const REACHED_BY_USERS: readonly string[] = [
 
 /** The types that agents can reach. */
 export const REACHED_BY_AGENTS: readonly string[] = [
+  'OnlineNotice',
+  'OnlineReceipt',
   'ServerConfig',
   'ServerUser',
   'ServerUserDelta',

@@ -8,6 +8,7 @@ export const PLAIN_LISTS: Readonly<Record<string, number>> = {
   'GlobalConfig.keywords': 100,
   'Mutation.retryOrders': 100,
   'Node.tags': 100,
+  'OnlineNotice.ips': 50,
   'OnlineUser.ips': 50,
   'PendingBinding.devices': 100,
   'Plan.nodeIds': 1_000,
@@ -24,6 +25,7 @@ export const PLAIN_LISTS: Readonly<Record<string, number>> = {
   // A usual length. They grow with the data, so they are counted again when they are read
   // (`limitListValues`); that may be more than the whole cost limit.
   'Mutation.logout': 100,
+  'OnlineReceipt.notices': 100,
   'PendingBinding.moves': 10,
   'Query.plans': 20,
   'Server.onlineUsers': 10,

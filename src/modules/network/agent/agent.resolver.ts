@@ -3,7 +3,13 @@ import type { Context } from '../../../context.ts';
 import { BigIntScalar } from '../../../platform/graphql/scalars.ts';
 import { AgentOnly, CurrentAgent } from '../../kernel/access.ts';
 import { type AgentCaller, agentOf } from '../../kernel/caller.ts';
-import { ReportOnlineInput, ServerConfig, ServerStatusInput, ServerUserDelta } from './agent.types.ts';
+import {
+  OnlineReceipt,
+  ReportOnlineInput,
+  ServerConfig,
+  ServerStatusInput,
+  ServerUserDelta,
+} from './agent.types.ts';
 import { confirmServerUsers } from './confirm-server-users.ts';
 import { getServerConfig } from './get-server-config.ts';
 import { getServerUsers } from './get-server-users.ts';
@@ -77,14 +83,29 @@ export class AgentResolver {
   @AgentOnly()
   @Mutation(() => Boolean, {
     description:
-      'Replaces the list of subscriptions that are connected to the server; it expires after three minutes. Returns false if it ignored subscriptions that do not belong to the server.',
+      'Replaces the list of subscriptions that are connected to the server; it expires after three minutes. Returns false if it ignored subscriptions or addresses; `reportOnlineUsers` names them.',
   })
-  reportOnline(
+  async reportOnline(
     @Arg('input', () => ReportOnlineInput, { description: 'All connected subscriptions.' })
     input: ReportOnlineInput,
     @CurrentAgent() { serverId }: AgentCaller,
     @Ctx() context: Context,
   ): Promise<boolean> {
+    const { notices } = await reportOnline(context, { serverId, input });
+    return notices.length === 0;
+  }
+
+  @AgentOnly()
+  @Mutation(() => OnlineReceipt, {
+    description:
+      'Does the same as `reportOnline`, and names the entries and addresses that it ignored. Lists of more than 5,000 subscriptions are sent in parts.',
+  })
+  reportOnlineUsers(
+    @Arg('input', () => ReportOnlineInput, { description: 'All connected subscriptions, or a part of them.' })
+    input: ReportOnlineInput,
+    @CurrentAgent() { serverId }: AgentCaller,
+    @Ctx() context: Context,
+  ): Promise<OnlineReceipt> {
     return reportOnline(context, { serverId, input });
   }
 

@@ -1,5 +1,19 @@
-import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
+import { Field, Float, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { BigIntScalar, JsonScalar } from '../../../platform/graphql/scalars.ts';
+import { type OnlineNotice as Notice, OnlineNoticeReason } from './online-entries.ts';
+import type { OnlineReportResult } from './report-online.ts';
+
+registerEnumType(OnlineNoticeReason, {
+  name: 'OnlineNoticeReason',
+  description: 'Reason why a part of a report of connected subscriptions was not stored.',
+  valuesConfig: {
+    FOREIGN: { description: 'The subscription does not exist, or cannot use this server.' },
+    MALFORMED_ADDRESS: { description: '`ips` contain no IP address; the rest of the entry was stored.' },
+    TOO_MANY_ADDRESSES: {
+      description: 'The subscription has more than 50 addresses; the first 50 were stored.',
+    },
+  },
+});
 
 @ObjectType({ description: 'The configuration that an agent applies on its server.' })
 export class ServerConfig {
@@ -68,14 +82,51 @@ export class OnlineEntryInput {
   @Field(() => ID, { description: 'Id of the subscription.' })
   subscriptionId!: string;
 
-  @Field(() => [String], { description: 'IP addresses it is used from, at most 50.' })
+  @Field(() => [String], {
+    description: 'IP addresses it is used from; a port, brackets or a zone are dropped. The first 50 count.',
+  })
   ips!: string[];
 }
 
 @InputType({ description: 'All subscriptions that are connected to a server.' })
 export class ReportOnlineInput {
-  @Field(() => [OnlineEntryInput], { description: 'At most 5,000 entries.' })
+  @Field(() => [OnlineEntryInput], {
+    description: 'At most 5,000 entries. Entries of the same subscription are united.',
+  })
   entries!: OnlineEntryInput[];
+
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Number of this part of a longer list, 0 to 9; 0 if absent. Part 0 replaces the list, and each other part adds to it.',
+  })
+  part?: number | null;
+}
+
+@ObjectType({ description: 'Something in a report of connected subscriptions that was not stored.' })
+export class OnlineNotice implements Notice {
+  @Field(() => Int, { description: 'Zero-based index of the entry in the report.' })
+  index!: number;
+
+  @Field(() => ID, { description: 'Id of the subscription, as it was sent, cut to 100 characters.' })
+  subscriptionId!: string;
+
+  @Field(() => OnlineNoticeReason, { description: 'Why it was not stored.' })
+  reason!: OnlineNoticeReason;
+
+  @Field(() => [String], {
+    description: 'The first 50 addresses that this is about; empty for `FOREIGN`.',
+  })
+  ips!: string[];
+}
+
+@ObjectType({ description: 'Result of a report of connected subscriptions.' })
+export class OnlineReceipt implements OnlineReportResult {
+  @Field(() => Int, { description: 'Distinct subscriptions that were stored from this report.' })
+  connected!: number;
+
+  @Field(() => [OnlineNotice], { description: 'What was not stored; empty if everything was.' })
+  notices!: OnlineNotice[];
 }
 
 @InputType({ description: 'Load of a server.' })

@@ -14,14 +14,20 @@ export interface ConnectedSubscription {
 const onlineKey = (serverId: string) => `server_online:${serverId}`;
 
 /**
- * Replaces the connected subscriptions of a server: a Redis hash from subscription id to addresses.
+ * Replaces the connected subscriptions of a server, or adds to them: a Redis hash from subscription
+ * id to addresses.
  */
 export async function writeOnlineUsers(
   { redis }: Pick<Services, 'redis'>,
-  { serverId, entries }: { serverId: string; entries: readonly ConnectedSubscription[] },
+  {
+    serverId,
+    entries,
+    isReplacing,
+  }: { serverId: string; entries: readonly ConnectedSubscription[]; isReplacing: boolean },
 ): Promise<void> {
   const key = onlineKey(serverId);
-  const transaction = redis.multi().del(key);
+  const transaction = redis.multi();
+  if (isReplacing) transaction.del(key);
   if (entries.length > 0) {
     const fields = entries.map(({ subscriptionId, ips }): [string, string] => [
       subscriptionId,

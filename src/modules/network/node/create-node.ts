@@ -12,6 +12,7 @@ import { plansOfNodes } from '../node-list/plans-of-nodes.ts';
 import { checkNodeConfig } from '../protocols/node-config.ts';
 import { storedConfig } from '../protocols/private-config.ts';
 import { auditedNode, NewNode } from './node-fields.ts';
+import { checkPort } from './node-listener.ts';
 
 /** Nodes that a server can have. Its agent reads all of them in one response. */
 const MAX_NODES = 200;
@@ -21,7 +22,7 @@ const MAX_NODES = 200;
  * its secrets.
  *
  * @throws PlatformError BAD_USER_INPUT naming the field, also inside the configs, and for a server
- *   that has 200 nodes already; NOT_FOUND for an unknown server
+ *   that has 200 nodes already, or another node on the port; NOT_FOUND for an unknown server
  */
 export async function createNode(
   services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
@@ -36,6 +37,7 @@ export async function createNode(
     const serverConfig = await storedConfig(services, tx, { nodeId: id, ...config });
     const data = { ...fields, id, serverId, clientConfig: config.clientConfig, serverConfig };
     const node = await tx.node.create({ data });
+    await checkPort(services, tx, node);
     const after = auditedNode(services, node);
     await recordAudit(tx, { action: 'createNode', actorId, targetId: id, after });
     return { node, planIds: await plansOfNodes(tx, [id]) };

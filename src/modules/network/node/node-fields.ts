@@ -82,7 +82,7 @@ export function auditedNode(
 }
 
 /** Null for a config that no configured key decrypts, so that an admin can replace or delete it. */
-function readableConfig(services: Pick<Services, 'secrets'>, node: Pick<Node, 'id' | 'serverConfig'>) {
+export function readableConfig(services: Pick<Services, 'secrets'>, node: Pick<Node, 'id' | 'serverConfig'>) {
   try {
     return openConfig(services, node);
   } catch (error) {

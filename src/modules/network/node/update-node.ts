@@ -11,6 +11,7 @@ import { checkNodeConfig } from '../protocols/node-config.ts';
 import { openConfig, storedConfig } from '../protocols/private-config.ts';
 import { lockNode } from './lock-node.ts';
 import { auditedNode, NodeChanges } from './node-fields.ts';
+import { checkPort, isListenerChanged } from './node-listener.ts';
 
 type Changes = Omit<z.output<typeof NodeChanges>, 'version'>;
 
@@ -18,8 +19,8 @@ type Changes = Omit<z.output<typeof NodeChanges>, 'version'>;
  * Updates the given fields of a node. A given part of the config replaces the stored part; changing
  * the protocol requires parts that are valid for it. Audited, without secrets.
  *
- * @throws PlatformError BAD_USER_INPUT naming the field, also inside the configs; NOT_FOUND;
- *   EDIT_CONFLICT when the edited version is outdated
+ * @throws PlatformError BAD_USER_INPUT naming the field, also inside the configs and for a port
+ *   that another node uses; NOT_FOUND; EDIT_CONFLICT when the edited version is outdated
  */
 export async function updateNode(
   services: Pick<Services, 'db' | 'cache' | 'pubSub' | 'secrets'>,
@@ -32,6 +33,7 @@ export async function updateNode(
     checkVersion(before, version);
     const plansBefore = await plansOfNodes(tx, [nodeId]);
     const after = await update(services, tx, before, changes);
+    if (isListenerChanged(services, before, after)) await checkPort(services, tx, after);
     await recordAudit(tx, {
       action: 'updateNode',
       actorId,

@@ -5,6 +5,7 @@ import { required } from '../../../../src/platform/required.ts';
 import {
   ConfirmServerUsersDocument,
   ReportOnlineDocument,
+  ReportOnlineUsersDocument,
   ReportServerStatusDocument,
   ServerConfigDocument,
   ServersDocument,
@@ -144,17 +145,102 @@ describe('reportOnline', () => {
       { entries: Array(5_001).fill({ subscriptionId: randomUUID(), ips: [] }) },
       'BAD_USER_INPUT',
     ],
-    [
-      '51 addresses',
-      { entries: [{ subscriptionId: randomUUID(), ips: Array(51).fill('192.0.2.1') }] },
-      'BAD_USER_INPUT',
-    ],
-    ['a malformed address', { entries: [{ subscriptionId: randomUUID(), ips: ['home'] }] }, 'BAD_USER_INPUT'],
-    ['a malformed id', { entries: [{ subscriptionId: '7', ips: [] }] }, 'NOT_FOUND'],
+    ['a negative part', { part: -1, entries: [] }, 'BAD_USER_INPUT'],
+    ['an eleventh part', { part: 10, entries: [] }, 'BAD_USER_INPUT'],
   ])('rejects %s', async (_what, input, code) => {
     const { agent } = await buildFleet(api);
 
     expect((await agent.refused(ReportOnlineDocument, { input })).extensions.code).toBe(code);
+  });
+});
+
+describe('reportOnlineUsers', () => {
+  const say = async (
+    agent: Awaited<ReturnType<typeof buildFleet>>['agent'],
+    entries: { subscriptionId: string; ips: string[] }[],
+    part?: number,
+  ) => (await agent.get(ReportOnlineUsersDocument, { input: { entries, part } })).reportOnlineUsers;
+
+  it.each([
+    ['fe80::1%eth0', 'fe80::1'],
+    ['1.2.3.4:443', '1.2.3.4'],
+    ['[::1]:443', '::1'],
+    ['[2001:DB8:0::1]', '2001:db8::1'],
+    ['[fe80::1%25eth0]:80', 'fe80::1'],
+    [' 192.0.2.1 ', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+  ])('takes the address %s as %s', async (ip, expected) => {
+    const { agent, plan } = await buildFleet(api);
+    const { id } = await buildSubscription(db, { planId: plan.id });
+
+    expect(await say(agent, [{ subscriptionId: id, ips: [ip] }])).toEqual({ connected: 1, notices: [] });
+    expect(await shownServer(agent.serverId)).toMatchObject({ onlineUsers: [{ ips: [expected] }] });
+  });
+
+  it('names what it cannot store, and stores the rest', async () => {
+    const { agent, plan } = await buildFleet(api);
+    const { id } = await buildSubscription(db, { planId: plan.id });
+    const unknown = randomUUID();
+    const odd = ['home', '1.2.3.4:99999999', '', '[::1', 'x'.repeat(500)];
+
+    const receipt = await say(agent, [
+      { subscriptionId: '7', ips: ['192.0.2.9'] },
+      { subscriptionId: id, ips: [...odd, '192.0.2.1'] },
+      { subscriptionId: unknown, ips: [] },
+    ]);
+
+    expect(receipt).toEqual({
+      connected: 1,
+      notices: [
+        { index: 0, subscriptionId: '7', reason: 'FOREIGN', ips: [] },
+        {
+          ...{ index: 1, subscriptionId: id, reason: 'MALFORMED_ADDRESS' },
+          ips: odd.map((ip) => ip.slice(0, 100)),
+        },
+        { index: 2, subscriptionId: unknown, reason: 'FOREIGN', ips: [] },
+      ],
+    });
+    expect(await shownServer(agent.serverId)).toMatchObject({
+      onlineUsers: [{ subscriptionId: id, ips: ['192.0.2.1'] }],
+    });
+  });
+
+  it('unites the entries of a subscription, and counts its first 50 addresses', async () => {
+    const { agent, plan } = await buildFleet(api);
+    const { id } = await buildSubscription(db, { planId: plan.id });
+    const ips = Array.from({ length: 52 }, (_, index) => `192.0.2.${index}`);
+
+    const receipt = await say(agent, [
+      { subscriptionId: id, ips: ips.slice(0, 30) },
+      { subscriptionId: id.toUpperCase(), ips: ips.slice(20) },
+    ]);
+
+    expect(receipt).toEqual({
+      connected: 1,
+      notices: [
+        {
+          ...{ index: 1, subscriptionId: id.toUpperCase(), reason: 'TOO_MANY_ADDRESSES' },
+          ips: ips.slice(50),
+        },
+      ],
+    });
+    expect(await shownServer(agent.serverId)).toMatchObject({ onlineUsers: [{ ips: ips.slice(0, 50) }] });
+  });
+
+  it('adds the parts of a long list to its part 0, which replaces the list', async () => {
+    const { agent, plan } = await buildFleet(api);
+    const ids: string[] = [];
+    for (let made = 0; made < 3; made++) ids.push((await buildSubscription(db, { planId: plan.id })).id);
+    const [one = '', two = '', three = ''] = ids;
+    const entry = (subscriptionId: string) => ({ subscriptionId, ips: [] });
+
+    await say(agent, [entry(one)], 0);
+    await say(agent, [entry(two)], 1);
+    await say(agent, [entry(three)], 9);
+    expect(await shownServer(agent.serverId)).toMatchObject({ onlineCount: 3 });
+
+    await say(agent, [entry(two)]);
+    expect(await shownServer(agent.serverId)).toMatchObject({ onlineCount: 1 });
   });
 });
 

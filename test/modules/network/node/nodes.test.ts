@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { reportPortConflicts } from '../../../../src/modules/network/node/report-port-conflicts.ts';
 import { openConfig } from '../../../../src/modules/network/protocols/private-config.ts';
 import {
   AuditLogDocument,
@@ -24,11 +25,12 @@ beforeAll(async () => {
 });
 afterAll(() => api?.close());
 
+let lastPort = 10_000;
 const input = (fields: Partial<CreateNodeInput> = {}): CreateNodeInput => ({
   serverId,
   name: unique('Node'),
   protocol: 'SHADOWSOCKS',
-  port: 8388,
+  port: ++lastPort,
   clientConfig: { method: 'aes-256-gcm' },
   ...fields,
 });
@@ -68,7 +70,7 @@ describe('createNode', () => {
       name: fields.name.trim(),
       protocol: 'SHADOWSOCKS',
       address: 'fra1.example',
-      port: 8388,
+      port: fields.port,
       tags: [],
       ratio: 1,
       enabled: true,
@@ -117,6 +119,84 @@ describe('createNode', () => {
     });
 
     expect(extensions).toMatchObject({ code: 'NOT_FOUND', field: 'input.serverId' });
+  });
+});
+
+describe('a port that another node of the server uses', () => {
+  const newServer = async () => (await buildServer(api.services.db)).id;
+  const HYSTERIA: Partial<CreateNodeInput> = { protocol: 'HYSTERIA2', clientConfig: {} };
+  const VMESS: Partial<CreateNodeInput> = { protocol: 'VMESS', clientConfig: { security: 'auto' } };
+  const listen = (address: string) => ({ serverConfig: { listen: address } });
+
+  it.each<[string, Partial<CreateNodeInput>, Partial<CreateNodeInput>]>([
+    ['TCP and TCP', VMESS, VMESS],
+    ['TCP and UDP, and TCP', {}, VMESS],
+    ['TCP and UDP, and UDP', {}, HYSTERIA],
+    ['all addresses and one', VMESS, { ...VMESS, ...listen('192.0.2.1') }],
+    ['0.0.0.0 and an IPv4 address', { ...VMESS, ...listen('0.0.0.0') }, { ...VMESS, ...listen('192.0.2.1') }],
+    ['the same address', { ...VMESS, ...listen('2001:DB8::1') }, { ...VMESS, ...listen('2001:db8::1') }],
+  ])('is refused for %s, and names the other node', async (_, first, second) => {
+    const place = { serverId: await newServer(), port: 443 };
+    const other = await create({ ...place, ...first });
+
+    const { extensions, message } = await admin.refused(CreateNodeDocument, {
+      input: input({ ...place, ...second }),
+    });
+
+    expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.port' });
+    expect(message).toContain(other.name);
+  });
+
+  it.each<[string, Partial<CreateNodeInput>, Partial<CreateNodeInput>]>([
+    ['TCP and UDP', VMESS, HYSTERIA],
+    ['two addresses', { ...VMESS, ...listen('192.0.2.1') }, { ...VMESS, ...listen('192.0.2.2') }],
+    ['IPv4 and IPv6', { ...VMESS, ...listen('0.0.0.0') }, { ...VMESS, ...listen('2001:db8::1') }],
+    ['a disabled node', { ...VMESS, enabled: false }, VMESS],
+  ])('is accepted for %s', async (_, first, second) => {
+    const place = { serverId: await newServer(), port: 443 };
+
+    await create({ ...place, ...first });
+    await create({ ...place, ...second });
+  });
+
+  it('is taken by one of ten concurrent nodes', async () => {
+    const place = { serverId: await newServer(), port: 443 };
+
+    const created = await Promise.allSettled(
+      Array.from({ length: 10 }, () => create({ ...place, ...VMESS })),
+    );
+
+    expect(created.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('is refused in an update that moves, enables or changes the protocol of a node', async () => {
+    const place = { serverId: await newServer(), port: 443 };
+    await create({ ...place, ...VMESS });
+    const off = await create({ ...place, ...VMESS, enabled: false });
+    const elsewhere = await create({ ...place, ...VMESS, port: 444 });
+    const udp = await create({ ...place, ...HYSTERIA });
+
+    for (const [{ id, version }, change] of [
+      [off, { enabled: true }],
+      [elsewhere, { port: 443 }],
+      [udp, VMESS],
+    ] as const) {
+      const { extensions } = await admin.refused(UpdateNodeDocument, { id, input: { version, ...change } });
+      expect(extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.port' });
+    }
+  });
+
+  it('is reported at start for nodes that share it already, which can still be edited', async () => {
+    const { db } = api.services;
+    const place = { serverId: await newServer(), port: 443 };
+    const one = await buildNode(db, place);
+    const other = await buildNode(db, place);
+    await buildNode(db, { ...place, traits: ['disabled'] });
+
+    const pairs = await reportPortConflicts(api.services);
+
+    expect(pairs.filter((pair) => pair.includes(one.id))).toEqual([[one.id, other.id]]);
+    expect((await update(one.id, { version: 1, name: 'renamed' })).name).toBe('renamed');
   });
 });
 
@@ -275,7 +355,7 @@ describe('audit log of nodes', () => {
   it.each(GOOD.filter(({ serverConfig }) => serverConfig))(
     'records changes to a $name node without its secrets',
     async ({ name: _, ...example }) => {
-      const { id } = await create(example);
+      const { id, port } = await create(example);
       await update(id, { port: 1234 });
       await admin.get(DeleteNodeDocument, { id });
 
@@ -285,7 +365,7 @@ describe('audit log of nodes', () => {
       expect(entries.map(({ action }) => action)).toEqual(['deleteNode', 'updateNode', 'createNode']);
       expect(entries[1]).toMatchObject({
         actorId: admin.userId,
-        before: { port: 8388, version: 1 },
+        before: { port, version: 1 },
         after: { port: 1234, version: 2 },
       });
       const text = JSON.stringify(entries);
