@@ -122,8 +122,8 @@ describe('the private part of a node config', () => {
     );
     // The next run encrypts the others.
     expect(await sealNodeConfigs(api.services)).toBe(1);
-    await admin.get(UpdateNodeDocument, { id: lost.id, input: { serverConfig: { listen: '::' } } });
-    expect(await received()).toEqual([{ listen: '::' }, PLAIN]);
+    await admin.get(UpdateNodeDocument, { id: lost.id, input: { serverConfig: { listen: '192.0.2.2' } } });
+    expect(await received()).toEqual([{ listen: '192.0.2.2' }, PLAIN]);
   });
 });
 
