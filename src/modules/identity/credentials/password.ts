@@ -44,7 +44,7 @@ const dummyHash = hash('', COST);
 
 /**
  * Verifies a password. Without a hash it returns false, after the same time. A password that was
- * hashed as it was typed, before there was a normal form, is still valid.
+ * hashed as it was typed, composed or decomposed, before there was a normal form, is still valid.
  *
  * @param account key of the account; one password of it is verified at a time
  * @throws PlatformError as `hashPassword`
@@ -53,7 +53,7 @@ export async function isPassword(
   password: string,
   { account, passwordHash }: { account: string; passwordHash: string | null | undefined },
 ): Promise<boolean> {
-  const forms = new Set([normalizePassword(password), password]);
+  const forms = new Set([normalizePassword(password), password, password.normalize('NFD')]);
   const matches = await hashing.run(account, async () => {
     const stored = passwordHash ?? (await dummyHash);
     for (const form of forms) if (await verify(stored, form)) return true;

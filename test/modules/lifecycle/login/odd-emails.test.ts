@@ -79,7 +79,8 @@ describe('login', () => {
     const cheap = { memoryCost: 1_024, timeCost: 1 };
     await buildIdentity(api.services.db, { type: 'EMAIL', value, passwordHash: await hash(typed, cheap) });
 
-    expect(await logIn(value, typed)).toMatch(/-/);
+    for (const password of [typed, typed.normalize('NFC')]) expect(await logIn(value, password)).toMatch(/-/);
+    expect(await logIn(value, 'passwort')).toBe('INVALID_CREDENTIALS');
   });
 
   it('finds every spelling of an address that was stored before there was one form', async () => {
