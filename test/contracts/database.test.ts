@@ -518,6 +518,7 @@ const DELETE_ACTIONS: Record<string, string> = {
 /** Every foreign key, so that adding one is a deliberate decision. */
 const FOREIGN_KEYS = [
   'users_merged_into_id_fkey',
+  'user_subscriptions_absorbed_by_id_fkey',
   'identities_user_id_fkey',
   'devices_user_id_fkey',
   'devices_identity_id_user_id_fkey',
@@ -562,6 +563,7 @@ const FOREIGN_KEYS = [
 /** Further columns to set so that no other constraint is violated. */
 const BESIDE_FOREIGN_KEY: Record<string, string> = {
   users_merged_into_id_fkey: ', deleted_at = now()',
+  user_subscriptions_absorbed_by_id_fkey: ', version = version + 1',
   site_settings_trial_plan_id_fkey: `, trial_unit_time = 'DAY', trial_quantity = 1`,
 };
 
@@ -673,6 +675,8 @@ describe('the database', () => {
       'orders_redeemed_by_id_fkey',
       'orders_subscription_id_fkey',
       'redemptions_subscription_id_fkey',
+      // Has a partial index.
+      'user_subscriptions_absorbed_by_id_fkey',
     ]);
   });
 

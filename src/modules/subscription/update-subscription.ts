@@ -48,7 +48,8 @@ export async function updateUserSubscription(
     if (isOpen(changed)) await closeOverdue(tx, before);
     const after = await tx.userSubscription.update({
       where: { id: before.id },
-      data: { ...changed, version: { increment: 1 } },
+      // A subscription that is resumed counts its own traffic again.
+      data: { ...changed, ...(isOpen(changed) && { absorbedById: null }), version: { increment: 1 } },
       include: { plan: true },
     });
     await recordAudit(tx, {

@@ -21,6 +21,7 @@ const subscription = (overrides: Partial<UserSubscription> = {}): UserSubscripti
   expiresAt: inDays(30),
   trafficLimit: null,
   bonusTraffic: 0n,
+  absorbedById: null,
   upload: 0n,
   download: 0n,
   resetCycle: 'NEVER',

@@ -113,6 +113,10 @@ async function combineSubscriptions(
     where: { id: from.id },
     data: { status: 'STOPPED', version: { increment: 1 } },
   });
+  await tx.userSubscription.updateMany({
+    where: { OR: [{ id: from.id }, { absorbedById: from.id }] },
+    data: { absorbedById: into.id },
+  });
   const isExhausted = trafficLeft({ ...into, trafficLimit }) === 0n;
   await tx.userSubscription.update({
     where: { id: into.id },

@@ -39,7 +39,18 @@ export async function findOwnEntries(
 type CountedRow = { id: string } & ({ userId: string; planId: string } | { userId: null; planId: null });
 
 /**
- * Adds traffic to the counters of subscriptions. For each subscription and direction, bytes are
+ * Locks subscriptions and those that have absorbed them, by ascending id. While they are locked, no
+ * merge absorbs another one of them.
+ */
+async function lockCounted(tx: Transaction, ids: readonly string[]): Promise<void> {
+  const absorbing = await tx.$queryRaw<{ id: string }[]>`
+    SELECT absorbed_by_id AS id FROM user_subscriptions
+    WHERE id = ANY(${[...new Set(ids)]}::uuid[]) AND absorbed_by_id IS NOT NULL`;
+  await lockSubscriptions(tx, [...ids, ...absorbing.map(({ id }) => id)]);
+}
+
+/**
+ * Adds traffic to the counters of subscriptions, or of those that have absorbed them. For each subscription and direction, bytes are
  * multiplied by the node's ratio and summed exactly, then rounded once, half up. A subscription
  * that reaches its limit becomes EXHAUSTED in the same statement.
  */
@@ -47,17 +58,20 @@ export async function countTraffic(
   tx: Transaction,
   entries: readonly TrafficEntry[],
 ): Promise<CountedTraffic> {
-  await lockSubscriptions(
+  await lockCounted(
     tx,
     entries.map(({ subscriptionId }) => subscriptionId),
   );
   const rows = await tx.$queryRaw<CountedRow[]>`
-    WITH traffic AS MATERIALIZED (
-      SELECT e."subscriptionId" AS id, round(sum(e.upload * n.ratio)) AS upload, round(sum(e.download * n.ratio)) AS download
+    WITH reported AS MATERIALIZED (
+      SELECT o.id AS reported_id, coalesce(o.absorbed_by_id, o.id) AS id,
+        e.upload * n.ratio AS upload, e.download * n.ratio AS download
       FROM json_to_recordset(${toJson(entries)}::json)
         AS e("nodeId" uuid, "subscriptionId" uuid, upload bigint, download bigint)
         JOIN nodes n ON n.id = e."nodeId"
-      GROUP BY e."subscriptionId"
+        JOIN user_subscriptions o ON o.id = e."subscriptionId"
+    ), traffic AS MATERIALIZED (
+      SELECT id, round(sum(upload)) AS upload, round(sum(download)) AS download FROM reported GROUP BY id
     ), counted AS (
       UPDATE user_subscriptions s
       SET upload = (s.upload + t.upload)::bigint, download = (s.download + t.download)::bigint,
@@ -72,7 +86,7 @@ export async function countTraffic(
     )
     SELECT id, user_id AS "userId", plan_id AS "planId" FROM counted WHERE is_exhausted
     UNION ALL
-    SELECT id, NULL, NULL FROM (SELECT id FROM traffic EXCEPT SELECT id FROM counted) overflowing`;
+    SELECT DISTINCT reported_id, NULL::uuid, NULL::uuid FROM reported WHERE id NOT IN (SELECT id FROM counted)`;
   return {
     exhausted: rows.flatMap(({ userId, planId }) => (userId === null ? [] : { userId, planId })),
     overflowing: new Set(rows.filter(({ userId }) => userId === null).map(({ id }) => id)),

@@ -124,7 +124,10 @@ describe('deleteAccount', () => {
     const { db } = api.services;
     const phone = await newDevice(api);
     const { userId } = phone;
-    const [order, subscription] = [await buildOrder(db, { userId }), await buildSubscription(db, { userId })];
+    const [order, subscription] = [
+      await buildOrder(db, { userId, isNew: true }),
+      await buildSubscription(db, { userId }),
+    ];
 
     await phone.get(DeleteAccountDocument, {});
 
@@ -142,7 +145,7 @@ describe('deleteAccount', () => {
   it('succeeds exactly once for ten concurrent calls', async () => {
     const { db } = api.services;
     const phone = await newDevice(api);
-    await buildOrder(db, { userId: phone.userId });
+    await buildOrder(db, { userId: phone.userId, isNew: true });
 
     const outcomes = await Promise.allSettled(
       Array.from({ length: 10 }, () => deleteAccount(api.services, phone)),
@@ -158,7 +161,7 @@ describe('deleteAccount', () => {
     for (let round = 0; round < 5; round++) {
       const phone = await newDevice(api);
       const { userId } = phone;
-      const orders = [await buildOrder(db, { userId }), await buildOrder(db, { userId })];
+      const orders = [await buildOrder(db, { userId, isNew: true }), await buildOrder(db, { userId })];
 
       await Promise.all([
         activateOrders(

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { lockUsers } from '../../../../src/modules/kernel/locks.ts';
 import { PLAN_USERS_CHANGED, USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
+import { mergeAccounts } from '../../../../src/modules/lifecycle/account/merge-accounts.ts';
 import { packReasons, reasonAt } from '../../../../src/modules/network/traffic/refusal-reasons.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import {
@@ -26,6 +28,63 @@ async function counters(id: string) {
   const { upload, download } = await present(id);
   return [upload, download];
 }
+
+const merge = (fromId: string, intoId: string) =>
+  services.db.$transaction(async (tx) => {
+    await lockUsers(tx, [fromId, intoId]);
+    await mergeAccounts(tx, { fromId, intoId });
+  });
+
+describe('reportTraffic after a merge', () => {
+  it('counts on the subscription that has absorbed the reported one, also over several merges', async () => {
+    const { report, nodeId, ids, users } = await site(services, { count: 3 });
+    const [a = '', b = '', c = ''] = ids;
+    const [userA = '', userB = '', userC = ''] = users;
+    await merge(userA, userB);
+    await merge(userB, userC);
+
+    const receipt = await report([entryOf(nodeId, a, 1n), entryOf(nodeId, b, 10n), entryOf(nodeId, c, 100n)]);
+
+    expect(receipt.refusals).toEqual([]);
+    expect(await counters(c)).toEqual([111n, 0n]);
+    for (const id of [a, b]) expect(await counters(id)).toEqual([0n, 0n]);
+  });
+
+  it('exhausts that subscription, and names the reported one if its counters would overflow', async () => {
+    const { report, nodeId, ids, users } = await site(services, {
+      count: 2,
+      subscription: { trafficLimit: 100n },
+    });
+    const [a = '', b = ''] = ids;
+    await merge(users[0] ?? '', users[1] ?? '');
+
+    await report([entryOf(nodeId, a, 250n)]);
+    const { refusals } = await report([entryOf(nodeId, a, 2n ** 63n - 1n)]);
+
+    expect(await present(b)).toMatchObject({ status: 'EXHAUSTED', upload: 250n });
+    expect(refusals).toMatchObject([{ subscriptionId: a, reason: 'OVERFLOW' }]);
+  });
+
+  it('loses nothing if the merge is concurrent', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const { report, nodeId, ids, users } = await site(services, {
+        count: 2,
+        subscription: { trafficLimit: null },
+      });
+      const [a = '', b = ''] = ids;
+
+      await Promise.all([
+        merge(users[0] ?? '', users[1] ?? ''),
+        ...[1n, 10n, 100n, 1_000n].map((bytes) =>
+          report([entryOf(nodeId, a, bytes), entryOf(nodeId, b, bytes)]),
+        ),
+      ]);
+
+      const [[ofA = 0n], [ofB = 0n]] = [await counters(a), await counters(b)];
+      expect(ofA + ofB).toBe(2_222n);
+    }
+  });
+});
 
 describe('reportTraffic', () => {
   it('adds upload and download to the counters of each subscription', async () => {
