@@ -3,7 +3,10 @@
  * quotes, brackets, separators, and characters that are not visible.
  */
 const SEPARATORS =
-  /[\p{Pd}\p{Pc}\p{Pi}\p{Pf}\p{Ps}\p{Pe}\p{Z}\p{Cc}\p{Cf}\p{DI}\s"'`´.,:;!|/\\~·•‧∙−˗⁃ー。、،؛۔।]|\u20e3/gu;
+  /[\p{Pd}\p{Pc}\p{Pi}\p{Pf}\p{Ps}\p{Pe}\p{Z}\p{Cc}\p{Cf}\p{DI}\s"'`´.,:;!|/\\~·•‧∙−˗⁃ー。、،؛۔।]|\u20e3|\u2800/gu;
+
+/** Sentences and chat programs put further marks around a code: `*code*`, `<code>`, `code?`. */
+const AROUND = /^[\p{P}\p{S}]+|[\p{P}\p{S}]+$/gu;
 
 /**
  * Returns the letters and digits of a typed or pasted code. Compatibility forms become plain ones
@@ -16,6 +19,7 @@ export function lettersAndDigits(typed: string): string {
     .replace(SEPARATORS, '')
     .normalize('NFKC')
     .replace(SEPARATORS, '')
+    .replace(AROUND, '')
     .replace(/\p{Nd}/gu, asciiDigit);
 }
 

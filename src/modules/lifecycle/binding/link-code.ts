@@ -10,7 +10,6 @@ const PURPOSE = 'link-code';
 
 /**
  * Keyed hash of a link code, 32 bytes; only the hash is stored.
- *
  */
 export const hashLinkCode = (secrets: Secrets, code: string) => Uint8Array.from(secrets.mac(PURPOSE, code));
 

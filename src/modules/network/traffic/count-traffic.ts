@@ -50,9 +50,10 @@ async function lockCounted(tx: Transaction, ids: readonly string[]): Promise<voi
 }
 
 /**
- * Adds traffic to the counters of subscriptions, or of those that have absorbed them. For each subscription and direction, bytes are
- * multiplied by the node's ratio and summed exactly, then rounded once, half up. A subscription
- * that reaches its limit becomes EXHAUSTED in the same statement.
+ * Adds traffic to the counters of subscriptions, or of those that have absorbed them. For each
+ * subscription and direction, bytes are multiplied by the node's ratio and summed exactly, then
+ * rounded once, half up. A subscription that reaches its limit becomes EXHAUSTED in the same
+ * statement.
  */
 export async function countTraffic(
   tx: Transaction,
