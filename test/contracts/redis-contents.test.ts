@@ -18,22 +18,26 @@ import {
 import { newSecret, startTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { buildPlan, unique } from '../support/factories.ts';
 import { eventually } from '../support/redeeming.ts';
-import { testServers } from '../support/workers.ts';
+import { type RedisProcess, startRedisProcess } from '../support/redis-process.ts';
 
 let api: TestApi;
 let worker: ReturnType<typeof startWorker>;
+let server: RedisProcess;
 let monitor: Redis;
 const commands: string[] = [];
 beforeAll(async () => {
-  monitor = await new Redis(testServers().redisUrl).monitor();
+  // Limits by address are shared by all that use one Redis.
+  server = await startRedisProcess();
+  monitor = await new Redis(server.url).monitor();
   monitor.on('monitor', (_time: string, args: string[]) => commands.push(args.join(' ')));
-  api = await startTestApi({ rateLimits: true });
+  api = await startTestApi({ rateLimits: true, redisUrl: server.url });
   worker = startWorker(api.services, { BATCH_SIZE: 128 });
 });
 afterAll(async () => {
   await worker?.stop();
   await api?.close();
   monitor?.disconnect();
+  await server?.remove();
 });
 
 const PASSWORD = 'a password that nobody has seen 7f3e';

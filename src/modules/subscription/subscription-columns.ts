@@ -26,7 +26,8 @@ export const SUBSCRIPTION_COLUMNS = Prisma.sql`
   s.traffic_limit AS "s_trafficLimit", s.bonus_traffic AS "s_bonusTraffic", s.upload AS s_upload,
   s.download AS s_download,
   s.reset_cycle::text AS "s_resetCycle", s.next_reset_at AS "s_nextResetAt", s.token AS s_token,
-  s.credential AS s_credential, s.version AS s_version, s.revision AS s_revision, s.revised_at AS "s_revisedAt", s.created_at AS "s_createdAt"`;
+  s.credential AS s_credential, s.version AS s_version, s.revision AS s_revision, s.revised_at AS "s_revisedAt",
+  s.absorbed_by_id AS "s_absorbedById", s.created_at AS "s_createdAt"`;
 
 export const toPlan = (row: PlanColumns): Plan => withoutPrefix(row, 'p_') as Plan;
 

@@ -244,7 +244,7 @@ describe('deleteRedemptionCodes', () => {
     });
     expect(now?.nodes).toMatchObject([{ batch: { id: third } }]);
     const taken = await admin.refused(CreateRedemptionCodesDocument, { input });
-    expect(taken.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.codes' });
+    expect(taken.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.codes.0' });
   });
 });
 
