@@ -8,12 +8,16 @@ const SEPARATORS =
 /** Sentences and chat programs put further marks around a code: `*code*`, `<code>`, `code?`. */
 const AROUND = /^[\p{P}\p{S}]+|[\p{P}\p{S}]+$/gu;
 
+/** Codes have at most 64 characters, and separators. The expressions take quadratic time. */
+const MAX_LENGTH = 256;
+
 /**
- * Returns the letters and digits of a typed or pasted code. Compatibility forms become plain ones
+ * Returns the letters and digits of a typed or pasted code; of one that is too long, nothing. Compatibility forms become plain ones
  * (full-width `Ａ` becomes `A`), and digits of any script become ASCII digits. Other characters
  * are kept, for the caller to refuse.
  */
 export function lettersAndDigits(typed: string): string {
+  if (typed.length > MAX_LENGTH) return '';
   // Before NFKC, too, which turns an acute accent into a space with a combining one.
   return typed
     .replace(SEPARATORS, '')

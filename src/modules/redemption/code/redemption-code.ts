@@ -6,9 +6,6 @@ const LOOK_ALIKES: Readonly<Record<string, string>> = { O: '0', I: '1', L: '1' }
 const CODE_LENGTH = 16;
 const GROUP_LENGTH = 4;
 
-/** Longest input that is looked at: a code has at most 64 characters, and separators. */
-const MAX_TYPED_LENGTH = 256;
-
 /**
  * Returns the normal form of a code, in which it is looked up, locked and stored: upper case
  * without separators, with `O` read as `0`, and `I` and `L` as `1`. The forms that people type and
@@ -19,7 +16,7 @@ const MAX_TYPED_LENGTH = 256;
  * @throws PlatformError BAD_USER_INPUT unless it has 6 to 64 Latin letters and digits
  */
 export function normalizeCode(typed: string, field: string): string {
-  const characters = typed.length > MAX_TYPED_LENGTH ? '' : lettersAndDigits(typed);
+  const characters = lettersAndDigits(typed);
   // Check before toUpperCase(), which maps some other letters to ASCII: ß to SS, dotless ı to I.
   if (!/^[0-9A-Za-z]{6,64}$/.test(characters)) {
     throw new PlatformError('BAD_USER_INPUT', {
