@@ -12,9 +12,9 @@ const AROUND = /^[\p{P}\p{S}]+|[\p{P}\p{S}]+$/gu;
 const MAX_LENGTH = 256;
 
 /**
- * Returns the letters and digits of a typed or pasted code; of one that is too long, nothing. Compatibility forms become plain ones
- * (full-width `Ａ` becomes `A`), and digits of any script become ASCII digits. Other characters
- * are kept, for the caller to refuse.
+ * Returns the letters and digits of a typed or pasted code; of one that is too long, nothing.
+ * Compatibility forms become plain ones (full-width `Ａ` becomes `A`), and digits of any script
+ * become ASCII digits. Other characters are kept, for the caller to refuse.
  */
 export function lettersAndDigits(typed: string): string {
   if (typed.length > MAX_LENGTH) return '';
