@@ -46,9 +46,15 @@ export async function lockOrderOwners(
   return new Set(owners.map(({ id }) => id));
 }
 
-export async function lockOrders(tx: Locking, orderIds: readonly string[]): Promise<void> {
-  await tx.$executeRaw`
-    SELECT id FROM orders WHERE id = ANY(${[...orderIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+/** @returns the ids of the users who own the locked orders */
+export async function lockOrders(
+  tx: Pick<Transaction, '$queryRaw'>,
+  orderIds: readonly string[],
+): Promise<string[]> {
+  const rows = await tx.$queryRaw<{ userId: string }[]>`
+    SELECT user_id AS "userId" FROM orders WHERE id = ANY(${[...orderIds]}::uuid[])
+    ORDER BY id FOR NO KEY UPDATE`;
+  return rows.map(({ userId }) => userId);
 }
 
 export async function lockSubscriptions(tx: Locking, ids: readonly string[]): Promise<void> {

@@ -5,9 +5,10 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { withRetry } from '../../../platform/database/retry.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
+import { lockCodes } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';
+import { withOwnedOrders } from '../order/lock-owned-orders.ts';
 import { type AnnouncedOrder, passOnIsNew } from '../order/new-order.ts';
 import { cacheOrders } from '../order/order-cache.ts';
 import { activateOrderJob } from './activate-order.job.ts';
@@ -88,10 +89,13 @@ export async function closeOrders(
   orderIds: readonly string[],
 ): Promise<Order[]> {
   const { db, log } = services;
-  const { orders, promoted } = await withRetry(() => db.$transaction((tx) => closeAll(tx, orderIds)), {
-    log,
-    budgetMs: 1_000,
-  });
+  const { orders, promoted } = await withRetry(
+    () => withOwnedOrders(db, orderIds, (tx) => closeAll(tx, orderIds)),
+    {
+      log,
+      budgetMs: 1_000,
+    },
+  );
   const closed = orders.filter(({ status }) => status === 'CLOSED');
   await announceOrders(services, [...closed, ...promoted]);
   return orders;
@@ -101,8 +105,6 @@ async function closeAll(
   tx: Transaction,
   orderIds: readonly string[],
 ): Promise<{ orders: Order[]; promoted: AnnouncedOrder[] }> {
-  await lockOrderOwners(tx, orderIds);
-  await lockOrders(tx, orderIds);
   const ids = [...orderIds];
   const where: Prisma.OrderWhereInput = { id: { in: ids }, status: 'PAID', isPinned: false };
   const paid = await tx.order.findMany({ where });

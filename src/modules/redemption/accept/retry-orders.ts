@@ -5,10 +5,11 @@ import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
 import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
-import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
+import { lockCodes } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import { changeUses } from '../code/code-uses.ts';
+import { withOwnedOrders } from '../order/lock-owned-orders.ts';
 import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
 import { cacheAndEnqueue } from './dispatch-orders.ts';
 import {
@@ -43,12 +44,12 @@ export async function retryOrders(
       message: `ids: must have 1 to ${MAX_ORDERS} entries`,
     });
   }
-  const orders = await services.db
-    .$transaction((tx) => acceptAgain(tx, { actorId, orderIds }))
-    .catch((error: unknown) => {
-      const isSecond = violatedConstraint(error) === 'orders_one_per_code_key';
-      throw isSecond ? new RedemptionError('CODE_ALREADY_REDEEMED') : error;
-    });
+  const orders = await withOwnedOrders(services.db, orderIds, (tx) =>
+    acceptAgain(tx, { actorId, orderIds }),
+  ).catch((error: unknown) => {
+    const isSecond = violatedConstraint(error) === 'orders_one_per_code_key';
+    throw isSecond ? new RedemptionError('CODE_ALREADY_REDEEMED') : error;
+  });
   // Unlike in dispatchOrders, a failure does not close the orders: CLOSED is terminal.
   await cacheAndEnqueue(services, orders).catch((err: unknown) =>
     services.log.warn(
@@ -63,11 +64,7 @@ async function acceptAgain(
   tx: Transaction,
   { actorId, orderIds }: { actorId: string; orderIds: readonly string[] },
 ): Promise<Order[]> {
-  const owners = await lockOrderOwners(tx, orderIds);
-  await lockOrders(tx, orderIds);
   const failed = await readFailed(tx, orderIds);
-  // A concurrent merge gave one of the orders to another user, who is not locked.
-  if (failed.some(({ userId }) => !owners.has(userId))) throw new PlatformError('SERVICE_UNAVAILABLE');
   await lockCodes(
     tx,
     failed.map(({ codeId }) => codeId),

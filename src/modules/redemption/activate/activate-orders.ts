@@ -5,11 +5,12 @@ import { isOutage, type Transaction } from '../../../platform/database/database.
 import { withRetry } from '../../../platform/database/retry.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { lockOrderOwners, lockOrders, lockSubscriptionsWhere } from '../../kernel/locks.ts';
+import { lockSubscriptionsWhere } from '../../kernel/locks.ts';
 import { isOpenSql } from '../../subscription/subscription-status.ts';
 import { subscriptionsEverSql } from '../../subscription/subscriptions-ever.ts';
 import { inheritedOrderSql } from '../accept/eligibility.ts';
 import { announceOrders } from '../order/announce-orders.ts';
+import { withOwnedOrders } from '../order/lock-owned-orders.ts';
 import type { AnnouncedOrder } from '../order/new-order.ts';
 import { ORDER_COLUMNS } from '../order/order-columns.ts';
 import { decideActivations, type OpenSubscription, type PaidOrder } from './decide-activations.ts';
@@ -58,12 +59,6 @@ export async function activateOrder(
   }
 }
 
-/** An order changed owner between the read of its owner and its lock. */
-class OwnerChanged extends Error {}
-
-/** Orders change owner only in a merge, so a few attempts suffice. */
-const MAX_OWNER_ATTEMPTS = 5;
-
 /**
  * Finishes or fails PAID orders, all in one interactive transaction. A finished order starts or
  * extends the subscription, gets a redemption record, and turns its reserved use into a redeemed
@@ -74,29 +69,16 @@ const MAX_OWNER_ATTEMPTS = 5;
  */
 export async function activateOrders(services: ActivateServices, orderIds: readonly string[]): Promise<void> {
   const { db, log } = services;
-  const ended = await withRetry(
-    () => retryOnOwnerChange(() => db.$transaction((tx) => activateAll(tx, orderIds))),
-    { log, budgetMs: 1_000 },
-  );
+  const ended = await withRetry(() => withOwnedOrders(db, orderIds, (tx) => activateAll(tx, orderIds)), {
+    log,
+    budgetMs: 1_000,
+  });
   await crashPoint('activateOrders.afterCommit');
   await announceOrders(services, ended);
 }
 
-async function retryOnOwnerChange<Result>(work: () => Promise<Result>): Promise<Result> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof OwnerChanged) || attempt === MAX_OWNER_ATTEMPTS) throw error;
-    }
-  }
-}
-
 async function activateAll(tx: Transaction, orderIds: readonly string[]): Promise<AnnouncedOrder[]> {
-  const owners = await lockOrderOwners(tx, orderIds);
-  await lockOrders(tx, orderIds);
   const orders = await readPaidOrders(tx, orderIds);
-  if (orders.some(({ userId }) => !owners.has(userId))) throw new OwnerChanged();
   const [first] = orders;
   if (!first) return [];
   await crashPoint('activateOrders.afterLocks');

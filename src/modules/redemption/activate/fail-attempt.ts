@@ -3,9 +3,10 @@ import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { withRetry } from '../../../platform/database/retry.ts';
 import type { Services } from '../../../platform/services.ts';
-import { lockCodes, lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
+import { lockCodes } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';
+import { withOwnedOrders } from '../order/lock-owned-orders.ts';
 import { type AnnouncedOrder, passOnIsNew } from '../order/new-order.ts';
 
 /** Activation attempts before a bug makes the order FAILED. Outages don't count. */
@@ -25,13 +26,13 @@ export async function failAttempt(
   orderId: string,
 ): Promise<void> {
   const { db, log } = services;
-  const failed = await withRetry(() => db.$transaction((tx) => countFailure(tx, orderId)), { log });
+  const failed = await withRetry(() => withOwnedOrders(db, [orderId], (tx) => countFailure(tx, orderId)), {
+    log,
+  });
   await announceOrders(services, failed);
 }
 
 async function countFailure(tx: Transaction, orderId: string): Promise<AnnouncedOrder[]> {
-  await lockOrderOwners(tx, [orderId]);
-  await lockOrders(tx, [orderId]);
   const order = await tx.order.findUnique({ where: { id: orderId, status: 'PAID' } });
   if (!order) return [];
   const now = await databaseNow(tx);
