@@ -92,14 +92,51 @@ describe('traffic of a subscription', () => {
     expect(own.reportTraffic).toMatchObject({ applied: true, refused: [] });
   });
 
-  it('is rejected when a number exceeds 64 bits', async () => {
-    const { agent, input } = await setUp();
+  it.each<[bytes: unknown]>([
+    ['9223372036854775808'],
+    ['-9223372036854775808'],
+    ['1.5'],
+    [0.25],
+    [1e21],
+    [''],
+    [null],
+    [['7']],
+    [{ bytes: 7 }],
+  ])('refuses only the entry with %j bytes', async (bytes) => {
+    const { agent, id, input } = await setUp();
+    const good = input(1, '5');
+    const [entry] = good.entries;
+    const entries = [
+      { ...entry, upload: bytes as string },
+      ...good.entries,
+      { ...entry, download: bytes as string },
+    ] as (typeof good)['entries'];
 
-    const { extensions } = await agent.refused(ReportTrafficDocument, {
-      input: input(1, '9223372036854775808'),
+    const report = { input: { ...good, entries } };
+    const first = await agent.get(ReportTrafficDocument, report);
+    const again = await agent.get(ReportTrafficDocument, report);
+
+    const refusals = [0, 2].map((index) => expect.objectContaining({ index, reason: 'MALFORMED' }));
+    expect(first.reportTraffic).toEqual({ applied: true, refused: [id], refusals });
+    expect(again.reportTraffic).toEqual({ ...first.reportTraffic, applied: false });
+    const { upload } = await api.services.db.userSubscription.findUniqueOrThrow({ where: { id } });
+    expect(upload).toBe(5n);
+  });
+
+  it('is rejected when the sequence is malformed or an entry lacks a field', async () => {
+    const { agent, input } = await setUp();
+    const [entry] = input(1, '5').entries;
+    const { upload: _, ...withoutUpload } = entry ?? {};
+
+    const sequence = await agent.refused(ReportTrafficDocument, {
+      input: { ...input(1, '5'), sequence: '9223372036854775808' },
+    });
+    const field = await agent.refused(ReportTrafficDocument, {
+      input: { ...input(1, '1.5'), entries: [withoutUpload as never] },
     });
 
-    expect(extensions.code).toBe('BAD_USER_INPUT');
+    expect(sequence.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.sequence' });
+    expect(field.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.entries.0.upload' });
   });
 });
 

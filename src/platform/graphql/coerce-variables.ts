@@ -1,4 +1,5 @@
 import { GraphQLError, type GraphQLSchema, getVariableValues, type VariableDefinitionNode } from 'graphql';
+import { replaceInvalidValues } from './invalid-values.ts';
 
 /** Further errors are not looked for. */
 const MAX_ERRORS = 20;
@@ -6,7 +7,12 @@ const MAX_ERRORS = 20;
 /** Extension of the first error with all of them. */
 const ALL_ERRORS = 'variableErrors';
 
-/** Coerces the variables of an operation. @returns an error if they are invalid */
+/**
+ * Coerces the variables of an operation. Invalid values of fields with `InvalidAs` are replaced in
+ * `given` too.
+ *
+ * @returns an error if they are invalid
+ */
 export function coerceVariables(
   schema: GraphQLSchema,
   definitions: readonly VariableDefinitionNode[],
@@ -15,6 +21,7 @@ export function coerceVariables(
   const { coerced, errors = [] } = getVariableValues(schema, definitions, given, { maxErrors: MAX_ERRORS });
   const [first] = errors;
   if (!first) return coerced ?? {};
+  if (replaceInvalidValues(schema, definitions, given)) return coerceVariables(schema, definitions, given);
   first.extensions[ALL_ERRORS] = errors;
   return first;
 }

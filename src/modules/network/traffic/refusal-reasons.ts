@@ -3,7 +3,8 @@ import type { TrafficRefusalReason } from './traffic-entries.ts';
 /*
  * The outcome of each entry of a report as it is stored: two bits, the first entry in the lowest
  * bits of the first byte. A report has at most 5,000 entries, so this is at most 1,250 bytes. Ids
- * are not stored: agents choose them at any length, and a retry sends them again.
+ * are not stored: agents choose them at any length, and a retry sends them again. Nor is MALFORMED,
+ * which a retry has too: it is stored as NEGATIVE.
  */
 
 /** Position is the stored value; entries that were counted are 0. */
@@ -19,7 +20,9 @@ export function packReasons(refusals: readonly Refusal[]): Uint8Array<ArrayBuffe
   const bytes = new Uint8Array(Math.ceil((last + 1) / ENTRIES_PER_BYTE));
   for (const { index, reason } of refusals) {
     const place = Math.floor(index / ENTRIES_PER_BYTE);
-    bytes[place] = (bytes[place] ?? 0) | (OUTCOMES.indexOf(reason) << (2 * (index % ENTRIES_PER_BYTE)));
+    bytes[place] =
+      (bytes[place] ?? 0) |
+      (OUTCOMES.indexOf(reason === 'MALFORMED' ? 'NEGATIVE' : reason) << (2 * (index % ENTRIES_PER_BYTE)));
   }
   return bytes;
 }

@@ -39,7 +39,8 @@ interface Report {
  * same refusals.
  *
  * Invalid entries are refused individually, and all others are counted. An entry is invalid if the
- * server may not report it, if its bytes are negative, or if it would overflow a counter.
+ * server may not report it, if its bytes are negative or malformed, or if it would overflow a
+ * counter.
  *
  * Announces only subscriptions that reached their limit. Watchers see other counters with their
  * poll.
@@ -127,7 +128,8 @@ async function readRefusals(
   if (stored?.refusals) return stored.refusals as unknown as RefusedEntry[];
   const reasons = stored?.refusalReasons ?? new Uint8Array();
   return entries.flatMap((entry) => {
-    const reason = reasonAt(reasons, entry.index);
+    const reason =
+      reasonAt(reasons, entry.index) && (refusalReasonOf(entry) ?? reasonAt(reasons, entry.index));
     return reason ? refuse(entry, reason) : [];
   });
 }

@@ -15,6 +15,9 @@ export const TrafficReportSchema = z.object({
   entries: z.array(Entry).max(MAX_REPORT_ENTRIES, `must have at most ${MAX_REPORT_ENTRIES} entries`),
 });
 
+/** Stands for bytes that are not a 64-bit integer: the lowest one, which is refused anyway. */
+export const MALFORMED_BYTES = String(-(2n ** 63n));
+
 /** Bytes that a user sent and received at a node, before the node's ratio applies. */
 export interface TrafficEntry extends z.output<typeof Entry> {
   /** Zero-based index in the report. */
@@ -23,6 +26,7 @@ export interface TrafficEntry extends z.output<typeof Entry> {
 
 export const TrafficRefusalReason = {
   FOREIGN: 'FOREIGN',
+  MALFORMED: 'MALFORMED',
   NEGATIVE: 'NEGATIVE',
   OVERFLOW: 'OVERFLOW',
 } as const;
@@ -45,7 +49,7 @@ export function refuse(
 
 const Uuid = z.guid();
 
-/** Checks an entry without the database: ids must be UUIDs, and bytes must not be negative. */
+/** Checks an entry without the database: ids must be UUIDs, and bytes whole and not negative. */
 export function refusalReasonOf({
   nodeId,
   subscriptionId,
@@ -53,5 +57,7 @@ export function refusalReasonOf({
   download,
 }: TrafficEntry): TrafficRefusalReason | null {
   if (!Uuid.safeParse(nodeId).success || !Uuid.safeParse(subscriptionId).success) return 'FOREIGN';
-  return upload < 0n || download < 0n ? 'NEGATIVE' : null;
+  const least = upload < download ? upload : download;
+  if (String(least) === MALFORMED_BYTES) return 'MALFORMED';
+  return least < 0n ? 'NEGATIVE' : null;
 }

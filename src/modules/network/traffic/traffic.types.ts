@@ -1,7 +1,8 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { InvalidAs } from '../../../platform/graphql/invalid-values.ts';
 import { BigIntScalar } from '../../../platform/graphql/scalars.ts';
 import type { TrafficReportResult } from './report-traffic.ts';
-import { type RefusedEntry, TrafficRefusalReason } from './traffic-entries.ts';
+import { MALFORMED_BYTES, type RefusedEntry, TrafficRefusalReason } from './traffic-entries.ts';
 
 registerEnumType(TrafficRefusalReason, {
   name: 'TrafficRefusalReason',
@@ -10,6 +11,9 @@ registerEnumType(TrafficRefusalReason, {
     FOREIGN: {
       description:
         'The node is not on this server, or the plan of the subscription does not contain the node.',
+    },
+    MALFORMED: {
+      description: 'The bytes of the entry are not whole numbers, or do not fit in 64 bits.',
     },
     NEGATIVE: { description: 'The entry has a negative number of bytes.' },
     OVERFLOW: { description: 'The counters of the subscription would exceed 64 bits.' },
@@ -27,11 +31,13 @@ export class TrafficEntryInput {
   @Field(() => BigIntScalar, {
     description: 'Bytes that the user sent, before the ratio of the node is applied.',
   })
+  @InvalidAs(MALFORMED_BYTES)
   upload!: bigint;
 
   @Field(() => BigIntScalar, {
     description: 'Bytes that the user received, before the ratio of the node is applied.',
   })
+  @InvalidAs(MALFORMED_BYTES)
   download!: bigint;
 }
 
