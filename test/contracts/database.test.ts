@@ -90,6 +90,7 @@ async function buildBase() {
   };
   await build.buildPlanNode(db, { planId, nodeId: node.id });
   await build.buildTrafficReport(db, { serverId: server.id });
+  await db.nodeDeparture.create({ data: { serverId: server.id, nodeId: node.id, planId } });
   await build.buildWrongGuess(db, { userId });
   await db.identityHistory.create({ data: { keyHash: build.bytes32(), userId } });
   await db.inheritedRedemption.create({ data: { userId, codeId: code.id, orderId: finished.id } });
@@ -503,6 +504,10 @@ const STAMPS = [
   'plans_lists',
   'plan_nodes_lists_added',
   'plan_nodes_lists_removed',
+  // Departures are tested in test/modules/network/traffic/departures.test.ts.
+  'nodes_departures',
+  'plans_departures',
+  'plan_nodes_departures',
 ];
 
 /** Foreign keys that do not restrict the deletion of the referenced row. */
@@ -513,6 +518,9 @@ const DELETE_ACTIONS: Record<string, string> = {
   device_stays_device_id_fkey: 'SET NULL',
   plan_nodes_plan_id_fkey: 'CASCADE',
   plan_nodes_node_id_fkey: 'CASCADE',
+  node_departures_server_id_fkey: 'CASCADE',
+  node_departures_node_id_fkey: 'CASCADE',
+  node_departures_plan_id_fkey: 'CASCADE',
 };
 
 /** Every foreign key, so that adding one is a deliberate decision. */
@@ -532,6 +540,9 @@ const FOREIGN_KEYS = [
   'device_stays_device_id_fkey',
   'plan_nodes_plan_id_fkey',
   'plan_nodes_node_id_fkey',
+  'node_departures_server_id_fkey',
+  'node_departures_node_id_fkey',
+  'node_departures_plan_id_fkey',
   'redemption_batches_plan_id_fkey',
   'redemption_batches_created_by_id_fkey',
   'redemption_codes_batch_id_fkey',

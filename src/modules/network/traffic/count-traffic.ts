@@ -1,3 +1,4 @@
+import { Prisma } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { toJson } from '../../../platform/database/sql-values.ts';
 import { lockSubscriptions } from '../../kernel/locks.ts';
@@ -12,10 +13,23 @@ export interface CountedTraffic {
   overflowing: Set<string>;
 }
 
+/** Time for an agent to report what it has counted before it confirmed a change. */
+const LAST_REPORTS = Prisma.sql`interval '1 hour'`;
+
+/**
+ * SQL condition: node `n` has left plan `p` or the server, and the agent has not confirmed that, or
+ * may not have sent its last reports since.
+ */
+const hasJustLeft = (serverId: string) => Prisma.sql`EXISTS (
+  SELECT FROM node_departures d JOIN servers v ON v.id = d.server_id
+  WHERE d.server_id = ${serverId}::uuid AND d.node_id = n.id AND d.plan_id = p.id
+    AND (d.left_at > tessera_now() - ${LAST_REPORTS} OR d.left_at >= v.full_list_at
+      AND (v.confirmed_revision IS NULL OR v.confirmed_revision >> 21 < v.full_list_revision)))`;
+
 /**
  * Finds the entries that the server may report: those for its own nodes, and for subscriptions
- * whose plan contains the node. Disabled and deleted nodes count too, because their last traffic is
- * reported afterwards.
+ * whose plan contains the node. Disabled and deleted nodes count too, and those that have just left
+ * the plan, because their last traffic is reported afterwards.
  *
  * @returns indexes of these entries in the report
  */
@@ -26,10 +40,10 @@ export async function findOwnEntries(
   const rows = await tx.$queryRaw<{ index: number }[]>`
     SELECT e.index
     FROM json_to_recordset(${toJson(entries)}::json) AS e(index int, "nodeId" uuid, "subscriptionId" uuid)
-      JOIN nodes n ON n.id = e."nodeId" AND n.server_id = ${serverId}::uuid
+      JOIN nodes n ON n.id = e."nodeId"
       JOIN user_subscriptions s ON s.id = e."subscriptionId"
       JOIN plans p ON p.id = s.plan_id
-    WHERE ${IS_NODE_OF_PLAN}`;
+    WHERE (n.server_id = ${serverId}::uuid AND ${IS_NODE_OF_PLAN}) OR ${hasJustLeft(serverId)}`;
   return new Set(rows.map(({ index }) => index));
 }
 
