@@ -31,7 +31,7 @@ export function replaceInvalidValues(
 ): boolean {
   return definitions
     .map(({ type, variable }) => {
-      // biome-ignore lint/suspicious/noExplicitAny: the overloads of typeFromAST do not cover all types.
+      // biome-ignore lint/suspicious/noExplicitAny: no overload of typeFromAST covers all types.
       const inputType = typeFromAST(schema, type as any) as GraphQLInputType;
       return replacerOf(inputType)?.(variables[variable.name.value]) ?? false;
     })
