@@ -29,20 +29,23 @@ const Uuid = z.guid();
 type Addresses = Map<string, Set<string>>;
 
 /**
- * Takes the entries one by one. Entries of the same subscription are united.
+ * Takes the entries one by one. Entries of the same subscription are united, also with those of
+ * earlier parts of the report.
  *
  * @param reported as the agent sent it
  * @param own ids in lowercase of the subscriptions that the server may report
+ * @param earlier addresses by subscription from earlier parts
  */
 export function readOnlineEntries(
   reported: readonly ConnectedSubscription[],
   own: ReadonlySet<string>,
+  earlier: ReadonlyMap<string, readonly string[]> = new Map(),
 ): { entries: ConnectedSubscription[]; notices: OnlineNotice[] } {
   const taken: Addresses = new Map();
   const notices = reported.flatMap((entry, index) => {
     const id = entry.subscriptionId.toLowerCase();
     if (!own.has(id)) return noticeOf(entry, { index, reason: 'FOREIGN', ips: [] });
-    const known = taken.get(id) ?? new Set();
+    const known = taken.get(id) ?? new Set(earlier.get(id));
     taken.set(id, known);
     const { malformed, surplus } = addAddresses(known, entry.ips);
     return [

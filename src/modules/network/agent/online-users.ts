@@ -38,6 +38,24 @@ export async function writeOnlineUsers(
   await transaction.exec();
 }
 
+/** Addresses of those of the subscriptions that are stored as connected to a server. */
+export async function readOnlineAddresses(
+  { redis }: Pick<Services, 'redis'>,
+  serverId: string,
+  subscriptionIds: readonly string[],
+): Promise<Map<string, string[]>> {
+  if (subscriptionIds.length === 0) return new Map();
+  const stored = await redis.hmget(onlineKey(serverId), ...subscriptionIds);
+  return new Map(
+    subscriptionIds.flatMap((id, index): [string, string[]][] => {
+      const ips = stored[index];
+      return ips == null ? [] : [[id, addressesIn(ips)]];
+    }),
+  );
+}
+
+const addressesIn = (stored: string): string[] => stored.split(' ').filter(Boolean);
+
 /** Counts the connected subscriptions of a server; null if Redis is unavailable. */
 export async function countOnlineUsers(
   { redis }: Pick<Services, 'redis'>,
@@ -56,5 +74,5 @@ export async function listOnlineUsers(
   return Object.entries(found)
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .slice(0, MAX_LISTED)
-    .map(([subscriptionId, ips]) => ({ subscriptionId, ips: ips.split(' ').filter(Boolean) }));
+    .map(([subscriptionId, ips]) => ({ subscriptionId, ips: addressesIn(ips) }));
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { checkInput, orElse } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { isSubscriptionId, type OnlineNotice, readOnlineEntries } from './online-entries.ts';
-import { writeOnlineUsers } from './online-users.ts';
+import { readOnlineAddresses, writeOnlineUsers } from './online-users.ts';
 import type { ListStates } from './read-server-users.ts';
 
 const MAX_ENTRIES = 5_000;
@@ -44,8 +44,11 @@ export async function reportOnline(
 ): Promise<OnlineReportResult> {
   const report = checkInput(Report, input);
   const ids = report.entries.map(({ subscriptionId }) => subscriptionId).filter(isSubscriptionId);
-  const { entries, notices } = readOnlineEntries(report.entries, await findOwn(services, serverId, ids));
-  await writeOnlineUsers(services, { serverId, entries, isReplacing: report.part === 0 });
+  const own = await findOwn(services, serverId, ids);
+  const isReplacing = report.part === 0;
+  const earlier = isReplacing ? undefined : await readOnlineAddresses(services, serverId, [...own]);
+  const { entries, notices } = readOnlineEntries(report.entries, own, earlier);
+  await writeOnlineUsers(services, { serverId, entries, isReplacing });
   return { connected: entries.length, notices };
 }
 

@@ -161,6 +161,32 @@ describe('reportOnlineUsers', () => {
     part?: number,
   ) => (await agent.get(ReportOnlineUsersDocument, { input: { entries, part } })).reportOnlineUsers;
 
+  it('unites the addresses of a subscription across parts, also if a part is repeated', async () => {
+    const { agent, plan } = await buildFleet(api);
+    const { id } = await buildSubscription(db, { planId: plan.id });
+    const { id: other } = await buildSubscription(db, { planId: plan.id });
+    await say(agent, [{ subscriptionId: id, ips: ['192.0.2.1'] }], 0);
+
+    for (const part of [1, 1]) {
+      await say(
+        agent,
+        [
+          { subscriptionId: id.toUpperCase(), ips: ['192.0.2.2', '192.0.2.1'] },
+          { subscriptionId: other, ips: [] },
+        ],
+        part,
+      );
+    }
+
+    const { onlineUsers } = required(await shownServer(agent.serverId), 'server');
+    expect(new Map(onlineUsers?.map(({ subscriptionId, ips }) => [subscriptionId, ips]))).toEqual(
+      new Map([
+        [id, ['192.0.2.1', '192.0.2.2']],
+        [other, []],
+      ]),
+    );
+  });
+
   it.each([
     ['fe80::1%eth0', 'fe80::1'],
     ['1.2.3.4:443', '1.2.3.4'],
