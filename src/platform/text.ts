@@ -5,9 +5,16 @@ import { parseUrl } from './url.ts';
 export const longest = (characters: number) =>
   z.string().max(characters, `must have at most ${characters} characters`);
 
-/** Non-empty text, trimmed. */
+/** Whether the text has only characters that are not drawn. */
+export const isInvisible = (text: string): boolean => /^[\s\p{Cf}\p{DI}]*$/u.test(text);
+
+/** Text of which something is visible, trimmed. */
 export const label = (characters: number) =>
-  z.string().trim().min(1, 'must not be empty').max(characters, `must have at most ${characters} characters`);
+  z
+    .string()
+    .trim()
+    .refine((text) => !isInvisible(text), 'must not be empty')
+    .max(characters, `must have at most ${characters} characters`);
 
 /*
  * Addresses that apps open or load. Apps parse them with libraries that differ in what they strip

@@ -56,8 +56,10 @@ describe('invalid input', () => {
   it.each([
     ['wrong types', { name: 5, deviceLimit: 'x', nodeTags: ['a', 7] }, ['deviceLimit', 'name', 'nodeTags.1']],
     ['an unknown enum value', { name: 'A', resetCycle: 'FORTNIGHTLY' }, ['resetCycle']],
+    ['a name that nobody sees', { name: '\u200b \u2060' }, ['name']],
     ['a missing field', { deviceLimit: 1 }, ['name']],
     ['an unknown field', { name: 'A', colour: 'red' }, ['colour']],
+    ['text that cannot be stored', { name: 'A', nodeTags: ['a', 'b\u0000'] }, ['nodeTags.1']],
     ['values that look like messages', { name: { a: '" at "input.x"; y' } }, ['name']],
   ])('names %s', async (_, input, paths) => {
     const found = await refusal(CREATE, { input });

@@ -9,12 +9,22 @@ import {
   type VariableDefinitionNode,
 } from 'graphql';
 import { Extensions } from 'type-graphql';
+import { isStorable, toStorable } from './storable.ts';
+
+/** Gives the value that takes the place of an invalid one. It must be valid. */
+type Substitute = (value: unknown) => string | null;
 
 /**
- * Gives an input field a value that stands for all that its scalar refuses, so that the resolver
- * can refuse one entry of a list instead of the whole request. Applies to variables.
+ * Gives an input field values that stand for what its scalar refuses and what is not storable, so
+ * that a resolver can refuse one entry of a list and not the whole request. Applies to variables.
  */
-export const InvalidAs = (value: string) => Extensions({ invalidAs: value });
+export const InvalidAs = (substitute: Substitute) => Extensions({ invalidAs: substitute });
+
+/** For text that only describes: whatever it is, the request goes on. */
+export const Cosmetic = () =>
+  InvalidAs((value) =>
+    typeof value === 'string' || typeof value === 'number' ? toStorable(`${value}`) : null,
+  );
 
 /** Replaces invalid values in place. @returns whether there were any */
 type Replace = (value: unknown) => boolean;
@@ -58,31 +68,31 @@ function createReplacer(type: GraphQLInputType): Replace | null {
     return replaceItem && ((values) => Array.isArray(values) && values.map(replaceItem).some(Boolean));
   }
   if (!isInputObjectType(type)) return null;
-  const fields = Object.values(type.getFields()).flatMap((field): [string, Replace | Substitute][] => {
-    const substitute = substituteOf(field.type, field.extensions.invalidAs);
-    const replace = substitute ?? replacerOf(field.type);
+  const fields = Object.values(type.getFields()).flatMap((field): [string, Replace | Leaf][] => {
+    const replace = leafOf(field.type, field.extensions.invalidAs) ?? replacerOf(field.type);
     return replace ? [[field.name, replace]] : [];
   });
   return fields.length === 0 ? null : (value) => isRecord(value) && replaceIn(value, fields);
 }
 
-/** Stands for the invalid values of a field. */
-interface Substitute {
+/** A field with `InvalidAs`. */
+interface Leaf {
   isValid: (value: unknown) => boolean;
-  value: string;
+  substitute: Substitute;
 }
 
-function substituteOf(type: GraphQLInputType, value: unknown): Substitute | undefined {
+function leafOf(type: GraphQLInputType, substitute: unknown): Leaf | undefined {
   const scalar = isNonNullType(type) ? type.ofType : type;
-  if (typeof value !== 'string' || !isLeafType(scalar)) return undefined;
-  const isValid = (given: unknown) => {
+  if (typeof substitute !== 'function' || !isLeafType(scalar)) return undefined;
+  const isValid = (value: unknown) => {
+    if (value == null) return scalar === type;
     try {
-      return scalar.parseValue(given) !== undefined;
+      return scalar.parseValue(value) !== undefined && (typeof value !== 'string' || isStorable(value));
     } catch {
       return false;
     }
   };
-  return { value, isValid };
+  return { isValid, substitute: substitute as Substitute };
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -90,7 +100,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 function replaceIn(
   record: Record<string, unknown>,
-  fields: readonly (readonly [string, Replace | Substitute])[],
+  fields: readonly (readonly [string, Replace | Leaf])[],
 ): boolean {
   let isReplaced = false;
   for (const [name, field] of fields) {
@@ -98,7 +108,7 @@ function replaceIn(
     if (typeof field === 'function') {
       if (field(record[name])) isReplaced = true;
     } else if (!field.isValid(record[name])) {
-      record[name] = field.value;
+      record[name] = field.substitute(record[name]);
       isReplaced = true;
     }
   }

@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql';
+import { PlatformError } from '../errors.ts';
 
 const LONE_SURROGATE = /[\uD800-\uDFFF]/u;
 
@@ -10,9 +11,22 @@ export function isStorable(text: string): boolean {
   return !text.includes('\0') && !LONE_SURROGATE.test(text);
 }
 
-/** Creates the error for text that is not storable; `subject` says where it is. */
-export function unstorable(subject: string): GraphQLError {
-  return new GraphQLError(`${subject} contains an invalid character: U+0000 or a lone surrogate.`, {
-    extensions: { code: 'BAD_USER_INPUT' },
+/** Replaces what is not storable. */
+export function toStorable(text: string): string {
+  return text.replaceAll('\0', ' ').replace(/[\uD800-\uDFFF]/gu, '\uFFFD');
+}
+
+/**
+ * Creates the error for text that is not storable.
+ *
+ * @param subject says where it is
+ * @param field path of the variable
+ */
+export function unstorable(subject: string, field?: string): GraphQLError {
+  const message = `${subject} contains an invalid character: U+0000 or a lone surrogate.`;
+  const originalError = new PlatformError('BAD_USER_INPUT', {
+    message,
+    ...(field !== undefined && { field }),
   });
+  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' }, originalError });
 }

@@ -1,5 +1,6 @@
 import type { GraphQLError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import { type Cost, checkCost } from './cost.ts';
+import { replaceInvalidValues } from './invalid-values.ts';
 import { LIMITS, tooComplex } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
 import type { PreparedOperation } from './prepared-document.ts';
@@ -17,7 +18,7 @@ export function validateRequest(
 ): Cost | GraphQLError {
   const variables = declaredVariables(operation.node, request);
   return (
-    checkVariables(variables) ??
+    checkVariables(schema, operation, variables) ??
     (operation.prepared.isStorable ? undefined : unstorable('A string in the document')) ??
     checkCost(schema, operation, variables)
   );
@@ -35,13 +36,20 @@ export function declaredVariables(
   );
 }
 
-function checkVariables(variables: Record<string, unknown>): GraphQLError | undefined {
+function checkVariables(
+  schema: GraphQLSchema,
+  operation: PreparedOperation,
+  variables: Record<string, unknown>,
+): GraphQLError | undefined {
   const flaw = findFlaw(variables, 0);
   if (!flaw) return undefined;
+  const definitions = operation.node.variableDefinitions ?? [];
+  if (flaw.kind === 'text' && replaceInvalidValues(schema, definitions, variables))
+    return checkVariables(schema, operation, variables);
   if (flaw.kind === 'depth')
     return tooComplex(`Variables can be nested at most ${LIMITS.variableDepth} levels deep.`);
   const path = flaw.path.toReversed().join('.');
-  return unstorable(flaw.kind === 'key' ? `A key in variable "$${path}"` : `Variable "$${path}"`);
+  return unstorable(flaw.kind === 'key' ? `A key in variable "$${path}"` : `Variable "$${path}"`, path);
 }
 
 interface Flaw {

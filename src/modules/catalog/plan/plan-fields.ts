@@ -4,12 +4,13 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import { EditedVersion } from '../../../platform/database/edit.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId, orElse, orNull, orUnchanged } from '../../../platform/input.ts';
+import { label } from '../../../platform/text.ts';
 import { Tags } from '../../network/node/node-fields.ts';
 
 const limit = z.number().int().min(0, 'must not be negative');
 
 const fields = {
-  name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters'),
+  name: label(100),
   description: z.string().max(10_000, 'must have at most 10000 characters'),
   trafficLimit: z.bigint().min(0n, 'must not be negative'),
   deviceLimit: limit,

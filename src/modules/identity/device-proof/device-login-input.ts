@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { checkId } from '../../../platform/input.ts';
+import { isInvisible } from '../../../platform/text.ts';
 import { DeviceIdentifier } from './device-challenge.ts';
 import { DevicePublicKeySchema } from './device-proof.ts';
 
@@ -14,7 +15,7 @@ const description = (maxLength: number) =>
     .transform((text) => {
       const line = text?.replace(/\p{Cc}/gu, ' ').trim() ?? '';
       const cut = Array.from(line).slice(0, maxLength).join('').trim();
-      return /^[\s\p{Cf}\p{DI}]*$/u.test(cut) ? null : cut;
+      return isInvisible(cut) ? null : cut;
     });
 
 export const DeviceLoginSchema = z

@@ -1,6 +1,7 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import type { Device as DeviceRow } from '../../../generated/prisma/client.ts';
 import { Connection } from '../../../platform/graphql/connection.ts';
+import { Cosmetic } from '../../../platform/graphql/invalid-values.ts';
 import { OrderBy } from '../../../platform/graphql/order-by.ts';
 import { DateTimeScalar, JsonScalar } from '../../../platform/graphql/scalars.ts';
 import { DEVICE_SORTS } from './list-devices.ts';
@@ -120,6 +121,7 @@ export class DeviceLoginInput {
     description:
       'A label of 1-32 characters that admins can search for. Saved at registration and ignored later.',
   })
+  @Cosmetic()
   shortCode?: string | null;
 
   @Field(() => String, {
@@ -127,18 +129,21 @@ export class DeviceLoginInput {
     description:
       'The name of the device, 1-100 characters. Saved at registration; later change it with updateDevice.',
   })
+  @Cosmetic()
   name?: string | null;
 
   @Field(() => String, {
     nullable: true,
     description: 'The operating system, 1-50 characters. If absent, the stored value is kept.',
   })
+  @Cosmetic()
   platform?: string | null;
 
   @Field(() => String, {
     nullable: true,
     description: 'The app version, 1-50 characters. If absent, the stored value is kept.',
   })
+  @Cosmetic()
   appVersion?: string | null;
 
   @Field(() => String, {

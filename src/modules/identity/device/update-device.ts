@@ -3,11 +3,12 @@ import type { Device } from '../../../generated/prisma/client.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId, checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
+import { label } from '../../../platform/text.ts';
 import { announce } from '../../kernel/announce.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
 
 const DeviceChange = z.object({
-  name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters').nullish(),
+  name: label(100).nullish(),
 });
 
 /**

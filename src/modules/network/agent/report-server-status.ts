@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
+import { label } from '../../../platform/text.ts';
 
 const share = z.number().min(0, 'must be from 0 to 1').max(1, 'must be from 0 to 1');
 
@@ -8,7 +9,7 @@ const Status = z.object({
   cpu: share,
   memory: share,
   disk: share,
-  version: z.string().trim().min(1, 'must not be empty').max(50, 'must have at most 50 characters'),
+  version: label(50),
 });
 
 /** @throws PlatformError BAD_USER_INPUT */

@@ -4,11 +4,12 @@ import { EditedVersion } from '../../../platform/database/edit.ts';
 import { orElse, orNull, orUnchanged } from '../../../platform/input.ts';
 import { DecryptionError } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
+import { label } from '../../../platform/text.ts';
 import { maskedConfig } from '../protocols/node-config.ts';
 import { Host } from '../protocols/parts.ts';
 import { openConfig } from '../protocols/private-config.ts';
 
-const tag = z.string().trim().min(1, 'must not be empty').max(50, 'must have at most 50 characters');
+const tag = label(50);
 
 /** Tags of a node or a plan; duplicates are dropped. */
 export const Tags = z
@@ -28,7 +29,7 @@ const Ratio = z
 const MAX_INT = 2_147_483_647;
 
 const fields = {
-  name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters'),
+  name: label(100),
   protocol: z.enum(Protocol),
   address: Host,
   port: z.number().int().min(1, 'must be at least 1').max(65_535, 'must be at most 65535'),

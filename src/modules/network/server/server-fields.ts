@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Prisma, Server } from '../../../generated/prisma/client.ts';
+import { label } from '../../../platform/text.ts';
 
 const HOST_NAME =
   /^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
@@ -9,7 +10,7 @@ const place = z.string().trim().max(100, 'must have at most 100 characters');
 
 /** The fields of a server that admins set. */
 export const serverFields = {
-  name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters'),
+  name: label(100),
   address: z
     .string()
     .trim()

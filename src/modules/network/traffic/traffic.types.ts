@@ -31,13 +31,13 @@ export class TrafficEntryInput {
   @Field(() => BigIntScalar, {
     description: 'Bytes that the user sent, before the ratio of the node is applied.',
   })
-  @InvalidAs(MALFORMED_BYTES)
+  @InvalidAs(() => MALFORMED_BYTES)
   upload!: bigint;
 
   @Field(() => BigIntScalar, {
     description: 'Bytes that the user received, before the ratio of the node is applied.',
   })
-  @InvalidAs(MALFORMED_BYTES)
+  @InvalidAs(() => MALFORMED_BYTES)
   download!: bigint;
 }
 

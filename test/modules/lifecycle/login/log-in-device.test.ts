@@ -189,6 +189,24 @@ describe('logInDevice', () => {
   });
 
   it.each([
+    ['a\u0000b\uD83D', 'a b\uFFFD'],
+    [4.2, '4.2'],
+    [{}, null],
+    [['a'], null],
+    [true, null],
+  ])('stores %j as %j if it only describes the device', async (given, stored) => {
+    const identifier = newIdentifier();
+    const described = { shortCode: given, name: given, platform: given, appVersion: given };
+
+    const input = { identifier, secret: newSecret(), ...described } as never;
+    const { deviceLogin } = await api.anonymous.get(DeviceLoginDocument, { input });
+
+    const device = await services.db.device.findFirstOrThrow({ where: { userId: deviceLogin.user.id } });
+    const { shortCode, name, platform, appVersion } = device;
+    expect([shortCode, name, platform, appVersion]).toEqual([stored, stored, stored, stored]);
+  });
+
+  it.each([
     ['an identifier that is too short', { identifier: 'seven77' }, 'input.identifier'],
     ['an identifier that is too long', { identifier: 'x'.repeat(129) }, 'input.identifier'],
     ['an identifier with a control character', { identifier: 'device\u0007-1' }, 'input.identifier'],
@@ -197,7 +215,8 @@ describe('logInDevice', () => {
     ['a secret that is too short', { secret: 'x'.repeat(42) }, 'input.secret'],
     ['a secret that is too long', { secret: 'x'.repeat(129) }, 'input.secret'],
     ['a secret that is not base64url', { secret: `${'x'.repeat(43)}!` }, 'input.secret'],
-    ['a short code with a NUL character', { shortCode: 'a\u0000b' }, undefined],
+    ['an identifier with a NUL character', { identifier: 'device\u0000-1' }, 'input.identifier'],
+    ['a secret with a lone surrogate', { secret: '\uD800'.repeat(43) }, 'input.secret'],
     ['a proof without its key', { secret: null, proof: 'x.y.z' }, 'input.proof'],
   ])('rejects %s and creates nothing', async (_, fields, field) => {
     const before = await counts();
