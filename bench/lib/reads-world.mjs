@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { createCustomers } from './customers.mjs';
 
 /** Users of each size of `viewer`. */
-export const USERS = 200;
+export const USERS = 4_000;
 const SIZES = [
   { name: 'small', subscriptions: 1, nodes: 10 },
   { name: 'medium', subscriptions: 1, nodes: 50 },
   { name: 'large', subscriptions: 3, nodes: 50 },
 ];
 const DEVICES = 2;
-const ORDERS = 25;
+const ORDERS = 21;
 
 /**
  * Creates users with e-mail addresses, devices, subscriptions and orders, and an admin. The users

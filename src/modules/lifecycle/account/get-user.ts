@@ -1,4 +1,4 @@
-import type { Prisma, User } from '../../../generated/prisma/client.ts';
+import type { User } from '../../../generated/prisma/client.ts';
 import { byId, createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
@@ -16,8 +16,11 @@ export async function getUser({ db }: Pick<Services, 'db'>, { id }: { id: string
   return user;
 }
 
+/** An account with the address that its owner logs in with, if any. */
+export type UserWithEmail = User & { email: string | null };
+
 export interface UserReads {
-  readUser: ReadCoalescer<User>;
+  readUser: ReadCoalescer<UserWithEmail>;
   /** By user id. */
   readEmail: ReadCoalescer<string>;
 }
@@ -26,11 +29,18 @@ export interface UserReads {
 export function createUserReads({ db }: Pick<Services, 'db'>): UserReads {
   return {
     readUser: createReadCoalescer(async (ids) =>
-      byId(await db.user.findMany({ where: { id: { in: [...ids] } } })),
+      byId(
+        await db.$queryRaw<UserWithEmail[]>`
+          SELECT u.id, u.role::text, u.enabled, u.merged_into_id AS "mergedIntoId", u.had_trial AS "hadTrial",
+            u.deleted_at AS "deletedAt", u.created_at AS "createdAt",
+            (SELECT value FROM identities i WHERE i.user_id = u.id AND i.type = 'EMAIL' LIMIT 1) AS email
+          FROM users u WHERE u.id = ANY(${[...ids]}::uuid[])`,
+      ),
     ),
     readEmail: createReadCoalescer(async (ids) => {
-      const where: Prisma.IdentityWhereInput = { userId: { in: [...ids] }, type: 'EMAIL' };
-      const found = await db.identity.findMany({ where, select: { userId: true, value: true } });
+      const found = await db.$queryRaw<{ userId: string; value: string }[]>`
+        SELECT user_id AS "userId", value FROM identities
+        WHERE user_id = ANY(${[...ids]}::uuid[]) AND type = 'EMAIL'`;
       return new Map(found.map(({ userId, value }) => [userId, value]));
     }),
   };
@@ -44,10 +54,10 @@ export async function findOwner(
   return isAdmin(caller) ? ((await readUser(userId)) ?? null) : null;
 }
 
-/** Reads the e-mail address of an account; null if it has none. */
-export async function getEmail(
+/** The e-mail address of an account; null if it has none. */
+export function getEmail(
   { readEmail }: Pick<UserReads, 'readEmail'>,
-  userId: string,
-): Promise<string | null> {
-  return (await readEmail(userId)) ?? null;
+  user: Pick<User, 'id'> & Partial<Pick<UserWithEmail, 'email'>>,
+): string | null | Promise<string | null> {
+  return user.email !== undefined ? user.email : readEmail(user.id).then((email) => email ?? null);
 }

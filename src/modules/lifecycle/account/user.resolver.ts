@@ -82,8 +82,8 @@ export class UserResolver {
     nullable: true,
     description: 'E-mail address for password logins; null if the account has none.',
   })
-  email(@Root() { id }: User, @Ctx() context: Context): Promise<string | null> {
-    return getEmail(context, id);
+  email(@Root() user: User, @Ctx() context: Context): string | null | Promise<string | null> {
+    return getEmail(context, user);
   }
 
   @FieldResolver(() => [UserSubscription], {

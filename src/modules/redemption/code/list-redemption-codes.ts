@@ -1,7 +1,13 @@
-import type { Plan, Prisma, RedemptionBatch, RedemptionCode } from '../../../generated/prisma/client.ts';
-import { databaseNow } from '../../../platform/database/clock.ts';
+import {
+  type Plan,
+  Prisma,
+  type RedemptionBatch,
+  type RedemptionCode,
+} from '../../../generated/prisma/client.ts';
 import { checkId } from '../../../platform/input.ts';
 import { type Page, type PageArguments, paginate } from '../../../platform/pagination/page.ts';
+import { windowSql } from '../../../platform/pagination/window-sql.ts';
+import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lookupsOf } from './code-vault.ts';
 import { normalizeCode } from './redemption-code.ts';
@@ -20,61 +26,74 @@ export interface CodeFilter {
 
 type ListServices = Pick<Services, 'db' | 'secrets'>;
 
+type BatchWithPlan = RedemptionBatch & { plan: Plan };
+
 /** A code with its batch and plan. */
-export type CodeOfBatch = RedemptionCode & { batch: RedemptionBatch & { plan: Plan } };
+export type CodeOfBatch = RedemptionCode & { batch: BatchWithPlan };
 
 /** Lists codes that are not deleted, newest first. */
-export async function listRedemptionCodes(
+export function listRedemptionCodes(
   services: ListServices,
   { filter, page }: { filter: CodeFilter; page: PageArguments },
 ): Promise<Page<CodeOfBatch>> {
-  const where = await whereOf(services, filter);
+  const { db } = services;
+  const where = whereOf(services, filter);
   return paginate(services, page, {
     name: 'redemptionCodes',
     order: 'desc',
-    find: (window) =>
-      services.db.redemptionCode.findMany({
-        ...window,
-        where: { AND: [where, window.where] },
-        include: { batch: { include: { plan: true } } },
-      }),
-    count: () => services.db.redemptionCode.count({ where }),
+    find: async (window) => {
+      const { where: place, orderBy, limit } = windowSql(window, SORT_COLUMNS);
+      const codes = await db.$queryRaw<RedemptionCode[]>`
+        SELECT ${CODE_COLUMNS} FROM redemption_codes c JOIN redemption_batches b ON b.id = c.batch_id
+        WHERE ${where} AND ${place} ORDER BY ${orderBy} LIMIT ${limit}`;
+      return withBatches(services, codes);
+    },
+    count: async () => {
+      const [found] = await db.$queryRaw<{ count: number }[]>`
+        SELECT count(*)::int AS count FROM redemption_codes c JOIN redemption_batches b ON b.id = c.batch_id
+        WHERE ${where}`;
+      return required(found, 'count of the codes').count;
+    },
   });
 }
 
-async function whereOf(services: ListServices, filter: CodeFilter): Promise<Prisma.RedemptionCodeWhereInput> {
-  const { id, batchId, planId, code, enabled } = filter;
-  const conditions: Prisma.RedemptionCodeWhereInput[] = [{ deletedAt: null, batch: { deletedAt: null } }];
-  if (id != null) conditions.push({ id: checkId(id) });
-  if (batchId != null) conditions.push({ batchId: checkId(batchId) });
-  if (planId != null) conditions.push({ batch: { planId: checkId(planId) } });
+const SORT_COLUMNS = { id: { name: 'c.id', type: 'uuid' } } as const;
+
+/** All columns of `redemption_codes` as `c`, named as the fields of `RedemptionCode`. */
+const CODE_COLUMNS = Prisma.sql`
+  c.id, c.batch_id AS "batchId", c.lookup, c.ciphertext, c.hint, c.enabled, c.max_uses AS "maxUses",
+  c.used_count AS "usedCount", c.reserved_count AS "reservedCount", c.expires_at AS "expiresAt", c.note,
+  c.version, c.deleted_at AS "deletedAt", c.created_at AS "createdAt"`;
+
+/** A page of codes has few batches, so they are read once and not with each code. */
+async function withBatches({ db }: ListServices, codes: readonly RedemptionCode[]): Promise<CodeOfBatch[]> {
+  if (codes.length === 0) return [];
+  const ids = [...new Set(codes.map(({ batchId }) => batchId))];
+  const found = await db.redemptionBatch.findMany({ where: { id: { in: ids } }, include: { plan: true } });
+  const batches = new Map(found.map((batch) => [batch.id, batch]));
+  return codes.map((code) => ({ ...code, batch: required(batches.get(code.batchId), 'batch of the code') }));
+}
+
+function whereOf(services: ListServices, filter: CodeFilter): Prisma.Sql {
+  const { id, batchId, planId, code, enabled, exhausted, expired } = filter;
+  const conditions = [Prisma.sql`c.deleted_at IS NULL AND b.deleted_at IS NULL`];
+  if (id != null) conditions.push(Prisma.sql`c.id = ${checkId(id)}::uuid`);
+  if (batchId != null) conditions.push(Prisma.sql`c.batch_id = ${checkId(batchId)}::uuid`);
+  if (planId != null) conditions.push(Prisma.sql`b.plan_id = ${checkId(planId)}::uuid`);
   if (code != null) {
     const lookups = lookupsOf(services, normalizeCode(code, 'filter.code'));
-    conditions.push({ lookup: { in: lookups.map((hex) => Uint8Array.from(Buffer.from(hex, 'hex'))) } });
+    conditions.push(
+      Prisma.sql`c.lookup IN (SELECT decode(hex, 'hex') FROM unnest(${lookups}::text[]) AS hex)`,
+    );
   }
-  if (enabled != null) conditions.push(enabledIs(enabled));
-  conditions.push(...(await usableConditions(services, filter)));
-  return { AND: conditions };
+  // A code counts as enabled only if its batch is enabled, too.
+  if (enabled != null) conditions.push(isOrIsNot(enabled, Prisma.sql`c.enabled AND b.enabled`));
+  if (exhausted != null)
+    conditions.push(isOrIsNot(exhausted, Prisma.sql`coalesce(c.used_count >= c.max_uses, false)`));
+  if (expired != null)
+    conditions.push(isOrIsNot(expired, Prisma.sql`coalesce(c.expires_at <= tessera_now(), false)`));
+  return Prisma.join(conditions, ' AND ');
 }
 
-/** A code counts as enabled only if its batch is enabled, too. */
-const enabledIs = (enabled: boolean): Prisma.RedemptionCodeWhereInput =>
-  enabled
-    ? { enabled: true, batch: { enabled: true } }
-    : { OR: [{ enabled: false }, { batch: { enabled: false } }] };
-
-async function usableConditions(
-  { db }: ListServices,
-  { exhausted, expired }: CodeFilter,
-): Promise<Prisma.RedemptionCodeWhereInput[]> {
-  const conditions: Prisma.RedemptionCodeWhereInput[] = [];
-  if (exhausted != null) {
-    const isExhausted = { maxUses: { not: null }, usedCount: { gte: db.redemptionCode.fields.maxUses } };
-    conditions.push(exhausted ? isExhausted : { NOT: isExhausted });
-  }
-  if (expired != null) {
-    const isExpired = { expiresAt: { lte: await databaseNow(db) } };
-    conditions.push(expired ? isExpired : { OR: [{ expiresAt: null }, { NOT: isExpired }] });
-  }
-  return conditions;
-}
+const isOrIsNot = (is: boolean, condition: Prisma.Sql): Prisma.Sql =>
+  is ? Prisma.sql`(${condition})` : Prisma.sql`NOT (${condition})`;

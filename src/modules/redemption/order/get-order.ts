@@ -1,21 +1,21 @@
 import type { Order } from '../../../generated/prisma/client.ts';
-import { byId, createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
+import { createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
 import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
+import { readWatchedOrders, type WatchedOrder } from './read-watched-orders.ts';
 
 export interface OrderReads {
-  readOrder: ReadCoalescer<Order>;
+  /** Reads an order with its plan and subscription. */
+  readOrder: ReadCoalescer<WatchedOrder>;
 }
 
 /** Call once per process: only reads through the same instance share a statement. */
 export function createOrderReads({ db }: Pick<Services, 'db'>): OrderReads {
   return {
-    readOrder: createReadCoalescer(async (ids) =>
-      byId(await db.order.findMany({ where: { id: { in: [...ids] } } })),
-    ),
+    readOrder: createReadCoalescer((ids) => readWatchedOrders({ db }, ids)),
   };
 }
 

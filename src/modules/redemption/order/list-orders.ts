@@ -1,8 +1,11 @@
-import type { Order, OrderStatus, Prisma } from '../../../generated/prisma/client.ts';
+import { type Order, type OrderStatus, Prisma } from '../../../generated/prisma/client.ts';
 import { checkId } from '../../../platform/input.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
+import { windowSql } from '../../../platform/pagination/window-sql.ts';
+import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
 import { lettersAndDigits } from '../../../platform/typed-text.ts';
+import { ORDER_COLUMNS } from './order-columns.ts';
 
 /**
  * Conditions on orders, combined with AND. Absent and null conditions are ignored. CLOSED orders
@@ -40,28 +43,38 @@ export function listOrders(
   const hasRange = filter.from != null || filter.to != null;
   const defaultSort: OrderSort = hasRange ? ORDER_SORTS.CREATED_AT_DESC : { order: 'desc' };
   const sort = orderBy ? ORDER_SORTS[orderBy] : defaultSort;
+  const { db } = services;
   const where = whereOf(filter);
   return paginate(services, page, {
     ...sort,
     name: 'orders',
-    find: (window) => services.db.order.findMany({ ...window, where: { AND: [where, window.where] } }),
-    count: () => services.db.order.count({ where }),
+    find: (window) => {
+      const { where: place, orderBy: by, limit } = windowSql(window, SORT_COLUMNS);
+      return db.$queryRaw<Order[]>`
+        SELECT ${ORDER_COLUMNS} FROM orders o WHERE ${where} AND ${place} ORDER BY ${by} LIMIT ${limit}`;
+    },
+    count: async () => {
+      const [found] = await db.$queryRaw<{ count: number }[]>`
+        SELECT count(*)::int AS count FROM orders o WHERE ${where}`;
+      return required(found, 'count of the orders').count;
+    },
   });
 }
 
-function whereOf({
-  userId,
-  status,
-  failureCode,
-  orderNo,
-  from,
-  to,
-}: OrderListFilter): Prisma.OrderWhereInput {
-  return {
-    status: status ?? { not: 'CLOSED' },
-    ...(userId != null && { userId: checkId(userId) }),
-    ...(failureCode != null && { failureCode }),
-    ...(orderNo != null && { orderNo: lettersAndDigits(orderNo).toUpperCase() }),
-    ...((from || to) && { createdAt: { ...(from && { gte: from }), ...(to && { lt: to }) } }),
-  };
+const SORT_COLUMNS = {
+  id: { name: 'o.id', type: 'uuid' },
+  createdAt: { name: 'o.created_at', type: 'timestamptz' },
+  finishedAt: { name: 'o.finished_at', type: 'timestamptz' },
+} as const;
+
+function whereOf({ userId, status, failureCode, orderNo, from, to }: OrderListFilter): Prisma.Sql {
+  const conditions = [
+    status ? Prisma.sql`o.status = ${status}::"OrderStatus"` : Prisma.sql`o.status <> 'CLOSED'`,
+  ];
+  if (userId != null) conditions.push(Prisma.sql`o.user_id = ${checkId(userId)}::uuid`);
+  if (failureCode != null) conditions.push(Prisma.sql`o.failure_code = ${failureCode}`);
+  if (orderNo != null) conditions.push(Prisma.sql`o.order_no = ${lettersAndDigits(orderNo).toUpperCase()}`);
+  if (from) conditions.push(Prisma.sql`o.created_at >= ${from}::timestamptz`);
+  if (to) conditions.push(Prisma.sql`o.created_at < ${to}::timestamptz`);
+  return Prisma.join(conditions, ' AND ');
 }
