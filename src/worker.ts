@@ -6,14 +6,14 @@ import { sealNodeConfigs } from './modules/network/node/seal-node-configs.ts';
 import { deleteOldTrafficReportsJob } from './modules/network/traffic/delete-old-traffic-reports.job.ts';
 import { deleteOldTrafficReports } from './modules/network/traffic/delete-old-traffic-reports.ts';
 import { resetTrafficJob } from './modules/network/traffic/reset-traffic.job.ts';
-import { resetTraffic } from './modules/network/traffic/reset-traffic.ts';
+import { isResetDue, resetTraffic } from './modules/network/traffic/reset-traffic.ts';
 import { activateOrderJob } from './modules/redemption/accept/activate-order.job.ts';
 import { activateOrder, createActivations } from './modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from './modules/redemption/activate/reconcile-orders.ts';
 import { createBatchFills, resumeBatch } from './modules/redemption/batch/batch-fills.ts';
 import { fillBatchJob } from './modules/redemption/batch/fill-batch.job.ts';
 import { expireSubscriptionsJob } from './modules/subscription/expire-subscriptions.job.ts';
-import { expireSubscriptions } from './modules/subscription/expire-subscriptions.ts';
+import { expireSubscriptions, isExpiryDue } from './modules/subscription/expire-subscriptions.ts';
 import { repeat } from './platform/concurrency/repeat.ts';
 import { startRepeatedJobs } from './platform/jobs/repeated-jobs.ts';
 import type { Services } from './platform/services.ts';
@@ -46,11 +46,14 @@ export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: numb
     log: services.log,
   });
   const repeated = startRepeatedJobs(services, [
-    [expireSubscriptionsJob, (signal) => expireSubscriptions(services, signal)],
-    [resetTrafficJob, (signal) => resetTraffic(services, signal)],
-    [deleteExpiredLoginsJob, (signal) => deleteExpiredLogins(services, signal)],
-    [deleteOldTrafficReportsJob, (signal) => deleteOldTrafficReports(services, signal)],
-    [sealNodeConfigsJob, (signal) => sealNodeConfigs(services, signal)],
+    [
+      expireSubscriptionsJob,
+      { run: (signal) => expireSubscriptions(services, signal), isDue: () => isExpiryDue(services) },
+    ],
+    [resetTrafficJob, { run: (signal) => resetTraffic(services, signal), isDue: () => isResetDue(services) }],
+    [deleteExpiredLoginsJob, { run: (signal) => deleteExpiredLogins(services, signal) }],
+    [deleteOldTrafficReportsJob, { run: (signal) => deleteOldTrafficReports(services, signal) }],
+    [sealNodeConfigsJob, { run: (signal) => sealNodeConfigs(services, signal) }],
   ]);
   return {
     stop: async () => {

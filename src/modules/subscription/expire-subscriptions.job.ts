@@ -3,13 +3,13 @@ import { SECOND_MS } from '../../platform/database/clock.ts';
 import type { RepeatedJob } from '../../platform/jobs/repeated-jobs.ts';
 
 /**
- * Servers drop expired users only after this sweep has run, so it runs every second. When nothing
- * is due it costs one index lookup.
+ * Servers drop expired users only after this sweep has run, so workers also run it as soon as they
+ * find that a subscription is overdue.
  */
 export const expireSubscriptionsJob: RepeatedJob = {
   name: 'expire-subscriptions',
   payload: z.object({}),
   attempts: 1,
   backoffMs: 0,
-  everyMs: SECOND_MS,
+  everyMs: 60 * SECOND_MS,
 };

@@ -32,6 +32,14 @@ export function expireSubscriptions(
   return runSweep({ db }, { name: expireSubscriptionsJob.name, chunk: expireDue, afterCommit }, signal);
 }
 
+/** Whether a subscription is overdue: one index lookup, so that workers can ask every second. */
+export async function isExpiryDue({ db }: Pick<Services, 'db'>): Promise<boolean> {
+  const found = await db.$queryRaw<
+    unknown[]
+  >`SELECT FROM user_subscriptions WHERE ${isOverdueSql()} ORDER BY expires_at LIMIT 1`;
+  return found.length > 0;
+}
+
 /** Skips rows that other transactions have locked; a later transaction picks them up. */
 function expireDue(tx: Transaction): Promise<Expired[]> {
   return tx.$queryRaw<Expired[]>`

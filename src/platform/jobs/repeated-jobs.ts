@@ -7,10 +7,19 @@ export interface RepeatedJob extends Job<EmptyPayload> {
   everyMs: number;
 }
 
-/** A job and its work. The signal aborts when the process stops. */
-type RepeatedWork = readonly [job: RepeatedJob, work: (signal: AbortSignal) => Promise<unknown>];
+/** The work of a job. The signal aborts when the process stops. */
+interface RepeatedWork {
+  run: (signal: AbortSignal) => Promise<unknown>;
+  /**
+   * For work that must not wait for the schedule: a cheap question to PostgreSQL, asked every second
+   * without Redis. If the answer is yes, this process runs the work at once, so the work must be
+   * safe to run concurrently.
+   */
+  isDue?: () => Promise<boolean>;
+}
 
 const REGISTER_EVERY_MS = 60_000;
+const ASK_EVERY_MS = 1_000;
 
 /**
  * Starts running these jobs. Their schedules are registered in Redis immediately and then every
@@ -18,17 +27,25 @@ const REGISTER_EVERY_MS = 60_000;
  */
 export function startRepeatedJobs(
   { jobs, log }: Pick<Services, 'jobs' | 'log'>,
-  works: readonly RepeatedWork[],
+  works: readonly (readonly [job: RepeatedJob, work: RepeatedWork])[],
   { registerEveryMs = REGISTER_EVERY_MS }: { registerEveryMs?: number } = {},
 ): Repetition {
   const stopping = new AbortController();
-  for (const [job, work] of works) jobs.process(job, () => work(stopping.signal));
+  const { signal } = stopping;
+  for (const [job, { run }] of works) jobs.process(job, () => run(signal));
   const register = () => Promise.all(works.map(([job]) => jobs.every(job, { everyMs: job.everyMs })));
-  const registration = repeat(register, { everyMs: registerEveryMs, log });
+  const repetitions = [
+    repeat(register, { everyMs: registerEveryMs, log }),
+    ...works.flatMap(([, { run, isDue }]) => {
+      if (!isDue) return [];
+      const runIfDue = async () => (await isDue()) && run(signal);
+      return repeat(runIfDue, { everyMs: ASK_EVERY_MS, log });
+    }),
+  ];
   return {
     stop: async () => {
       stopping.abort();
-      await registration.stop();
+      await Promise.all(repetitions.map((repetition) => repetition.stop()));
     },
   };
 }

@@ -19,9 +19,13 @@ afterEach(async () => {
 });
 
 /** One worker process, which registers its jobs every `registerEveryMs`. */
-async function worker(work: (signal: AbortSignal) => Promise<unknown>, registerEveryMs?: number) {
+async function worker(
+  work: (signal: AbortSignal) => Promise<unknown>,
+  registerEveryMs?: number,
+  isDue?: () => Promise<boolean>,
+) {
   const jobs: JobQueue = await createJobQueue({ redisUrl: redis.url, log });
-  const repeated = startRepeatedJobs({ jobs, log }, [[tick, work]], {
+  const repeated = startRepeatedJobs({ jobs, log }, [[tick, { run: work, ...(isDue && { isDue }) }]], {
     ...(registerEveryMs !== undefined && { registerEveryMs }),
   });
   stops.push(() => jobs.close(), repeated.stop);
@@ -79,5 +83,20 @@ describe('startRepeatedJobs', () => {
     await stop();
 
     expect(received?.aborted).toBe(true);
+  });
+
+  it('runs work that is due without waiting for its schedule, also while Redis is down', async () => {
+    const ticked = vi.fn(async () => {});
+    let isDue = false;
+    await worker(ticked, 60_000, async () => isDue);
+    await timesMore(ticked, 1);
+    await redis.kill();
+    const before = ticked.mock.calls.length;
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(ticked.mock.calls.length).toBe(before);
+
+    isDue = true;
+
+    await timesMore(ticked, 2);
   });
 });

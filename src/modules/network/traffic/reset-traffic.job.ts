@@ -3,12 +3,13 @@ import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { RepeatedJob } from '../../../platform/jobs/repeated-jobs.ts';
 
 /**
- * The interval limits how long a subscription stays EXHAUSTED after its new period has started.
+ * A subscription stays EXHAUSTED until this has run, so workers also run it as soon as they find
+ * that a reset is due.
  */
 export const resetTrafficJob: RepeatedJob = {
   name: 'reset-traffic',
   payload: z.object({}),
   attempts: 1,
   backoffMs: 0,
-  everyMs: SECOND_MS,
+  everyMs: 60 * SECOND_MS,
 };

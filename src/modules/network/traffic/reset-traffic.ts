@@ -1,4 +1,4 @@
-import type { ResetCycle, SubscriptionStatus } from '../../../generated/prisma/client.ts';
+import { Prisma, type ResetCycle, type SubscriptionStatus } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { toJson } from '../../../platform/database/sql-values.ts';
 import { runSweep, SWEEP_ROWS } from '../../../platform/jobs/sweep.ts';
@@ -44,13 +44,23 @@ export function resetTraffic(
   return runSweep({ db }, { name: resetTrafficJob.name, chunk: resetDue, afterCommit }, signal);
 }
 
+const IS_RESET_DUE = Prisma.sql`${isOpenSql()} AND next_reset_at IS NOT NULL AND next_reset_at <= tessera_now()`;
+
+/** Whether a reset is due: one index lookup, so that workers can ask every second. */
+export async function isResetDue({ db }: Pick<Services, 'db'>): Promise<boolean> {
+  const found = await db.$queryRaw<
+    unknown[]
+  >`SELECT FROM user_subscriptions WHERE ${IS_RESET_DUE} ORDER BY next_reset_at LIMIT 1`;
+  return found.length > 0;
+}
+
 /** Rows that are locked elsewhere are left to the next transaction, so this never waits. */
 async function resetDue(tx: Transaction): Promise<DueSubscription[]> {
   const due = await tx.$queryRaw<DueSubscription[]>`
     SELECT id, user_id AS "userId", plan_id AS "planId", status::text, starts_at AS "startsAt",
       reset_cycle::text AS "resetCycle", tessera_now() AS now
     FROM user_subscriptions
-    WHERE ${isOpenSql()} AND next_reset_at IS NOT NULL AND next_reset_at <= tessera_now()
+    WHERE ${IS_RESET_DUE}
     ORDER BY next_reset_at LIMIT ${SWEEP_ROWS} ${SKIP_LOCKED}`;
   if (due.length === 0) return due;
   const next = due.map(({ id, resetCycle, startsAt, now }) => ({
