@@ -50,24 +50,16 @@ export const MUTANTS = [
     edits: [
       {
         file: 'src/modules/redemption/accept/accept-orders.ts',
-        find: `  await lockUsers(
-    tx,
-    requests.map(({ userId }) => userId),
-  );
-  await lockCodesByLookup(
-    tx,
-    requests.flatMap(({ lookups }) => lookups),
-  );
+        find: `  await lockUsersAndCodes(tx, {
+    userIds: requests.map(({ userId }) => userId),
+    lookups: requests.flatMap(({ lookups }) => lookups),
+  });
   const eligibilities = await readEligibility(tx, requests);`,
         replace: `  const eligibilities = await readEligibility(tx, requests);
-  await lockUsers(
-    tx,
-    requests.map(({ userId }) => userId),
-  );
-  await lockCodesByLookup(
-    tx,
-    requests.flatMap(({ lookups }) => lookups),
-  );`,
+  await lockUsersAndCodes(tx, {
+    userIds: requests.map(({ userId }) => userId),
+    lookups: requests.flatMap(({ lookups }) => lookups),
+  });`,
       },
     ],
     tests: ['test/modules/redemption/accept/races.test.ts'],

@@ -25,36 +25,62 @@ export async function lockNodeLists(tx: Locking): Promise<void> {
   await tx.$executeRaw`SELECT tessera_lock_node_lists()`;
 }
 
+const lockingUsers = (userIds: readonly string[]) => Prisma.sql`
+  SELECT id FROM users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+
 export async function lockUsers(tx: Locking, userIds: readonly string[]): Promise<void> {
-  await tx.$executeRaw`
-    SELECT id FROM users WHERE id = ANY(${[...userIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+  await tx.$executeRaw(lockingUsers(userIds));
 }
 
 /**
- * Locks the users who own these orders. A merge may move an order to another user until the order
- * itself is locked, so compare the owners again after locking the orders.
- *
- * @returns the ids of the locked users
+ * SQL condition of a statement that must do its work after a CTE has done all of its own. It is
+ * evaluated once, before any row is read.
  */
-export async function lockOrderOwners(
-  tx: Pick<Transaction, '$queryRaw'>,
-  orderIds: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const owners = await tx.$queryRaw<{ id: string }[]>`
-    SELECT id FROM users WHERE id IN (SELECT user_id FROM orders WHERE id = ANY(${[...orderIds]}::uuid[]))
+export const after = (cte: string) => Prisma.sql`(SELECT count(*) FROM ${Prisma.raw(cte)}) >= 0`;
+
+/**
+ * Locks users, then codes, in one statement.
+ *
+ * @param lookups keyed hashes of codes, in hex
+ */
+export async function lockUsersAndCodes(
+  tx: Locking,
+  { userIds, lookups }: { userIds: readonly string[]; lookups: readonly string[] },
+): Promise<void> {
+  await tx.$executeRaw`
+    WITH locked_users AS MATERIALIZED (${lockingUsers(userIds)})
+    SELECT id FROM redemption_codes
+    WHERE lookup IN (SELECT decode(hex, 'hex') FROM unnest(${[...lookups]}::text[]) AS hex) AND deleted_at IS NULL
+      AND ${after('locked_users')}
     ORDER BY id FOR NO KEY UPDATE`;
-  return new Set(owners.map(({ id }) => id));
 }
 
-/** @returns the ids of the users who own the locked orders */
-export async function lockOrders(
+/**
+ * Locks the users who own these orders, then the orders, in one statement. A merge may move an order
+ * to another user until the order itself is locked, so compare the owners.
+ *
+ * @returns the ids of the locked users, and those of the users who own the locked orders
+ */
+export async function lockOrdersAndOwners(
   tx: Pick<Transaction, '$queryRaw'>,
   orderIds: readonly string[],
-): Promise<string[]> {
-  const rows = await tx.$queryRaw<{ userId: string }[]>`
-    SELECT user_id AS "userId" FROM orders WHERE id = ANY(${[...orderIds]}::uuid[])
-    ORDER BY id FOR NO KEY UPDATE`;
-  return rows.map(({ userId }) => userId);
+): Promise<{ lockedIds: ReadonlySet<string>; ownerIds: readonly string[] }> {
+  const [row] = await tx.$queryRaw<[{ lockedIds: string[]; ownerIds: string[] }]>`
+    WITH locked_users AS MATERIALIZED (
+      SELECT id FROM users WHERE id IN (SELECT user_id FROM orders WHERE id = ANY(${[...orderIds]}::uuid[]))
+      ORDER BY id FOR NO KEY UPDATE
+    ), locked_orders AS MATERIALIZED (
+      SELECT user_id FROM orders WHERE id = ANY(${[...orderIds]}::uuid[]) AND ${after('locked_users')}
+      ORDER BY id FOR NO KEY UPDATE
+    )
+    SELECT ARRAY(SELECT id::text FROM locked_users) AS "lockedIds",
+      ARRAY(SELECT user_id::text FROM locked_orders) AS "ownerIds"`;
+  return { lockedIds: new Set(row.lockedIds), ownerIds: row.ownerIds };
+}
+
+export async function lockOrders(tx: Locking, orderIds: readonly string[]): Promise<void> {
+  await tx.$executeRaw`
+    SELECT id FROM orders WHERE id = ANY(${[...orderIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
 }
 
 export async function lockSubscriptions(tx: Locking, ids: readonly string[]): Promise<void> {
@@ -71,17 +97,12 @@ export async function lockSubscriptionsWhere(tx: Locking, condition: Prisma.Sql)
   await tx.$executeRaw`SELECT id FROM user_subscriptions WHERE ${condition} ORDER BY id FOR NO KEY UPDATE`;
 }
 
-export async function lockCodes(tx: Locking, codeIds: readonly string[]): Promise<void> {
-  await tx.$executeRaw`
-    SELECT id FROM redemption_codes WHERE id = ANY(${[...codeIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
-}
+/** A SELECT that locks codes, for statements that also change them. */
+export const lockingCodes = (codeIds: readonly string[]) => Prisma.sql`
+  SELECT id FROM redemption_codes WHERE id = ANY(${[...codeIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
 
-/** @param lookups keyed hashes of codes, in hex */
-export async function lockCodesByLookup(tx: Locking, lookups: readonly string[]): Promise<void> {
-  await tx.$executeRaw`
-    SELECT id FROM redemption_codes
-    WHERE lookup IN (SELECT decode(hex, 'hex') FROM unnest(${[...lookups]}::text[]) AS hex) AND deleted_at IS NULL
-    ORDER BY id FOR NO KEY UPDATE`;
+export async function lockCodes(tx: Locking, codeIds: readonly string[]): Promise<void> {
+  await tx.$executeRaw(lockingCodes(codeIds));
 }
 
 /** Tables whose rows are locked one at a time. */

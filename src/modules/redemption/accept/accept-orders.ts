@@ -1,11 +1,11 @@
-import type { Order } from '../../../generated/prisma/client.ts';
+import { type Order, Prisma } from '../../../generated/prisma/client.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { withRetry } from '../../../platform/database/retry.ts';
 import { toJson } from '../../../platform/database/sql-values.ts';
 import type { Services } from '../../../platform/services.ts';
-import { lockCodesByLookup, lockUsers } from '../../kernel/locks.ts';
-import { changeUses } from '../code/code-uses.ts';
+import { lockUsersAndCodes } from '../../kernel/locks.ts';
+import { changingUses, checkUsesChanged, sumUses } from '../code/code-uses.ts';
 import { type AcceptedOrder, decideAcceptances } from './decide-acceptances.ts';
 import { type Eligibility, type RedemptionRequest, readEligibility } from './eligibility.ts';
 import { maxGuessesPerDay, recordWrongGuesses } from './wrong-guesses.ts';
@@ -36,25 +36,17 @@ async function acceptAll(
   tx: Transaction,
   requests: readonly RedemptionRequest[],
 ): Promise<PromiseSettledResult<AcceptedOrder>[]> {
-  await lockUsers(
-    tx,
-    requests.map(({ userId }) => userId),
-  );
-  await lockCodesByLookup(
-    tx,
-    requests.flatMap(({ lookups }) => lookups),
-  );
+  await lockUsersAndCodes(tx, {
+    userIds: requests.map(({ userId }) => userId),
+    lookups: requests.flatMap(({ lookups }) => lookups),
+  });
   const eligibilities = await readEligibility(tx, requests);
   const pending = await readPendingOrders(tx, eligibilities);
   const { outcomes, orders, wrongGuessers } = decideAcceptances(requests, eligibilities, {
     pending,
     maxGuesses: maxGuessesPerDay(services),
   });
-  await changeUses(
-    tx,
-    orders.map(({ codeId }) => ({ codeId, reserved: 1, used: 0 })),
-  );
-  await insertOrders(tx, orders);
+  await writeOrders(tx, orders);
   await recordWrongGuesses(services, tx, wrongGuessers);
   await crashPoint('acceptOrders.beforeCommit');
   return outcomes;
@@ -75,9 +67,17 @@ async function readPendingOrders(
   return new Map(orders.map((order) => [order.id, order]));
 }
 
-async function insertOrders(tx: Pick<Transaction, '$executeRaw'>, orders: readonly Order[]): Promise<void> {
+/** Reserves a use of each code and inserts the orders, in one statement. */
+async function writeOrders(tx: Pick<Transaction, '$queryRaw'>, orders: readonly Order[]): Promise<void> {
   if (orders.length === 0) return;
-  await tx.$executeRaw`
+  const uses = sumUses(orders.map(({ codeId }) => ({ codeId, reserved: 1, used: 0 })));
+  const [row] = await tx.$queryRaw<{ changed: number }[]>`
+    WITH changed AS (${changingUses(uses)}), inserted AS (${insertingOrders(orders)})
+    SELECT count(*)::int AS changed FROM changed`;
+  checkUsesChanged(row?.changed, uses);
+}
+
+const insertingOrders = (orders: readonly Order[]) => Prisma.sql`
     INSERT INTO orders (id, order_no, type, status, redeemed_by_id, user_id, code_id, batch_id, plan_id, unit_time,
       quantity, traffic_limit, reset_cycle, code_hint, is_new, idempotency_key, next_attempt_at, created_at)
     SELECT id, "orderNo", type, status, "redeemedById", "userId", "codeId", "batchId", "planId", "unitTime",
@@ -86,4 +86,3 @@ async function insertOrders(tx: Pick<Transaction, '$executeRaw'>, orders: readon
       status "OrderStatus", "redeemedById" uuid, "userId" uuid, "codeId" uuid, "batchId" uuid, "planId" uuid,
       "unitTime" "UnitTime", quantity int, "trafficLimit" bigint, "resetCycle" "ResetCycle", "codeHint" text,
       "isNew" boolean, "idempotencyKey" text, "nextAttemptAt" timestamptz, "createdAt" timestamptz)`;
-}

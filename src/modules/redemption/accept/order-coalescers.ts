@@ -9,6 +9,7 @@ import { acceptOrders } from './accept-orders.ts';
 import type { AcceptedOrder } from './decide-acceptances.ts';
 import { dispatchOrders } from './dispatch-orders.ts';
 import type { RedemptionRequest } from './eligibility.ts';
+import { type KeyedOrder, readKeys, type UserKey } from './read-keys.ts';
 
 /**
  * The steps of a redemption that concurrent requests share, each in one transaction or statement.
@@ -16,6 +17,8 @@ import type { RedemptionRequest } from './eligibility.ts';
 export interface OrderCoalescers {
   acceptCoalescer: Coalescer<RedemptionRequest, AcceptedOrder>;
   dispatchCoalescer: Coalescer<Order, Order>;
+  /** Reads the orders that an idempotency key was used for. */
+  readKey: (key: UserKey) => Promise<KeyedOrder[]>;
   /** Ids are in lower case. */
   readWatchedOrder: ReadCoalescer<WatchedOrder>;
 }
@@ -31,7 +34,13 @@ export function createOrderCoalescers(services: Services, { maxSize }: { maxSize
     overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
     failTogether: isOutage,
   };
+  const keys = createCoalescer({
+    ...limits,
+    run: async (wanted: UserKey[]) =>
+      (await readKeys(services, wanted)).map((value) => ({ status: 'fulfilled', value }) as const),
+  });
   return {
+    readKey: (key) => keys.add(key),
     acceptCoalescer: createCoalescer({
       ...limits,
       run: (requests: RedemptionRequest[]) => acceptOrders(services, requests),

@@ -19,7 +19,7 @@ const RedeemInput = z.object({
 });
 
 export type RedeemServices = Pick<Services, 'db' | 'log' | 'rateLimits' | 'redis' | 'secrets'> &
-  Pick<OrderCoalescers, 'acceptCoalescer' | 'dispatchCoalescer'> & {
+  Pick<OrderCoalescers, 'acceptCoalescer' | 'dispatchCoalescer' | 'readKey'> & {
     guessAdmission: Admission;
     ownAddresses: OwnAddresses;
     /** False only in tests, which prove that correctness does not depend on the lock. */
@@ -67,35 +67,13 @@ async function findByKey(
   { userId, code, idempotencyKey }: NormalizedRequest,
 ): Promise<Order | null> {
   if (idempotencyKey === null) return null;
-  const orders = await readByKey(services, { userId, idempotencyKey });
+  const orders = await services.readKey({ userId, idempotencyKey });
   const lookups = lookupsOf(services, code);
   const found = orders.find(({ lookup }) => lookups.includes(lookup));
   if (!found && orders.some(({ isOwn }) => isOwn)) throw new RedemptionError('IDEMPOTENCY_KEY_REUSED');
   if (!found) return null;
   const order = await services.db.order.findUnique({ where: { id: found.id, status: { not: 'CLOSED' } } });
   return order && pinOrder(services, order);
-}
-
-/**
- * Reads the orders with an idempotency key: the one that the user redeemed, and those of accounts
- * that were merged into this one, whose apps chose their keys independently.
- *
- * The status must be a literal: PostgreSQL does not use the partial index with a parameter.
- */
-function readByKey(
-  { db }: Pick<RedeemServices, 'db'>,
-  { userId, idempotencyKey }: { userId: string; idempotencyKey: string },
-): Promise<{ id: string; lookup: string; isOwn: boolean }[]> {
-  return db.$queryRaw`
-    SELECT o.id, encode(c.lookup, 'hex') AS lookup, o."isOwn"
-    FROM (
-      SELECT id, code_id, true AS "isOwn" FROM orders
-      WHERE redeemed_by_id = ${userId}::uuid AND idempotency_key = ${idempotencyKey} AND status <> 'CLOSED'
-      UNION ALL
-      SELECT id, code_id, false FROM orders
-      WHERE user_id = ${userId}::uuid AND redeemed_by_id <> ${userId}::uuid
-        AND idempotency_key = ${idempotencyKey} AND status <> 'CLOSED'
-    ) o JOIN redemption_codes c ON c.id = o.code_id`;
 }
 
 /**

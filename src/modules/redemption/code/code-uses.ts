@@ -1,3 +1,4 @@
+import { Prisma } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 
 /** Amounts to add to the counters of a code. */
@@ -18,8 +19,31 @@ export function sumUses(changes: readonly UseChange[]): UseChange[] {
 }
 
 /**
- * Changes the counters, unless a code would exceed its `maxUses`. The caller has checked that under
- * the locks on the codes; the condition here and the CHECK of the table guard against bugs.
+ * SQL of a statement that changes the counters, unless a code would exceed its `maxUses`. It returns
+ * a row for each changed code. The caller has checked that under the locks on the codes; the
+ * condition here and the CHECK of the table guard against bugs.
+ *
+ * @param sums as `sumUses` returns them
+ * @param condition a further one
+ */
+export const changingUses = (sums: readonly UseChange[], condition = Prisma.sql`true`) => Prisma.sql`
+    UPDATE redemption_codes c
+    SET reserved_count = c.reserved_count + v.reserved, used_count = c.used_count + v.used
+    FROM json_to_recordset(${JSON.stringify(sums)}::json) AS v("codeId" uuid, reserved int, used int)
+    WHERE c.id = v."codeId" AND ${condition}
+      AND (c.max_uses IS NULL OR c.used_count + c.reserved_count + v.used + v.reserved <= c.max_uses)
+    RETURNING c.id`;
+
+/**
+ * @param changed number of rows that `changingUses` returned
+ * @throws Error if a code has too few uses left
+ */
+export function checkUsesChanged(changed: number | undefined, sums: readonly UseChange[]): void {
+  if (changed !== sums.length) throw new Error('a code has fewer uses left than were decided on');
+}
+
+/**
+ * Changes the counters of locked codes.
  *
  * @throws Error if a code has too few uses left
  */
@@ -28,12 +52,5 @@ export async function changeUses(
   changes: readonly UseChange[],
 ): Promise<void> {
   const sums = sumUses(changes);
-  if (sums.length === 0) return;
-  const changed = await tx.$executeRaw`
-    UPDATE redemption_codes c
-    SET reserved_count = c.reserved_count + v.reserved, used_count = c.used_count + v.used
-    FROM json_to_recordset(${JSON.stringify(sums)}::json) AS v("codeId" uuid, reserved int, used int)
-    WHERE c.id = v."codeId"
-      AND (c.max_uses IS NULL OR c.used_count + c.reserved_count + v.used + v.reserved <= c.max_uses)`;
-  if (changed !== sums.length) throw new Error('a code has fewer uses left than were decided on');
+  if (sums.length > 0) checkUsesChanged(await tx.$executeRaw(changingUses(sums)), sums);
 }

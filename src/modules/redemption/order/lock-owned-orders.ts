@@ -1,6 +1,6 @@
 import type { Database, Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
-import { lockOrderOwners, lockOrders } from '../../kernel/locks.ts';
+import { lockOrdersAndOwners } from '../../kernel/locks.ts';
 
 /** An order changed owner between the read of its owner and its lock. */
 class OwnerChanged extends Error {}
@@ -34,7 +34,6 @@ export async function withOwnedOrders<Result>(
 }
 
 async function lockOwnedOrders(tx: Transaction, orderIds: readonly string[]): Promise<void> {
-  const locked = await lockOrderOwners(tx, orderIds);
-  const owners = await lockOrders(tx, orderIds);
-  if (owners.some((userId) => !locked.has(userId))) throw new OwnerChanged();
+  const { lockedIds, ownerIds } = await lockOrdersAndOwners(tx, orderIds);
+  if (ownerIds.some((userId) => !lockedIds.has(userId))) throw new OwnerChanged();
 }
