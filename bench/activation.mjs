@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Bull from 'bull';
+import { processorMs, sayBusy } from './lib/processor.mjs';
 import { withProduct } from './lib/product.mjs';
 import { say, whole } from './lib/report.mjs';
 import { seedOrders } from './lib/seed.mjs';
@@ -8,35 +10,61 @@ import { PREFIX } from './one-by-one.mjs';
 const ORDERS = 20_000;
 const WARM_UP = 2_000;
 
-/** Compares one worker process of the product with one that activates orders one by one. */
+/**
+ * Compares one worker process of the product with one that activates orders one by one, and with one
+ * whose jobs do nothing.
+ */
 export async function activation() {
   say(`\nactivation: ${whole(ORDERS)} queued orders, one worker process`);
+  await sayBusy('before');
   await withProduct(async (place) => {
     const oneByOne = await measure(place, { program: 'bench/one-by-one.mjs', queue: 'one-by-one' });
-    say(`  one order per transaction, pg, prepared   ${whole(oneByOne).padStart(7)} orders/s`);
+    print('one order per transaction, pg, prepared', oneByOne);
     const ours = await measure(place, { program: 'dist/src/main.js', queue: 'activate-order' });
-    say(`  the worker of the product                 ${whole(ours).padStart(7)} orders/s`);
-    say(`  ratio                                     ${(ours / oneByOne).toFixed(2).padStart(7)} x`);
+    print('the worker of the product', ours);
+    const oneLane = await measure(place, {
+      ...{ program: 'dist/src/main.js', queue: 'activate-order', env: { LANES: '1' } },
+    });
+    print('the same with LANES=1', oneLane);
+    const alone = await measure(place, {
+      program: 'bench/bull-alone.mjs',
+      queue: 'bull-alone',
+      isIdle: true,
+    });
+    print('Bull with jobs that do nothing', alone);
+    const ratio = (other) => (ours.rate / other.rate).toFixed(2).padStart(7);
+    say(`  product to one order per transaction      ${ratio(oneByOne)} x`);
+    say(`  product to one lane                       ${ratio(oneLane)} x`);
+    say(`  product to Bull alone                     ${ratio(alone)} x`);
   });
+  await sayBusy('after');
 }
 
+const print = (what, { rate, cpuMs }) =>
+  say(`  ${what.padEnd(42)}${whole(rate).padStart(7)} orders/s  ${cpuMs.toFixed(3)} ms of processor each`);
+
 /**
- * Orders per second, from resuming the queue until all orders are FINISHED and the queue is empty.
+ * Orders per second, from resuming the queue until all orders are FINISHED and the queue is empty,
+ * and processor time of the worker per order.
+ *
+ * @param isIdle whether the jobs do nothing
  */
-async function measure({ db, redisUrl, start, stop }, { program, queue: name }) {
+async function measure({ db, redisUrl, start, stop }, { program, queue: name, env = {}, isIdle = false }) {
   const queue = new Bull(name, { prefix: PREFIX, redis: { path: redisUrl } });
-  const worker = await start(program, { ROLE: 'worker' });
+  const worker = await start(program, { ROLE: 'worker', ...env });
   try {
-    await drain(db, queue, WARM_UP);
-    return await drain(db, queue, ORDERS);
+    await drain(db, queue, { count: WARM_UP, isIdle });
+    const before = processorMs(worker.pid);
+    const rate = await drain(db, queue, { count: ORDERS, isIdle });
+    return { rate, cpuMs: (processorMs(worker.pid) - before) / ORDERS };
   } finally {
     await stop(worker);
     await queue.close();
   }
 }
 
-async function drain(db, queue, count) {
-  const ids = await seedOrders(db, count);
+async function drain(db, queue, { count, isIdle }) {
+  const ids = isIdle ? Array.from({ length: count }, () => randomUUID()) : await seedOrders(db, count);
   await db.query('VACUUM ANALYZE');
   await db.query('CHECKPOINT');
   await queue.pause();
@@ -48,7 +76,7 @@ async function drain(db, queue, count) {
   await queue.resume();
   while (!(await isDrained(db, queue))) await sleep(25);
   const seconds = (performance.now() - startedAt) / 1_000;
-  await checkGranted(db, ids);
+  if (!isIdle) await checkGranted(db, ids);
   return count / seconds;
 }
 

@@ -39,6 +39,8 @@ const Environment = z.object({
   RATE_LIMITS: onOff.default(true),
   /** Maximum number of redemptions or activations per transaction. */
   BATCH_SIZE: z.coerce.number().int().min(1).max(1_000).default(128),
+  /** Maximum number of such transactions at the same time, of each kind and process. */
+  LANES: z.coerce.number().int().min(1).max(8).default(2),
   /**
    * `off` disables the Redis lock around redemptions, to test that PostgreSQL alone prevents races.
    */

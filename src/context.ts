@@ -79,16 +79,17 @@ export interface Context extends Services, Shared {
   request: RequestScope;
 }
 
-type ProcessSettings = Pick<Config, 'BATCH_SIZE' | 'REDEMPTION_LOCK'> & Partial<Pick<Config, 'RATE_LIMITS'>>;
+type ProcessSettings = Pick<Config, 'BATCH_SIZE' | 'REDEMPTION_LOCK'> &
+  Partial<Pick<Config, 'LANES' | 'RATE_LIMITS'>>;
 
 /** Call once per process. */
 export function createShared(
   services: Services,
-  { BATCH_SIZE, REDEMPTION_LOCK, RATE_LIMITS = true }: ProcessSettings,
+  { BATCH_SIZE, LANES = 1, REDEMPTION_LOCK, RATE_LIMITS = true }: ProcessSettings,
 ): Shared {
   const ownAddresses = createOwnAddresses(services);
   return {
-    ...createOrderCoalescers(services, { maxSize: BATCH_SIZE }),
+    ...createOrderCoalescers(services, { maxSize: BATCH_SIZE, lanes: LANES }),
     ...createUserLists(services),
     ...createBatchReads(services),
     ...createAccessTokenVerifier(services),

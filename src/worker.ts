@@ -28,13 +28,16 @@ const END_STAYS_INTERVAL_MS = 5_000;
 const RESUME_BATCH_INTERVAL_MS = 5_000;
 
 /** Starts all background work of a process: queue consumers, polling loops and scheduled jobs. */
-export function startWorker(shared: Services, { BATCH_SIZE }: { BATCH_SIZE: number }): RunningWorker {
+export function startWorker(
+  shared: Services,
+  { BATCH_SIZE, LANES = 1 }: { BATCH_SIZE: number; LANES?: number },
+): RunningWorker {
   const services = {
     ...shared,
-    activations: createActivations(shared, { maxSize: BATCH_SIZE }),
+    activations: createActivations(shared, { maxSize: BATCH_SIZE, lanes: LANES }),
     batchFills: createBatchFills(shared),
   };
-  services.jobs.process(activateOrderJob, ({ orderId }) => activateOrder(services, orderId));
+  services.jobs.process(activateOrderJob, (activation) => activateOrder(services, activation));
   services.jobs.process(fillBatchJob, ({ batchId }) => services.batchFills.fill(batchId));
   const reconciler = repeat(() => reconcileOrders(services), {
     everyMs: RECONCILE_INTERVAL_MS,

@@ -100,7 +100,7 @@ describe('dispatchOrders', () => {
     let done = 0;
     const services = activationServices();
     one.services.jobs.process(activateOrderJob, async ({ orderId }) => {
-      await activateOrder(services, orderId);
+      await activateOrder(services, { orderId: orderId });
       done += 1;
     });
     await eventually(() => done >= TRIALS);

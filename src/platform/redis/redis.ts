@@ -108,7 +108,16 @@ class RedactingClient extends IoRedis {
   override sendCommand(command: Command, stream?: Stream): unknown {
     const { reject } = command;
     command.reject = (error: Error) => reject(Object.assign(error, { command: command.name }));
+    this.#writeTogether();
     return super.sendCommand(command, stream);
+  }
+
+  /** Sends the commands of one turn of the event loop in one system call. */
+  #writeTogether(): void {
+    const { stream } = this;
+    if (!stream || stream.writableCorked > 0) return;
+    stream.cork();
+    setImmediate(() => stream.uncork());
   }
 }
 

@@ -3,15 +3,15 @@ import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Job } from '../../../platform/jobs/jobs.ts';
 
 /** Activates one order. If all attempts fail or the job is lost, the reconciler takes over. */
-export const activateOrderJob: Job<{ orderId: string }> = {
+export const activateOrderJob: Job<{ orderId: string; userId?: string | undefined }> = {
   name: 'activate-order',
-  payload: z.object({ orderId: z.uuid() }),
+  payload: z.object({ orderId: z.uuid(), userId: z.uuid().optional() }),
   attempts: 5,
   backoffMs: 1_000,
   key: ({ orderId }) => orderId,
-  // Twice the default BATCH_SIZE: while one transaction runs, the jobs of the next one are
-  // collected.
-  concurrency: 256,
+  // Four times the default BATCH_SIZE: while one transaction of each lane runs, the jobs of the next
+  // ones are collected.
+  concurrency: 512,
 };
 
 /** Grace period before the reconciler may pick up a new order. */

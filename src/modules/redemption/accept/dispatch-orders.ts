@@ -50,7 +50,7 @@ export async function cacheAndEnqueue(
   await crashPoint('dispatchOrders.beforeEnqueue');
   await services.jobs.addMany(
     activateOrderJob,
-    orders.map(({ id }) => ({ orderId: id })),
+    orders.map(({ id, userId }) => ({ orderId: id, userId })),
   );
   await crashPoint('dispatchOrders.afterEnqueue');
 }

@@ -1,5 +1,6 @@
 import type { Order } from '../../../generated/prisma/client.ts';
 import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
+import { createLanes } from '../../../platform/concurrency/lanes.ts';
 import { isOutage } from '../../../platform/database/database.ts';
 import { createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
@@ -26,8 +27,14 @@ export interface OrderCoalescers {
 /** Requests that would wait longer are refused immediately with SERVICE_UNAVAILABLE. */
 const MAX_WAIT_MS = 3_000;
 
-/** @param maxSize most orders in one transaction */
-export function createOrderCoalescers(services: Services, { maxSize }: { maxSize: number }): OrderCoalescers {
+/**
+ * @param maxSize most orders in one transaction
+ * @param lanes most transactions at the same time; the requests of a user share one
+ */
+export function createOrderCoalescers(
+  services: Services,
+  { maxSize, lanes }: { maxSize: number; lanes: number },
+): OrderCoalescers {
   const limits = {
     maxSize,
     maxWaitMs: MAX_WAIT_MS,
@@ -41,10 +48,15 @@ export function createOrderCoalescers(services: Services, { maxSize }: { maxSize
   });
   return {
     readKey: (key) => keys.add(key),
-    acceptCoalescer: createCoalescer({
-      ...limits,
-      run: (requests: RedemptionRequest[]) => acceptOrders(services, requests),
-    }),
+    acceptCoalescer: createLanes(
+      lanes,
+      ({ userId }) => userId,
+      () =>
+        createCoalescer({
+          ...limits,
+          run: (requests: RedemptionRequest[]) => acceptOrders(services, requests),
+        }),
+    ),
     dispatchCoalescer: createCoalescer({
       ...limits,
       run: (orders: Order[]) => dispatchOrders(services, orders),

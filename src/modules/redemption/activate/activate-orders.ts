@@ -1,5 +1,6 @@
 import { Prisma } from '../../../generated/prisma/client.ts';
 import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
+import { createLanes } from '../../../platform/concurrency/lanes.ts';
 import { crashPoint } from '../../../platform/crash-points.ts';
 import { isOutage, type Transaction } from '../../../platform/database/database.ts';
 import { withRetry } from '../../../platform/database/retry.ts';
@@ -19,24 +20,37 @@ import { writeActivations } from './write-activations.ts';
 
 type ActivateServices = Pick<Services, 'db' | 'cache' | 'log' | 'pubSub'>;
 
+/** An order to activate. */
+export interface Activation {
+  orderId: string;
+  /** The owner when the order was accepted; unknown for jobs of earlier versions. */
+  userId?: string | undefined;
+}
+
 /**
  * Coalesces the orders that this process activates, from the queue and from the reconciler alike.
  *
  * @param maxSize most orders in one transaction
+ * @param lanes most transactions at the same time; the orders of a user share one
  */
 export function createActivations(
   services: ActivateServices,
-  { maxSize }: { maxSize: number },
-): Coalescer<string, void> {
-  return createCoalescer<string, void>({
-    maxSize,
-    run: async (orderIds) => {
-      await activateOrders(services, [...new Set(orderIds)]);
-      return orderIds.map(() => ({ status: 'fulfilled', value: undefined }));
-    },
-    failTogether: isOutage,
-    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
-  });
+  { maxSize, lanes = 1 }: { maxSize: number; lanes?: number },
+): Coalescer<Activation, void> {
+  return createLanes(
+    lanes,
+    ({ orderId, userId }) => userId ?? orderId,
+    () =>
+      createCoalescer<Activation, void>({
+        maxSize,
+        run: async (activations) => {
+          await activateOrders(services, [...new Set(activations.map(({ orderId }) => orderId))]);
+          return activations.map(() => ({ status: 'fulfilled', value: undefined }));
+        },
+        failTogether: isOutage,
+        overloaded: () => new PlatformError('SERVICE_UNAVAILABLE'),
+      }),
+  );
 }
 
 /**
@@ -46,15 +60,15 @@ export function createActivations(
  * @throws the outage or the bug that prevented the activation
  */
 export async function activateOrder(
-  services: ActivateServices & { activations: Coalescer<string, void> },
-  orderId: string,
+  services: ActivateServices & { activations: Coalescer<Activation, void> },
+  activation: Activation,
 ): Promise<void> {
   try {
-    await services.activations.add(orderId);
+    await services.activations.add(activation);
   } catch (error) {
     // Neither an outage nor overload is caused by the order.
     const isTransient = isOutage(error) || error instanceof PlatformError;
-    if (!isTransient) await failAttempt(services, orderId);
+    if (!isTransient) await failAttempt(services, activation.orderId);
     throw error;
   }
 }

@@ -257,7 +257,7 @@ describe('an activation that fails', () => {
   const settle = (orders: readonly Order[]) => {
     const activations = createActivations(r.services, { maxSize: 128 });
     const services = { ...r.services, activations };
-    return Promise.allSettled(orders.map(({ id }) => activateOrder(services, id)));
+    return Promise.allSettled(orders.map(({ id }) => activateOrder(services, { orderId: id })));
   };
 
   /** An order that PostgreSQL does not activate, as if our code had a bug. */
