@@ -11,8 +11,8 @@ const ORDERS = 20_000;
 const WARM_UP = 2_000;
 
 /**
- * Compares one worker process of the product with one that activates orders one by one, and with one
- * whose jobs do nothing.
+ * Compares one worker process of the product with one that activates orders one by one, and with
+ * one whose jobs do nothing.
  */
 export async function activation() {
   say(`\nactivation: ${whole(ORDERS)} queued orders, one worker process`);

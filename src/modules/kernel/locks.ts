@@ -56,8 +56,8 @@ export async function lockUsersAndCodes(
 }
 
 /**
- * Locks the users who own these orders, then the orders, in one statement. A merge may move an order
- * to another user until the order itself is locked, so compare the owners.
+ * Locks the users who own these orders, then the orders, in one statement. A merge may move an
+ * order to another user until the order itself is locked, so compare the owners.
  *
  * @returns the ids of the locked users, and those of the users who own the locked orders
  */

@@ -11,9 +11,9 @@ export interface RepeatedJob extends Job<EmptyPayload> {
 interface RepeatedWork {
   run: (signal: AbortSignal) => Promise<unknown>;
   /**
-   * For work that must not wait for the schedule: a cheap question to PostgreSQL, asked every second
-   * without Redis. If the answer is yes, this process runs the work at once, so the work must be
-   * safe to run concurrently.
+   * For work that must not wait for the schedule: a cheap question to PostgreSQL, asked every
+   * second without Redis. If the answer is yes, this process runs the work immediately, so the work
+   * must be safe to run concurrently.
    */
   isDue?: () => Promise<boolean>;
 }

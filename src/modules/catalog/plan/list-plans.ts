@@ -10,8 +10,8 @@ export interface PlanReads {
   /** Lists the plans on sale, oldest first. Concurrent calls share a statement. */
   listPlansOnSale: () => Promise<Plan[]>;
   /**
-   * Reads a plan, even if it is deleted. At most a second old, and up to date as soon as the process
-   * learns that the plan changed. For what clients see.
+   * Reads a plan, even if it is deleted. At most a second old, and up to date as soon as the
+   * process learns that the plan changed. For what clients see.
    */
   readPlan: ReadCoalescer<Plan>;
 }

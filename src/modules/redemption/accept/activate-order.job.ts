@@ -9,8 +9,8 @@ export const activateOrderJob: Job<{ orderId: string; userId?: string | undefine
   attempts: 5,
   backoffMs: 1_000,
   key: ({ orderId }) => orderId,
-  // Four times the default BATCH_SIZE: while one transaction of each lane runs, the jobs of the next
-  // ones are collected.
+  // Four times the default BATCH_SIZE: while one transaction of each lane runs, the jobs of the
+  // next ones are collected.
   concurrency: 512,
 };
 

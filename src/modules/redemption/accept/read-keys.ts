@@ -16,8 +16,8 @@ export interface KeyedOrder {
 }
 
 /**
- * Reads the orders with idempotency keys, in one statement: those that the users redeemed, and those
- * of accounts that were merged into theirs, whose apps chose their keys independently.
+ * Reads the orders with idempotency keys, in one statement: those that the users redeemed, and
+ * those of accounts that were merged into theirs, whose apps chose their keys independently.
  *
  * The status must be a literal: PostgreSQL does not use the partial index with a parameter.
  *

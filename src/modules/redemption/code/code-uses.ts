@@ -19,9 +19,9 @@ export function sumUses(changes: readonly UseChange[]): UseChange[] {
 }
 
 /**
- * SQL of a statement that changes the counters, unless a code would exceed its `maxUses`. It returns
- * a row for each changed code. The caller has checked that under the locks on the codes; the
- * condition here and the CHECK of the table guard against bugs.
+ * SQL of a statement that changes the counters, unless a code would exceed its `maxUses`. It
+ * returns a row for each changed code. The caller has checked that under the locks on the codes;
+ * the condition here and the CHECK of the table guard against bugs.
  *
  * @param sums as `sumUses` returns them
  * @param condition a further one
