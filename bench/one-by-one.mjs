@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 import Bull from 'bull';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
 import { beginSubscription, extendSubscription } from '../dist/src/modules/subscription/grant.js';
@@ -8,22 +9,26 @@ import { beginSubscription, extendSubscription } from '../dist/src/modules/subsc
 /** Key prefix of the product's queues. */
 export const PREFIX = '{tessera}';
 
+export const QUEUE = 'one-by-one';
+
 /** Equal to the pool size. */
 const CONCURRENCY = 20;
 
 /**
- * A conventional worker: one transaction per order, through `pg` with prepared statements, without
- * announcements.
+ * A conventional worker: one transaction per order, through `pg` with prepared statements. With
+ * ANNOUNCE=on it publishes each order, for the peer of `bench/redeem.mjs`.
  */
 async function work() {
   const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: CONCURRENCY });
-  const queue = new Bull('one-by-one', { prefix: PREFIX, redis: { path: process.env.REDIS_URL } });
+  const redis = process.env.ANNOUNCE === 'on' ? new Redis(process.env.REDIS_URL) : undefined;
+  const queue = new Bull(QUEUE, { prefix: PREFIX, redis: { path: process.env.REDIS_URL } });
   void queue.process(CONCURRENCY, async ({ data }) => {
     const client = await pool.connect();
     try {
       await client.query('BEGIN');
       await activate(client, data.orderId);
       await client.query('COMMIT');
+      if (redis) void redis.publish('peer-orders', data.orderId);
     } catch (error) {
       await client.query('ROLLBACK');
       throw error;

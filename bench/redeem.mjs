@@ -1,6 +1,9 @@
+import { Redis } from 'ioredis';
 import { openApps } from './lib/apps.mjs';
+import { INSIDE, inside } from './lib/ask-inside.mjs';
 import { createCustomers } from './lib/customers.mjs';
 import { underLoad } from './lib/load.mjs';
+import { processorMs, sayBusy } from './lib/processor.mjs';
 import { withProduct } from './lib/product.mjs';
 import { say } from './lib/report.mjs';
 
@@ -13,47 +16,84 @@ const FIRST_RATE = 100;
 const HALVINGS = 3;
 const LONGEST_P99_MS = 500;
 
+/** What is compared, in this order: each with an API and a worker process. */
+const SIDES = [
+  {
+    name: 'one order per transaction',
+    api: ['bench/peers/redeeming.mjs', {}],
+    worker: ['bench/one-by-one.mjs', { ANNOUNCE: 'on' }],
+  },
+  { name: 'the product', api: ['dist/src/main.js', {}], worker: ['dist/src/main.js', {}] },
+];
+
 /**
  * Measures the time from the HTTP request to FINISHED on the websocket, with one API and one worker
- * process.
+ * process: of a peer without groups, and of the product.
  */
 export async function redeem() {
   say(`\nredeem: from the request to FINISHED on the websocket, ${CUSTOMERS} sockets`);
+  await sayBusy('before');
   await withProduct(async (place) => {
     const customers = await createCustomers(place, CUSTOMERS);
     try {
-      const batched = await run(place, customers, {});
-      const single = await run(place, customers, { BATCH_SIZE: '1' });
-      say(`  ratio of the highest rates                ${(batched / single).toFixed(2).padStart(7)} x`);
+      const results = [];
+      for (const side of SIDES) results.push(await run(place, customers, side));
+      const [peer, product] = results;
+      const ratio = (of) => (of(product) / of(peer)).toFixed(2).padStart(7);
+      say(`  product to peer: highest rate             ${ratio(({ rate }) => rate)} x`);
+      say(
+        `  p50 and p99 at ${CALM.rate}/s                    ${ratio(({ p50 }) => p50)} x ${ratio(({ p99 }) => p99)} x`,
+      );
+      say(`  processor time, API and worker            ${ratio(({ cpuMs }) => cpuMs)} x`);
     } finally {
       await customers.close();
     }
   });
+  await sayBusy('after');
 }
 
-/** Prints the latencies. @returns the highest rate with a p99 of at most 500 ms */
-async function run(place, customers, env) {
-  const name = env.BATCH_SIZE ? `groups of ${env.BATCH_SIZE}` : 'coalesced';
-  const [api, worker] = await Promise.all([
-    place.start('dist/src/main.js', { ...env, ROLE: 'api' }),
-    place.start('dist/src/main.js', { ...env, ROLE: 'worker' }),
-  ]);
-  const { apps, close } = await openApps(api.url, customers.tokens);
+/** Prints the figures of a side. */
+async function run(place, customers, side) {
+  const start = ([program, env], role) => place.start(program, { ...env, ...INSIDE, ROLE: role });
+  // The product creates the key with which the peer checks tokens.
+  const [api, worker] = await Promise.all([start(side.api, 'api'), start(side.worker, 'worker')]);
+  const { apps, close } = await openApps(api.url, await customers.newTokens());
   const load = async ({ rate, seconds }) => {
     await place.db.query('VACUUM ANALYZE');
     const codes = await customers.newCodes(rate * seconds);
     return underLoad({ rate, seconds }, (at) => apps[at % apps.length].redeem(codes[at]));
   };
+  const redis = new Redis(place.redisUrl);
   try {
     await load(WARM_UP);
-    print(`${name}, ${CALM.rate}/s`, await load(CALM));
+    const count = async () => ({
+      api: processorMs(api.pid),
+      worker: processorMs(worker.pid),
+      generator: processorMs(process.pid),
+      sql: (await inside(api)).statements + (await inside(worker)).statements,
+      redis: await commandsOf(redis),
+    });
+    const before = await count();
+    const calm = await load(CALM);
+    const after = await count();
+    print(`${side.name}, ${CALM.rate}/s`, calm);
+    const each = (what) => (after[what] - before[what]) / (CALM.rate * CALM.seconds);
+    const cost = ['api', 'worker', 'generator'].map((what) => `${what} ${each(what).toFixed(2)}`).join(', ');
+    say(`    processor ms each: ${cost}; SQL ${each('sql').toFixed(1)}, Redis ${each('redis').toFixed(1)}`);
     const { rate, result } = await highestRate(load);
-    print(`${name}, ${rate}/s, highest rate`, result);
-    return rate;
+    print(`${side.name}, ${rate}/s, highest rate`, result);
+    return { rate, p50: calm.p50, p99: calm.p99, cpuMs: each('api') + each('worker') };
   } finally {
+    redis.disconnect();
     close();
     await Promise.all([place.stop(api), place.stop(worker)]);
   }
+}
+
+/** Commands that Redis has run, those of scripts included. */
+async function commandsOf(redis) {
+  const stats = await redis.info('commandstats');
+  return [...stats.matchAll(/calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
 }
 
 async function highestRate(load) {

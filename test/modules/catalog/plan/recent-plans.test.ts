@@ -24,7 +24,7 @@ it('reads a plan once a second', async () => {
   expect(queries).toEqual([]);
 });
 
-it('sees a change by this process at once', async () => {
+it('sees a change by this process immediately', async () => {
   const { readPlan } = createPlanReads(services);
   const { id } = await buildPlan(services.db, { name: 'Before' });
   const { id: actorId } = await buildUser(services.db, { role: 'ADMIN' });
