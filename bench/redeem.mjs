@@ -16,7 +16,7 @@ const FIRST_RATE = 100;
 const HALVINGS = 3;
 const LONGEST_P99_MS = 500;
 
-/** What is compared, in this order: each with an API and a worker process. */
+/** The sides of the comparison, each with an API and a worker process. */
 const SIDES = [
   {
     name: 'one order per transaction',

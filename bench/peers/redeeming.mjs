@@ -15,9 +15,9 @@ import { createSecrets } from '../../dist/src/platform/keys/secrets.js';
 import { PREFIX, QUEUE } from '../one-by-one.mjs';
 
 // The peer of `bench/redeem.mjs`: the service without groups. Fastify with mercurius and JIT, `pg`
-// with prepared statements, one transaction per order, Bull, and graphql-ws, whose subscriptions are
-// woken by Redis. It checks tokens and sessions, and is exact under races: each order locks its user
-// and its code. Its worker is `bench/one-by-one.mjs`.
+// with prepared statements, one transaction per order, Bull, and graphql-ws, whose subscriptions
+// are woken by Redis. It checks tokens and sessions, and is exact under races: each order locks its
+// user and its code. Its worker is `bench/one-by-one.mjs`.
 
 /** As many as the product has. */
 const POOL_SIZE = 10;
