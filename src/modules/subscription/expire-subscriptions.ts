@@ -34,9 +34,8 @@ export function expireSubscriptions(
 
 /** Whether a subscription is overdue: one index lookup, so that workers can ask every second. */
 export async function isExpiryDue({ db }: Pick<Services, 'db'>): Promise<boolean> {
-  const found = await db.$queryRaw<
-    unknown[]
-  >`SELECT FROM user_subscriptions WHERE ${isOverdueSql()} ORDER BY expires_at LIMIT 1`;
+  const found: unknown[] = await db.$queryRaw`
+    SELECT FROM user_subscriptions WHERE ${isOverdueSql()} ORDER BY expires_at LIMIT 1`;
   return found.length > 0;
 }
 

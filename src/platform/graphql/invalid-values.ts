@@ -1,5 +1,7 @@
 import {
+  type GraphQLInputField,
   type GraphQLInputType,
+  type GraphQLLeafType,
   type GraphQLSchema,
   isInputObjectType,
   isLeafType,
@@ -41,8 +43,8 @@ export function replaceInvalidValues(
 ): boolean {
   return definitions
     .map(({ type, variable }) => {
-      // biome-ignore lint/suspicious/noExplicitAny: no overload of typeFromAST covers all types.
-      const inputType = typeFromAST(schema, type as any) as GraphQLInputType;
+      // The document is valid, so the type is known and an input type.
+      const inputType = typeFromAST(schema, type) as GraphQLInputType;
       return replacerOf(inputType)?.(variables[variable.name.value]) ?? false;
     })
     .some(Boolean);
@@ -68,49 +70,42 @@ function createReplacer(type: GraphQLInputType): Replace | null {
     return replaceItem && ((values) => Array.isArray(values) && values.map(replaceItem).some(Boolean));
   }
   if (!isInputObjectType(type)) return null;
-  const fields = Object.values(type.getFields()).flatMap((field): [string, Replace | Leaf][] => {
-    const replace = leafOf(field.type, field.extensions.invalidAs) ?? replacerOf(field.type);
+  const fields = Object.values(type.getFields()).flatMap((field): [string, ReplaceIn][] => {
+    const replace = inField(field);
     return replace ? [[field.name, replace]] : [];
   });
-  return fields.length === 0 ? null : (value) => isRecord(value) && replaceIn(value, fields);
+  if (fields.length === 0) return null;
+  return (value) =>
+    isRecord(value) &&
+    fields.map(([name, replace]) => Object.hasOwn(value, name) && replace(value)).some(Boolean);
 }
 
-/** A field with `InvalidAs`. */
-interface Leaf {
-  isValid: (value: unknown) => boolean;
-  substitute: Substitute;
-}
+/** Replaces invalid values in one field of an object. @returns whether there were any */
+type ReplaceIn = (object: Record<string, unknown>) => boolean;
 
-function leafOf(type: GraphQLInputType, substitute: unknown): Leaf | undefined {
+/** @returns null if the field cannot have values to replace */
+function inField({ name, type, extensions: { invalidAs } }: GraphQLInputField): ReplaceIn | null {
   const scalar = isNonNullType(type) ? type.ofType : type;
-  if (typeof substitute !== 'function' || !isLeafType(scalar)) return undefined;
-  const isValid = (value: unknown) => {
-    if (value == null) return scalar === type;
-    try {
-      return scalar.parseValue(value) !== undefined && (typeof value !== 'string' || isStorable(value));
-    } catch {
-      return false;
-    }
+  if (typeof invalidAs !== 'function' || !isLeafType(scalar)) {
+    const replace = replacerOf(type);
+    return replace && ((object) => replace(object[name]));
+  }
+  const substitute = invalidAs as Substitute;
+  return (object) => {
+    const value = object[name];
+    const isValid = value == null ? scalar === type : isReadable(scalar, value);
+    if (!isValid) object[name] = substitute(value);
+    return !isValid;
   };
-  return { isValid, substitute: substitute as Substitute };
+}
+
+function isReadable(type: GraphQLLeafType, value: unknown): boolean {
+  try {
+    return type.parseValue(value) !== undefined && (typeof value !== 'string' || isStorable(value));
+  } catch {
+    return false;
+  }
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
-
-function replaceIn(
-  record: Record<string, unknown>,
-  fields: readonly (readonly [string, Replace | Leaf])[],
-): boolean {
-  let isReplaced = false;
-  for (const [name, field] of fields) {
-    if (!Object.hasOwn(record, name)) continue;
-    if (typeof field === 'function') {
-      if (field(record[name])) isReplaced = true;
-    } else if (!field.isValid(record[name])) {
-      record[name] = field.substitute(record[name]);
-      isReplaced = true;
-    }
-  }
-  return isReplaced;
-}

@@ -26,8 +26,8 @@ interface Condition {
 const OPERATORS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
 
 /**
- * Writes a window as SQL. For long pages: decoding the rows of `findMany` takes about twice as long
- * as those of a raw query.
+ * Writes a window as SQL, for lists with long pages: compiling and decoding a `findMany` costs more
+ * than a raw query (docs/performance.md).
  *
  * @param columns by the names that the list uses for them
  */

@@ -128,8 +128,8 @@ async function readRefusals(
   if (stored?.refusals) return stored.refusals as unknown as RefusedEntry[];
   const reasons = stored?.refusalReasons ?? new Uint8Array();
   return entries.flatMap((entry) => {
-    const reason =
-      reasonAt(reasons, entry.index) && (refusalReasonOf(entry) ?? reasonAt(reasons, entry.index));
+    const stored = reasonAt(reasons, entry.index);
+    const reason = stored && (refusalReasonOf(entry) ?? stored);
     return reason ? refuse(entry, reason) : [];
   });
 }

@@ -48,9 +48,8 @@ const IS_RESET_DUE = Prisma.sql`${isOpenSql()} AND next_reset_at IS NOT NULL AND
 
 /** Whether a reset is due: one index lookup, so that workers can ask every second. */
 export async function isResetDue({ db }: Pick<Services, 'db'>): Promise<boolean> {
-  const found = await db.$queryRaw<
-    unknown[]
-  >`SELECT FROM user_subscriptions WHERE ${IS_RESET_DUE} ORDER BY next_reset_at LIMIT 1`;
+  const found: unknown[] = await db.$queryRaw`
+    SELECT FROM user_subscriptions WHERE ${IS_RESET_DUE} ORDER BY next_reset_at LIMIT 1`;
   return found.length > 0;
 }
 

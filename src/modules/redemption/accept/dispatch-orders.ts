@@ -8,9 +8,9 @@ import type { Services } from '../../../platform/services.ts';
 import { lockCodes } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';
-import { withOwnedOrders } from '../order/lock-owned-orders.ts';
 import { type AnnouncedOrder, passOnIsNew } from '../order/new-order.ts';
 import { cacheOrders } from '../order/order-cache.ts';
+import { withOwnedOrders } from '../order/with-owned-orders.ts';
 import { activateOrderJob } from './activate-order.job.ts';
 
 type DispatchServices = Pick<Services, 'db' | 'redis' | 'cache' | 'jobs' | 'log' | 'pubSub'>;

@@ -2,10 +2,8 @@ import type { Order } from '../../../generated/prisma/client.ts';
 import { type Coalescer, createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { createLanes } from '../../../platform/concurrency/lanes.ts';
 import { isOutage } from '../../../platform/database/database.ts';
-import { createReadCoalescer, type ReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Services } from '../../../platform/services.ts';
-import { readWatchedOrders, type WatchedOrder } from '../order/read-watched-orders.ts';
 import { acceptOrders } from './accept-orders.ts';
 import type { AcceptedOrder } from './decide-acceptances.ts';
 import { dispatchOrders } from './dispatch-orders.ts';
@@ -20,8 +18,6 @@ export interface OrderCoalescers {
   dispatchCoalescer: Coalescer<Order, Order>;
   /** Reads the orders that an idempotency key was used for. */
   readKey: (key: UserKey) => Promise<KeyedOrder[]>;
-  /** Ids are in lower case. */
-  readWatchedOrder: ReadCoalescer<WatchedOrder>;
 }
 
 /** Requests that would wait longer are refused immediately with SERVICE_UNAVAILABLE. */
@@ -61,6 +57,5 @@ export function createOrderCoalescers(
       ...limits,
       run: (orders: Order[]) => dispatchOrders(services, orders),
     }),
-    readWatchedOrder: createReadCoalescer((ids) => readWatchedOrders(services, ids)),
   };
 }

@@ -9,7 +9,7 @@ import { lockCodes } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
 import { RedemptionError } from '../../kernel/redemption.errors.ts';
 import { changeUses } from '../code/code-uses.ts';
-import { withOwnedOrders } from '../order/lock-owned-orders.ts';
+import { withOwnedOrders } from '../order/with-owned-orders.ts';
 import { QUEUE_HEAD_START_MS } from './activate-order.job.ts';
 import { cacheAndEnqueue } from './dispatch-orders.ts';
 import {

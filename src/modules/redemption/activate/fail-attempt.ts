@@ -6,8 +6,8 @@ import type { Services } from '../../../platform/services.ts';
 import { lockCodes } from '../../kernel/locks.ts';
 import { changeUses } from '../code/code-uses.ts';
 import { announceOrders } from '../order/announce-orders.ts';
-import { withOwnedOrders } from '../order/lock-owned-orders.ts';
 import { type AnnouncedOrder, passOnIsNew } from '../order/new-order.ts';
+import { withOwnedOrders } from '../order/with-owned-orders.ts';
 
 /** Activation attempts before a bug makes the order FAILED. Outages don't count. */
 const MAX_ATTEMPTS = 5;

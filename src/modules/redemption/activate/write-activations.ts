@@ -20,9 +20,8 @@ export async function writeActivations(
     ...decisions.finished.map(({ codeId }) => ({ codeId, reserved: -1, used: 1 })),
     ...decisions.failed.map(({ codeId }) => ({ codeId, reserved: -1, used: 0 })),
   ]);
-  const parts = [...subscriptionParts(decisions), ...recordParts(decisions), ...orderParts(decisions)];
   const [row] = await tx.$queryRaw<{ ended: number; changed: number }[]>`
-    WITH ${Prisma.join(parts, ', ')},
+    WITH ${Prisma.join(partsOf(decisions), ', ')},
       locked_codes AS MATERIALIZED (${lockingCodes(uses.map(({ codeId }) => codeId))}),
       changed AS (${changingUses(uses, after('locked_codes'))})
     SELECT (SELECT count(*)::int FROM ended) AS ended, (SELECT count(*)::int FROM changed) AS changed`;
@@ -33,22 +32,17 @@ export async function writeActivations(
 }
 
 /** Omits what has nothing to write: PostgreSQL plans every part. */
-function subscriptionParts({ expired, begun, extended }: ActivationDecisions): Prisma.Sql[] {
-  const parts: Prisma.Sql[] = [];
+function partsOf(decisions: ActivationDecisions): Prisma.Sql[] {
+  const { expired, begun, extended, finished } = decisions;
+  const parts = [Prisma.sql`ended AS (${ending(decisions)})`];
   if (expired.length > 0) parts.push(Prisma.sql`expired AS (${expiring(expired)})`);
   // A user has at most one open subscription of a plan, so the old one must expire first.
   const afterExpiry = expired.length > 0 ? Prisma.sql`WHERE ${after('expired')}` : Prisma.empty;
   if (begun.length > 0) parts.push(Prisma.sql`begun AS (${beginning(begun)} ${afterExpiry})`);
   if (extended.length > 0) parts.push(Prisma.sql`extended AS (${extending(extended)})`);
+  if (finished.length > 0) parts.push(Prisma.sql`recorded AS (${recording(decisions)})`);
   return parts;
 }
-
-const recordParts = (decisions: ActivationDecisions): Prisma.Sql[] =>
-  decisions.finished.length > 0 ? [Prisma.sql`recorded AS (${recording(decisions)})`] : [];
-
-const orderParts = (decisions: ActivationDecisions): Prisma.Sql[] => [
-  Prisma.sql`ended AS (${ending(decisions)})`,
-];
 
 const expiring = (ids: ActivationDecisions['expired']) => Prisma.sql`
     UPDATE user_subscriptions SET status = 'EXPIRED', version = version + 1

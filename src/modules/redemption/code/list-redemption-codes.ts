@@ -26,10 +26,8 @@ export interface CodeFilter {
 
 type ListServices = Pick<Services, 'db' | 'secrets'>;
 
-type BatchWithPlan = RedemptionBatch & { plan: Plan };
-
 /** A code with its batch and plan. */
-export type CodeOfBatch = RedemptionCode & { batch: BatchWithPlan };
+export type CodeOfBatch = RedemptionCode & { batch: RedemptionBatch & { plan: Plan } };
 
 /** Lists codes that are not deleted, newest first. */
 export function listRedemptionCodes(
