@@ -31,6 +31,7 @@ import { createOrderCoalescers, type OrderCoalescers } from './modules/redemptio
 import { type BatchReads, createBatchReads } from './modules/redemption/batch/batch-reads.ts';
 import { watchedBatches } from './modules/redemption/batch/watch-batch.ts';
 import { createOrderReads, type OrderReads } from './modules/redemption/order/get-order.ts';
+import { createUserOrderReads, type UserOrderReads } from './modules/redemption/order/list-user-orders.ts';
 import { createPropagationReader, type PropagationReader } from './modules/redemption/order/propagation.ts';
 import { watchedOrders } from './modules/redemption/order/watch-order.ts';
 import { createSubscriptionReads, type SubscriptionReads } from './modules/subscription/get-subscription.ts';
@@ -53,6 +54,7 @@ export interface Shared
     SessionReads,
     SiteReads,
     SubscriptionReads,
+    UserOrderReads,
     UserReads {
   watchedOrders: WatchKind;
   watchedUsers: WatchKind;
@@ -100,6 +102,7 @@ export function createShared(
     ...createSessionReads(services),
     ...createSiteReads(services),
     ...createSubscriptionReads(services),
+    ...createUserOrderReads(services),
     ...createUserReads(services),
     watchedOrders: watchedOrders(services),
     watchedUsers: watchedUsers(services),

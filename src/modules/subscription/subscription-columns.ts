@@ -44,7 +44,21 @@ export function toSubscription(
   return withCurrentStatus({ ...(withoutPrefix(row, 's_') as UserSubscription), plan }, row.now);
 }
 
+/** Columns by prefix, with their names without it. They are the same in every row. */
+const columns = new Map<string, (readonly [column: string, name: string])[]>();
+
 function withoutPrefix(row: object, prefix: string): object {
-  const columns = Object.entries(row).filter(([column]) => column.startsWith(prefix));
-  return Object.fromEntries(columns.map(([column, value]) => [column.slice(prefix.length), value]));
+  const own = columns.get(prefix) ?? columnsOf(row, prefix);
+  const values = row as Record<string, unknown>;
+  const result: Record<string, unknown> = {};
+  for (const [column, name] of own) result[name] = values[column];
+  return result;
+}
+
+function columnsOf(row: object, prefix: string): (readonly [string, string])[] {
+  const own = Object.keys(row)
+    .filter((column) => column.startsWith(prefix))
+    .map((column) => [column, column.slice(prefix.length)] as const);
+  columns.set(prefix, own);
+  return own;
 }

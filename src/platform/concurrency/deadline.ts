@@ -8,13 +8,14 @@ export interface Deadline {
 
 /**
  * Runs the work, and returns `tooLate()` if it misses the deadline. The work isn't interrupted;
- * further steps have to check the deadline, as `deadlineAdapter` does for SQL.
+ * further steps have to check the deadline, as `deadlineAdapter` does for SQL. Work that returns a
+ * result without waiting for anything needs no timer.
  *
  * Unlike `withTimeLimit`, the limit can be extended during the work.
  */
 export async function withinDeadline<Result>(
   totalMs: number,
-  work: (deadline: Deadline) => Promise<Result>,
+  work: (deadline: Deadline) => Result | Promise<Result>,
   tooLate: () => Result,
 ): Promise<Result> {
   const startedAt = performance.now();
@@ -27,6 +28,8 @@ export async function withinDeadline<Result>(
       endsAt = Math.max(endsAt, startedAt + longerMs);
     },
   };
+  const result = work(deadline);
+  if (!(result instanceof Promise)) return result;
   const late = new Promise<Result>((resolve) => {
     const check = () => {
       const leftMs = deadline.leftMs();
@@ -37,7 +40,7 @@ export async function withinDeadline<Result>(
   });
   try {
     return await Promise.race([
-      work(deadline).finally(() => {
+      result.finally(() => {
         isAnswered = true;
       }),
       late,

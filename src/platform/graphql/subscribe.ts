@@ -30,7 +30,7 @@ function messagesOf(
   const messageOf = (event: unknown) =>
     withinDeadline<ExecutionResult>(
       LIMITS.operationMs,
-      (deadline) => inRequestScope({ ...scope, deadline }, async () => messageFor(event)),
+      (deadline) => inRequestScope({ ...scope, deadline }, () => messageFor(event)),
       timedOut,
     );
   return {

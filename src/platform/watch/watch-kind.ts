@@ -5,8 +5,11 @@ import { WatchStream } from './watch-stream.ts';
 
 /** Polls requested within this time are combined. */
 const POLL_DELAY_MS = 50;
-/** More streams than this are woken over `spreadMs`. */
-const MOST_WOKEN_TOGETHER = 16;
+/**
+ * Streams that read together when one change concerns many. Bounds the statements in flight, and
+ * how long their messages keep the event loop busy.
+ */
+const WAVE = 32;
 
 export interface KindOptions {
   /** Concurrent reads after wake-ups; by default the kind shares the limit of the watcher. */
@@ -20,8 +23,6 @@ export interface KindOptions {
    * poll, which finds the affected ids.
    */
   pollOn?: string;
-  /** Spreads wake-ups of many streams (after a poll or a reconnect) over this time. Default 0. */
-  spreadMs?: number;
   /**
    * Returns a string for each of the ids (at most 5,000) that changes whenever its value does. Ids
    * that no longer exist are left out.
@@ -43,7 +44,10 @@ export class WatchKind {
   private readonly poller: Poller<WatchStream<unknown>>;
   /** By id, for polled ids that have streams; null if the id did not exist. */
   private readonly fingerprints = new Map<string, string | null>();
+  /** Streams that wait for their wave. */
+  private readonly waiting = new Set<WatchStream<unknown>>();
   private requestedPoll: NodeJS.Timeout | undefined;
+  private isWaking = false;
   private isClosed = false;
 
   constructor(private readonly options: WatchKindOptions) {
@@ -94,12 +98,15 @@ export class WatchKind {
 
   wake(ids: Iterable<string>): void {
     for (const id of ids) {
-      for (const stream of this.poller.watchersOf(id)) stream.wake();
+      for (const stream of this.poller.watchersOf(id)) {
+        this.waiting.delete(stream);
+        void stream.wake();
+      }
     }
   }
 
   wakeAll(): void {
-    this.wakeSpread(this.poller.ids.flatMap((id) => this.poller.watchersOf(id)));
+    this.wakeInWaves(this.poller.ids.flatMap((id) => this.poller.watchersOf(id)));
   }
 
   /** Requests within 50 ms share one poll. */
@@ -126,6 +133,7 @@ export class WatchKind {
 
   private remove(id: string, stream: WatchStream<unknown>): void {
     this.poller.remove(id, stream);
+    this.waiting.delete(stream);
     if (this.poller.watchersOf(id).length === 0) this.fingerprints.delete(id);
   }
 
@@ -142,20 +150,32 @@ export class WatchKind {
       const hasChanged = fingerprint !== this.fingerprints.get(id);
       this.fingerprints.set(id, fingerprint);
       if (hasChanged) changed.push(...streams);
-      else for (const stream of streams) stream.retry();
+      else for (const stream of streams) void stream.retry();
     }
-    this.wakeSpread(changed);
+    this.wakeInWaves(changed);
   }
 
-  /**
-   * Spreads the reads of many streams, which would otherwise hit the database at the same instant.
-   */
-  private wakeSpread(streams: ReadonlyArray<WatchStream<unknown>>): void {
-    const { spreadMs = 0 } = this.options;
-    const isSpread = streams.length > MOST_WOKEN_TOGETHER && spreadMs > 0;
-    for (const stream of streams) {
-      if (isSpread) stream.wakeWithin(Math.random() * spreadMs);
-      else stream.wake();
+  /** Wakes many streams without delaying those that are woken by their own id. */
+  private wakeInWaves(streams: ReadonlyArray<WatchStream<unknown>>): void {
+    for (const stream of streams) this.waiting.add(stream);
+    if (!this.isWaking) void this.wakeWaiting();
+  }
+
+  private async wakeWaiting(): Promise<void> {
+    this.isWaking = true;
+    while (this.waiting.size > 0) {
+      await Promise.all(this.takeWave().map((stream) => stream.wake()));
     }
+    this.isWaking = false;
+  }
+
+  private takeWave(): Array<WatchStream<unknown>> {
+    const wave: Array<WatchStream<unknown>> = [];
+    for (const stream of this.waiting) {
+      if (wave.length === WAVE) break;
+      wave.push(stream);
+      this.waiting.delete(stream);
+    }
+    return wave;
   }
 }

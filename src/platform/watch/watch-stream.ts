@@ -49,22 +49,26 @@ export class WatchStream<T> extends Stream<T> {
     return this;
   }
 
-  /** Signals that the value may have changed. */
-  wake(): void {
+  /**
+   * Signals that the value may have changed.
+   *
+   * @returns when it has been read, if that begins immediately
+   */
+  wake(): Promise<void> | undefined {
     clearTimeout(this.delayedWake);
     this.delayedWake = undefined;
     this.isWoken = true;
-    this.retry();
+    return this.retry();
   }
 
   /** Wakes the stream after the delay, unless something else wakes it earlier. */
   wakeWithin(delayMs: number): void {
-    if (this.state === 'open') this.delayedWake ??= setTimeout(() => this.wake(), delayMs).unref();
+    if (this.state === 'open') this.delayedWake ??= setTimeout(() => void this.wake(), delayMs).unref();
   }
 
   /** Reads again if the read after the last wake-up failed. */
-  retry(): void {
-    if (this.isWoken && this.pending && !this.isReading) void this.refresh();
+  retry(): Promise<void> | undefined {
+    return this.isWoken && this.pending && !this.isReading ? this.refresh() : undefined;
   }
 
   /** Concurrent calls are answered in order. */
@@ -82,7 +86,7 @@ export class WatchStream<T> extends Stream<T> {
     if (this.state === 'ended') return { done: true, value: undefined };
     return new Promise((resolve, reject) => {
       this.pending = { resolve, reject };
-      this.retry();
+      void this.retry();
     });
   }
 

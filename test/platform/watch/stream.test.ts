@@ -37,12 +37,10 @@ describe('distinct', () => {
     expect(await all(distinct(from('a', 'a', 'b', 'a', 'a')))).toEqual(['a', 'b', 'a']);
   });
 
-  it('compares by content, including nested objects, dates, bigints and errors next to data', async () => {
+  it('compares by content, including nested objects, dates and errors next to data', async () => {
     const at = (milliseconds: number) => ({ data: { order: { at: new Date(milliseconds) } } });
-    const bytes = (count: bigint) => ({ data: { count } });
 
     expect(await all(distinct(from(at(1), at(1), at(2))))).toEqual([at(1), at(2)]);
-    expect(await all(distinct(from(bytes(1n), bytes(1n), bytes(2n))))).toEqual([bytes(1n), bytes(2n)]);
     expect(await all(distinct(from<object>({ data: 1 }, { data: 1, errors: ['x'] })))).toHaveLength(2);
     expect(await all(distinct(from<object | undefined>(undefined, undefined, {})))).toEqual([undefined, {}]);
   });

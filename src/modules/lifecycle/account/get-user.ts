@@ -4,6 +4,7 @@ import { PlatformError } from '../../../platform/errors.ts';
 import { checkId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { type Caller, isAdmin } from '../../kernel/caller.ts';
+import { USER_COLUMNS } from './user-columns.ts';
 
 /**
  * Returns any account, for admins.
@@ -31,8 +32,7 @@ export function createUserReads({ db }: Pick<Services, 'db'>): UserReads {
     readUser: createReadCoalescer(async (ids) =>
       byId(
         await db.$queryRaw<UserWithEmail[]>`
-          SELECT u.id, u.role::text, u.enabled, u.merged_into_id AS "mergedIntoId", u.had_trial AS "hadTrial",
-            u.deleted_at AS "deletedAt", u.created_at AS "createdAt",
+          SELECT ${USER_COLUMNS},
             (SELECT value FROM identities i WHERE i.user_id = u.id AND i.type = 'EMAIL' LIMIT 1) AS email
           FROM users u WHERE u.id = ANY(${[...ids]}::uuid[])`,
       ),

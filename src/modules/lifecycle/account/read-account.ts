@@ -1,6 +1,7 @@
 import type { Device, User } from '../../../generated/prisma/client.ts';
 import { createCoalescer } from '../../../platform/concurrency/coalescer.ts';
 import { isOutage, type Transaction } from '../../../platform/database/database.ts';
+import { byId } from '../../../platform/database/read-coalescer.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Page, PageArguments } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -15,6 +16,7 @@ import {
   type UsersWithSubscriptions,
   type UserWithSubscriptions,
 } from './read-users-with-subscriptions.ts';
+import { USER_COLUMNS } from './user-columns.ts';
 
 /** Parts of an account to read in addition to its own fields. */
 export interface AccountSelection {
@@ -82,8 +84,10 @@ async function readAccounts(
 ): Promise<Map<string, AccountSnapshot>> {
   const wanted = combine(requests);
   if (!wanted.subscriptions && wanted.devices.length === 0) {
-    const users = await services.db.user.findMany({ where: { id: { in: wanted.userIds } } });
-    return new Map(users.map((user) => [user.id, user]));
+    return byId(
+      await services.db.$queryRaw<User[]>`
+        SELECT ${USER_COLUMNS} FROM users u WHERE u.id = ANY(${wanted.userIds}::uuid[])`,
+    );
   }
   const { accounts, read } = await services.db.$transaction(
     (tx) => readSnapshot(tx, services, { wanted, memory }),

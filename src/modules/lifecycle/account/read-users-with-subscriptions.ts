@@ -9,6 +9,7 @@ import {
   type SubscriptionWithPlan,
   toSubscription,
 } from '../../subscription/subscription-columns.ts';
+import { USER_COLUMNS } from './user-columns.ts';
 
 /** A user with all subscriptions. */
 export interface UserWithSubscriptions {
@@ -40,8 +41,7 @@ export async function readUsersWithSubscriptions(
 ): Promise<UsersWithSubscriptions> {
   // Only the first row carries the online servers, which are the same for every subscription.
   const rows = await tx.$queryRaw<Row[]>`
-    SELECT tessera_now() AS now, u.id, u.role::text AS role, u.enabled, u.merged_into_id AS "mergedIntoId",
-      u.had_trial AS "hadTrial", u.deleted_at AS "deletedAt", u.created_at AS "createdAt",
+    SELECT tessera_now() AS now, ${USER_COLUMNS},
       ${deviceCount ? DEVICE_COUNT : Prisma.sql`0`} AS "deviceCount",
       CASE WHEN ${nodes} AND row_number() OVER (ORDER BY u.id, s.id DESC) = 1 THEN
         ARRAY(SELECT s.id FROM servers s WHERE s.deleted_at IS NULL AND ${IS_ONLINE_SQL})

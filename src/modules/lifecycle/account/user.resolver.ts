@@ -15,8 +15,8 @@ import { listSessions } from '../../identity/session/list-sessions.ts';
 import { type Session, SessionConnection } from '../../identity/session/session.types.ts';
 import { Cacheable, CurrentUser, Public, SignedIn } from '../../kernel/access.ts';
 import { type UserCaller, userOf } from '../../kernel/caller.ts';
-import { listOrders } from '../../redemption/order/list-orders.ts';
 import { listRedemptions } from '../../redemption/order/list-redemptions.ts';
+import { listUserOrders } from '../../redemption/order/list-user-orders.ts';
 import { OrderConnection } from '../../redemption/order/order.types.ts';
 import { RedemptionConnection } from '../../redemption/order/redemption-record.types.ts';
 import { listSubscriptions } from '../../subscription/list-subscriptions.ts';
@@ -113,7 +113,7 @@ export class UserResolver {
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() context: Context,
   ): Promise<Page<OrderRow>> {
-    return listOrders(context, { filter: { userId: id }, page });
+    return listUserOrders(context, { userId: id, page });
   }
 
   @FieldResolver(() => RedemptionConnection, {

@@ -5,8 +5,8 @@ import { PLAN_CHANGED, USER_CHANGED } from '../../kernel/topics.ts';
 import { IS_ONLINE_SQL } from '../../network/server-online.ts';
 import type { AccountReads, AccountSelection, AccountSnapshot } from './read-account.ts';
 
-/** Spreads the reads of apps over this time when one change concerns many accounts. */
-const SPREAD_MS = 3_000;
+/** Concurrent reads after wake-ups are cheap: they share transactions (`readAccount`). */
+const MAX_READS = 100;
 
 /**
  * Watches accounts. The fingerprint covers everything that apps show, for many accounts in one
@@ -16,7 +16,7 @@ export function watchedUsers({ db, watcher }: Pick<Services, 'db' | 'watcher'>):
   return watcher.kind({
     topic: USER_CHANGED,
     pollOn: PLAN_CHANGED,
-    spreadMs: SPREAD_MS,
+    maxReads: MAX_READS,
     fingerprints: async (ids) => {
       // xmin is the id of the transaction that wrote a row, so it changes with every update. The
       // row of a plan changes with its node list, but no row stores which servers are online.

@@ -35,7 +35,7 @@ export async function watchServerUsers(
     const delta = await readServerUsers(services, { serverId, since: cursor, sizeFor: pageSizeFor });
     cursor = delta.revision;
     pendingReads = delta.isPending ? pendingReads + 1 : 0;
-    if (delta.hasMore) stream.wake();
+    if (delta.hasMore) void stream.wake();
     else if (delta.isPending) {
       stream.wakeWithin(Math.min(FIRST_RETRY_MS * 2 ** (pendingReads - 1), MAX_RETRY_MS));
     }

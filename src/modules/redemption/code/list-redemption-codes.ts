@@ -9,6 +9,7 @@ import { type Page, type PageArguments, paginate } from '../../../platform/pagin
 import { windowSql } from '../../../platform/pagination/window-sql.ts';
 import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
+import { PLAN_COLUMNS, type PlanColumns, toPlan } from '../../subscription/subscription-columns.ts';
 import { lookupsOf } from './code-vault.ts';
 import { normalizeCode } from './redemption-code.ts';
 
@@ -63,12 +64,21 @@ const CODE_COLUMNS = Prisma.sql`
   c.used_count AS "usedCount", c.reserved_count AS "reservedCount", c.expires_at AS "expiresAt", c.note,
   c.version, c.deleted_at AS "deletedAt", c.created_at AS "createdAt"`;
 
+/** All columns of `redemption_batches` as `b`, named as the fields of `RedemptionBatch`. */
+const BATCH_COLUMNS = Prisma.sql`
+  b.id, b.plan_id AS "planId", b.unit_time::text AS "unitTime", b.quantity, b.max_uses AS "maxUses", b.count,
+  b.created, b.enabled, b.label, b.note, b.expires_at AS "expiresAt", b.idempotency_key AS "idempotencyKey",
+  b.request_mac AS "requestMac", b.next_fill_at AS "nextFillAt", b.created_by_id AS "createdById",
+  b.deleted_at AS "deletedAt", b.created_at AS "createdAt"`;
+
 /** A page of codes has few batches, so they are read once and not with each code. */
 async function withBatches({ db }: ListServices, codes: readonly RedemptionCode[]): Promise<CodeOfBatch[]> {
   if (codes.length === 0) return [];
   const ids = [...new Set(codes.map(({ batchId }) => batchId))];
-  const found = await db.redemptionBatch.findMany({ where: { id: { in: ids } }, include: { plan: true } });
-  const batches = new Map(found.map((batch) => [batch.id, batch]));
+  const found = await db.$queryRaw<(RedemptionBatch & PlanColumns)[]>`
+    SELECT ${BATCH_COLUMNS}, ${PLAN_COLUMNS} FROM redemption_batches b JOIN plans p ON p.id = b.plan_id
+    WHERE b.id = ANY(${ids}::uuid[])`;
+  const batches = new Map(found.map((row) => [row.id, { ...row, plan: toPlan(row) }]));
   return codes.map((code) => ({ ...code, batch: required(batches.get(code.batchId), 'batch of the code') }));
 }
 

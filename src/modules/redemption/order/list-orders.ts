@@ -43,12 +43,33 @@ export function listOrders(
   const hasRange = filter.from != null || filter.to != null;
   const defaultSort: OrderSort = hasRange ? ORDER_SORTS.CREATED_AT_DESC : { order: 'desc' };
   const sort = orderBy ? ORDER_SORTS[orderBy] : defaultSort;
-  const { db } = services;
-  const where = whereOf(filter);
-  return paginate(services, page, {
+  return pageOfOrders(services, { where: whereOf(filter), sort, page });
+}
+
+/**
+ * Reads a page of the orders `o` that match.
+ *
+ * @param readFirst reads a page that begins with the newest order in another way
+ */
+export function pageOfOrders(
+  { db, secrets }: Pick<Services, 'db' | 'secrets'>,
+  {
+    where,
+    sort,
+    page,
+    readFirst,
+  }: {
+    where: Prisma.Sql;
+    sort: OrderSort;
+    page: PageArguments;
+    readFirst?: (take: number) => Promise<Order[]>;
+  },
+): Promise<Page<Order>> {
+  return paginate({ secrets }, page, {
     ...sort,
     name: 'orders',
     find: (window) => {
+      if (readFirst && isFirst(page)) return readFirst(window.take);
       const { where: place, orderBy: by, limit } = windowSql(window, SORT_COLUMNS);
       return db.$queryRaw<Order[]>`
         SELECT ${ORDER_COLUMNS} FROM orders o WHERE ${where} AND ${place} ORDER BY ${by} LIMIT ${limit}`;
@@ -60,6 +81,8 @@ export function listOrders(
     },
   });
 }
+
+const isFirst = ({ after, before, last }: PageArguments) => after == null && before == null && last == null;
 
 const SORT_COLUMNS = {
   id: { name: 'o.id', type: 'uuid' },

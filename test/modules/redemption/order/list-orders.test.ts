@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Order } from '../../../../src/generated/prisma/client.ts';
 import type { OrderFilter } from '../../../generated/graphql.ts';
-import { OrdersDocument, RetryOrdersDocument, ViewerOrdersDocument } from '../../../generated/graphql.ts';
+import {
+  OrdersDocument,
+  RetryOrdersDocument,
+  ViewerOrderPageDocument,
+  ViewerOrdersDocument,
+} from '../../../generated/graphql.ts';
 import { startTestApi, type TestApi, type TestUser } from '../../../support/api.ts';
 import { buildOrder, buildRedemption, inDays } from '../../../support/factories.ts';
+import { statementsOf } from '../../../support/statements.ts';
 
 let api: TestApi;
 let admin: TestUser;
@@ -117,5 +123,45 @@ describe('the orders and redemptions of a viewer', () => {
         },
       ],
     });
+  });
+
+  it('share a statement when many users read at the same time, each getting their own', async () => {
+    const { db } = api.services;
+    const customers = await Promise.all(
+      Array.from({ length: 20 }, async (_, at) => {
+        const customer = await api.newUser();
+        const orders: string[] = [];
+        // Some have fewer than a page, some more, and the first none.
+        for (let order = 0; order < at % 5; order++)
+          orders.unshift((await buildOrder(db, { userId: customer.userId, status: 'FAILED' })).id);
+        return { customer, orders };
+      }),
+    );
+
+    const pages = await Promise.all(
+      customers.map(({ customer }) => customer.get(ViewerOrderPageDocument, { first: 2 })),
+    );
+
+    for (const [at, { orders }] of customers.entries()) {
+      expect(pages[at]?.viewer?.orders.nodes.map(({ id }) => id)).toEqual(orders.slice(0, 2));
+      expect(pages[at]?.viewer?.orders.pageInfo.hasNextPage).toBe(orders.length > 2);
+    }
+    const { queries } = await statementsOf(() =>
+      Promise.all(customers.map(({ customer }) => customer.get(ViewerOrderPageDocument, { first: 3 }))),
+    );
+    expect(queries.filter((sql) => sql.includes('FROM orders')).length).toBeLessThanOrEqual(6);
+  });
+
+  it('continue after a cursor, and end before one', async () => {
+    const first = (await user.get(ViewerOrderPageDocument, { first: 2 })).viewer?.orders;
+    const after = first?.pageInfo.endCursor;
+    const second = (await user.get(ViewerOrderPageDocument, { first: 3, after })).viewer?.orders;
+    expect([first, second].map((page) => page?.nodes.map(({ id }) => nameOf(id)))).toEqual([
+      ['finished', 'refused'],
+      ['failed', 'paid', 'old'],
+    ]);
+
+    const last = (await user.get(ViewerOrderPageDocument, { last: 2 })).viewer?.orders;
+    expect(last?.nodes.map(({ id }) => nameOf(id))).toEqual(['paid', 'old']);
   });
 });
