@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { endWithChildren, main, root, run, StepError } from './lib/steps.mjs';
+import { generateTypedOperations } from './lib/typed-operations.mjs';
 
 // npm run attack: runs hostile clients against temporary processes on loopback for some minutes.
 // ATTACK_SEED repeats a run.
@@ -11,6 +12,7 @@ await main(async () => {
   endWithChildren();
   await install();
   await build();
+  await generateTypedOperations();
   const directory = mkdtempSync(join(tmpdir(), 'tessera-attack-'));
   const report = join(directory, 'report.json');
   const env = { ATTACK: 'whole', ATTACK_REPORT: report, NODE_ENV: 'test' };

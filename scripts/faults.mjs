@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { endWithChildren, main, root, run } from './lib/steps.mjs';
+import { generateTypedOperations } from './lib/typed-operations.mjs';
 
 const REPORT = join(root, 'test-output/faults.jsonl');
 
@@ -12,6 +13,7 @@ await main(async () => {
   endWithChildren();
   await install();
   await build();
+  await generateTypedOperations();
   mkdirSync(join(root, 'test-output'), { recursive: true });
   rmSync(REPORT, { force: true });
   const seed = process.env.FAULTS_SEED ?? String(Math.floor(Math.random() * 2 ** 31));

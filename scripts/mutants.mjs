@@ -15,6 +15,7 @@ import { MUTANTS } from '../test/faults/mutants.mjs';
 import { build } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { endWithChildren, main, root, run, StepError } from './lib/steps.mjs';
+import { generateTypedOperations } from './lib/typed-operations.mjs';
 
 /** Copies tracked and new files and the generated code; node_modules is linked. */
 function copyProject() {
@@ -72,6 +73,7 @@ await main(async () => {
   endWithChildren();
   await install();
   await build();
+  await generateTypedOperations();
   const wanted = MUTANTS.filter(({ name }) => process.argv.slice(2).every((part) => name.includes(part)));
   if (wanted.length === 0) throw new StepError('No mutant matches that name.');
   const copy = copyProject();
