@@ -10,6 +10,9 @@ const emptyIsUnset = (env: NodeJS.ProcessEnv) =>
 const isRedisAddress = (text: string) =>
   text.startsWith('/') || (/^rediss?:\/\//.test(text) && parseUrl(text) !== undefined);
 
+const SCHEMA_IN_URL =
+  'has ?schema=, which has no effect: use a database of its own, or ALTER ROLE … SET search_path';
+
 const Environment = z.object({
   /**
    * `production` requires the settings that customers depend on, and forbids those for tests. Other
@@ -17,7 +20,10 @@ const Environment = z.object({
    */
   NODE_ENV: z.enum(['development', 'test', 'production']).optional(),
   /** PostgreSQL 14 or later. If unset, a private server is started in DATA_DIR. */
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .refine((url) => !parseUrl(url)?.searchParams.has('schema'), SCHEMA_IN_URL)
+    .optional(),
   /** A URL or the path of a Unix socket. If unset, a private server is started in DATA_DIR. */
   REDIS_URL: z
     .string()
@@ -137,6 +143,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
 function productionProblems(env: NodeJS.ProcessEnv): string[] {
   const problems: string[] = [];
   if (!env.SECRET_KEY) problems.push('SECRET_KEY: must be set in production (openssl rand -base64 48)');
+  if (!env.DATABASE_URL)
+    problems.push('DATABASE_URL: must be set in production (a private PostgreSQL would start empty)');
   for (const [name, characters] of SECRETS) {
     if (isExample(env[name] ?? null, characters)) problems.push(`${name}: looks like a placeholder`);
   }

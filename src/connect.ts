@@ -1,4 +1,5 @@
 import type { Config } from './config.ts';
+import { lostSessionSettings } from './platform/database/database.ts';
 import type { Embedded, EmbeddedOptions } from './platform/embedded/embedded.ts';
 import { checkSecretKey } from './platform/keys/check-secret-key.ts';
 import type { Logger } from './platform/logger.ts';
@@ -47,18 +48,30 @@ export function serviceSettings(
 /**
  * Connects to the servers and creates the services. The database must be migrated.
  *
- * @throws LaunchError if Redis cannot be used; SecretKeyError if SECRET_KEY doesn't match the
- *   database
+ * @throws LaunchError if Redis or the connections to PostgreSQL cannot be used; SecretKeyError if
+ *   SECRET_KEY doesn't match the database
  */
 export async function connect(settings: ServiceSettings): Promise<RunningServices> {
   const services = await create(settings);
   try {
+    await checkSessionSettings(services);
     await checkSecretKey(services);
     return services;
   } catch (error) {
     await services.close();
     throw error;
   }
+}
+
+/**
+ * Without UTC, tokens would be refused; without time limits, one hung client would block others.
+ */
+async function checkSessionSettings({ db }: RunningServices): Promise<void> {
+  const statements = await lostSessionSettings(db);
+  if (statements.length === 0) return;
+  throw new LaunchError(
+    `DATABASE_URL: connections do not have the settings that they were opened with, probably because of a pooler. Set them for the role:\n${statements.join('\n')}`,
+  );
 }
 
 async function create(settings: ServiceSettings): Promise<RunningServices> {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, readConfig } from '../../src/config.ts';
 
+const DATABASE_URL = 'postgresql://db.example/tessera';
 const SECRET_KEY = 'Zk3v9QmX1rT7pLw0sYb5nHc8dGf2jUa6eRi4oKt';
 
 describe('readConfig', () => {
@@ -44,7 +45,7 @@ describe('readConfig', () => {
       problemsOf(env)
         .map((problem) => problem.split(':')[0])
         .sort(),
-    ).toEqual(['PORT', 'RATE_LIMITS', 'REDEMPTION_LOCK', 'SECRET_KEY', 'TRUST_PROXY']);
+    ).toEqual(['DATABASE_URL', 'PORT', 'RATE_LIMITS', 'REDEMPTION_LOCK', 'SECRET_KEY', 'TRUST_PROXY']);
   });
 
   it.each(['Production', 'PRODUCTION', 'prod', 'production ', ' production', 'staging', 'Test', '0'])(
@@ -63,7 +64,7 @@ describe('readConfig', () => {
   );
 
   it('rejects a placeholder as SECRET_KEY in production', () => {
-    const env = { NODE_ENV: 'production', TRUST_PROXY: '0', SECRET_KEY: 'a'.repeat(40) };
+    const env = { NODE_ENV: 'production', TRUST_PROXY: '0', DATABASE_URL, SECRET_KEY: 'a'.repeat(40) };
 
     expect(problemsOf(env)).toContain('SECRET_KEY: looks like a placeholder');
   });
@@ -78,7 +79,7 @@ describe('readConfig', () => {
     ['ADMIN_PASSWORD', 'admin123'],
     ['METRICS_TOKEN', 'replace-me-please-now'],
   ])('rejects in production, as %s: %s', (name, value) => {
-    const env = { NODE_ENV: 'production', TRUST_PROXY: '0', SECRET_KEY, [name]: value };
+    const env = { NODE_ENV: 'production', TRUST_PROXY: '0', DATABASE_URL, SECRET_KEY, [name]: value };
 
     expect(problemsOf(env)).toEqual([`${name}: looks like a placeholder`]);
     expect(problemsOf({ [name]: value })).toEqual([]);
@@ -89,8 +90,15 @@ describe('readConfig', () => {
       const [key, password] = [randomBytes(48).toString('base64'), randomBytes(15).toString('base64url')];
       const env = { SECRET_KEY: key, SECRET_KEY_PREVIOUS: SECRET_KEY, ADMIN_PASSWORD: password };
 
-      expect(problemsOf({ ...env, NODE_ENV: 'production', TRUST_PROXY: '0' })).toEqual([]);
+      expect(problemsOf({ ...env, NODE_ENV: 'production', TRUST_PROXY: '0', DATABASE_URL })).toEqual([]);
     }
+  });
+
+  it('refuses ?schema= in DATABASE_URL, which would have no effect', () => {
+    const [problem] = problemsOf({ DATABASE_URL: `${DATABASE_URL}?sslmode=require&schema=shop` });
+
+    expect(problem).toMatch(/^DATABASE_URL: .*search_path/);
+    expect(problemsOf({ DATABASE_URL: `${DATABASE_URL}?sslmode=require` })).toEqual([]);
   });
 
   it('disables introspection and demo data in production by default', () => {

@@ -190,7 +190,10 @@ describe('demo data', () => {
   });
 
   it('is created in production only with SEED=demo', () => {
-    const production = { NODE_ENV: 'production', SECRET_KEY: TEST_SECRET_KEY, TRUST_PROXY: '0' };
+    const production = {
+      ...{ NODE_ENV: 'production', SECRET_KEY: TEST_SECRET_KEY, TRUST_PROXY: '0' },
+      DATABASE_URL: 'postgresql://db.example/tessera',
+    };
 
     expect(readConfig(production).SEED).toBe('none');
     expect(readConfig({ ...production, SEED: 'demo' }).SEED).toBe('demo');

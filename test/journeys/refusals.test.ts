@@ -72,12 +72,17 @@ describe('an invalid environment', () => {
 
     expect(ending).toEqual(refused);
     const named = [...output.matchAll(/^ {2}- ([A-Z_]+): must be|^ {2}- (RATE_LIMITS): must not/gm)];
-    expect(named.map(([, one, other]) => one ?? other)).toEqual(['SECRET_KEY', 'TRUST_PROXY', 'RATE_LIMITS']);
+    expect(named.map(([, one, other]) => one ?? other)).toEqual([
+      ...['SECRET_KEY', 'DATABASE_URL', 'TRUST_PROXY', 'RATE_LIMITS'],
+    ]);
   });
 });
 
 describe('SEED in production', () => {
-  const production = { NODE_ENV: 'production', SECRET_KEY: TEST_SECRET_KEY, TRUST_PROXY: '0' };
+  const production = {
+    ...{ NODE_ENV: 'production', SECRET_KEY: TEST_SECRET_KEY, TRUST_PROXY: '0' },
+    DATABASE_URL: 'postgresql://db.example/tessera',
+  };
 
   it('defaults to none, and is undefined outside production', () => {
     expect(readConfig(production).SEED).toBe('none');

@@ -15,13 +15,19 @@ export type Database = PrismaClient;
 export type Transaction = Omit<Prisma.TransactionClient, '$transaction'>;
 
 const STATEMENT_TIMEOUT_MS = 5_000;
-// Limits how long a hung client can hold locks, and how long a hung server can block clients.
-const SESSION_OPTIONS = [
-  '-c timezone=UTC',
-  `-c statement_timeout=${STATEMENT_TIMEOUT_MS}`,
-  '-c lock_timeout=3000',
-  '-c idle_in_transaction_session_timeout=8000',
-].join(' ');
+/**
+ * Settings of every connection. The limits bound how long a hung client can hold locks, and how
+ * long a hung server can block clients. JIT compilation costs seconds for queries that take
+ * milliseconds.
+ */
+const SESSION_SETTINGS = {
+  timezone: 'UTC',
+  statement_timeout: `${STATEMENT_TIMEOUT_MS / 1_000}s`,
+  lock_timeout: '3s',
+  idle_in_transaction_session_timeout: '8s',
+  jit: 'off',
+} as const;
+
 // Longer than statement_timeout: applies only if the server does not respond.
 const QUERY_TIMEOUT_MS = 6_000;
 const CONNECTION_TIMEOUT_MS = 3_000;
@@ -46,10 +52,9 @@ export function createDatabase(options: {
   };
   const adapter = new PrismaPg(
     {
-      connectionString: url,
+      ...withSessionSettings(url),
       max: poolSize,
       application_name: applicationName,
-      options: SESSION_OPTIONS,
       connectionTimeoutMillis: CONNECTION_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
       keepAlive: true,
@@ -68,4 +73,32 @@ export function createDatabase(options: {
     return disconnect();
   };
   return database;
+}
+
+/** `options` in a URL would replace ours, so both are joined. Of equal settings the last counts. */
+function withSessionSettings(url: string): { connectionString: string; options: string } {
+  const ours = Object.entries(SESSION_SETTINGS).map(([name, value]) => `-c ${name}=${value}`);
+  // Not parsed as a URL, because URLs of Unix sockets have no host.
+  const [address = '', query = ''] = url.split('?', 2);
+  const parameters = new URLSearchParams(query);
+  const theirs = parameters.get('options');
+  if (theirs === null) return { connectionString: url, options: ours.join(' ') };
+  parameters.delete('options');
+  return { connectionString: `${address}?${parameters}`, options: [theirs, ...ours].join(' ') };
+}
+
+/**
+ * The settings that connections should have and don't have, because a pooler in between has dropped
+ * them.
+ *
+ * @returns for each the statement that sets it for the role
+ */
+export async function lostSessionSettings(db: Pick<Database, '$queryRaw'>): Promise<string[]> {
+  const names = Object.keys(SESSION_SETTINGS);
+  const rows = await db.$queryRaw<{ name: keyof typeof SESSION_SETTINGS; value: string; role: string }[]>`
+    SELECT name, current_setting(name) AS value, quote_ident(current_user) AS role
+    FROM unnest(${names}::text[]) AS setting(name)`;
+  return rows
+    .filter(({ name, value }) => value !== SESSION_SETTINGS[name])
+    .map(({ name, role }) => `ALTER ROLE ${role} SET ${name} = '${SESSION_SETTINGS[name]}';`);
 }

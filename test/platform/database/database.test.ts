@@ -8,6 +8,7 @@ import {
   type Database,
   isConflict,
   isOutage,
+  lostSessionSettings,
   sqlState,
   type Transaction,
   violatedConstraint,
@@ -68,6 +69,33 @@ describe('createDatabase', () => {
     await named.$disconnect();
 
     expect(settings).toEqual({ zone: 'UTC', statement: '5s', lock: '3s', name: 'a test', idle: '8s' });
+  });
+
+  it('keeps these settings next to options in the URL, and switches JIT off', async () => {
+    const url = new URL(server.url);
+    url.searchParams.set('options', '-c work_mem=5MB -c timezone=Asia/Tokyo');
+    const db = createDatabase({ url: url.href, log, poolSize: 1 });
+    const [settings] = await db.$queryRaw<[object]>`
+      SELECT current_setting('timezone') AS zone, current_setting('statement_timeout') AS statement,
+        current_setting('work_mem') AS memory, current_setting('jit') AS jit`;
+    const lost = await lostSessionSettings(db);
+    await db.$disconnect();
+
+    expect(settings).toEqual({ zone: 'UTC', statement: '5s', memory: '5MB', jit: 'off' });
+    expect(lost).toEqual([]);
+  });
+
+  it('finds settings that a pooler has dropped', async () => {
+    const db = createDatabase({ url: server.url, log, poolSize: 1 });
+    await db.$executeRaw`SET timezone = 'Asia/Tokyo'`;
+    await db.$executeRaw`SET lock_timeout = 0`;
+    const lost = await lostSessionSettings(db);
+    await db.$disconnect();
+
+    expect(lost.map((statement) => statement.replace(/ROLE \S+/, 'ROLE x'))).toEqual([
+      "ALTER ROLE x SET timezone = 'UTC';",
+      "ALTER ROLE x SET lock_timeout = '3s';",
+    ]);
   });
 
   it('opens at most poolSize connections', async () => {

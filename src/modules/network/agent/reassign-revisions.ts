@@ -2,6 +2,7 @@ import { Prisma } from '../../../generated/prisma/client.ts';
 import type { Services } from '../../../platform/services.ts';
 
 const ROWS_PER_STATEMENT = 10_000;
+const NO_ID = '00000000-0000-0000-0000-000000000000';
 /** The next transaction id that PostgreSQL assigns. */
 const NEXT_TRANSACTION = Prisma.sql`pg_snapshot_xmax(pg_current_snapshot())::text::bigint`;
 
@@ -20,14 +21,36 @@ export async function reassignRevisions({ db }: Pick<Services, 'db'>): Promise<n
       SELECT FROM plans p WHERE (SELECT revision FROM user_subscriptions WHERE plan_id = p.id
         ORDER BY revision DESC LIMIT 1) >= ${NEXT_TRANSACTION}) AS "isForeign"`;
   if (!isForeign) return 0;
-  let total = 0;
-  for (let updated = ROWS_PER_STATEMENT; updated === ROWS_PER_STATEMENT; total += updated) {
-    updated = await db.$executeRaw`
+  const total = await inSteps(
+    () => db.$executeRaw`
       UPDATE user_subscriptions SET revision = tessera_revision() WHERE id IN (
         SELECT id FROM user_subscriptions WHERE revision >= ${NEXT_TRANSACTION}
-        ORDER BY id LIMIT ${ROWS_PER_STATEMENT} FOR NO KEY UPDATE)`;
-  }
-  await db.$executeRaw`UPDATE orders SET revision = 0 WHERE revision >= ${NEXT_TRANSACTION}`;
+        ORDER BY id LIMIT ${ROWS_PER_STATEMENT} FOR NO KEY UPDATE)`,
+  );
+  await resetOrders(db);
   await db.$executeRaw`UPDATE servers SET full_list_revision = tessera_revision(), confirmed_revision = NULL`;
   return total;
+}
+
+/** Repeats a statement until it changes fewer rows than it may. @returns the sum */
+async function inSteps(update: () => Promise<number>): Promise<number> {
+  for (let total = 0; ; ) {
+    const updated = await update();
+    total += updated;
+    if (updated < ROWS_PER_STATEMENT) return total;
+  }
+}
+
+/** Goes through the orders by id: no index finds foreign revisions, and there may be millions. */
+async function resetOrders(db: Services['db']): Promise<void> {
+  for (let after: string | null = NO_ID; after !== null; ) {
+    const [row]: { last: string | null }[] = await db.$queryRaw`
+      WITH step AS MATERIALIZED (
+        SELECT id, revision >= ${NEXT_TRANSACTION} AS is_foreign FROM orders
+        WHERE id > ${after}::uuid ORDER BY id LIMIT ${ROWS_PER_STATEMENT}
+      ), updated AS (
+        UPDATE orders o SET revision = 0 FROM step WHERE o.id = step.id AND step.is_foreign)
+      SELECT max(id::text) AS last FROM step`;
+    after = row?.last ?? null;
+  }
 }
