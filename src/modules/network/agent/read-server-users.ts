@@ -138,12 +138,17 @@ async function readRows(
 ): Promise<ListRow[]> {
   const plans = state.plans.filter((plan) => step.kind === 'SCAN' || hasChanged(plan, step.after));
   if (plans.length === 0) return [];
-  const parts = plans.map(({ id }) => (step.kind === 'SCAN' ? scanOf(id, step) : changesOf(id, step, state)));
   const order = Prisma.raw(step.kind === 'SCAN' ? 'bucket' : 'revision, bucket');
+  // In each part as well: otherwise PostgreSQL may sort all remaining users of a plan for a page.
+  const first = Prisma.sql`ORDER BY ${order} FETCH FIRST (${size + 1}::int) ROWS WITH TIES`;
+  const parts = plans.map(
+    ({ id }) =>
+      Prisma.sql`(${step.kind === 'SCAN' ? scanOf(id, step) : changesOf(id, step, state)} ${first})`,
+  );
   return db.$queryRaw<ListRow[]>`
     SELECT s.id, s.plan_id AS "planId", s.credential, s.revision, s.bucket,
       s.is_usable AND u.enabled AND u.deleted_at IS NULL AS "isAdmitted"
-    FROM (${Prisma.join(parts, ' UNION ALL ')} ORDER BY ${order} FETCH FIRST (${size + 1}::int) ROWS WITH TIES) s
+    FROM (SELECT * FROM (${Prisma.join(parts, ' UNION ALL ')}) AS part ${first}) s
     JOIN users u ON u.id = s.user_id
     ORDER BY ${order}`;
 }
@@ -157,8 +162,8 @@ const COLUMNS = Prisma.sql`SELECT id, plan_id, user_id, credential, revision, te
 
 /** Uses user_subscriptions_listed_idx, which needs the status as a literal. */
 function scanOf(planId: string, { revision, bucket }: Extract<SyncStep, { kind: 'SCAN' }>): Prisma.Sql {
-  return Prisma.sql`(${COLUMNS} WHERE plan_id = ${planId}::uuid AND status = 'ACTIVE'
-    AND tessera_bucket(id) > ${bucket}::int AND revision <= ${revision}::bigint)`;
+  return Prisma.sql`${COLUMNS} WHERE plan_id = ${planId}::uuid AND status = 'ACTIVE'
+    AND tessera_bucket(id) > ${bucket}::int AND revision <= ${revision}::bigint`;
 }
 
 /** Uses user_subscriptions_changed_idx. */
@@ -167,6 +172,6 @@ function changesOf(
   { after }: Extract<SyncStep, { kind: 'CHANGES' }>,
   { horizon }: ServerListState,
 ): Prisma.Sql {
-  return Prisma.sql`(${COLUMNS} WHERE plan_id = ${planId}::uuid
-    AND (revision, tessera_bucket(id)) > (${after.revision}::bigint, ${after.bucket}::int) AND revision < ${horizon}::bigint)`;
+  return Prisma.sql`${COLUMNS} WHERE plan_id = ${planId}::uuid
+    AND (revision, tessera_bucket(id)) > (${after.revision}::bigint, ${after.bucket}::int) AND revision < ${horizon}::bigint`;
 }
