@@ -7,6 +7,7 @@ import type { Logger } from './logger.ts';
 import { type Cache, createCache } from './redis/cache.ts';
 import { createRateLimits, type RateLimits } from './redis/rate-limit.ts';
 import { checkRedis, createRedis, type Redis } from './redis/redis.ts';
+import { withoutRepeats } from './repeated-log.ts';
 import { createPubSub, type PubSub } from './watch/pubsub.ts';
 import { createWatcher, type Watcher } from './watch/watch.ts';
 
@@ -48,18 +49,19 @@ export interface RunningServices extends Services {
  */
 export async function createServices(settings: ServiceSettings): Promise<RunningServices> {
   const { log } = settings;
-  const db = createDatabase({ url: settings.databaseUrl, log });
+  const quietLog = withoutRepeats(log);
+  const db = createDatabase({ url: settings.databaseUrl, log: quietLog });
   const databaseProbe = createDatabaseProbe({ url: settings.databaseUrl });
-  const redis = await createRedis({ url: settings.redisUrl, log });
-  await checkRedis(redis, log);
+  const redis = await createRedis({ url: settings.redisUrl, log: quietLog });
+  await checkRedis(redis, quietLog);
   const secrets = createSecrets(settings);
   const jobs = await createJobQueue({
     redisUrl: settings.redisUrl,
-    log,
+    log: quietLog,
     ...(settings.jobPrefix && { prefix: settings.jobPrefix }),
   });
-  const pubSub = createPubSub({ url: settings.redisUrl, log });
-  const watcher = createWatcher({ pubSub, log, isTransient: isOutage });
+  const pubSub = createPubSub({ url: settings.redisUrl, log: quietLog });
+  const watcher = createWatcher({ pubSub, log: quietLog, isTransient: isOutage });
   return {
     db,
     databaseProbe,
@@ -68,7 +70,7 @@ export async function createServices(settings: ServiceSettings): Promise<Running
     pubSub,
     watcher,
     log,
-    cache: createCache({ redis, log }),
+    cache: createCache({ redis, log: quietLog }),
     rateLimits: createRateLimits({ redis, enabled: settings.rateLimits }),
     secrets,
     signingKeys: createKeyRing({ db, secrets }),
