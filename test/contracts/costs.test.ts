@@ -122,9 +122,9 @@ describe('subscriptions', () => {
   it('of one user run four statements at a time, on all websockets together', async () => {
     const customer = await api.newUser();
     const { db } = api.services;
-    const query = 'subscription { viewerChanged { orders(first: 3) { nodes { id } } } }';
+    const query = 'subscription { viewerChanged { redemptions(first: 3) { nodes { id } } } }';
     const streams = await db.$transaction(async (tx) => {
-      await tx.$executeRaw`LOCK TABLE orders IN ACCESS EXCLUSIVE MODE`;
+      await tx.$executeRaw`LOCK TABLE redemptions IN ACCESS EXCLUSIVE MODE`;
       const opened = Array.from({ length: 8 }, () => customer.subscribe({ toString: () => query } as never));
       const first = opened.map((messages) => messages.next());
       expect(await pollUntil(async () => (await countWaiting(db)) >= 4, 4_000)).toBe(true);
@@ -133,7 +133,7 @@ describe('subscriptions', () => {
       return { opened, first };
     });
     for (const message of await Promise.all(streams.first))
-      expect(message.value).toMatchObject({ data: { viewerChanged: { orders: { nodes: [] } } } });
+      expect(message.value).toMatchObject({ data: { viewerChanged: { redemptions: { nodes: [] } } } });
     for (const messages of streams.opened) await messages.return?.();
   });
 

@@ -68,7 +68,9 @@ describe('an invalid environment', () => {
   });
 
   it('stops the start in production if a required setting is missing', async () => {
-    const { ending, output } = await attempt({ NODE_ENV: 'production', SECRET_KEY: '', RATE_LIMITS: 'off' });
+    const { ending, output } = await attempt({
+      ...{ NODE_ENV: 'production', SECRET_KEY: '', DATABASE_URL: '', RATE_LIMITS: 'off' },
+    });
 
     expect(ending).toEqual(refused);
     const named = [...output.matchAll(/^ {2}- ([A-Z_]+): must be|^ {2}- (RATE_LIMITS): must not/gm)];
