@@ -137,6 +137,10 @@ export function checkPage({ first, last }: PageArguments): { size: number; backw
   return { size, backward: last != null };
 }
 
+/** Whether the page begins with the first entry of the list. */
+export const isFirstPage = ({ after, before, last }: PageArguments): boolean =>
+  after == null && before == null && last == null;
+
 function badSize(field: string, message: string) {
   return new PlatformError('BAD_USER_INPUT', { field, message });
 }

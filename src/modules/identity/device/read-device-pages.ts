@@ -1,7 +1,7 @@
 import type { Device } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { DomainError } from '../../../platform/errors.ts';
-import { checkPage, type Page, type PageArguments } from '../../../platform/pagination/page.ts';
+import { checkPage, isFirstPage, type Page, type PageArguments } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
 import { listDevices, pageOfDevices } from './list-devices.ts';
 
@@ -22,7 +22,7 @@ export async function readDevicePages(
   services: Pick<Services, 'secrets'> & { db: Pick<Transaction, 'device' | '$queryRaw'> },
   requests: readonly DevicePageRequest[],
 ): Promise<(Page<Device> | undefined)[]> {
-  const firstPages = requests.filter(({ page }) => isFirstPage(page));
+  const firstPages = requests.filter(({ page }) => isValidFirstPage(page));
   const rows = await readFirstDevices(services.db, firstPages);
   const pages: (Page<Device> | undefined)[] = [];
   for (const request of requests) {
@@ -38,10 +38,11 @@ export async function readDevicePages(
 
 const neverCounts = () => Promise.reject(new Error('the reader of the page counts the devices'));
 
-function isFirstPage(page: PageArguments): boolean {
-  if (page.after != null || page.before != null || page.last != null) return false;
+function isValidFirstPage(page: PageArguments): boolean {
+  if (!isFirstPage(page)) return false;
   try {
-    return !checkPage(page).backward;
+    checkPage(page);
+    return true;
   } catch {
     return false;
   }

@@ -1,6 +1,12 @@
 import { type Order, type OrderStatus, Prisma } from '../../../generated/prisma/client.ts';
 import { checkId } from '../../../platform/input.ts';
-import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
+import {
+  isFirstPage,
+  type Page,
+  type PageArguments,
+  paginate,
+  type Sort,
+} from '../../../platform/pagination/page.ts';
 import { windowSql } from '../../../platform/pagination/window-sql.ts';
 import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -69,7 +75,7 @@ export function pageOfOrders(
     ...sort,
     name: 'orders',
     find: (window) => {
-      if (readFirst && isFirst(page)) return readFirst(window.take);
+      if (readFirst && isFirstPage(page)) return readFirst(window.take);
       const { where: place, orderBy: by, limit } = windowSql(window, SORT_COLUMNS);
       return db.$queryRaw<Order[]>`
         SELECT ${ORDER_COLUMNS} FROM orders o WHERE ${where} AND ${place} ORDER BY ${by} LIMIT ${limit}`;
@@ -81,8 +87,6 @@ export function pageOfOrders(
     },
   });
 }
-
-const isFirst = ({ after, before, last }: PageArguments) => after == null && before == null && last == null;
 
 const SORT_COLUMNS = {
   id: { name: 'o.id', type: 'uuid' },
