@@ -5,7 +5,7 @@ import { createShared } from './context.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
 import { normalizeStoredEmails } from './modules/lifecycle/login/normalize-stored-emails.ts';
-import { reassignRevisions } from './modules/network/agent/reassign-revisions.ts';
+import { renewUserLists } from './modules/network/agent/renew-user-lists.ts';
 import { reportPortConflicts } from './modules/network/node/report-port-conflicts.ts';
 import { armCrashPoints, crashPoint } from './platform/crash-points.ts';
 import { finishFirstStart, isFirstStart } from './platform/database/first-start.ts';
@@ -60,7 +60,7 @@ async function start(settings: LaunchSettings, onStop: (stop: () => Promise<void
 
   const services = await connect(connection);
   onStop(services.close);
-  await reassignRevisions(services);
+  await renewUserLists(services);
   await normalizeStoredEmails(services);
   await reportPortConflicts(services);
   await crashPoint('launch.afterConnect');

@@ -27,7 +27,6 @@ describe('src/modules', () => {
       'identity/presence/device-stays.ts',
       'kernel/locks.ts',
       'network/agent/agent-presence.ts',
-      'network/agent/reassign-revisions.ts',
     ]);
   });
 

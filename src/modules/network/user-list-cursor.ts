@@ -6,7 +6,7 @@ export const LAST_BUCKET = 2 ** 20 - 1;
 export const BEFORE_FIRST_BUCKET = -1;
 
 /**
- * How far an agent has read its list of users. The list is ordered by revision (the id of the
+ * How far an agent has read its list of users. The list is ordered by revision (the
  * transaction that last changed a subscription), then by bucket.
  *
  * A scan reads a whole list, in the order of buckets alone, as of `revision`. The cursor is all the
@@ -49,7 +49,7 @@ export function cursorSql(column: string): { revision: Prisma.Sql; bucket: Prism
 }
 
 /**
- * The oldest transaction that is still running: every change with a smaller revision is committed,
- * and no further one can appear.
+ * The revision of the oldest transaction that may still write to this database: every change with a
+ * smaller revision is committed, and no further one can appear.
  */
-export const HORIZON_SQL = Prisma.sql`pg_snapshot_xmin(pg_current_snapshot())::text::bigint`;
+export const HORIZON_SQL = Prisma.sql`tessera_horizon()`;

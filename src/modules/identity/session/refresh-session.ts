@@ -64,21 +64,24 @@ async function rotate(tx: Transaction, parts: RefreshTokenParts): Promise<Sessio
   const { sessionId: id, generation } = parts;
   await lockRow(tx, 'sessions', id);
   const session = await tx.session.findUnique({ where: { id }, include: { user: true, device: true } });
-  if (!session || generation > session.refreshGeneration || !parts.isGenuine(session.refreshSeed)) {
-    throw new PlatformError('UNAUTHENTICATED');
-  }
+  if (!session || !parts.isGenuine(session.refreshSeed)) throw new PlatformError('UNAUTHENTICATED');
   const now = await databaseNow(tx);
   if (!isLive(session, now)) throw new AuthError('SESSION_REVOKED');
-  if (generation === session.refreshGeneration) return extend(tx, session, now);
+  // Greater if the database was restored from a backup: the lost database issued the token.
+  if (generation >= session.refreshGeneration) return extend(tx, session, { generation, now });
   // The row stays unchanged, so retries do not prolong the time in which they are allowed.
   return isRetry(session, { generation, now }) ? session : revokeReused(tx, session);
 }
 
-function extend(tx: Transaction, { id, refreshGeneration }: Session, now: Date): Promise<SessionWithOwner> {
+function extend(
+  tx: Transaction,
+  { id }: Session,
+  { generation, now }: { generation: number; now: Date },
+): Promise<SessionWithOwner> {
   return tx.session.update({
     where: { id },
     data: {
-      refreshGeneration: refreshGeneration + 1,
+      refreshGeneration: generation + 1,
       lastSeenAt: now,
       expiresAt: new Date(now.getTime() + SESSION_MS),
     },
