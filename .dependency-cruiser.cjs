@@ -37,6 +37,7 @@ const ORDER = [
   'lifecycle/admin',
   'operations/statistics',
   'operations/audit',
+  'operations/secret-rotation',
 ];
 
 const RING = '\\.(resolver|admin-resolver|types)\\.ts$';

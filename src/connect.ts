@@ -1,10 +1,12 @@
 import type { Config } from './config.ts';
 import { lostSessionSettings } from './platform/database/database.ts';
+import { databaseProblem } from './platform/database/database-problem.ts';
 import type { Embedded, EmbeddedOptions } from './platform/embedded/embedded.ts';
-import { checkSecretKey } from './platform/keys/check-secret-key.ts';
+import { holdSecretKey, selectSecretKey } from './platform/keys/secret-key.ts';
 import type { Logger } from './platform/logger.ts';
 import { isRedisUnavailable } from './platform/redis/redis.ts';
 import { required } from './platform/required.ts';
+import { newProcess, type OwnProcess, removeProcess, reportProcess } from './platform/service-processes.ts';
 import { createServices, type RunningServices, type ServiceSettings } from './platform/services.ts';
 
 /**
@@ -45,33 +47,64 @@ export function serviceSettings(
   };
 }
 
+/** The services, and how the other processes know this one. */
+export interface ConnectedServices extends RunningServices {
+  own: OwnProcess;
+}
+
 /**
- * Connects to the servers and creates the services. The database must be migrated.
+ * Connects to the servers, creates the services, and registers the process. The database must be
+ * migrated.
  *
+ * @param role `all`, `api`, `worker` or `command`
  * @throws LaunchError if Redis or the connections to PostgreSQL cannot be used; SecretKeyError if
  *   SECRET_KEY doesn't match the database
  */
-export async function connect(settings: ServiceSettings): Promise<RunningServices> {
+export async function connect(settings: ServiceSettings, role: string): Promise<ConnectedServices> {
   const services = await create(settings);
+  const { db, secrets } = services;
+  const own = newProcess(role);
   try {
-    await checkSessionSettings(services);
-    await checkSecretKey(services);
-    return services;
+    await checkDatabase(services);
+    await selectSecretKey(services);
+    await db.$transaction(async (tx) => {
+      // A rotation that starts now sees either this process or its own key.
+      await holdSecretKey(tx, secrets);
+      await reportProcess({ db: tx, secrets }, own);
+    });
   } catch (error) {
     await services.close();
     throw error;
   }
+  return {
+    ...services,
+    own,
+    close: async () => {
+      // Otherwise the others notice a minute later.
+      await removeProcess(services, own).catch(() => {});
+      await services.close();
+    },
+  };
 }
 
 /**
  * Without UTC, tokens would be refused; without time limits, one hung client would block others.
  */
-async function checkSessionSettings({ db }: RunningServices): Promise<void> {
-  const statements = await lostSessionSettings(db);
-  if (statements.length === 0) return;
-  throw new LaunchError(
-    `DATABASE_URL: connections do not have the settings that they were opened with, probably because of a pooler. Set them for the role:\n${statements.join('\n')}`,
-  );
+async function checkDatabase({ db }: RunningServices): Promise<void> {
+  const problem = await databaseProblem({ db });
+  if (problem === 'STANDBY')
+    throw new LaunchError('DATABASE_URL: this PostgreSQL is a standby. Use the primary.');
+  if (problem === 'READ_ONLY') {
+    throw new LaunchError(
+      'DATABASE_URL: this PostgreSQL refuses writes. Set default_transaction_read_only to off.',
+    );
+  }
+  if (problem === 'SESSION_SETTINGS') {
+    const statements = await lostSessionSettings(db);
+    throw new LaunchError(
+      `DATABASE_URL: connections do not have the settings that they were opened with, probably because of a pooler. Set them for the role:\n${statements.join('\n')}`,
+    );
+  }
 }
 
 async function create(settings: ServiceSettings): Promise<RunningServices> {

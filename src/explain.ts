@@ -1,7 +1,7 @@
 import { ConfigError } from './config.ts';
 import { LaunchError } from './connect.ts';
 import { EmbeddedError } from './platform/embedded/embedded-error.ts';
-import { SecretKeyError } from './platform/keys/check-secret-key.ts';
+import { SecretKeyError } from './platform/keys/secret-key.ts';
 import { MigrationError } from './platform/migrations/migration-connection.ts';
 import { RedisPolicyError } from './platform/redis/redis.ts';
 

@@ -2,10 +2,10 @@ import { seedDemo } from '../prisma/seed.ts';
 import type { Config } from './config.ts';
 import { connect, embeddedOptions, serviceSettings } from './connect.ts';
 import { createShared } from './context.ts';
+import { startHeartbeat } from './heartbeat.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
 import { normalizeStoredEmails } from './modules/lifecycle/login/normalize-stored-emails.ts';
-import { renewUserLists } from './modules/network/agent/renew-user-lists.ts';
 import { reportPortConflicts } from './modules/network/node/report-port-conflicts.ts';
 import { armCrashPoints, crashPoint } from './platform/crash-points.ts';
 import { finishFirstStart, isFirstStart } from './platform/database/first-start.ts';
@@ -58,16 +58,17 @@ async function start(settings: LaunchSettings, onStop: (stop: () => Promise<void
   const { applied } = await migrate(connection.databaseUrl);
   if (applied.length > 0) say(`Database: ${applied.length} migrations applied.`);
 
-  const services = await connect(connection);
+  const services = await connect(connection, config.ROLE);
   onStop(services.close);
-  await renewUserLists(services);
+  const { problem, stop: stopHeartbeat } = startHeartbeat(services, services.own);
+  onStop(stopHeartbeat);
   await normalizeStoredEmails(services);
   await reportPortConflicts(services);
   await crashPoint('launch.afterConnect');
   const demoCode = await prepareData(settings, services, embedded?.databaseUrl !== undefined);
 
   if (config.ROLE !== 'api') onStop(startWorker(services, config).stop);
-  const server = await serve(settings, services);
+  const server = await serve(settings, services, problem);
   onStop(server.close);
   onStop(async () => {
     server.announceShutdown();
@@ -112,10 +113,14 @@ async function prepareData(
   return code;
 }
 
-async function serve({ config }: LaunchSettings, services: RunningServices): Promise<RunningServer> {
-  if (config.ROLE === 'worker') return startServer({ services, config });
+async function serve(
+  { config }: LaunchSettings,
+  services: RunningServices,
+  problem: () => string | null,
+): Promise<RunningServer> {
+  if (config.ROLE === 'worker') return startServer({ services, config, problem });
   const graphql = { schema: await createSchema(), shared: createShared(services, config) };
-  return startServer({ services, config, graphql });
+  return startServer({ services, config, graphql, problem });
 }
 
 function announce({ config, say }: LaunchSettings, { url }: RunningServer, demoCode: string | null): void {

@@ -1,10 +1,10 @@
 import type { ParseArgsConfig } from 'node:util';
 import type { Config } from '../config.ts';
-import type { Services } from '../platform/services.ts';
+import type { ConnectedServices } from '../connect.ts';
 
 /** Dependencies of a command. */
 export interface Tools {
-  services: Services;
+  services: ConnectedServices;
   config: Config;
   /** Prints a line of the result to standard output. */
   show: (line: string) => void;

@@ -74,7 +74,7 @@ async function withServices(
   try {
     const settings = serviceSettings(config, embedded, createLogger('error'));
     await migrate(settings.databaseUrl);
-    const services = await connect(settings);
+    const services = await connect(settings, 'command');
     try {
       await work({ ...terminal, services, config });
     } finally {

@@ -18,8 +18,9 @@ export interface Readiness {
  * Serves the health endpoints:
  *
  * - `/livez` responds with 200 while the process runs.
- * - `/readyz` responds with 503 during shutdown or while PostgreSQL is unavailable. It reports an
- *   unavailable Redis with 200, because many operations work without Redis.
+ * - `/readyz` responds with 503 during shutdown, while PostgreSQL is unavailable, or while the process
+ *   cannot work with it. It reports an unavailable Redis with 200, because many operations work
+ *   without Redis.
  * - `/metrics` needs the metrics token, except on the local machine outside production.
  */
 export function serveHealth(
@@ -28,12 +29,15 @@ export function serveHealth(
     services,
     metrics,
     readiness,
+    problem = () => null,
     metricsToken,
     production,
   }: {
     services: Pick<Services, 'databaseProbe' | 'redis'>;
     metrics: Metrics;
     readiness: Readiness;
+    /** Why the process cannot serve although PostgreSQL responds. */
+    problem?: (() => string | null) | undefined;
     metricsToken: string | undefined;
     /** Whether `/metrics` needs the token on the local machine too. */
     production: boolean;
@@ -45,9 +49,12 @@ export function serveHealth(
       probe(services.databaseProbe.check()),
       probe(services.redis.ping()),
     ]);
-    const isReady = postgres === 'ok' && !readiness.isShuttingDown;
+    const found = problem();
+    const isReady = postgres === 'ok' && found === null && !readiness.isShuttingDown;
     const status = readiness.isShuttingDown ? 'shutting down' : isReady ? 'ok' : 'not ready';
-    return reply.code(isReady ? 200 : 503).send({ status, postgres, redis });
+    return reply
+      .code(isReady ? 200 : 503)
+      .send({ status, postgres, redis, ...(found && { problem: found }) });
   });
   app.get('/metrics', async (request, reply) => {
     if (!mayReadMetrics(request, { metricsToken, production }))

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
+import { ownFolder } from '../platform/own-package.ts';
 
 /** Restricts the page to this origin. Inline styles are needed by the editor. */
 const POLICY = {
@@ -26,7 +26,7 @@ const POLICY = {
  * expose it under any host and path.
  */
 export async function servePlayground(app: FastifyInstance): Promise<void> {
-  const root = builtPlayground();
+  const root = join(ownFolder(), 'dist', 'playground');
   await app.register(fastifyStatic, {
     ...{ root, serve: false, cacheControl: false, dotfiles: 'ignore' },
     // File names in assets/ contain a hash of the content. Not called for missing files.
@@ -40,11 +40,4 @@ export async function servePlayground(app: FastifyInstance): Promise<void> {
   app.get<{ Params: { '*': string } }>('/playground/*', options, (request, reply) =>
     reply.sendFile(request.params['*'] || 'index.html'),
   );
-}
-
-/** Finds the project root from either location of this file: src or dist/src. */
-function builtPlayground(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return join(folder, 'dist', 'playground');
 }

@@ -35,6 +35,8 @@ export interface ServerSettings {
   config: Config;
   /** Absent in a worker, which serves the health endpoints only. */
   graphql?: { schema: GraphQLSchema; shared: Shared };
+  /** What `/readyz` reports: why the process cannot serve although PostgreSQL responds. */
+  problem?: (() => string | null) | undefined;
 }
 
 /** A listening HTTP server. */
@@ -52,14 +54,19 @@ export interface RunningServer {
  *
  * @throws Error EADDRINUSE if the port is in use
  */
-export async function startServer({ services, config, graphql }: ServerSettings): Promise<RunningServer> {
+export async function startServer({
+  services,
+  config,
+  graphql,
+  problem,
+}: ServerSettings): Promise<RunningServer> {
   const readiness: Readiness = { isShuttingDown: false };
   const app = await createApp(config, readiness);
   const closeIdleConnections = trackIdleConnections(app.server);
   const metrics = createMetrics();
   observeOrders(metrics, services);
   const { METRICS_TOKEN: metricsToken, production } = config;
-  serveHealth(app, { services, metrics, readiness, metricsToken, production });
+  serveHealth(app, { services, metrics, readiness, problem, metricsToken, production });
   answerErrors(app, { services, config, metrics });
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
   const abortDownloads = graphql && serveCsv(app, { services, config });

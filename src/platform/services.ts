@@ -2,7 +2,7 @@ import { createDatabase, type Database, isOutage } from './database/database.ts'
 import { createDatabaseProbe, type DatabaseProbe } from './database/database-probe.ts';
 import { createJobQueue, type JobQueue } from './jobs/jobs.ts';
 import { createKeyRing, type KeyRing } from './keys/key-ring.ts';
-import { createSecrets, type Secrets } from './keys/secrets.ts';
+import { createSecrets, type RotatingSecrets } from './keys/secrets.ts';
 import type { Logger } from './logger.ts';
 import { type Cache, createCache } from './redis/cache.ts';
 import { createRateLimits, type RateLimits } from './redis/rate-limit.ts';
@@ -21,7 +21,7 @@ export interface Services {
   jobs: JobQueue;
   pubSub: PubSub;
   watcher: Watcher;
-  secrets: Secrets;
+  secrets: RotatingSecrets;
   signingKeys: KeyRing;
   log: Logger;
 }

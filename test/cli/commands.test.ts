@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exitStatusOf, readCommand } from '../../src/cli/run.ts';
 import { readConfig } from '../../src/config.ts';
 import { logIn } from '../../src/modules/lifecycle/login/log-in.ts';
+import { newProcess } from '../../src/platform/service-processes.ts';
 import { buildIdentity, buildPlan, buildSession, buildUser } from '../support/factories.ts';
 import { createTestServices, type TestServices } from '../support/services.ts';
 
@@ -24,7 +25,7 @@ async function tessera(
   const shown: string[] = [];
   const said: string[] = [];
   const tools = {
-    services,
+    services: { ...services, own: newProcess('command') },
     config: readConfig(env),
     show: (text: string) => void shown.push(text),
     say: (text: string) => void said.push(text),

@@ -96,6 +96,15 @@ async function buildBase() {
   await db.inheritedRedemption.create({ data: { userId, codeId: code.id, orderId: finished.id } });
   await db.spentNonce.create({ data: { nonce: build.bytes32(), expiresAt: build.inDays(1) } });
   await db.jobRun.create({ data: { name: 'sweep', progress: { done: 1 } } });
+  await db.retainedMacKey.create({
+    data: { purpose: 'test', keyCiphertext: build.bytes32(), expiresAt: build.inDays(1) },
+  });
+  await db.serviceProcess.create({
+    data: {
+      ...{ id: randomUUID(), role: 'api', host: 'host', pid: 1, version: '0.1.0' },
+      ...{ secretFingerprints: [build.bytes32()], sealsWith: build.bytes32() },
+    },
+  });
   return rows;
 }
 

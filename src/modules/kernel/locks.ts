@@ -5,7 +5,7 @@ import type { Transaction } from '../../platform/database/database.ts';
  * The lock order. Every transaction takes row locks in this order, and within a table by ascending
  * id:
  *
- * node lists (advisory) · users · orders · user subscriptions · batches · codes
+ * node lists (advisory) · service state · users · orders · user subscriptions · batches · codes
  *
  * Rows of sites, plans, servers, nodes, ads and sessions are each locked alone, after the node
  * lists.
@@ -114,6 +114,11 @@ export async function lockRow(tx: Locking, table: SingleRowTable, id: string): P
 
 export async function lockSiteRow(tx: Locking, id: number): Promise<void> {
   await tx.$executeRaw`SELECT id FROM site_settings WHERE id = ${id} FOR NO KEY UPDATE`;
+}
+
+/** The row of `service_state`, while the secret key is rotated. */
+export async function lockServiceState(tx: Locking): Promise<void> {
+  await tx.$executeRaw`SELECT id FROM service_state FOR NO KEY UPDATE`;
 }
 
 /**

@@ -8,7 +8,7 @@ import {
 } from 'jose';
 import type { KeyPair, KeyPurpose, KeyStatus, Prisma } from '../../generated/prisma/client.ts';
 import type { Database, Transaction } from '../database/database.ts';
-import type { Secrets } from './secrets.ts';
+import type { RotatingSecrets, Secrets } from './secrets.ts';
 
 export interface KeyKind {
   purpose: KeyPurpose;
@@ -107,4 +107,14 @@ async function importKey(jwk: JWK, algorithm: string): Promise<CryptoKey> {
   const key = await importJWK(jwk, algorithm);
   if (key instanceof Uint8Array) throw new Error('a key pair must be asymmetric');
   return key;
+}
+
+/** Encrypts all private keys under the secret key in use, those of retired pairs too. */
+export async function resealKeyPairs(tx: Transaction, secrets: RotatingSecrets): Promise<void> {
+  await lockKeys(tx);
+  for (const { id, kid, privateKeyCiphertext } of await tx.keyPair.findMany()) {
+    const sealed = secrets.reseal(SECRET_PURPOSE, privateKeyCiphertext, kid);
+    if (sealed)
+      await tx.keyPair.update({ where: { id }, data: { privateKeyCiphertext: Uint8Array.from(sealed) } });
+  }
 }

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { required } from '../required.ts';
 import { randomBytes } from './random-bytes.ts';
 
 const FORMAT = 1;
@@ -11,14 +12,14 @@ const HEADER_BYTES = 1 + IV_BYTES + TAG_BYTES;
  * swapped between purposes.
  */
 export interface Secrets {
-  /** HMAC-SHA-256 (32 bytes) under the current key, for values to store. */
+  /** HMAC-SHA-256 (32 bytes) under the key in use, for values to store. */
   mac(purpose: string, data: string | Buffer): Buffer;
-  /** The MAC under each valid key, current one first, for lookups while SECRET_KEY is rotated. */
+  /** The MAC under each valid key, the one in use first, for lookups while SECRET_KEY is rotated. */
   macs(purpose: string, data: string | Buffer): Buffer[];
   /** Verifies a MAC under any valid key, in constant time. */
   verifyMac(purpose: string, data: string | Buffer, mac: Buffer): boolean;
   /**
-   * AES-256-GCM under the current key. `aad` (additional authenticated data) isn't stored;
+   * AES-256-GCM under the key in use. `aad` (additional authenticated data) isn't stored;
    * decryption needs it again.
    */
   encrypt(purpose: string, plaintext: string | Buffer, aad?: string): Buffer;
@@ -29,6 +30,33 @@ export interface Secrets {
   decrypt(purpose: string, bytes: Uint8Array, aad?: string): Buffer;
 }
 
+/** The secrets of a process, whose root key can change while it runs. */
+export interface RotatingSecrets extends Secrets {
+  /** Identify the configured keys, SECRET_KEY first. */
+  readonly fingerprints: readonly Buffer[];
+  /** Identifies the key that protects new values. */
+  readonly fingerprint: Buffer;
+  /** Protects new values with another configured key. @returns false if it is not configured */
+  use: (fingerprint: Uint8Array) => boolean;
+  /**
+   * Encrypts a value under the key in use.
+   *
+   * @returns null if it already is
+   * @throws DecryptionError
+   */
+  reseal: (purpose: string, bytes: Uint8Array, aad?: string) => Buffer | null;
+  /** The key of MACs under the configured key of this fingerprint. */
+  macKey: (purpose: string, fingerprint: Uint8Array) => Buffer;
+  /** Accepts MACs under these keys of earlier root secrets. Replaces those of the last call. */
+  accept: (macKeys: readonly MacKey[]) => void;
+}
+
+/** A key of MACs that were made under a root secret that may no longer be configured. */
+export interface MacKey {
+  purpose: string;
+  key: Buffer;
+}
+
 /** The ciphertext doesn't match the purpose, the `aad` or any valid key. */
 export class DecryptionError extends Error {
   constructor() {
@@ -37,28 +65,63 @@ export class DecryptionError extends Error {
   }
 }
 
+const FINGERPRINT = { purpose: 'fingerprint', data: 'tessera' };
+
 /**
- * Derives all keys from the root secrets (HKDF-SHA-256, one key per use and purpose).
+ * Derives all keys from the root secrets (HKDF-SHA-256, one key per use and purpose). The first one
+ * is in use until `use` selects another.
  *
- * @param roots the previous secret key only decrypts and verifies
+ * @param roots the previous secret key only decrypts and verifies, unless it is selected
  */
-export function createSecrets(roots: { secretKey: string; previousSecretKey?: string | undefined }): Secrets {
-  const current = createKeyring(roots.secretKey);
-  const keyrings = roots.previousSecretKey ? [current, createKeyring(roots.previousSecretKey)] : [current];
-  const macs = (purpose: string, data: string | Buffer) =>
-    keyrings.map((keyring) => hmac(keyring('mac', purpose), data));
+export function createSecrets(roots: {
+  secretKey: string;
+  previousSecretKey?: string | undefined;
+}): RotatingSecrets {
+  const configured = [roots.secretKey, roots.previousSecretKey]
+    .filter((root) => root !== undefined && root !== '')
+    .map((root) => createRoot(`${root}`));
+  let [current] = configured as [Root];
+  let accepted: readonly MacKey[] = [];
+  const rest = () => configured.filter((root) => root !== current);
+  const find = (fingerprint: Uint8Array) =>
+    configured.find((root) => equalSecrets(root.fingerprint, fingerprint));
+  const macs = (purpose: string, data: string | Buffer) => {
+    const retained = accepted.filter((macKey) => macKey.purpose === purpose).map(({ key }) => key);
+    const keys = [current, ...rest()].map((root) => root.key('mac', purpose));
+    return [...keys, ...retained].map((key) => hmac(key, data));
+  };
+  const decrypt = (purpose: string, bytes: Uint8Array, aad?: string) => {
+    for (const root of [current, ...rest()]) {
+      const plaintext = open(root.key('encrypt', purpose), bytes, aad);
+      if (plaintext) return plaintext;
+    }
+    throw new DecryptionError();
+  };
+  const encrypt = (purpose: string, plaintext: string | Buffer, aad?: string) =>
+    seal(current.key('encrypt', purpose), plaintext, aad);
   return {
-    mac: (purpose, data) => hmac(current('mac', purpose), data),
+    mac: (purpose, data) => hmac(current.key('mac', purpose), data),
     macs,
     verifyMac: (purpose, data, mac) =>
       macs(purpose, data).reduce((found, candidate) => equalSecrets(candidate, mac) || found, false),
-    encrypt: (purpose, plaintext, aad) => seal(current('encrypt', purpose), plaintext, aad),
-    decrypt: (purpose, bytes, aad) => {
-      for (const keyring of keyrings) {
-        const plaintext = open(keyring('encrypt', purpose), bytes, aad);
-        if (plaintext) return plaintext;
-      }
-      throw new DecryptionError();
+    encrypt,
+    decrypt,
+    fingerprints: configured.map(({ fingerprint }) => fingerprint),
+    get fingerprint() {
+      return current.fingerprint;
+    },
+    use: (fingerprint) => {
+      const root = find(fingerprint);
+      if (root) current = root;
+      return root !== undefined;
+    },
+    reseal: (purpose, bytes, aad) =>
+      open(current.key('encrypt', purpose), bytes, aad)
+        ? null
+        : encrypt(purpose, decrypt(purpose, bytes, aad), aad),
+    macKey: (purpose, fingerprint) => required(find(fingerprint), 'secret key').key('mac', purpose),
+    accept: (macKeys) => {
+      accepted = macKeys;
     },
   };
 }
@@ -68,16 +131,21 @@ export function equalSecrets(one: Uint8Array, other: Uint8Array): boolean {
   return one.byteLength === other.byteLength && timingSafeEqual(one, other);
 }
 
-type Keyring = (use: 'mac' | 'encrypt', purpose: string) => Buffer;
+/** A root secret, and the keys derived from it. */
+interface Root {
+  key: (use: 'mac' | 'encrypt', purpose: string) => Buffer;
+  fingerprint: Buffer;
+}
 
-function createKeyring(root: string): Keyring {
+function createRoot(secret: string): Root {
   const keys = new Map<string, Buffer>();
-  return (use, purpose) => {
+  const key: Root['key'] = (use, purpose) => {
     const info = `tessera/${use}/${purpose}`;
-    const key = keys.get(info) ?? Buffer.from(hkdfSync('sha256', root, '', info, 32));
-    keys.set(info, key);
-    return key;
+    const derived = keys.get(info) ?? Buffer.from(hkdfSync('sha256', secret, '', info, 32));
+    keys.set(info, derived);
+    return derived;
   };
+  return { key, fingerprint: hmac(key('mac', FINGERPRINT.purpose), FINGERPRINT.data) };
 }
 
 function hmac(key: Buffer, data: string | Buffer): Buffer {

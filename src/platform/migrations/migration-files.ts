@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { MigrationList } from '@prisma/schema-engine-wasm/schema_engine_bg';
+import { ownFolder } from '../own-package.ts';
 
 /** A directory of prisma/migrations. */
 export interface Migration {
@@ -39,15 +40,8 @@ export function migrationList(prismaDir: string, migrations: readonly Migration[
   };
 }
 
-/**
- * The directory `prisma` of this package. Searched upwards, because this file runs from src and
- * dist/src.
- */
-export function ownPrismaDir(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return join(folder, 'prisma');
-}
+/** The directory `prisma` of this package. */
+export const ownPrismaDir = () => join(ownFolder(), 'prisma');
 
 /**
  * The checksums under which the file may have been applied: git may have converted its line endings

@@ -9,7 +9,7 @@ import { randomCode } from '../../../src/modules/redemption/code/redemption-code
 import { pollUntil } from '../../../src/platform/concurrency/poll-until.ts';
 import { createDatabase, type Database } from '../../../src/platform/database/database.ts';
 import { createKeyRing, type KeyRing } from '../../../src/platform/keys/key-ring.ts';
-import { createSecrets, type Secrets } from '../../../src/platform/keys/secrets.ts';
+import { createSecrets, type RotatingSecrets } from '../../../src/platform/keys/secrets.ts';
 import { bytes32, inDays } from '../factories.ts';
 import { type Cluster, startCluster } from '../processes.ts';
 import { TEST_SECRET_KEY } from '../services.ts';
@@ -88,7 +88,7 @@ async function createCustomers(db: Database, keys: KeyRing, count: number): Prom
 
 async function createCodes(
   db: Database,
-  secrets: Secrets,
+  secrets: RotatingSecrets,
   { count, maxUses, planId }: { count: number; maxUses: number; planId: string },
 ): Promise<string[]> {
   const { id: batchId } = await db.redemptionBatch.create({

@@ -1,8 +1,12 @@
 import type { Identity } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import type { RetainedMacs } from '../../../platform/keys/retained-mac-keys.ts';
 import type { Secrets } from '../../../platform/keys/secrets.ts';
 
 const PURPOSE = 'identity-history';
+
+/** The identities of these hashes are not stored, so the hashes cannot be computed again. */
+export const RETAINED_IDENTITY_MACS: RetainedMacs = { purpose: PURPOSE, lifetimeMs: null };
 
 type NamedIdentity = Pick<Identity, 'type' | 'value'>;
 

@@ -1,6 +1,12 @@
+import type { RetainedMacs } from '../../../platform/keys/retained-mac-keys.ts';
 import type { Secrets } from '../../../platform/keys/secrets.ts';
+import { SESSION_MS } from './start-session.ts';
 
 const PURPOSE = 'refresh-token';
+
+/** Apps hold tokens until they refresh, at most until the session expires. */
+export const RETAINED_REFRESH_MACS: RetainedMacs = { purpose: PURPOSE, lifetimeMs: SESSION_MS };
+
 const ID_BYTES = 16;
 const GENERATION_BYTES = 4;
 const MAC_BYTES = 32;

@@ -1,8 +1,14 @@
 import { z } from 'zod';
 import { UnitTime } from '../../../generated/prisma/client.ts';
 import { checkInput, orElse, orNull } from '../../../platform/input.ts';
+import type { RetainedMacs } from '../../../platform/keys/retained-mac-keys.ts';
 import type { Services } from '../../../platform/services.ts';
 import { quantityRefusal } from '../../kernel/unit-time.ts';
+
+const PURPOSE = 'redemption-batch';
+
+/** The requests of these hashes are not stored. */
+export const RETAINED_REQUEST_MACS: RetainedMacs = { purpose: PURPOSE, lifetimeMs: null };
 
 const MAX_COUNT = 1_000_000;
 
@@ -64,5 +70,5 @@ export function requestMacsOf(
     one < other ? -1 : 1,
   );
   const content = JSON.stringify([planId.toLowerCase(), sorted, codes?.toSorted() ?? null]);
-  return secrets.macs('redemption-batch', content);
+  return secrets.macs(PURPOSE, content);
 }

@@ -3,6 +3,7 @@ import { databaseNow } from '../../../platform/database/clock.ts';
 import { type Transaction, violatedConstraint } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import { checkId, MAX_FIELDS } from '../../../platform/input.ts';
+import { holdSecretKey } from '../../../platform/keys/secret-key.ts';
 import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
@@ -129,20 +130,17 @@ async function writeBatch(
   if (fields.expiresAt && fields.expiresAt <= (await databaseNow(tx))) {
     throw badInput('expiresAt', 'must be in the future');
   }
-  if (imported) {
-    await releaseDeletedCodes(services, tx, imported);
-    await refuseTaken(services, tx, { codes: imported, exceptBatchId: null });
-  }
+  const sealed = imported ? await prepareImport(services, tx, { imported, codes }) : codes;
   const row = await tx.redemptionBatch.create({
     data: {
       ...fields,
       planId: plan.id,
-      count: count ?? codes.length,
+      count: count ?? sealed.length,
       requestMac: fields.idempotencyKey !== null && requestMac ? Uint8Array.from(requestMac) : null,
       createdById: actorId,
     },
   });
-  const created = await insertCodes(tx, row, codes);
+  const created = await insertCodes(tx, row, sealed);
   // Another import of the same codes was committed meanwhile.
   if (imported && created < imported.length)
     await refuseTaken(services, tx, { codes: imported, exceptBatchId: row.id });
@@ -153,6 +151,18 @@ async function writeBatch(
     after: auditedBatch(row, guessable),
   });
   return { ...row, created };
+}
+
+/** @returns the codes, sealed under the secret key that all processes use: others do not collide */
+async function prepareImport(
+  services: CreateServices,
+  tx: Transaction,
+  { imported, codes }: { imported: readonly string[]; codes: readonly SealedCode[] },
+): Promise<readonly SealedCode[]> {
+  const isOtherKey = await holdSecretKey(tx, services.secrets);
+  await releaseDeletedCodes(services, tx, imported);
+  await refuseTaken(services, tx, { codes: imported, exceptBatchId: null });
+  return isOtherKey ? sealCodes(services, imported) : codes;
 }
 
 async function refuseTaken(

@@ -37,3 +37,17 @@ export function openCode(
 export function lookupsOf({ secrets }: Pick<Services, 'secrets'>, code: string): string[] {
   return secrets.macs(PURPOSE, code).map((mac) => mac.toString('hex'));
 }
+
+/**
+ * Seals a stored code under the secret key in use.
+ *
+ * @returns null if it already is
+ * @throws DecryptionError
+ */
+export function resealCode(
+  { secrets }: Pick<Services, 'secrets'>,
+  { ciphertext }: { ciphertext: Uint8Array },
+): SealedCode | null {
+  const isCurrent = secrets.reseal(PURPOSE, ciphertext) === null;
+  return isCurrent ? null : sealCode({ secrets }, openCode({ secrets }, { ciphertext }));
+}
