@@ -27,7 +27,7 @@ await main(async () => {
 
 async function missingSql() {
   const { startEmbedded } = await import('../dist/src/platform/embedded/embedded.js');
-  const { drift } = await import('../dist/src/platform/migrations/migrate.js');
+  const { drift } = await import('../dist/src/platform/migrations/drift.js');
   const dataDir = mkdtempSync(join(tmpdir(), 'tessera-migration-'));
   const servers = await startEmbedded({
     dataDir,

@@ -6,6 +6,9 @@ try {
     show: (line) => process.stdout.write(`${line}\n`),
     say: (line) => process.stderr.write(`${line}\n`),
     readInput: async () => (await text(process.stdin)).replace(/\r?\n$/, ''),
+    fail: () => {
+      process.exitCode = 1;
+    },
   });
 } catch (error) {
   const { code, message } = exitStatusOf(error);

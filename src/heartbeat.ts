@@ -9,7 +9,7 @@ import type { Services } from './platform/services.ts';
 export type Problem = DatabaseProblem | 'SECRET_KEY';
 
 export interface Heartbeat {
-  /** Null if there is none. */
+  /** Null if the process can serve. */
   problem: () => Problem | null;
   stop: () => Promise<void>;
 }

@@ -55,7 +55,7 @@ async function start(settings: LaunchSettings, onStop: (stop: () => Promise<void
   const embedded = await startEmbeddedServers(settings);
   if (embedded) onStop(embedded.stop);
   const connection = serviceSettings(config, embedded, log);
-  const { applied } = await migrate(connection.databaseUrl);
+  const { applied } = await migrate(connection.databaseUrl, { say });
   if (applied.length > 0) say(`Database: ${applied.length} migrations applied.`);
 
   const services = await connect(connection, config.ROLE);

@@ -9,6 +9,7 @@ const help = `  --email <address>   the admin's e-mail address, used to log in
                       ADMIN_PASSWORD, or generated and shown once`;
 
 export const adminCreate: Command = {
+  needs: 'services',
   name: 'admin create',
   summary: 'creates an account with full access',
   options,
@@ -18,6 +19,7 @@ export const adminCreate: Command = {
 };
 
 export const adminReset: Command = {
+  needs: 'services',
   name: 'admin reset',
   summary:
     'sets a new password for an admin, enables the account, and revokes its sessions, link codes and devices',

@@ -8,6 +8,7 @@ import { type Command, requiredOption, UsageError, type Values, wholeNumber } fr
 type NewBatch = Parameters<typeof createRedemptionCodes>[1]['input'];
 
 export const codesCreate: Command = {
+  needs: 'services',
   name: 'codes create',
   summary: 'creates a batch of redemption codes and prints them, one per line',
   options: {

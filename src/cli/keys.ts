@@ -4,6 +4,7 @@ import { rotateSecretKey } from '../modules/operations/secret-rotation/rotate-se
 import { type Command, type Tools, UsageError } from './command.ts';
 
 export const keysRotate: Command = {
+  needs: 'services',
   name: 'keys rotate',
   summary: 'rotates the signing key of access tokens; existing tokens stay valid until they expire',
   options: { transport: { type: 'boolean' }, secret: { type: 'boolean' } },

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { type Config, readConfig } from '../config.ts';
+import { readConfig } from '../config.ts';
 import { connect, embeddedOptions, serviceSettings } from '../connect.ts';
 import { explain } from '../explain.ts';
 import { joinEmbedded } from '../platform/embedded/join.ts';
@@ -8,13 +8,26 @@ import { createLogger } from '../platform/logger.ts';
 import { migrate } from '../platform/migrations/migrate.ts';
 import { adminCreate, adminReset } from './admin.ts';
 import { codesCreate } from './codes.ts';
-import { type Command, type Tools, UsageError, type Values } from './command.ts';
+import {
+  type Command,
+  type ServerTools,
+  type Terminal,
+  type Tools,
+  UsageError,
+  type Values,
+} from './command.ts';
 import { keysRotate } from './keys.ts';
+import { migrateDeploy, migrateResolve, migrateStatus } from './migrations.ts';
 
-const COMMANDS: readonly Command[] = [adminCreate, adminReset, codesCreate, keysRotate];
-
-/** Input and output of a command. */
-type Terminal = Pick<Tools, 'show' | 'say' | 'readInput'>;
+const COMMANDS: readonly Command[] = [
+  adminCreate,
+  adminReset,
+  codesCreate,
+  keysRotate,
+  migrateStatus,
+  migrateDeploy,
+  migrateResolve,
+];
 
 /**
  * Runs a command with the servers that the environment configures, or with the private ones of
@@ -25,8 +38,16 @@ type Terminal = Pick<Tools, 'show' | 'say' | 'readInput'>;
  */
 export async function runCommand(args: readonly string[], terminal: Terminal): Promise<void> {
   const parsed = readCommand(args);
-  if ('help' in parsed) terminal.show(parsed.help);
-  else await withServices(readConfig(), terminal, (tools) => parsed.command.run(tools, parsed.values));
+  if ('help' in parsed) {
+    terminal.show(parsed.help);
+    return;
+  }
+  const { command, values } = parsed;
+  await withServers(terminal, (tools) =>
+    command.needs === 'servers'
+      ? command.run(tools, values)
+      : withServices(tools, (ofServices) => command.run(ofServices, values)),
+  );
 }
 
 /**
@@ -37,51 +58,59 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
 export function readCommand(
   args: readonly string[],
 ): { command: Command; values: Values } | { help: string } {
-  const name = args.slice(0, 2).join(' ');
-  const command = COMMANDS.find((candidate) => candidate.name === name);
+  const command = COMMANDS.find(({ name }) => args.slice(0, name.split(' ').length).join(' ') === name);
   if (command) {
-    const values = readOptions(command, args.slice(2));
+    const values = readOptions(command, args.slice(command.name.split(' ').length));
     return values.help ? { help: helpOf(command) } : { command, values };
   }
-  if (args.length === 0 || ['--help', '-h', 'help'].includes(name)) return { help: usage() };
-  throw new UsageError(`There is no command "${name}".\n${usage()}`);
+  if (args.length === 0 || ['--help', '-h', 'help'].includes(args[0] ?? '')) return { help: usage() };
+  throw new UsageError(`There is no command "${args.slice(0, 2).join(' ')}".\n${usage()}`);
 }
 
 function usage(): string {
-  const commands = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n');
+  const commands = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(18)}${summary}`).join('\n');
   return `Usage: npm run tessera -- <command> [options]\n\n${commands}\n\nRun a command with --help to see its options.`;
 }
 
 function readOptions(command: Command, args: string[]): Values {
   try {
     const options = { ...command.options, help: { type: 'boolean', short: 'h' } } as const;
-    return parseArgs({ args, options, allowPositionals: false }).values as Values;
+    const { argument } = command;
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: argument !== undefined });
+    if (positionals.length > 1) throw new Error(`Unexpected argument '${positionals[1]}'.`);
+    if (argument && positionals.length === 0 && !values.help) throw new Error(`<${argument}> is required.`);
+    return { ...values, ...(argument && { [argument]: positionals[0] }) } as Values;
   } catch (error) {
     throw new UsageError(`${(error as Error).message}\n${helpOf(command)}`);
   }
 }
 
-const helpOf = ({ name, summary, help }: Command) =>
-  `npm run tessera -- ${name} [options]: ${summary}${help && `\n\n${help}`}`;
+const helpOf = ({ name, argument, summary, help }: Command) =>
+  `npm run tessera -- ${name}${argument ? ` <${argument}>` : ''} [options]: ${summary}${help && `\n\n${help}`}`;
 
-async function withServices(
-  config: Config,
-  terminal: Terminal,
-  work: (tools: Tools) => Promise<void>,
-): Promise<void> {
+/** Starts the private servers that the configuration needs, unless a running process has. */
+async function withServers(terminal: Terminal, work: (tools: ServerTools) => Promise<void>): Promise<void> {
+  const config = readConfig();
   const options = embeddedOptions(config, terminal.say);
   const embedded = options && (await joinEmbedded(options));
   try {
     const settings = serviceSettings(config, embedded, createLogger('error'));
-    await migrate(settings.databaseUrl);
-    const services = await connect(settings, 'command');
-    try {
-      await work({ ...terminal, services, config });
-    } finally {
-      await services.close();
-    }
+    await work({ ...terminal, config, settings });
   } finally {
     await embedded?.stop();
+  }
+}
+
+async function withServices(
+  { settings, ...terminal }: ServerTools,
+  work: (tools: Tools) => Promise<void>,
+): Promise<void> {
+  await migrate(settings.databaseUrl, { say: terminal.say });
+  const services = await connect(settings, 'command');
+  try {
+    await work({ ...terminal, services });
+  } finally {
+    await services.close();
   }
 }
 

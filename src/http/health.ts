@@ -18,9 +18,9 @@ export interface Readiness {
  * Serves the health endpoints:
  *
  * - `/livez` responds with 200 while the process runs.
- * - `/readyz` responds with 503 during shutdown, while PostgreSQL is unavailable, or while the process
- *   cannot work with it. It reports an unavailable Redis with 200, because many operations work
- *   without Redis.
+ * - `/readyz` responds with 503 during shutdown, while PostgreSQL is unavailable, or while the
+ *   process cannot work with it. It reports an unavailable Redis with 200, because many operations
+ *   work without Redis.
  * - `/metrics` needs the metrics token, except on the local machine outside production.
  */
 export function serveHealth(

@@ -35,7 +35,7 @@ export interface ServerSettings {
   config: Config;
   /** Absent in a worker, which serves the health endpoints only. */
   graphql?: { schema: GraphQLSchema; shared: Shared };
-  /** What `/readyz` reports: why the process cannot serve although PostgreSQL responds. */
+  /** Reason for `/readyz` why the process cannot serve although PostgreSQL responds. */
   problem?: (() => string | null) | undefined;
 }
 

@@ -20,7 +20,7 @@ const ALIVE_SECONDS = 15;
 type Reading = Pick<Transaction, '$queryRaw'>;
 
 /**
- * Registers this process, or says that it still runs and which secret key it uses. Forgets
+ * Registers this process, or says that it still runs and which secret key it uses. Deletes
  * processes that ended long ago.
  */
 export async function reportProcess(

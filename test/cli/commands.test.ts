@@ -3,13 +3,24 @@ import { exitStatusOf, readCommand } from '../../src/cli/run.ts';
 import { readConfig } from '../../src/config.ts';
 import { logIn } from '../../src/modules/lifecycle/login/log-in.ts';
 import { newProcess } from '../../src/platform/service-processes.ts';
+import type { ServiceSettings } from '../../src/platform/services.ts';
+import { databaseUrlOf } from '../support/database.ts';
 import { buildIdentity, buildPlan, buildSession, buildUser } from '../support/factories.ts';
-import { createTestServices, type TestServices } from '../support/services.ts';
+import { createTestServices, TEST_SECRET_KEY, type TestServices } from '../support/services.ts';
+import { testServers } from '../support/workers.ts';
 
 let services: TestServices;
+let settings: ServiceSettings;
 
 beforeAll(async () => {
   services = await createTestServices();
+  settings = {
+    databaseUrl: await databaseUrlOf(services),
+    redisUrl: testServers().redisUrl,
+    secretKey: TEST_SECRET_KEY,
+    rateLimits: false,
+    log: services.log,
+  };
   await buildPlan(services.db, { name: 'Basic' });
   await buildPlan(services.db, { name: 'Twice' });
   await buildPlan(services.db, { name: 'Twice' });
@@ -24,18 +35,23 @@ async function tessera(
 ) {
   const shown: string[] = [];
   const said: string[] = [];
+  let isFailed = false;
   const tools = {
     services: { ...services, own: newProcess('command') },
     config: readConfig(env),
+    settings,
     show: (text: string) => void shown.push(text),
     say: (text: string) => void said.push(text),
     readInput: async () => input,
+    fail: () => {
+      isFailed = true;
+    },
   };
   try {
     const parsed = readCommand(line === '' ? [] : line.split(' '));
     if ('help' in parsed) tools.show(parsed.help);
     else await parsed.command.run(tools, parsed.values);
-    return { code: 0, shown, said };
+    return { code: isFailed ? 1 : 0, shown, said };
   } catch (error) {
     const { code, message } = exitStatusOf(error);
     return { code, shown, said: [message] };
@@ -44,7 +60,7 @@ async function tessera(
 
 describe('the CLI', () => {
   it.for([
-    ['', /^Usage: .*\n\n {2}admin create {2}creates/],
+    ['', /^Usage: .*\n\n {2}admin create {2,}creates/],
     ['--help', /codes create/],
     ['codes create --help', /--max-uses/],
     ['keys rotate -h', /^npm run tessera -- keys rotate/],
@@ -159,5 +175,52 @@ describe('keys rotate', () => {
     expect(await services.db.auditEntry.findMany({ where: { action: 'rotateTransportKey' } })).toMatchObject([
       { actorId: null, after: { kid } },
     ]);
+  });
+});
+
+describe('migrate', () => {
+  it('reports a migrated database, and has nothing to apply', async () => {
+    expect(await tessera('migrate status')).toEqual({
+      code: 0,
+      shown: [expect.stringMatching(/^\d+ applied$/)],
+      said: [],
+    });
+    expect(await tessera('migrate deploy')).toEqual({ code: 0, shown: ['Nothing to apply.'], said: [] });
+  });
+
+  it('exits with 1 for a failed migration of an earlier release, until it is resolved', async () => {
+    const { db } = services;
+    await db.$executeRaw`UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name LIKE '%_spent_nonces'`;
+
+    const status = await tessera('migrate status');
+    const resolved = await tessera('migrate resolve --applied 20261122000200_spent_nonces');
+
+    expect(status).toMatchObject({
+      code: 1,
+      shown: [expect.anything(), expect.stringMatching(/^failed +\d+_spent_nonces/)],
+    });
+    expect(resolved).toEqual({
+      code: 0,
+      shown: ['20261122000200_spent_nonces is recorded as applied.'],
+      said: [],
+    });
+    expect((await tessera('migrate status')).code).toBe(0);
+  });
+
+  it.for([
+    ['migrate resolve', 2, /Give either --applied or --rolled-back/],
+    ['migrate resolve --applied x --rolled-back x', 2, /Give either/],
+    ['migrate resolve --applied unknown', 1, /There is no migration unknown/],
+    ['migrate resolve --rolled-back 20261122000200_spent_nonces', 1, /has not failed/],
+  ] as const)('refuses "%s"', async ([line, code, pattern]) => {
+    expect(await tessera(line)).toEqual({ code, shown: [], said: [expect.stringMatching(pattern)] });
+  });
+});
+
+describe('keys rotate --secret', () => {
+  it('has nothing to do without another key, and refuses two kinds of keys', async () => {
+    const { shown } = await tessera('keys rotate --secret');
+    expect(shown).toEqual([expect.stringMatching(/nothing to do/)]);
+    expect((await tessera('keys rotate --secret --transport')).code).toBe(2);
   });
 });

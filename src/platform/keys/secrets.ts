@@ -14,7 +14,7 @@ const HEADER_BYTES = 1 + IV_BYTES + TAG_BYTES;
 export interface Secrets {
   /** HMAC-SHA-256 (32 bytes) under the key in use, for values to store. */
   mac(purpose: string, data: string | Buffer): Buffer;
-  /** The MAC under each valid key, the one in use first, for lookups while SECRET_KEY is rotated. */
+  /** The MAC under each valid key, the one in use first, while SECRET_KEY is rotated. */
   macs(purpose: string, data: string | Buffer): Buffer[];
   /** Verifies a MAC under any valid key, in constant time. */
   verifyMac(purpose: string, data: string | Buffer, mac: Buffer): boolean;

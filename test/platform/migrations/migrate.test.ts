@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
-import { drift, migrate, pendingMigrations } from '../../../src/platform/migrations/migrate.ts';
+import { drift } from '../../../src/platform/migrations/drift.ts';
+import { migrate, migrationStatus, resolveMigration } from '../../../src/platform/migrations/migrate.ts';
 import { createEmptyDatabase, createTestDatabase } from '../../support/database.ts';
 
 const cleanUps: (() => unknown)[] = [];
@@ -48,16 +49,16 @@ const THINGS =
 describe('migrate', () => {
   it('migrates an empty database to the current schema', async () => {
     const url = await emptyDatabase();
-    const pending = await pendingMigrations(url);
+    const pending = (await migrationStatus(url)).pending;
     expect(pending.length).toBeGreaterThan(0);
     expect(await migrate(url)).toEqual({ applied: pending });
-    expect(await pendingMigrations(url)).toEqual([]);
+    expect((await migrationStatus(url)).pending).toEqual([]);
     expect(await migrate(url)).toEqual({ applied: [] });
   });
 
   it('applies migrations once for three concurrent callers', async () => {
     const url = await emptyDatabase();
-    const pending = await pendingMigrations(url);
+    const pending = (await migrationStatus(url)).pending;
     const results = await Promise.all([migrate(url), migrate(url), migrate(url)]);
     expect(results.map(({ applied }) => applied.length).sort()).toEqual([0, 0, pending.length]);
   });
@@ -85,21 +86,33 @@ describe('migrate', () => {
     expect(await migrating).toEqual({ applied: ['1_step'] });
   });
 
-  it('does not take a migration that another process is applying for a failed one', async () => {
+  it('says which connection it waits for', async () => {
     const url = await emptyDatabase();
-    const prismaDir = prismaDirOf(`SELECT pg_sleep(1);\n${THINGS}`);
-    const client = await connect(url);
-    const first = migrate(url, { prismaDir });
-    const isUnderWay = async () => {
-      const { rows } = await client.query(`SELECT to_regclass('_prisma_migrations') IS NOT NULL AS begun`);
-      if (!rows[0].begun) return false;
-      return (await client.query('SELECT FROM _prisma_migrations WHERE finished_at IS NULL')).rowCount === 1;
-    };
-    for (const limit = Date.now() + 5_000; !(await isUnderWay()) && Date.now() < limit; ) await sleep(10);
-    expect(await isUnderWay()).toBe(true);
+    const other = await connect(url);
+    await other.query(`SET application_name = 'left behind'`);
+    await other.query('SELECT pg_advisory_lock(7270836)');
+    const lines: string[] = [];
+    const migrating = migrate(url, { prismaDir: prismaDirOf(THINGS), say: (line) => lines.push(line) });
+    await expect
+      .poll(() => lines, { timeout: 5_000 })
+      .toEqual([expect.stringMatching(/^Database: waiting .*pid \d+, left behind/)]);
+    await other.query('SELECT pg_advisory_unlock_all()');
+    await migrating;
+  });
 
-    expect(await migrate(url, { prismaDir })).toEqual({ applied: [] });
-    expect(await first).toEqual({ applied: ['1_step'] });
+  it('does not take a migration that an earlier version is applying for a failed one', async () => {
+    const url = await emptyDatabase();
+    const prismaDir = prismaDirOf(THINGS);
+    await migrate(url, { prismaDir });
+    const other = await connect(url);
+    await other.query('SELECT pg_advisory_lock(7270836)');
+    await other.query('UPDATE _prisma_migrations SET finished_at = NULL');
+    const migrating = migrate(url, { prismaDir });
+    await sleep(300);
+    await other.query('UPDATE _prisma_migrations SET finished_at = now()');
+    await other.query('SELECT pg_advisory_unlock_all()');
+
+    expect(await migrating).toEqual({ applied: [] });
   });
 
   it('runs a migration as one transaction, and keeps semicolons inside functions', async () => {
@@ -115,13 +128,119 @@ describe('migrate', () => {
     expect((await client.query("SELECT to_regclass('half') AS half")).rows).toEqual([{ half: null }]);
   });
 
-  it('names a failed migration, with instructions', async () => {
+  it('leaves no trace of a failed migration, so that it can be repeated', async () => {
     const url = await emptyDatabase();
-    const prismaDir = prismaDirOf('SELECT 1 / 0;\n');
-    await expect(migrate(url, { prismaDir })).rejects.toThrow('division by zero');
-    await expect(migrate(url, { prismaDir })).rejects.toThrow(
-      /The migration 1_step failed earlier .*rolled_back_at = now\(\)/,
+    await expect(migrate(url, { prismaDir: prismaDirOf('SELECT 1 / 0;\n') })).rejects.toThrow(
+      /^The migration 1_step failed and was rolled back: division by zero\nFix the cause/,
     );
+    expect(await migrate(url, { prismaDir: prismaDirOf(THINGS) })).toEqual({ applied: ['1_step'] });
+  });
+
+  it('can be killed at any moment of a migration: all of it is applied, or nothing', async () => {
+    const url = await emptyDatabase();
+    const prismaDir = prismaDirOf(THINGS, 'CREATE TABLE "late" ("id" INTEGER);\nSELECT pg_sleep(1);\n');
+    const client = await connect(url);
+    const killed = migrate(url, { prismaDir });
+    killed.catch(() => {});
+    const isSleeping = async () =>
+      (
+        await client.query(
+          `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(1)%' AND pid <> pg_backend_pid()`,
+        )
+      ).rows[0]?.pid;
+    await expect.poll(isSleeping, { timeout: 5_000, interval: 20 }).toBeTruthy();
+    await client.query('SELECT pg_terminate_backend($1)', [await isSleeping()]);
+    await expect(killed).rejects.toThrow();
+
+    expect((await client.query("SELECT to_regclass('late') AS late")).rows).toEqual([{ late: null }]);
+    expect(await migrate(url, { prismaDir })).toEqual({ applied: ['2_step'] });
+  });
+
+  it('waits for a lock only briefly at a time, and lets others go on in between', async () => {
+    const url = await emptyDatabase();
+    const prismaDir = prismaDirOf(THINGS, 'ALTER TABLE "things" ADD COLUMN "name" TEXT;\n');
+    const dump = await connect(url);
+    await migrate(url, { prismaDir: prismaDirOf(THINGS) });
+    await dump.query('BEGIN');
+    await dump.query('SELECT * FROM things');
+    const lines: string[] = [];
+    const migrating = migrate(url, { prismaDir, say: (line) => lines.push(line) });
+    const reader = await connect(url);
+    let slowest = 0;
+    for (const endsAt = Date.now() + 2_500; Date.now() < endsAt; ) {
+      const startedAt = Date.now();
+      await reader.query('SELECT * FROM things');
+      slowest = Math.max(slowest, Date.now() - startedAt);
+    }
+    await dump.query('COMMIT');
+
+    expect(await migrating).toEqual({ applied: ['2_step'] });
+    expect(lines).toContainEqual(expect.stringMatching(/2_step waits for the end of other transactions/));
+    expect(slowest).toBeLessThan(1_500);
+  });
+
+  it('repeats a migration outside a transaction from its beginning', async () => {
+    const url = await emptyDatabase();
+    const outside = `-- Outside a transaction.\nDROP INDEX CONCURRENTLY IF EXISTS "things_late";\n\nCREATE INDEX CONCURRENTLY "things_late" ON "things" ("id");\n`;
+    await migrate(url, { prismaDir: prismaDirOf(THINGS) });
+    const client = await connect(url);
+    await client.query('BEGIN');
+    await client.query('LOCK TABLE things IN ACCESS EXCLUSIVE MODE');
+    const killed = migrate(url, { prismaDir: prismaDirOf(THINGS, outside) });
+    killed.catch(() => {});
+    const other = await connect(url);
+    const waiting = async () =>
+      (
+        await other.query(
+          `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        )
+      ).rows[0]?.pid;
+    await expect.poll(waiting, { timeout: 5_000 }).toBeTruthy();
+    await other.query('SELECT pg_terminate_backend($1)', [await waiting()]);
+    await expect(killed).rejects.toThrow();
+    await client.query('COMMIT');
+
+    expect(await migrate(url, { prismaDir: prismaDirOf(THINGS, outside) })).toEqual({ applied: ['2_step'] });
+    const { rows } = await other.query(
+      `SELECT indisvalid FROM pg_index WHERE indexrelid = 'things_late'::regclass`,
+    );
+    expect(rows).toEqual([{ indisvalid: true }]);
+  });
+
+  it('leaves a failed migration of a newer release alone', async () => {
+    const url = await emptyDatabase();
+    await migrate(url, { prismaDir: prismaDirOf(THINGS) });
+    const client = await connect(url);
+    await client.query(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ('x', 'y', '9_newer')`,
+    );
+
+    expect(await migrate(url, { prismaDir: prismaDirOf(THINGS) })).toEqual({ applied: [] });
+    expect(await migrationStatus(url, { prismaDir: prismaDirOf(THINGS) })).toMatchObject({
+      pending: [],
+      failed: [],
+      unknown: ['9_newer'],
+    });
+  });
+
+  it.each([
+    ['ROLLED_BACK', []],
+    ['APPLIED', [{ name: 'things' }]],
+  ] as const)('resolves a failure of an earlier version as %s', async (outcome, tables) => {
+    const url = await emptyDatabase();
+    const prismaDir = prismaDirOf(THINGS);
+    await migrate(url, { prismaDir });
+    const client = await connect(url);
+    await client.query('UPDATE _prisma_migrations SET finished_at = NULL');
+    if (tables.length === 0) await client.query('DROP TABLE things');
+    await expect(migrate(url, { prismaDir })).rejects.toThrow(/migrate resolve --rolled-back 1_step/);
+
+    await resolveMigration(url, { name: '1_step', outcome }, { prismaDir });
+
+    expect((await migrate(url, { prismaDir })).applied).toEqual(outcome === 'APPLIED' ? [] : ['1_step']);
+    await client.query('SELECT FROM things');
+    const again = resolveMigration(url, { name: '1_step', outcome }, { prismaDir });
+    await expect(again).rejects.toThrow(/has not failed/);
   });
 
   it('names a migration that was edited after it was applied', async () => {
@@ -130,7 +249,7 @@ describe('migrate', () => {
     await migrate(url, { prismaDir });
     appendFileSync(join(prismaDir, 'migrations/1_step/migration.sql'), '-- one more line\n');
     await expect(migrate(url, { prismaDir })).rejects.toThrow(/Edited after .*: 1_step\./);
-    await expect(pendingMigrations(url, { prismaDir })).rejects.toThrow(/Edited after .*: 1_step\./);
+    expect((await migrationStatus(url, { prismaDir })).edited).toEqual(['1_step']);
   });
 
   it('ignores Windows line endings in migration files', async () => {
@@ -138,7 +257,7 @@ describe('migrate', () => {
     const prismaDir = prismaDirOf(THINGS);
     await migrate(url, { prismaDir });
     writeFileSync(join(prismaDir, 'migrations/1_step/migration.sql'), THINGS.replaceAll('\n', '\r\n'));
-    expect(await pendingMigrations(url, { prismaDir })).toEqual([]);
+    expect((await migrationStatus(url, { prismaDir })).pending).toEqual([]);
   });
 
   it('reports an unreachable server or rejected user, without the password', async () => {
@@ -177,11 +296,11 @@ describe('drift', () => {
   it('returns the SQL that the migrations lack, and drops its shadow database', async () => {
     const url = await emptyDatabase();
     const prismaDir = prismaDirOf(THINGS);
-    expect(await drift(url, { prismaDir })).toBe('');
+    expect(await drift(url, prismaDir)).toBe('');
     const grown = prismaDirOf(THINGS);
     cpSync(join(prismaDir, 'schema.prisma'), join(grown, 'schema.prisma'));
     appendFileSync(join(grown, 'schema.prisma'), '\nmodel More {\n  id Int @id\n}\n');
-    expect(await drift(url, { prismaDir: grown })).toContain('CREATE TABLE "More"');
+    expect(await drift(url, grown)).toContain('CREATE TABLE "More"');
     const client = await connect(url);
     expect(
       (await client.query("SELECT 1 FROM pg_database WHERE datname LIKE 'prisma_migrate_shadow%'")).rows,

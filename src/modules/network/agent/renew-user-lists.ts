@@ -2,9 +2,9 @@ import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
 
 /**
- * Revisions of a new incarnation begin at the milliseconds (of 1,024 per second) since then. All
- * earlier ones are smaller, whichever copy of the database assigned them, as long as a copy averages
- * fewer than a thousand writing transactions per second.
+ * Revisions of a new incarnation begin at 1,024 for each second since then. All earlier ones are
+ * smaller, whichever copy of the database assigned them, as long as a copy averages fewer than a
+ * thousand writing transactions per second.
  */
 const REVISIONS_START = '2026-01-01T00:00:00Z';
 const REVISIONS_PER_SECOND = 1_024;
