@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createClockGuard } from '../database/clock-guard.ts';
 import type { Database, Transaction } from '../database/database.ts';
+
+const clockGuard = createClockGuard();
 
 /**
  * Most rows that one transaction of a bulk change touches, so that others wait for its locks only
@@ -30,6 +33,7 @@ export interface Sweep<Row> {
  *
  * @param signal ends the run after the chunk in flight
  * @returns the number of rows that this run has changed
+ * @throws ClockError, and changes nothing, if PostgreSQL's clock may be wrong
  */
 export async function runSweep<Row>(
   { db }: { db: Database },
@@ -39,7 +43,9 @@ export async function runSweep<Row>(
   for (let done = 0; ; ) {
     const startedAt = performance.now();
     const rows = await db.$transaction(async (tx) => {
-      if (!(await lockSweep(tx, name))) return null;
+      const lock = await lockSweep(tx, name);
+      if (!lock.isLocked) return null;
+      clockGuard.check(lock.now);
       const changed = await chunk(tx);
       await recordRun(tx, name, {
         done: done + changed.length,
@@ -55,11 +61,11 @@ export async function runSweep<Row>(
   }
 }
 
-/** Held until the transaction ends. @returns false if another process holds the lock */
-async function lockSweep(tx: Transaction, name: string): Promise<boolean> {
-  const [row] = await tx.$queryRaw<[{ isLocked: boolean }]>`
-    SELECT pg_try_advisory_xact_lock(hashtextextended(${`tessera job ${name}`}, 0)) AS "isLocked"`;
-  return row.isLocked;
+/** Held until the transaction ends, unless another process holds it. */
+async function lockSweep(tx: Transaction, name: string): Promise<{ isLocked: boolean; now: Date }> {
+  const [row] = await tx.$queryRaw<[{ isLocked: boolean; now: Date }]>`
+    SELECT pg_try_advisory_xact_lock(hashtextextended(${`tessera job ${name}`}, 0)) AS "isLocked", tessera_now() AS now`;
+  return row;
 }
 
 /**
