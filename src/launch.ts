@@ -74,8 +74,8 @@ async function start(settings: LaunchSettings, onStop: (stop: () => Promise<void
     server.announceShutdown();
     await new Promise((resolve) => setTimeout(resolve, config.SHUTDOWN_DELAY_MS));
   });
-  announce(settings, server, demoCode);
   await finishFirstStart(services);
+  announce(settings, server, demoCode);
 }
 
 async function startEmbeddedServers({ config, say }: LaunchSettings): Promise<Embedded | undefined> {

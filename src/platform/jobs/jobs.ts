@@ -178,12 +178,26 @@ function createQueues(options: {
         // without limit.
         settings: { lockDuration: LOCK_MS, maxStalledCount: 100, retryProcessDelay: 1_000 },
       });
+      nameWorkersSafely(queue, name, log);
       queue.on('error', (err) => log.warn({ err, job: name }, 'job queue failed'));
       queue.on('stalled', ({ id }) => log.warn({ job: name, jobId: id }, 'job stalled, retrying'));
       queues.set(name, queue);
       return queue;
     },
   };
+}
+
+/**
+ * Bull names its connection, for lists of workers, without handling an error: a worker whose start
+ * failed would end with an unhandled rejection.
+ */
+function nameWorkersSafely(queue: Bull.Queue, job: string, log: Pick<Logger, 'warn'>): void {
+  const named = queue as unknown as { setWorkerName: () => Promise<unknown> };
+  const setWorkerName = named.setWorkerName.bind(queue);
+  named.setWorkerName = () =>
+    setWorkerName().catch((err: unknown) =>
+      log.warn({ err, job }, 'failed to name the connection of a worker'),
+    );
 }
 
 /** For operators, per kind of job. */

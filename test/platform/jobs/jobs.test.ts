@@ -52,6 +52,19 @@ const settled = (jobs: JobQueue, job: Job<Payload>, failed = 0) =>
   );
 
 describe('process', () => {
+  it('can be closed while Redis has not answered to the name of the connection', async () => {
+    const jobs = await join();
+    server.freeze();
+    jobs.process(greet, async () => {});
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const closed = jobs.close();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    server.thaw();
+    await closed;
+    // An unhandled rejection fails the whole run.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  });
+
   it('runs jobs that another process added before and after, with their payloads', async () => {
     const [adder, worker] = [await join(), await join()];
     const done = vi.fn(async (_: Payload) => {});
