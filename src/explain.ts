@@ -1,5 +1,6 @@
 import { ConfigError } from './config.ts';
 import { LaunchError } from './connect.ts';
+import { BackupError } from './platform/backup/backup-file.ts';
 import { EmbeddedError } from './platform/embedded/embedded-error.ts';
 import { SecretKeyError } from './platform/keys/secret-key.ts';
 import { MigrationError } from './platform/migrations/migration-connection.ts';
@@ -8,6 +9,7 @@ import { RedisPolicyError } from './platform/redis/redis.ts';
 /** Errors whose message is complete without a stack trace. */
 const OPERATOR_ERRORS = [
   ConfigError,
+  BackupError,
   EmbeddedError,
   MigrationError,
   RedisPolicyError,

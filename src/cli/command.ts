@@ -45,7 +45,15 @@ type Run<Dependencies> = (tools: Dependencies, values: Values) => Promise<void>;
 
 /** A command of `npm run tessera`. */
 export type Command = Description &
-  ({ needs: 'services'; run: Run<Tools> } | { needs: 'servers'; run: Run<ServerTools> });
+  (
+    | { needs: 'services'; run: Run<Tools> }
+    | {
+        needs: 'servers';
+        /** Whether it may create the private servers. Other commands need a first start. */
+        createsServers?: true;
+        run: Run<ServerTools>;
+      }
+  );
 
 export type Values = Record<string, string | boolean | undefined>;
 

@@ -2,11 +2,13 @@ import { parseArgs } from 'node:util';
 import { readConfig } from '../config.ts';
 import { connect, embeddedOptions, serviceSettings } from '../connect.ts';
 import { explain } from '../explain.ts';
+import { startEmbedded } from '../platform/embedded/embedded.ts';
 import { joinEmbedded } from '../platform/embedded/join.ts';
 import { DomainError } from '../platform/errors.ts';
 import { createLogger } from '../platform/logger.ts';
 import { migrate } from '../platform/migrations/migrate.ts';
 import { adminCreate, adminReset } from './admin.ts';
+import { backup, restoreBackup } from './backup.ts';
 import { codesCreate } from './codes.ts';
 import {
   type Command,
@@ -24,6 +26,8 @@ const COMMANDS: readonly Command[] = [
   adminReset,
   codesCreate,
   keysRotate,
+  backup,
+  restoreBackup,
   migrateStatus,
   migrateDeploy,
   migrateResolve,
@@ -43,7 +47,8 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
     return;
   }
   const { command, values } = parsed;
-  await withServers(terminal, (tools) =>
+  const isNew = command.needs === 'servers' && command.createsServers === true;
+  await withServers({ terminal, isNew }, (tools) =>
     command.needs === 'servers'
       ? command.run(tools, values)
       : withServices(tools, (ofServices) => command.run(ofServices, values)),
@@ -89,10 +94,13 @@ const helpOf = ({ name, argument, summary, help }: Command) =>
   `npm run tessera -- ${name}${argument ? ` <${argument}>` : ''} [options]: ${summary}${help && `\n\n${help}`}`;
 
 /** Starts the private servers that the configuration needs, unless a running process has. */
-async function withServers(terminal: Terminal, work: (tools: ServerTools) => Promise<void>): Promise<void> {
+async function withServers(
+  { terminal, isNew }: { terminal: Terminal; isNew: boolean },
+  work: (tools: ServerTools) => Promise<void>,
+): Promise<void> {
   const config = readConfig();
   const options = embeddedOptions(config, terminal.say);
-  const embedded = options && (await joinEmbedded(options));
+  const embedded = options && (await (isNew ? startEmbedded : joinEmbedded)(options));
   try {
     const settings = serviceSettings(config, embedded, createLogger('error'));
     await work({ ...terminal, config, settings });

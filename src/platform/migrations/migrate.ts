@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { applyMigration } from './apply-migration.ts';
 import { connected, MigrationError } from './migration-connection.ts';
-import { type Migration, ownPrismaDir, readMigrations } from './migration-files.ts';
+import { checksumsOf, type Migration, ownPrismaDir, readMigrations } from './migration-files.ts';
 import {
   createHistory,
   type MigrationStatus,
@@ -53,6 +53,30 @@ export async function migrate(
     }
     return { applied: pending };
   });
+}
+
+/**
+ * Applies exactly these migrations in the transaction of the client, to an empty database.
+ *
+ * @throws MigrationError if this release does not have one of them
+ */
+export async function migrateTo(
+  client: pg.Client,
+  wanted: readonly { name: string; checksum: string }[],
+): Promise<void> {
+  const migrations = readMigrations(ownPrismaDir());
+  await createHistory(client);
+  for (const { name, checksum } of wanted) {
+    const migration = migrations.find((one) => one.name === name);
+    if (!migration || !checksumsOf(migration.sql).includes(checksum)) {
+      throw new MigrationError(
+        `This release does not have the migration ${name}. Use the release that made the backup, or a later one.`,
+      );
+    }
+    // Nothing is concurrent to an empty database.
+    await client.query(migration.sql.replaceAll(/\bCONCURRENTLY\b/g, ''));
+    await recordApplied(client, migration);
+  }
 }
 
 /**
