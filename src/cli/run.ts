@@ -18,6 +18,7 @@ import {
   UsageError,
   type Values,
 } from './command.ts';
+import { doctor } from './doctor.ts';
 import { keysRotate } from './keys.ts';
 import { migrateDeploy, migrateResolve, migrateStatus } from './migrations.ts';
 
@@ -26,6 +27,7 @@ const COMMANDS: readonly Command[] = [
   adminReset,
   codesCreate,
   keysRotate,
+  doctor,
   backup,
   restoreBackup,
   migrateStatus,
