@@ -7,6 +7,7 @@ import { type RunningServer, startServer } from './http/server.ts';
 import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
 import { normalizeStoredEmails } from './modules/lifecycle/login/normalize-stored-emails.ts';
 import { reportPortConflicts } from './modules/network/node/report-port-conflicts.ts';
+import { withTimeLimit } from './platform/concurrency/time-limit.ts';
 import { armCrashPoints, crashPoint } from './platform/crash-points.ts';
 import { finishFirstStart, isFirstStart } from './platform/database/first-start.ts';
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
@@ -36,10 +37,8 @@ export interface Launched {
  * @throws EmbeddedError, MigrationError, LaunchError or EADDRINUSE
  */
 export async function launch(settings: LaunchSettings): Promise<Launched> {
-  const stops: (() => Promise<void>)[] = [];
-  const stop = async () => {
-    for (const next of stops.splice(0).reverse()) await next();
-  };
+  const stops: Stop[] = [];
+  const stop = () => stopAll(stops.splice(0).reverse(), settings.log);
   try {
     await start(settings, (next) => stops.push(next));
   } catch (error) {
@@ -49,30 +48,61 @@ export async function launch(settings: LaunchSettings): Promise<Launched> {
   return { stop };
 }
 
-async function start(settings: LaunchSettings, onStop: (stop: () => Promise<void>) => void): Promise<void> {
+/** How long everything but the private servers may take to stop. */
+const STOP_LIMIT_MS = 12_000;
+
+interface Stop {
+  name: string;
+  stop: () => Promise<void>;
+  /** Whether to wait for the end of it, however long the others have taken. */
+  isEssential?: boolean;
+}
+
+/**
+ * Stops one after the other. What fails or hangs, for example without Redis, does not keep the rest
+ * from being stopped; orders are safe in PostgreSQL at any moment.
+ */
+async function stopAll(stops: readonly Stop[], log: Logger): Promise<void> {
+  const limit = Date.now() + STOP_LIMIT_MS;
+  for (const { name, stop, isEssential } of stops) {
+    const stopped = stop().catch((err: unknown) => log.warn({ err, step: name }, 'failed to stop cleanly'));
+    if (isEssential) {
+      await stopped;
+      continue;
+    }
+    await withTimeLimit(stopped, Math.max(0, limit - Date.now()), () =>
+      log.warn({ step: name }, 'did not stop in time, going on without it'),
+    );
+  }
+}
+
+async function start(settings: LaunchSettings, onStop: (stop: Stop) => void): Promise<void> {
   const { config, log, say } = settings;
   if (config.CRASH_POINTS) armCrashPoints(config.CRASH_POINTS);
   const embedded = await startEmbeddedServers(settings);
-  if (embedded) onStop(embedded.stop);
+  if (embedded) onStop({ name: 'private servers', stop: embedded.stop, isEssential: true });
   const connection = serviceSettings(config, embedded, log);
   const { applied } = await migrate(connection.databaseUrl, { say });
   if (applied.length > 0) say(`Database: ${applied.length} migrations applied.`);
 
   const services = await connect(connection, config.ROLE);
-  onStop(services.close);
+  onStop({ name: 'connections', stop: services.close });
   const { problem, stop: stopHeartbeat } = startHeartbeat(services, services.own);
-  onStop(stopHeartbeat);
+  onStop({ name: 'heartbeat', stop: stopHeartbeat });
   await normalizeStoredEmails(services);
   await reportPortConflicts(services);
   await crashPoint('launch.afterConnect');
   const demoCode = await prepareData(settings, services, embedded?.databaseUrl !== undefined);
 
-  if (config.ROLE !== 'api') onStop(startWorker(services, config).stop);
+  if (config.ROLE !== 'api') onStop({ name: 'worker', stop: startWorker(services, config).stop });
   const server = await serve(settings, services, problem);
-  onStop(server.close);
-  onStop(async () => {
-    server.announceShutdown();
-    await new Promise((resolve) => setTimeout(resolve, config.SHUTDOWN_DELAY_MS));
+  onStop({ name: 'server', stop: server.close });
+  onStop({
+    name: 'announcement',
+    stop: async () => {
+      server.announceShutdown();
+      await new Promise((resolve) => setTimeout(resolve, config.SHUTDOWN_DELAY_MS));
+    },
   });
   await finishFirstStart(services);
   announce(settings, server, demoCode);

@@ -4,8 +4,8 @@ import { explain } from './explain.ts';
 import { type Launched, launch } from './launch.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 
-/** Time limit of a shutdown. After it, the process exits even if something still runs. */
-const SHUTDOWN_MS = 14_000;
+/** Time limit of a shutdown: 12 s for the service, and 11 s for the private servers. */
+const SHUTDOWN_MS = 24_000;
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] satisfies NodeJS.Signals[];
 

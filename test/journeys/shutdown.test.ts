@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
+import { runningPostgresUrl } from '../../src/platform/embedded/postgres.ts';
 import { DeviceLoginDocument, PlansDocument, ViewerChangedDocument } from '../generated/graphql.ts';
 import { newSecret } from '../support/api.ts';
 import { type Client, createClient } from '../support/client.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { unique } from '../support/factories.ts';
 import { type RunningProcess, startProcess } from '../support/process.ts';
+import { startRedisProcess } from '../support/redis-process.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
 import { TEST_SECRET_KEY } from '../support/services.ts';
 import { testServers } from '../support/workers.ts';
@@ -129,3 +131,35 @@ it('a second SIGTERM does not interrupt the shutdown', async () => {
   expect(await api.exited).toEqual({ code: 0, signal: null });
   expect(api.output()).toContain('Stopped.');
 });
+
+it.each(['kill', 'freeze'] as const)(
+  'SIGTERM after a %s of Redis ends with 0, and leaves no private server running',
+  async (fault) => {
+    const redis = await startRedisProcess();
+    const directory = join(scratch.path, `without redis ${fault}`);
+    const service = await startProcess({
+      directory,
+      env: { REDIS_URL: redis.url, ADMIN_PASSWORD: 'correct horse battery' },
+    });
+    const url = runningPostgresUrl(join(directory, 'data'));
+    expect(await accepts(url)).toBe(true);
+
+    await redis[fault]();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    service.signal('SIGTERM');
+
+    expect(await service.exited).toEqual({ code: 0, signal: null });
+    expect(service.output()).toContain('Stopped.');
+    expect(await accepts(url)).toBe(false);
+    await redis.remove();
+  },
+);
+
+async function accepts(connectionString: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString });
+  client.on('error', () => {});
+  return client.connect().then(
+    () => client.end().then(() => true),
+    () => false,
+  );
+}

@@ -80,7 +80,7 @@ export interface JobQueue {
   counts(jobs: readonly Pick<Job<object>, 'name'>[]): Promise<JobCounts>;
   /** Takes no more jobs, and settles once the active ones have finished. */
   pause(): Promise<void>;
-  /** Pauses and disconnects, within 10 s. */
+  /** Pauses and disconnects, within 5 s. */
   close(): Promise<void>;
 }
 
@@ -94,7 +94,7 @@ export interface JobQueueOptions {
 }
 
 const COUNT_TIMEOUT_MS = 1_000;
-const CLOSE_TIMEOUT_MS = 10_000;
+const CLOSE_TIMEOUT_MS = 5_000;
 const LOCK_MS = 30_000;
 
 /** Connects to Redis. Waits up to 2 s for the connection, then returns even without one. */
