@@ -23,11 +23,17 @@ export async function install() {
 }
 
 function isInstalled(wanted) {
-  if (!existsSync(npmLockFile) || !existsSync(join(root, 'node_modules/typescript'))) return false;
+  if (!existsSync(npmLockFile) || !hasBuildTools()) return false;
   if (existsSync(stampFile)) return readFileSync(stampFile, 'utf8') === wanted;
   // Installed with npm directly. npm writes its lock file last, so a newer one means a complete
   // installation.
   if (statSync(npmLockFile).mtimeMs < statSync(lockFile).mtimeMs) return false;
   writeFileSync(stampFile, wanted);
   return true;
+}
+
+/** False after `npm ci` with NODE_ENV=production, which omits them. */
+function hasBuildTools() {
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return Object.keys(devDependencies).every((name) => existsSync(join(root, 'node_modules', name)));
 }
