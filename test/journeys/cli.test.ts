@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   AuditLogDocument,
@@ -14,11 +12,10 @@ import { type Client, createClient } from '../support/client.ts';
 import { unique } from '../support/factories.ts';
 import { type RunningProcess, startProcess } from '../support/process.ts';
 import { makeScratch, type Scratch } from '../support/scratch.ts';
+import { runCommand } from '../support/shell.ts';
 
 // Each start needs about a second of CPU time, which can take long on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
-
-const CLI = resolve('dist/src/cli.js');
 
 let scratch: Scratch;
 let env: Record<string, string>;
@@ -37,15 +34,7 @@ async function tessera(
   { input = '', env: more = {} }: { input?: string; env?: Record<string, string> } = {},
 ) {
   mkdirSync(scratch.path, { recursive: true });
-  const child = spawn(process.execPath, [CLI, ...args], {
-    cwd: scratch.path,
-    env: { PATH: process.env.PATH, HOME: scratch.path, ...env, ...more },
-    stdio: 'pipe',
-  });
-  child.stdin.end(input);
-  const ended = new Promise<number | null>((done) => child.once('close', done));
-  const [shown, said, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  return { code, shown, said };
+  return runCommand(args, { directory: scratch.path, env: { ...env, ...more }, input });
 }
 
 const passwordIn = (shown: string) =>
