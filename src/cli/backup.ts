@@ -13,8 +13,8 @@ export const backup: Command = {
   options: {},
   help: '  The file has no keys. Keep SECRET_KEY as well, elsewhere: without it, the codes can be neither read nor redeemed.',
   run: async ({ settings, show, say }, values) => {
-    const rows = await backUp(settings.databaseUrl, fileOf(values), (progress) =>
-      say(`${progress.table}: ${progress.rows} rows …`),
+    const rows = await backUp(settings.databaseUrl, fileOf(values), (table, amount) =>
+      say(`${table}: ${amount} …`),
     );
     show(`${fileOf(values)}: ${rows} rows. It needs the SECRET_KEY of this service, which it does not have.`);
   },
@@ -33,7 +33,7 @@ export const restoreBackup: Command = {
       databaseUrl: settings.databaseUrl,
       file: fileOf(values),
       secrets: createSecrets(settings),
-      onProgress: (progress) => say(`${progress.table}: ${progress.rows} rows`),
+      onProgress: (table, amount) => say(`${table}: ${amount} …`),
     });
     show(
       `${rows} rows restored. Start the service: agents read whole lists, and apps and websockets reconnect.`,

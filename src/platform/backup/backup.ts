@@ -8,8 +8,8 @@ import { connected } from '../migrations/migration-connection.ts';
 import { ownVersion } from '../own-package.ts';
 import { type BackupHeader, encodeFrame, FORMAT, type Frame } from './backup-file.ts';
 
-/** Called with what is being copied, about every second. */
-export type OnProgress = (progress: { table: string; rows: number }) => void;
+/** Called with the table that is being copied, about every second, and an amount: `12 MB`. */
+export type OnProgress = (table: string, amount: string) => void;
 
 /** Not part of a backup: the processes that run, and what the migrations write themselves. */
 const EXCLUDED = ['_prisma_migrations', 'service_processes'];
@@ -66,11 +66,13 @@ async function* framesOf(
     const columns = value.columns.map(quote).join(', ');
     const rows = client.query(copyTo(`COPY ${quote(value.table)} (${columns}) TO STDOUT`));
     let saidAt = Date.now();
+    let size = 0;
     for await (const bytes of rows) {
       yield { type: 'data', bytes: bytes as Buffer };
+      size += (bytes as Buffer).length;
       if (Date.now() - saidAt < PROGRESS_EVERY_MS) continue;
       saidAt = Date.now();
-      onProgress({ table: value.table, rows: rows.rowCount });
+      onProgress(value.table, `${Math.round(size / 1_000_000)} MB`);
     }
     counts[value.table] = rows.rowCount;
   }

@@ -32,7 +32,9 @@ export async function restore(settings: RestoreSettings): Promise<number> {
   await checkBackup(settings);
   const rows = await connected(databaseUrl, async (client) => {
     await checkEmpty(client);
-    await client.query('BEGIN; SET LOCAL statement_timeout = 0');
+    await client.query(
+      `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL search_path = public`,
+    );
     const frames = readFrames(file);
     await migrateTo(client, (await readHeader(frames)).migrations);
     const inserted = await insertAll(client, frames, settings.onProgress);
@@ -98,7 +100,11 @@ async function insertAll(
   // The migrations have inserted the rows of settings, which the backup has too.
   await client.query(`TRUNCATE ${names}`);
   const keys = await dropForeignKeys(client);
+  const indexes = await dropIndexes(client);
   const total = await insertFrames(client, frames, onProgress);
+  onProgress('indexes', `${indexes.length}`);
+  for (const statement of indexes) await client.query(statement);
+  onProgress('foreign keys', `${keys.length}`);
   for (const statement of keys) await client.query(statement);
   for (const table of tables) await client.query(`ALTER TABLE ${quote(table)} ENABLE TRIGGER USER`);
   return total;
@@ -127,6 +133,23 @@ async function dropForeignKeys(client: pg.Client): Promise<string[]> {
   return rows.map(({ add }) => add);
 }
 
+/**
+ * Building an index of all rows takes a fraction of the time of inserting each into it.
+ *
+ * @returns the statements that create them again
+ */
+async function dropIndexes(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string; create: string }>(
+    `SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS create
+     FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+     WHERE c.relnamespace = 'public'::regnamespace
+       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
+     ORDER BY 1`,
+  );
+  for (const { name } of rows) await client.query(`DROP INDEX ${name}`);
+  return rows.map(({ create }) => create);
+}
+
 async function insertFrames(
   client: pg.Client,
   frames: AsyncGenerator<Frame>,
@@ -138,7 +161,7 @@ async function insertFrames(
     const { table } = frame.value;
     const data = new DataFrames(frames);
     counts.set(table, await insertTable(client, frame.value, data.read()));
-    onProgress({ table, rows: counts.get(table) ?? 0 });
+    onProgress(table, `${counts.get(table)} rows`);
     frame = data.following ?? (await nextOf(frames));
   }
   if (frame.type !== 'end') throw new BackupError('The file is not a complete backup.');

@@ -204,7 +204,7 @@ describe('restore', () => {
       databaseUrl: to,
       file,
       secrets,
-      onProgress: ({ table }) => {
+      onProgress: (table) => {
         if (table !== 'orders') return;
         void killer.query(
           'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',

@@ -145,11 +145,11 @@ async function readRows(
     ({ id }) =>
       Prisma.sql`(${step.kind === 'SCAN' ? scanOf(id, step) : changesOf(id, step, state)} ${first})`,
   );
+  // Users are looked up: for a join PostgreSQL would read all of them.
   return db.$queryRaw<ListRow[]>`
     SELECT s.id, s.plan_id AS "planId", s.credential, s.revision, s.bucket,
-      s.is_usable AND u.enabled AND u.deleted_at IS NULL AS "isAdmitted"
+      s.is_usable AND (SELECT enabled AND deleted_at IS NULL FROM users WHERE id = s.user_id) AS "isAdmitted"
     FROM (SELECT * FROM (${Prisma.join(parts, ' UNION ALL ')}) AS part ${first}) s
-    JOIN users u ON u.id = s.user_id
     ORDER BY ${order}`;
 }
 
