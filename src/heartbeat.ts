@@ -49,8 +49,22 @@ async function beat(services: BeatServices, own: OwnProcess): Promise<Problem | 
     throw error;
   }
   await reportProcess(services, own);
+  await warnOfOpenTransaction(services);
   if (await renewUserLists(services)) {
     services.log.warn('another database than before: all agents read whole user lists');
   }
   return null;
+}
+
+const OPEN_SECONDS = 10;
+
+/** Our own transactions end after eight seconds. */
+async function warnOfOpenTransaction({ db, log }: BeatServices): Promise<void> {
+  const [open] = await db.$queryRaw<{ pid: number; application: string; seconds: number }[]>`
+    SELECT pid, application_name AS application, extract(epoch FROM now() - xact_start)::int AS seconds
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_xid IS NOT NULL
+      AND xact_start < now() - ${OPEN_SECONDS}::int * interval '1 second'
+    ORDER BY xact_start LIMIT 1`;
+  if (open) log.warn(open, 'an open transaction delays the updates of agents');
 }

@@ -42,4 +42,24 @@ describe('the heartbeat', () => {
     expect(await readProcesses(services)).toEqual([]);
     await heartbeat.stop();
   });
+
+  it('names a transaction that delays the updates of agents', async () => {
+    const warnings: object[] = [];
+    const log = { ...services.log, warn: (fields: object) => warnings.push(fields) } as never;
+    const blocker = services.db.$transaction(
+      async (tx) => {
+        await tx.$executeRaw`SET LOCAL idle_in_transaction_session_timeout = 0`;
+        await tx.$executeRaw`SELECT pg_current_xact_id()`;
+        await new Promise((resolve) => setTimeout(resolve, 11_500));
+      },
+      { timeout: 15_000 },
+    );
+    await new Promise((resolve) => setTimeout(resolve, 10_500));
+
+    const heartbeat = startHeartbeat({ ...services, log }, newProcess('api'));
+
+    await expect.poll(() => warnings).toMatchObject([{ pid: expect.any(Number), application: 'tessera' }]);
+    await heartbeat.stop();
+    await blocker;
+  });
 });

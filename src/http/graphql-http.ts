@@ -11,12 +11,14 @@ import { DomainError, PlatformError } from '../platform/errors.ts';
 import { type ApolloSettings, createApolloServer } from '../platform/graphql/apollo.ts';
 import { answerConditionally } from '../platform/graphql/conditional-get.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
+import type { ValidOperation } from '../platform/graphql/requested-root-fields.ts';
 import { observeCache } from '../platform/metrics.ts';
 import { inRequestScope, requestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
 import { acceptSealedRequests, isSealed } from '../platform/transport-encryption/sealed-http.ts';
 import { agentRoute, SENDER } from './agent-requests.ts';
 import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-settings.ts';
+import { logOperation } from './request-log.ts';
 import { createResponseCache, type Recording, type ResponseCache } from './response-cache.ts';
 import { scopeOf } from './scope-of.ts';
 
@@ -27,6 +29,8 @@ export const GRAPHQL_PATH = '/graphql';
 interface HttpContext extends Context {
   isSealed: boolean;
   recording: Recording;
+  /** Describes the operation in the request log, if there is one. */
+  onOperation: ((operation: ValidOperation) => void) | undefined;
 }
 
 declare module 'fastify' {
@@ -50,6 +54,7 @@ export async function serveGraphqlHttp(
   observeCache(metrics, 'cached_responses', responses);
   const apollo = createApolloServer(apolloSettings(settings, { encryptionPolicy, responses }));
   await apollo.start();
+  const isLogging = services.log.isLevelEnabled('debug');
   // Spread once: it has about fifty properties.
   const base = { ...services, ...shared };
   const handle = fastifyApolloHandler(apollo, {
@@ -59,7 +64,8 @@ export async function serveGraphqlHttp(
       const scope = scopeOf(request, config);
       const recording = responses.record(request, caller);
       request.recording = recording;
-      return { ...base, caller, request: scope, isSealed: isSealed(request), recording };
+      const onOperation = isLogging ? logOperation(request, caller) : undefined;
+      return { ...base, caller, request: scope, isSealed: isSealed(request), recording, onOperation };
     },
   });
   const route: RouteOptions = {
@@ -117,6 +123,7 @@ function apolloSettings(
     afterMutation: ({ caller }) => responses.evictAfterMutation(caller),
     beforeRun: async (operation, context) => {
       context.recording.allow(operation);
+      context.onOperation?.(operation);
       if (!context.isSealed) await encryptionPolicy.ensurePlaintextOperationAllowed(operation);
     },
   };

@@ -28,6 +28,7 @@ import { serveCsv } from './csv-download.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
 import { servePlayground } from './playground-server.ts';
+import { logRequests } from './request-log.ts';
 import { scopeOf } from './scope-of.ts';
 
 export interface ServerSettings {
@@ -68,6 +69,7 @@ export async function startServer({
   const { METRICS_TOKEN: metricsToken, production } = config;
   serveHealth(app, { services, metrics, readiness, problem, metricsToken, production });
   answerErrors(app, { services, config, metrics });
+  logRequests(app, services.log, config);
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
   const abortDownloads = graphql && serveCsv(app, { services, config });
   if (graphql) {
