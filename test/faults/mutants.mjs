@@ -300,4 +300,48 @@ export const MUTANTS = [
     ],
     tests: ['test/modules/redemption/batch/create-redemption-codes.test.ts'],
   },
+  {
+    name: 'a restored database assigns the revisions of the lost one again',
+    edits: [
+      {
+        file: 'src/modules/network/agent/renew-user-lists.ts',
+        find: 'floor(extract(epoch FROM now() - ',
+        replace: '0 * floor(extract(epoch FROM now() - ',
+      },
+    ],
+    tests: ['test/modules/network/agent/renew-user-lists.test.ts'],
+  },
+  {
+    name: 'the horizon ignores every transaction that is open',
+    edits: [
+      {
+        file: 'prisma/migrations/20261127010000_revision_epochs/migration.sql',
+        find: 'WHERE a.datid <> (SELECT oid',
+        replace: 'WHERE a.datid <> (SELECT 0::oid',
+      },
+    ],
+    tests: ['test/modules/network/agent/renew-user-lists.test.ts'],
+  },
+  {
+    name: 'a rotation does not wait for processes that use the previous key',
+    edits: [
+      {
+        file: 'src/modules/operations/secret-rotation/rotate-secret-key.ts',
+        find: '  await waitForProcesses(services, target);',
+        replace: '',
+      },
+    ],
+    tests: ['test/modules/operations/secret-rotation/rotate-secret-key.test.ts'],
+  },
+  {
+    name: 'a migration is recorded outside its transaction',
+    edits: [
+      {
+        file: 'src/platform/migrations/apply-migration.ts',
+        find: 'await client.query(`BEGIN; SET LOCAL lock_timeout',
+        replace: 'await client.query(`SET LOCAL lock_timeout',
+      },
+    ],
+    tests: ['test/platform/migrations/migrate.test.ts'],
+  },
 ];
