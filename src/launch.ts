@@ -104,8 +104,11 @@ async function start(settings: LaunchSettings, onStop: (stop: Stop) => void): Pr
       await new Promise((resolve) => setTimeout(resolve, config.SHUTDOWN_DELAY_MS));
     },
   });
-  await finishFirstStart(services);
   announce(settings, server, demoCode);
+  // The process serves already.
+  await finishFirstStart(services).catch((err: unknown) =>
+    log.warn({ err }, 'failed to record the first start; the next one repeats it'),
+  );
 }
 
 async function startEmbeddedServers({ config, say }: LaunchSettings): Promise<Embedded | undefined> {

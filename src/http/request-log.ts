@@ -32,8 +32,8 @@ export function logRequests(app: FastifyInstance, log: Logger, config: Config): 
   });
 }
 
-/** Without parameters: the path of a CSV download has a token. */
-const pathOf = ({ routeOptions, url }: FastifyRequest) => routeOptions.url ?? url.split('?')[0];
+/** Never the path itself, which may contain a credential: that of a CSV download does. */
+const pathOf = ({ routeOptions }: FastifyRequest) => routeOptions.url ?? '(unknown)';
 
 /** Describes the caller and the root fields of the operation in the log line of the request. */
 export const logOperation =
