@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { normalizeEmail } from './platform/email.ts';
@@ -14,59 +15,90 @@ const SCHEMA_IN_URL =
   'has ?schema=, which has no effect: use a database of its own, or ALTER ROLE … SET search_path';
 
 const Environment = z.object({
-  /**
-   * `production` requires the settings that customers depend on, and forbids those for tests. Other
-   * spellings of it are refused, because they would be served without its checks.
-   */
-  NODE_ENV: z.enum(['development', 'test', 'production']).optional(),
-  /** PostgreSQL 14 or later. If unset, a private server is started in DATA_DIR. */
+  NODE_ENV: z
+    .enum(['development', 'test', 'production'])
+    .optional()
+    .describe(
+      '`production` requires the settings that customers depend on, and forbids those for tests. Other spellings of it are refused, because they would be served without its checks.',
+    ),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })
     .refine((url) => !parseUrl(url)?.searchParams.has('schema'), SCHEMA_IN_URL)
-    .optional(),
-  /** A URL or the path of a Unix socket. If unset, a private server is started in DATA_DIR. */
+    .optional()
+    .describe('PostgreSQL 14 or later. If unset, a private server is started in DATA_DIR.'),
   REDIS_URL: z
     .string()
     .refine(isRedisAddress, 'must be a redis:// or rediss:// URL, or the path of a Unix socket')
-    .optional(),
-  /** Directory of the private servers and of the generated SECRET_KEY. */
-  DATA_DIR: z.string().default('./data'),
-  /** Address to listen on. */
-  HOST: z.string().default('127.0.0.1'),
-  /** Port to listen on; 0 selects a free one. */
-  PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
-  /** `api` serves clients, `worker` runs background jobs, `all` does both. */
-  ROLE: z.enum(['all', 'api', 'worker']).default('all'),
-  /** Secret from which all keys are derived. If unset, one is generated and stored in DATA_DIR. */
-  SECRET_KEY: z.string().min(32, 'must have at least 32 characters').optional(),
-  /** The SECRET_KEY before a rotation, so that data encrypted with it stays readable. */
-  SECRET_KEY_PREVIOUS: z.string().min(32, 'must have at least 32 characters').optional(),
-  /** `off` disables all rate limits, for load tests. */
-  RATE_LIMITS: onOff.default(true),
-  /** Maximum number of redemptions or activations per transaction. */
-  BATCH_SIZE: z.coerce.number().int().min(1).max(1_000).default(128),
-  /** Maximum number of such transactions at the same time, of each kind and process. */
-  LANES: z.coerce.number().int().min(1).max(8).default(2),
-  /**
-   * `off` disables the Redis lock around redemptions, to test that PostgreSQL alone prevents races.
-   */
-  REDEMPTION_LOCK: onOff.default(true),
-  /** Places at which the process crashes, for fault tests. */
-  CRASH_POINTS: z.string().optional(),
-  /** E-mail address of the first admin, who is created if there is no admin. */
+    .optional()
+    .describe('A URL or the path of a Unix socket. If unset, a private server is started in DATA_DIR.'),
+  DATA_DIR: z
+    .string()
+    .default('./data')
+    .describe('Directory of the private servers and of the generated SECRET_KEY.'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
+  PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(4000)
+    .describe('Port to listen on; 0 selects a free one.'),
+  ROLE: z
+    .enum(['all', 'api', 'worker'])
+    .default('all')
+    .describe('`api` serves clients, `worker` runs background jobs, `all` does both.'),
+  SECRET_KEY: z
+    .string()
+    .min(32, 'must have at least 32 characters')
+    .optional()
+    .describe('Secret from which all keys are derived. If unset, one is generated and stored in DATA_DIR.'),
+  SECRET_KEY_PREVIOUS: z
+    .string()
+    .min(32, 'must have at least 32 characters')
+    .optional()
+    .describe('The SECRET_KEY before a rotation, so that data encrypted with it stays readable.'),
+  RATE_LIMITS: onOff.default(true).describe('`off` disables all rate limits, for load tests.'),
+  BATCH_SIZE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(128)
+    .describe('Maximum number of redemptions or activations per transaction.'),
+  LANES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(8)
+    .default(2)
+    .describe('Maximum number of such transactions at the same time, of each kind and process.'),
+  REDEMPTION_LOCK: onOff
+    .default(true)
+    .describe(
+      '`off` disables the Redis lock around redemptions, to test that PostgreSQL alone prevents races.',
+    ),
+  CRASH_POINTS: z.string().optional().describe('Places at which the process crashes, for fault tests.'),
   ADMIN_EMAIL: z
     .string()
     .refine((address) => normalizeEmail(address) !== undefined, 'must be an e-mail address')
-    .default('admin@tessera.local'),
-  /**
-   * Password of the first admin, and of admins created from a shell. If unset, one is generated.
-   */
-  ADMIN_PASSWORD: z.string().min(8, 'must have at least 8 characters').optional(),
-  /** `demo` creates example plans, codes, servers, nodes and ads. */
-  SEED: z.enum(['demo', 'none']).optional(),
-  /** Number of trusted proxies in front, whose `X-Forwarded-For` gives the client's address. */
-  TRUST_PROXY: z.coerce.number().int().min(0).max(10).optional(),
-  /** Comma-separated origins, besides our own, whose pages may use the API. */
+    .default('admin@tessera.local')
+    .describe('E-mail address of the first admin, who is created if there is no admin.'),
+  ADMIN_PASSWORD: z
+    .string()
+    .min(8, 'must have at least 8 characters')
+    .optional()
+    .describe('Password of the first admin, and of admins created from a shell. If unset, one is generated.'),
+  SEED: z
+    .enum(['demo', 'none'])
+    .optional()
+    .describe('`demo` creates example plans, codes, servers, nodes and ads.'),
+  TRUST_PROXY: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10)
+    .optional()
+    .describe("Number of trusted proxies in front, whose `X-Forwarded-For` gives the client's address."),
   ALLOWED_ORIGINS: z
     .string()
     .default('')
@@ -75,22 +107,49 @@ const Environment = z.object({
         .split(',')
         .map((origin) => origin.trim())
         .filter(Boolean),
+    )
+    .describe('Comma-separated origins, besides our own, whose pages may use the API.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('Least severe level to log.'),
+  INTROSPECTION: onOff
+    .optional()
+    .describe(
+      'Whether callers other than admins may introspect the schema. Defaults to `off` in production.',
     ),
-  /** Least severe level to log. */
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  /**
-   * Whether callers other than admins may introspect the schema. Defaults to `off` in production.
-   */
-  INTROSPECTION: onOff.optional(),
-  /**
-   * The redis-server or valkey-server program for the private Redis. If unset, one is searched for.
-   */
-  REDIS_SERVER_BIN: z.string().optional(),
-  /** Bearer token for reading `/metrics` from another machine. */
-  METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
-  /** How long a process keeps serving, with `/readyz` at 503, before it shuts down. */
-  SHUTDOWN_DELAY_MS: z.coerce.number().int().min(0).max(10_000).default(0),
+  REDIS_SERVER_BIN: z
+    .string()
+    .optional()
+    .describe(
+      'The redis-server or valkey-server program for the private Redis. If unset, one is searched for.',
+    ),
+  METRICS_TOKEN: z
+    .string()
+    .min(16, 'must have at least 16 characters')
+    .optional()
+    .describe('Bearer token for reading `/metrics` from another machine.'),
+  SHUTDOWN_DELAY_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe('How long a process keeps serving, with `/readyz` at 503, before it shuts down.'),
 });
+
+/** Variables that contain secrets, so that a file can be easier to protect. */
+export const FILE_VARIABLES = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'SECRET_KEY',
+  'SECRET_KEY_PREVIOUS',
+  'ADMIN_PASSWORD',
+  'METRICS_TOKEN',
+] as const;
+
+/** All variables, with their schemas. */
+export const VARIABLES = Environment.shape;
 
 type Environment = z.infer<typeof Environment>;
 
@@ -113,15 +172,17 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads and validates the environment.
+ * Reads and validates the environment. A variable with a secret can be the content of a file
+ * instead, whose path is in the variable with `_FILE` added to its name.
  *
  * @throws ConfigError listing all problems, not only the first
  */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  const given = emptyIsUnset(env);
+  const { given, problems: fileProblems } = withFiles(emptyIsUnset(env));
   const parsed = Environment.safeParse(given);
   const production = given.NODE_ENV === 'production';
   const problems = [
+    ...fileProblems,
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`),
     ...(production ? productionProblems(given) : []),
   ];
@@ -134,6 +195,23 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     INTROSPECTION: parsed.data.INTROSPECTION ?? !production,
     SEED: parsed.data.SEED ?? (production ? 'none' : undefined),
   };
+}
+
+function withFiles(env: NodeJS.ProcessEnv): { given: NodeJS.ProcessEnv; problems: string[] } {
+  const given = { ...env };
+  const problems: string[] = [];
+  for (const name of FILE_VARIABLES) {
+    const path = env[`${name}_FILE`];
+    if (path === undefined) continue;
+    if (env[name] !== undefined) problems.push(`${name}_FILE: must not be set together with ${name}`);
+    try {
+      given[name] = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+      if (given[name] === '') problems.push(`${name}_FILE: the file is empty`);
+    } catch (error) {
+      problems.push(`${name}_FILE: cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+    }
+  }
+  return { given, problems };
 }
 
 /**

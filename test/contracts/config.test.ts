@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError, readConfig } from '../../src/config.ts';
 
 const DATABASE_URL = 'postgresql://db.example/tessera';
@@ -128,3 +131,45 @@ function problemsOf(env: Record<string, string>): readonly string[] {
     return error.problems;
   }
 }
+
+describe('a variable with _FILE', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tessera-config-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const fileWith = (content: string) => {
+    const path = join(folder, randomBytes(6).toString('hex'));
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it('is the content of that file, without its last line break', () => {
+    const config = readConfig({
+      SECRET_KEY_FILE: fileWith(`${SECRET_KEY}\n`),
+      ADMIN_PASSWORD_FILE: fileWith(' pass word '),
+    });
+    expect(config).toMatchObject({ SECRET_KEY, ADMIN_PASSWORD: ' pass word ' });
+  });
+
+  it('satisfies the requirements of production', () => {
+    const env = {
+      ...{ NODE_ENV: 'production', TRUST_PROXY: '0' },
+      ...{ SECRET_KEY_FILE: fileWith(SECRET_KEY), DATABASE_URL_FILE: fileWith(DATABASE_URL) },
+    };
+    expect(problemsOf(env)).toEqual([]);
+  });
+
+  it.each([
+    ['SECRET_KEY_FILE', () => ({ SECRET_KEY_FILE: '/nowhere' }), /cannot be read: ENOENT/],
+    ['SECRET_KEY_FILE', () => ({ SECRET_KEY_FILE: folder }), /cannot be read: EISDIR/],
+    ['SECRET_KEY_FILE', () => ({ SECRET_KEY_FILE: fileWith('\n') }), /the file is empty/],
+    ['METRICS_TOKEN', () => ({ METRICS_TOKEN_FILE: fileWith('short') }), /^METRICS_TOKEN: /],
+    [
+      'SECRET_KEY_FILE',
+      () => ({ SECRET_KEY_FILE: fileWith(SECRET_KEY), SECRET_KEY }),
+      /together with SECRET_KEY/,
+    ],
+  ])('is refused as %s with %o', (_name, env, message) => {
+    const problems = problemsOf(env());
+    expect(problems).toContainEqual(expect.stringMatching(message));
+    expect(problems.join()).not.toContain(SECRET_KEY);
+  });
+});
