@@ -49,8 +49,8 @@ const megabytes = (bytes: number) => `${Math.ceil(bytes / 1_000_000)} MB`;
 const MAX_CLOCK_SECONDS = 60;
 
 const clock: Check<RedisPatient> = async ({ redis }) => {
-  const [seconds] = await redis.time();
-  const difference = Math.abs(Number(seconds) - Date.now() / 1_000);
+  const [seconds, microseconds] = await redis.time();
+  const difference = Math.abs(Number(seconds) + Number(microseconds) / 1e6 - Date.now() / 1_000);
   const message = `Redis' clock differs from that of this host by ${difference.toFixed(1)} s`;
   if (difference <= MAX_CLOCK_SECONDS) return ok('redis-clock', message);
   return warn('redis-clock', message, 'Synchronize both hosts.');
