@@ -94,8 +94,10 @@ async function start(settings: LaunchSettings, onStop: (stop: Stop) => void): Pr
   await crashPoint('launch.afterConnect');
   const demoCode = await prepareData(settings, services, embedded?.databaseUrl !== undefined);
 
-  if (config.ROLE !== 'api') onStop({ name: 'worker', stop: startWorker(services, config).stop });
   const server = await serve(settings, services, problem);
+  // Last, so that the process is ready before it works. It stops after the server, so that it
+  // activates what the server has accepted.
+  if (config.ROLE !== 'api') onStop({ name: 'worker', stop: startWorker(services, config).stop });
   onStop({ name: 'server', stop: server.close });
   onStop({
     name: 'announcement',

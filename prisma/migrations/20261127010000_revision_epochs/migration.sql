@@ -5,16 +5,17 @@ ALTER TABLE "service_state" ADD COLUMN "incarnation" TEXT, ADD COLUMN "revision_
 -- agents may have seen changes that this database does not have. Null on a standby.
 CREATE FUNCTION tessera_incarnation() RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
-  cluster text := '';
+  history text := '';
 BEGIN
   IF pg_is_in_recovery() THEN RETURN NULL; END IF;
   BEGIN
-    cluster := (SELECT system_identifier::text FROM pg_control_system());
-  EXCEPTION WHEN insufficient_privilege THEN
-    -- Some hosted servers do not permit this function. The other parts remain.
+    history := (SELECT system_identifier::text FROM pg_control_system())
+      || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8);
+  EXCEPTION WHEN OTHERS THEN
+    -- Some hosted servers do not have or permit these functions. The other parts remain.
   END;
-  RETURN concat_ws('/', cluster, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
-    (SELECT oid FROM pg_database WHERE datname = current_database()), 'public.service_state'::regclass::oid);
+  RETURN concat_ws('/', history, (SELECT oid FROM pg_database WHERE datname = current_database()),
+    'public.service_state'::regclass::oid);
 END
 $$;
 
