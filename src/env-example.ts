@@ -18,14 +18,7 @@ export function printedEnvExample(): string {
   return `${[head.join('\n'), ...variables].join('\n\n')}\n`;
 }
 
-const textOf = (value: unknown) =>
-  typeof value === 'boolean'
-    ? value
-      ? 'on'
-      : 'off'
-    : Array.isArray(value)
-      ? value.join(',')
-      : String(value);
+const textOf = (value: unknown) => (typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value));
 
 function wrap(text: string): string[] {
   const lines = ['#'];

@@ -2,6 +2,8 @@ import { renewUserLists } from './modules/network/agent/renew-user-lists.ts';
 import { repeat } from './platform/concurrency/repeat.ts';
 import { type DatabaseProblem, databaseProblem } from './platform/database/database-problem.ts';
 import { followSecretKey, SecretKeyError } from './platform/keys/secret-key.ts';
+import type { Logger } from './platform/logger.ts';
+import { withoutRepeats } from './platform/repeated-log.ts';
 import { type OwnProcess, reportProcess } from './platform/service-processes.ts';
 import type { Services } from './platform/services.ts';
 
@@ -16,18 +18,22 @@ export interface Heartbeat {
 
 const EVERY_MS = 5_000;
 
-type BeatServices = Pick<Services, 'db' | 'secrets' | 'log'>;
+type BeatServices = Pick<Services, 'db' | 'secrets'> & { log: Pick<Logger, 'warn'> };
 
 /**
  * Checks regularly that the database is still the one of this process, and says that the process
  * runs. Follows a rotation of the secret key, and notices that the database was restored or a
  * standby took over.
  */
-export function startHeartbeat(services: BeatServices, own: OwnProcess): Heartbeat {
+export function startHeartbeat(
+  services: Pick<Services, 'db' | 'secrets' | 'log'>,
+  own: OwnProcess,
+): Heartbeat {
   let problem: Problem | null = null;
+  const quiet = { ...services, log: withoutRepeats(services.log) };
   const repetition = repeat(
     async () => {
-      const found = await beat(services, own);
+      const found = await beat(quiet, own);
       if (found && found !== problem) services.log.error({ problem: found }, 'not ready: see /readyz');
       problem = found;
     },
@@ -60,8 +66,8 @@ const OPEN_SECONDS = 10;
 
 /** Our own transactions end after eight seconds. */
 async function warnOfOpenTransaction({ db, log }: BeatServices): Promise<void> {
-  const [open] = await db.$queryRaw<{ pid: number; application: string; seconds: number }[]>`
-    SELECT pid, application_name AS application, extract(epoch FROM now() - xact_start)::int AS seconds
+  const [open] = await db.$queryRaw<{ pid: number; application: string; since: Date }[]>`
+    SELECT pid, application_name AS application, xact_start AS since
     FROM pg_stat_activity
     WHERE datname = current_database() AND backend_xid IS NOT NULL
       AND xact_start < now() - ${OPEN_SECONDS}::int * interval '1 second'

@@ -14,7 +14,7 @@ import { createBatchFills, resumeBatch } from './modules/redemption/batch/batch-
 import { fillBatchJob } from './modules/redemption/batch/fill-batch.job.ts';
 import { expireSubscriptionsJob } from './modules/subscription/expire-subscriptions.job.ts';
 import { expireSubscriptions, isExpiryDue } from './modules/subscription/expire-subscriptions.ts';
-import { isClockBack, reviveSubscriptions } from './modules/subscription/revive-subscriptions.ts';
+import { reviveSubscriptions } from './modules/subscription/revive-subscriptions.ts';
 import { repeat } from './platform/concurrency/repeat.ts';
 import { startRepeatedJobs } from './platform/jobs/repeated-jobs.ts';
 import type { Services } from './platform/services.ts';
@@ -57,7 +57,7 @@ export function startWorker(
           await reviveSubscriptions(services, signal);
           await expireSubscriptions(services, signal);
         },
-        isDue: async () => (await isExpiryDue(services)) || (await isClockBack(services)),
+        isDue: () => isExpiryDue(services),
       },
     ],
     [resetTrafficJob, { run: (signal) => resetTraffic(services, signal), isDue: () => isResetDue(services) }],

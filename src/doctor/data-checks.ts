@@ -1,13 +1,11 @@
 import type { ServiceState } from '../generated/prisma/client.ts';
-import { equalSecrets } from '../platform/keys/secrets.ts';
+import { equalSecrets, shortFingerprint } from '../platform/keys/secrets.ts';
 import { ownVersion } from '../platform/own-package.ts';
+import { ALIVE_SECONDS } from '../platform/service-processes.ts';
 import { type Check, fail, ok, type Patient, rowsOf, warn } from './check.ts';
 import { INVARIANTS } from './invariants.ts';
 
 type KeyRow = Pick<ServiceState, 'secretFingerprint' | 'previousFingerprint'>;
-
-const SHOWN_DIGITS = 16;
-const shown = (fingerprint: Uint8Array) => Buffer.from(fingerprint).toString('hex').slice(0, SHOWN_DIGITS);
 
 const secretKey: Check<Patient> = async (patient) => {
   const { secrets } = patient;
@@ -21,14 +19,14 @@ const secretKey: Check<Patient> = async (patient) => {
   if (!has(current)) {
     return fail(
       'secret-key',
-      `the database needs the key with the fingerprint ${shown(current)}, not ${secrets.fingerprints.map(shown).join(' or ')}`,
+      `the database needs the key with the fingerprint ${shortFingerprint(current)}, not ${secrets.fingerprints.map(shortFingerprint).join(' or ')}`,
       'Set SECRET_KEY to that key.',
     );
   }
   if (row?.previousFingerprint) {
     return warn(
       'secret-key',
-      `the rotation to ${shown(current)} has not finished`,
+      `the rotation to ${shortFingerprint(current)} has not finished`,
       'npm run tessera -- keys rotate --secret',
     );
   }
@@ -36,10 +34,10 @@ const secretKey: Check<Patient> = async (patient) => {
   return secrets.fingerprints.length > 1
     ? warn(
         'secret-key',
-        `${shown(current)} is in use, and SECRET_KEY_PREVIOUS is set`,
+        `${shortFingerprint(current)} is in use, and SECRET_KEY_PREVIOUS is set`,
         'Run keys rotate --secret, or remove it if that has finished.',
       )
-    : ok('secret-key', `${shown(current)} is in use`);
+    : ok('secret-key', `${shortFingerprint(current)} is in use`);
 };
 
 interface ProcessRow {
@@ -53,7 +51,7 @@ const processes: Check<Patient> = async (patient) => {
   const rows = await rowsOf<ProcessRow>(
     patient,
     `SELECT role || ' ' || host || ':' || pid AS name, role, version, secret_fingerprints AS fingerprints
-     FROM service_processes WHERE last_seen_at > tessera_now() - interval '15 seconds' AND role <> 'command'
+     FROM service_processes WHERE last_seen_at > tessera_now() - ${ALIVE_SECONDS} * interval '1 second' AND role <> 'command'
      ORDER BY started_at`,
   );
   const names = rows.map(({ name, version }) => `${name} (${version})`).join(', ');

@@ -15,7 +15,7 @@ export interface OwnProcess {
 export const newProcess = (role: string): OwnProcess => ({ id: randomUUID(), role });
 
 /** A process that was last seen longer ago has ended. */
-const ALIVE_SECONDS = 15;
+export const ALIVE_SECONDS = 15;
 
 type Reading = Pick<Transaction, '$queryRaw'>;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ownPrismaDir, readMigrations } from '../../src/platform/migrations/migration-files.ts';
-import { isTransactional } from '../../src/platform/migrations/migration-history.ts';
+import { isTransactional, statementsOf } from '../../src/platform/migrations/migration-history.ts';
 
 /** Migrations are checked from this one on; databases have applied the earlier ones. */
 const FIRST_CHECKED = '20261127';
@@ -56,8 +56,7 @@ const withoutComments = (sql: string) => sql.replace(/--[^\n]*/g, '');
 function problemsOf(sql: string): string[] {
   const found = RULES.filter(([, pattern]) => pattern.test(withoutComments(sql))).map(([instead]) => instead);
   if (isTransactional({ sql })) return found;
-  const statements = sql.split(/;\s*(?:\n\s*\n|$)/).filter((text) => text.trim() !== '');
-  const isRepeatable = statements.every((text) => REPEATABLE.test(text));
+  const isRepeatable = statementsOf({ sql }).every((text) => REPEATABLE.test(text));
   const created = [...sql.matchAll(/CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(\S+)/gi)].map(
     ([, name]) => name,
   );

@@ -4,6 +4,7 @@ import type { Services } from '../../platform/services.ts';
 import { announce } from '../kernel/announce.ts';
 import { SKIP_LOCKED } from '../kernel/locks.ts';
 import { expireSubscriptionsJob } from './expire-subscriptions.job.ts';
+import { CLOCK_IS_BACK } from './revive-subscriptions.ts';
 import { isOverdueSql } from './subscription-status.ts';
 
 interface Expired {
@@ -32,10 +33,14 @@ export function expireSubscriptions(
   return runSweep({ db }, { name: expireSubscriptionsJob.name, chunk: expireDue, afterCommit }, signal);
 }
 
-/** Whether a subscription is overdue: one index lookup, so that workers can ask every second. */
+/**
+ * Whether a subscription is overdue, or has expired in the future: two index lookups, so that
+ * workers can ask every second.
+ */
 export async function isExpiryDue({ db }: Pick<Services, 'db'>): Promise<boolean> {
   const found: unknown[] = await db.$queryRaw`
-    SELECT FROM user_subscriptions WHERE ${isOverdueSql()} ORDER BY expires_at LIMIT 1`;
+    (SELECT FROM user_subscriptions WHERE ${isOverdueSql()} ORDER BY expires_at LIMIT 1)
+    UNION ALL (${CLOCK_IS_BACK})`;
   return found.length > 0;
 }
 

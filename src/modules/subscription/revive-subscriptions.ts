@@ -1,3 +1,4 @@
+import { Prisma } from '../../generated/prisma/client.ts';
 import type { Transaction } from '../../platform/database/database.ts';
 import { runSweep, SWEEP_ROWS } from '../../platform/jobs/sweep.ts';
 import type { Services } from '../../platform/services.ts';
@@ -5,6 +6,11 @@ import { announce } from '../kernel/announce.ts';
 import { SKIP_LOCKED } from '../kernel/locks.ts';
 import { expireSubscriptionsJob } from './expire-subscriptions.job.ts';
 import { isOpenSql } from './subscription-status.ts';
+
+/** A query with a row if subscriptions were last expired in the future. */
+export const CLOCK_IS_BACK = Prisma.sql`
+  SELECT FROM job_runs
+  WHERE name = ${expireSubscriptionsJob.name} AND last_run_at > tessera_now() + interval '1 minute'`;
 
 interface Revived {
   userId: string;
@@ -23,7 +29,8 @@ export async function reviveSubscriptions(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
   signal?: AbortSignal,
 ): Promise<number> {
-  if (!(await isClockBack({ db }))) return 0;
+  const isBack: unknown[] = await db.$queryRaw`${CLOCK_IS_BACK}`;
+  if (isBack.length === 0) return 0;
   const afterCommit = (rows: Revived[]) => {
     announce(
       { pubSub },
@@ -41,14 +48,6 @@ export async function reviveSubscriptions(
       WHERE name = ${expireSubscriptionsJob.name} AND last_run_at > tessera_now()`;
   }
   return revived;
-}
-
-/** Whether subscriptions were last expired in the future: a lookup by primary key. */
-export async function isClockBack({ db }: Pick<Services, 'db'>): Promise<boolean> {
-  const rows: unknown[] = await db.$queryRaw`
-    SELECT FROM job_runs
-    WHERE name = ${expireSubscriptionsJob.name} AND last_run_at > tessera_now() + interval '1 minute'`;
-  return rows.length > 0;
 }
 
 /** Of several that expired for one user and plan, the last one is revived. */

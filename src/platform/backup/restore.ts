@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import type { RotatingSecrets } from '../keys/secrets.ts';
+import { equalSecrets, type RotatingSecrets, shortFingerprint } from '../keys/secrets.ts';
 import { migrate, migrateTo } from '../migrations/migrate.ts';
 import { connected } from '../migrations/migration-connection.ts';
 import { type OnProgress, quote } from './backup.ts';
@@ -13,9 +13,6 @@ interface RestoreSettings {
   secrets: Pick<RotatingSecrets, 'fingerprints'>;
   onProgress: OnProgress;
 }
-
-/** Digits of a fingerprint that people compare. */
-const SHOWN_DIGITS = 16;
 
 /**
  * Restores a backup into an empty database: applies the migrations that it was made with and
@@ -63,16 +60,15 @@ function checkSecretKey(
   { secretFingerprint, previousFingerprint }: BackupHeader,
   { fingerprints }: Pick<RotatingSecrets, 'fingerprints'>,
 ): void {
-  const configured = new Set(fingerprints.map((fingerprint) => fingerprint.toString('hex')));
-  const missing = [secretFingerprint, previousFingerprint].filter(
-    (needed) => needed !== null && !configured.has(needed),
-  );
+  const needed = [secretFingerprint, previousFingerprint]
+    .filter((digits) => digits !== null)
+    .map((digits) => Buffer.from(digits, 'hex'));
+  const missing = needed.filter((one) => !fingerprints.some((other) => equalSecrets(one, other)));
   if (missing.length === 0) return;
-  const shown = (digits: Iterable<string | null>) =>
-    [...digits].map((one) => one?.slice(0, SHOWN_DIGITS)).join(' and ');
+  const shown = (all: readonly Buffer[]) => all.map(shortFingerprint).join(' and ');
   throw new BackupError(
     `SECRET_KEY: this backup needs the key with the fingerprint ${shown(missing)}, and the configured key has ` +
-      `${shown(configured)}. Set SECRET_KEY to it (or SECRET_KEY_PREVIOUS, during a rotation).`,
+      `${shown(fingerprints)}. Set SECRET_KEY to it (or SECRET_KEY_PREVIOUS, during a rotation).`,
   );
 }
 

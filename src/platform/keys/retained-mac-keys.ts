@@ -11,8 +11,8 @@ export interface RetainedMacs {
 const SECRET_PURPOSE = 'mac-key';
 
 /**
- * Stores the MAC keys of a secret key that is being replaced. A derived key reveals neither the
- * secret key nor its other derived keys.
+ * Stores the MAC keys of a secret key that is being replaced, under the key in use: the rotation
+ * encrypts them again. A derived key reveals neither the secret key nor its other derived keys.
  *
  * @param fingerprint of the secret key, which must be configured
  */

@@ -126,6 +126,12 @@ export function createSecrets(roots: {
   };
 }
 
+const SHOWN_DIGITS = 16;
+
+/** The part of a fingerprint that people compare. */
+export const shortFingerprint = (fingerprint: Uint8Array) =>
+  Buffer.from(fingerprint).toString('hex').slice(0, SHOWN_DIGITS);
+
 /** Compares in constant time. The duration reveals at most the lengths. */
 export function equalSecrets(one: Uint8Array, other: Uint8Array): boolean {
   return one.byteLength === other.byteLength && timingSafeEqual(one, other);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { codeOf, MigrationError } from './migration-connection.ts';
 import type { Migration } from './migration-files.ts';
-import { isTransactional, recordApplied, recordStarted } from './migration-history.ts';
+import { isTransactional, recordApplied, recordStarted, statementsOf } from './migration-history.ts';
 
 /**
  * How long a migration waits for a lock. While it waits, everything that needs the table waits
@@ -58,9 +58,7 @@ async function applyOutsideTransaction(client: pg.Client, migration: Migration):
   await recordStarted(client, migration);
   // They wait for other transactions without blocking anyone.
   await client.query('SET lock_timeout = 0');
-  for (const statement of migration.sql.split(/;\s*(?:\n\s*\n|$)/).filter((text) => text.trim() !== '')) {
-    await client.query(statement);
-  }
+  for (const statement of statementsOf(migration)) await client.query(statement);
   await recordApplied(client, migration);
 }
 

@@ -72,6 +72,10 @@ const OUTSIDE = '-- Outside a transaction.';
  */
 export const isTransactional = ({ sql }: Pick<Migration, 'sql'>) => !sql.startsWith(OUTSIDE);
 
+/** The statements of a migration outside a transaction. */
+export const statementsOf = ({ sql }: Pick<Migration, 'sql'>) =>
+  sql.split(/;\s*(?:\n\s*\n|$)/).filter((text) => text.trim() !== '');
+
 /** Creates the table as Prisma does, so that its tools can read it. */
 export async function createHistory(client: pg.Client): Promise<void> {
   await client.query(`

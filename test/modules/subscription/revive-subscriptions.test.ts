@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PLAN_USERS_CHANGED, USER_CHANGED } from '../../../src/modules/kernel/topics.ts';
-import { expireSubscriptions } from '../../../src/modules/subscription/expire-subscriptions.ts';
-import { isClockBack, reviveSubscriptions } from '../../../src/modules/subscription/revive-subscriptions.ts';
+import { expireSubscriptions, isExpiryDue } from '../../../src/modules/subscription/expire-subscriptions.ts';
+import { reviveSubscriptions } from '../../../src/modules/subscription/revive-subscriptions.ts';
 import { createDatabase } from '../../../src/platform/database/database.ts';
 import type { RunningServices } from '../../../src/platform/services.ts';
 import { databaseUrlOf } from '../../support/database.ts';
@@ -48,7 +48,7 @@ describe('reviveSubscriptions', () => {
     const { id } = await buildSubscription(services.db, { startsAt: inDays(-40), expiresAt: inDays(-1) });
     await expireSubscriptions(services);
 
-    expect(await isClockBack(services)).toBe(false);
+    expect(await isExpiryDue(services)).toBe(false);
     expect(await reviveSubscriptions(services)).toBe(0);
     expect(await statusOf(id)).toBe('EXPIRED');
   });
@@ -61,7 +61,7 @@ describe('reviveSubscriptions', () => {
     await expireAhead(active.id, exhausted.id, over.id);
     const woken = listening(services);
 
-    expect(await isClockBack(services)).toBe(true);
+    expect(await isExpiryDue(services)).toBe(true);
     expect(await reviveSubscriptions(services)).toBe(2);
 
     expect(await statusOf(active.id)).toBe('ACTIVE');
@@ -70,7 +70,7 @@ describe('reviveSubscriptions', () => {
     expect(await statusOf(never.id)).toBe('ACTIVE');
     expect(woken).toContain(`${USER_CHANGED} ${active.userId}`);
     expect(woken).toContain(`${PLAN_USERS_CHANGED} ${exhausted.planId}`);
-    expect(await isClockBack(services)).toBe(false);
+    expect(await isExpiryDue(services)).toBe(false);
     expect(await reviveSubscriptions(services)).toBe(0);
   });
 

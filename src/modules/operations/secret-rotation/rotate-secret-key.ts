@@ -73,7 +73,10 @@ export async function rotateSecretKey(
   await db.$transaction((tx) => resealRetainedMacKeys(tx, secrets));
   await sealNodeConfigs(services);
   const { unreadable } = await resealCodes(services, events.onCodes);
-  await db.$transaction(finish);
+  await db.serviceState.update({
+    where: { id: 1 },
+    data: { previousFingerprint: null, resealedCodeId: null },
+  });
   return outcome(before.secretRotatedAt, true, unreadable);
 }
 
@@ -96,13 +99,7 @@ async function start(services: RotationServices, tx: Transaction, target: Buffer
     );
   }
   refuseProcessesWithout(target, await readProcesses({ db: tx }));
-  // Under the new key.
-  secrets.use(target);
-  try {
-    await retainMacKeys(tx, secrets, { fingerprint: current, retained: RETAINED });
-  } finally {
-    secrets.use(current);
-  }
+  await retainMacKeys(tx, secrets, { fingerprint: current, retained: RETAINED });
   await tx.$executeRaw`
     UPDATE service_state SET secret_fingerprint = ${target}, previous_fingerprint = ${current},
       secret_rotated_at = tessera_now(), resealed_code_id = NULL, resealed_codes = 0`;
@@ -139,12 +136,4 @@ async function waitForProcesses(
     }
     await sleep(SWITCH_POLL_MS);
   }
-}
-
-async function finish(tx: Transaction): Promise<void> {
-  await lockServiceState(tx);
-  await tx.serviceState.update({
-    where: { id: 1 },
-    data: { previousFingerprint: null, resealedCodeId: null },
-  });
 }

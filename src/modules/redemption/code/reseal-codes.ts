@@ -6,7 +6,7 @@ import type { Services } from '../../../platform/services.ts';
 import { lockCodes, lockServiceState } from '../../kernel/locks.ts';
 import { resealCode } from './code-vault.ts';
 
-/** Few enough that redemptions of these codes wait for less than a tenth of a second. */
+/** Redemptions of these codes wait for the transaction. */
 const CODES_PER_TRANSACTION = 500;
 
 const BEFORE_FIRST = '00000000-0000-0000-0000-000000000000';
