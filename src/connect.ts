@@ -6,7 +6,7 @@ import { holdSecretKey, selectSecretKey } from './platform/keys/secret-key.ts';
 import type { Logger } from './platform/logger.ts';
 import { isRedisUnavailable } from './platform/redis/redis.ts';
 import { required } from './platform/required.ts';
-import { newProcess, type OwnProcess, removeProcess, reportProcess } from './platform/service-processes.ts';
+import { type OwnProcess, reportEnd, reportProcess } from './platform/service-processes.ts';
 import { createServices, type RunningServices, type ServiceSettings } from './platform/services.ts';
 
 /**
@@ -63,7 +63,7 @@ export interface ConnectedServices extends RunningServices {
 export async function connect(settings: ServiceSettings, role: string): Promise<ConnectedServices> {
   const services = await create(settings);
   const { db, secrets } = services;
-  const own = newProcess(role);
+  const own = { id: services.processId, role };
   try {
     await checkDatabase(services);
     await selectSecretKey(services);
@@ -80,8 +80,7 @@ export async function connect(settings: ServiceSettings, role: string): Promise<
     ...services,
     own,
     close: async () => {
-      // Otherwise the others notice a minute later.
-      await removeProcess(services, own).catch(() => {});
+      await reportEnd(services, own).catch(() => {});
       await services.close();
     },
   };

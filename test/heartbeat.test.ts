@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startHeartbeat } from '../src/heartbeat.ts';
 import { selectSecretKey } from '../src/platform/keys/secret-key.ts';
 import { createSecrets } from '../src/platform/keys/secrets.ts';
-import { newProcess, readProcesses } from '../src/platform/service-processes.ts';
+import { readProcesses } from '../src/platform/service-processes.ts';
+import { newProcess } from './support/own-process.ts';
 import { createTestServices, TEST_SECRET_KEY, type TestServices } from './support/services.ts';
 
 let services: TestServices;

@@ -1,7 +1,7 @@
 import type { ServiceState } from '../generated/prisma/client.ts';
 import { equalSecrets, shortFingerprint } from '../platform/keys/secrets.ts';
 import { ownVersion } from '../platform/own-package.ts';
-import { ALIVE_SECONDS } from '../platform/service-processes.ts';
+import { RUNS_SQL } from '../platform/service-processes.ts';
 import { type Check, fail, ok, type Patient, rowsOf, warn } from './check.ts';
 import { INVARIANTS } from './invariants.ts';
 
@@ -51,7 +51,7 @@ const processes: Check<Patient> = async (patient) => {
   const rows = await rowsOf<ProcessRow>(
     patient,
     `SELECT role || ' ' || host || ':' || pid AS name, role, version, secret_fingerprints AS fingerprints
-     FROM service_processes WHERE last_seen_at > tessera_now() - ${ALIVE_SECONDS} * interval '1 second' AND role <> 'command'
+     FROM service_processes WHERE ${RUNS_SQL} AND role <> 'command'
      ORDER BY started_at`,
   );
   const names = rows.map(({ name, version }) => `${name} (${version})`).join(', ');

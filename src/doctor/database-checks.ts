@@ -1,6 +1,6 @@
 import { createDatabase, lostSessionSettings } from '../platform/database/database.ts';
 import { migrationStatus } from '../platform/migrations/migrate.ts';
-import { ALIVE_SECONDS } from '../platform/service-processes.ts';
+import { RUNS_SQL } from '../platform/service-processes.ts';
 import { type Check, fail, ok, type Patient, rowsOf, warn } from './check.ts';
 
 interface ServerRow {
@@ -116,7 +116,7 @@ const connections: Check<Patient> = async (patient) => {
     patient,
     `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS max,
        (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
-       (SELECT count(*)::int FROM service_processes WHERE last_seen_at > tessera_now() - ${ALIVE_SECONDS} * interval '1 second') AS processes`,
+       (SELECT count(*)::int FROM service_processes WHERE ${RUNS_SQL}) AS processes`,
   );
   if (!row) return [];
   const needed = row.processes * CONNECTIONS_PER_PROCESS;

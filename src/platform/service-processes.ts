@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { ServiceProcess } from '../generated/prisma/client.ts';
+import { Prisma, type ServiceProcess } from '../generated/prisma/client.ts';
 import type { Transaction } from './database/database.ts';
 import type { RotatingSecrets } from './keys/secrets.ts';
 import { ownVersion } from './own-package.ts';
@@ -12,16 +11,17 @@ export interface OwnProcess {
   role: string;
 }
 
-export const newProcess = (role: string): OwnProcess => ({ id: randomUUID(), role });
-
 /** A process that was last seen longer ago has ended. */
-export const ALIVE_SECONDS = 15;
+const ALIVE_SECONDS = 15;
+
+/** SQL condition on a row of `service_processes`: the process runs. */
+export const RUNS_SQL = `ended_at IS NULL AND last_seen_at > tessera_now() - interval '${ALIVE_SECONDS} seconds'`;
 
 type Reading = Pick<Transaction, '$queryRaw'>;
 
 /**
  * Registers this process, or says that it still runs and which secret key it uses. Deletes
- * processes that ended long ago.
+ * processes that ended a day ago.
  */
 export async function reportProcess(
   { db, secrets }: { db: Pick<Transaction, '$executeRaw'>; secrets: RotatingSecrets },
@@ -29,24 +29,25 @@ export async function reportProcess(
 ): Promise<void> {
   const { fingerprint, fingerprints } = secrets;
   await db.$executeRaw`
-    WITH ended AS (DELETE FROM service_processes WHERE last_seen_at < tessera_now() - interval '1 minute' AND id <> ${id}::uuid)
+    WITH ended AS (DELETE FROM service_processes WHERE last_seen_at < tessera_now() - interval '1 day' AND id <> ${id}::uuid)
     INSERT INTO service_processes (id, role, host, pid, version, secret_fingerprints, seals_with)
     VALUES (${id}::uuid, ${role}, ${hostname()}, ${process.pid}, ${ownVersion()}, ${[...fingerprints]}::bytea[], ${fingerprint})
-    ON CONFLICT (id) DO UPDATE SET last_seen_at = tessera_now(), seals_with = excluded.seals_with`;
+    ON CONFLICT (id) DO UPDATE SET last_seen_at = tessera_now(), ended_at = NULL, seals_with = excluded.seals_with`;
 }
 
-export async function removeProcess(
+/** Says that this process ends. Otherwise the others notice 15 s later. */
+export async function reportEnd(
   { db }: { db: Pick<Transaction, '$executeRaw'> },
   { id }: OwnProcess,
 ): Promise<void> {
-  await db.$executeRaw`DELETE FROM service_processes WHERE id = ${id}::uuid`;
+  await db.$executeRaw`UPDATE service_processes SET ended_at = tessera_now() WHERE id = ${id}::uuid`;
 }
 
 /** The processes of the service that run, oldest first. Those before version 0.2 are unknown. */
 export function readProcesses({ db }: { db: Reading }): Promise<ServiceProcess[]> {
   return db.$queryRaw<ServiceProcess[]>`
     SELECT id, role, host, pid, version, secret_fingerprints AS "secretFingerprints", seals_with AS "sealsWith",
-      started_at AS "startedAt", last_seen_at AS "lastSeenAt"
-    FROM service_processes WHERE last_seen_at > tessera_now() - ${ALIVE_SECONDS}::int * interval '1 second'
+      started_at AS "startedAt", last_seen_at AS "lastSeenAt", ended_at AS "endedAt"
+    FROM service_processes WHERE ${Prisma.raw(RUNS_SQL)}
     ORDER BY started_at, id`;
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createDatabase, type Database, isOutage } from './database/database.ts';
 import { createDatabaseProbe, type DatabaseProbe } from './database/database-probe.ts';
 import { createJobQueue, type JobQueue } from './jobs/jobs.ts';
@@ -13,6 +14,8 @@ import { createWatcher, type Watcher } from './watch/watch.ts';
 
 /** Dependencies of verbs. Each verb declares those it needs: `Pick<Services, 'db'>`. */
 export interface Services {
+  /** Identifies this process in `service_processes`. */
+  processId: string;
   db: Database;
   databaseProbe: DatabaseProbe;
   redis: Redis;
@@ -63,6 +66,7 @@ export async function createServices(settings: ServiceSettings): Promise<Running
   const pubSub = createPubSub({ url: settings.redisUrl, log: quietLog });
   const watcher = createWatcher({ pubSub, log: quietLog, isTransient: isOutage });
   return {
+    processId: randomUUID(),
     db,
     databaseProbe,
     redis,

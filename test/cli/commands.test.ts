@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exitStatusOf, readCommand } from '../../src/cli/run.ts';
 import { readConfig } from '../../src/config.ts';
 import { logIn } from '../../src/modules/lifecycle/login/log-in.ts';
-import { newProcess } from '../../src/platform/service-processes.ts';
 import type { ServiceSettings } from '../../src/platform/services.ts';
 import { databaseUrlOf } from '../support/database.ts';
 import { buildIdentity, buildPlan, buildSession, buildUser } from '../support/factories.ts';
+import { newProcess } from '../support/own-process.ts';
 import { createTestServices, TEST_SECRET_KEY, type TestServices } from '../support/services.ts';
 import { testServers } from '../support/workers.ts';
 

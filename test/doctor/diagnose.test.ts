@@ -5,10 +5,11 @@ import type { Finding } from '../../src/doctor/check.ts';
 import { diagnose } from '../../src/doctor/diagnose.ts';
 import { selectSecretKey } from '../../src/platform/keys/secret-key.ts';
 import { createSecrets } from '../../src/platform/keys/secrets.ts';
-import { newProcess, reportProcess } from '../../src/platform/service-processes.ts';
+import { reportProcess } from '../../src/platform/service-processes.ts';
 import type { ServiceSettings } from '../../src/platform/services.ts';
 import { databaseUrlOf } from '../support/database.ts';
 import { buildNode, buildOrder, buildSession, buildSubscription, inDays } from '../support/factories.ts';
+import { newProcess } from '../support/own-process.ts';
 import { type RedisProcess, startRedisProcess } from '../support/redis-process.ts';
 import { createTestServices, TEST_SECRET_KEY, type TestServices } from '../support/services.ts';
 

@@ -1,10 +1,10 @@
 import type { Device, Prisma } from '../../../generated/prisma/client.ts';
-import { databaseNow, SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { escapeLike } from '../../../platform/database/sql-values.ts';
 import { checkId } from '../../../platform/input.ts';
 import { type Page, type PageArguments, paginate, type Sort } from '../../../platform/pagination/page.ts';
 import type { Services } from '../../../platform/services.ts';
+import { HOLDER_SQL, heldStays, IS_HELD_SQL } from '../presence/stay-holder.ts';
 
 type DeviceSort = Sort<{ lastSeenAt: Date | null }>;
 
@@ -30,12 +30,6 @@ const LIST_NAME = 'devices';
 
 /** Accepts a transaction too, for pages that must be consistent with other reads. */
 type DeviceServices = Pick<Services, 'secrets'> & { db: Pick<Transaction, 'device' | '$queryRaw'> };
-
-/**
- * An open presence interval counts as online if a heartbeat confirmed it this recently. Older ones
- * are left over from an instance that crashed, and wait for the sweep to end them.
- */
-const CONFIRMED_WITHIN_SECONDS = 30;
 
 /**
  * Lists devices, by default the newest first.
@@ -77,9 +71,8 @@ export function pageOfDevices(
 /** Counts the devices that `listDevices` lists with the filter `{ online: true }`. */
 export async function countOnlineDevices({ db }: Pick<Services, 'db'>): Promise<number> {
   const [{ count }] = await db.$queryRaw<[{ count: number }]>`
-    SELECT count(*)::int AS count FROM device_stays
-    WHERE ended_at IS NULL AND device_id IS NOT NULL
-      AND last_seen_at > tessera_now() - make_interval(secs => ${CONFIRMED_WITHIN_SECONDS})`;
+    SELECT count(*)::int AS count FROM device_stays s ${HOLDER_SQL}
+    WHERE s.ended_at IS NULL AND s.device_id IS NOT NULL AND ${IS_HELD_SQL}`;
   return count;
 }
 
@@ -103,7 +96,6 @@ async function byPresence(
   { online }: DeviceListFilter,
 ): Promise<Prisma.DeviceWhereInput> {
   if (online == null) return {};
-  const confirmedSince = new Date((await databaseNow(db)).getTime() - CONFIRMED_WITHIN_SECONDS * SECOND_MS);
-  const open = { endedAt: null, lastSeenAt: { gt: confirmedSince } };
-  return { stays: online ? { some: open } : { none: open } };
+  const held = await heldStays({ db });
+  return { stays: online ? { some: held } : { none: held } };
 }

@@ -1,5 +1,6 @@
 import { sqlState, type Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
+import { ASSUMED_END_SQL, HOLDER_SQL, IS_HELD_SQL } from './stay-holder.ts';
 
 /**
  * When the devices of an account were online. The GraphQL type `DeviceStatistics` documents the
@@ -75,10 +76,10 @@ function readStatistics(
   return db.$queryRaw<[StayStatistics]>`
     WITH stays AS MATERIALIZED (
       -- An open interval lasts until now, unless its instance crashed.
-      SELECT tstzrange(started_at, greatest(started_at, coalesce(ended_at,
-        CASE WHEN last_seen_at < tessera_now() - interval '25 seconds' THEN last_seen_at ELSE tessera_now() END))) AS time
-      FROM device_stays WHERE user_id = ${userId}::uuid
-      ORDER BY started_at DESC LIMIT ${MAX_STAYS}
+      SELECT tstzrange(s.started_at, greatest(s.started_at, coalesce(s.ended_at,
+        CASE WHEN ${IS_HELD_SQL} THEN tessera_now() ELSE ${ASSUMED_END_SQL} END))) AS time
+      FROM device_stays s ${HOLDER_SQL} WHERE s.user_id = ${userId}::uuid
+      ORDER BY s.started_at DESC LIMIT ${MAX_STAYS}
     ), online AS MATERIALIZED (
       SELECT unnest(range_agg(time)) AS time FROM stays
     ), today AS (

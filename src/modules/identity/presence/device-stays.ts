@@ -2,12 +2,15 @@ import { uuidv7 } from 'uuidv7';
 import type { Transaction } from '../../../platform/database/database.ts';
 import type { Services } from '../../../platform/services.ts';
 import { onlineLimitSql } from './online-limits.ts';
+import { HOLDER_SQL, IS_HELD_SQL } from './stay-holder.ts';
 
 /*
  * A stay (table `device_stays`) is a presence interval: the time during which a device was online
- * for one account. It is open while `ended_at` is null. Heartbeats move `last_seen_at`, and an
- * interval that is no longer confirmed is stale.
+ * for one account. It is open while `ended_at` is null, and stale if the process that opened it no
+ * longer runs.
  */
+
+type StayServices = Pick<Services, 'db' | 'processId'>;
 
 /** A device that is online, and the account that it belongs to. */
 export interface OnlineDevice {
@@ -16,15 +19,15 @@ export interface OnlineDevice {
 }
 
 /**
- * Gives each device an open presence interval: its current one, else the one that ended less than
- * 30 s ago, else a new one. Devices that were deleted and devices with an online limit of 0 get
+ * Gives each device an open presence interval that this process holds: its current one, else the
+ * one that ended less than a minute ago, else a new one. Devices that were deleted and devices with an online limit of 0 get
  * none. Idempotent.
  *
  * @returns the online limit of each device's account: the largest device limit among its live
  *   subscriptions; null means unlimited. Deleted devices are left out
  */
 export async function openStays(
-  { db }: Pick<Services, 'db'>,
+  { db, processId }: StayServices,
   deviceIds: readonly string[],
 ): Promise<Map<string, number | null>> {
   const stayIds = deviceIds.map(() => uuidv7());
@@ -42,16 +45,17 @@ export async function openStays(
       SELECT s.id, s.device_id, s.ended_at
       FROM connecting c JOIN device_stays s ON s.device_id = c.device_id AND s.user_id = c.user_id
       WHERE c.device_limit IS DISTINCT FROM 0
-        AND (s.ended_at IS NULL OR s.ended_at > tessera_now() - interval '30 seconds')
+        AND (s.ended_at IS NULL OR s.ended_at > tessera_now() - interval '1 minute')
       ORDER BY s.id FOR NO KEY UPDATE OF s
     ), continued AS (
-      UPDATE device_stays s SET ended_at = NULL, last_seen_at = greatest(s.last_seen_at, tessera_now())
+      UPDATE device_stays s
+      SET ended_at = NULL, last_seen_at = greatest(s.last_seen_at, tessera_now()), process_id = ${processId}::uuid
       FROM (SELECT DISTINCT ON (device_id) id FROM recent ORDER BY device_id, ended_at DESC NULLS FIRST) latest
       WHERE s.id = latest.id
       RETURNING s.device_id
     ), opened AS (
-      INSERT INTO device_stays (id, user_id, device_id)
-      SELECT stay_id, user_id, device_id FROM connecting c
+      INSERT INTO device_stays (id, user_id, device_id, process_id)
+      SELECT stay_id, user_id, device_id, ${processId}::uuid FROM connecting c
       WHERE c.device_limit IS DISTINCT FROM 0
         AND NOT EXISTS (SELECT FROM continued WHERE continued.device_id = c.device_id)
       ORDER BY device_id
@@ -61,28 +65,16 @@ export async function openStays(
   return new Map(rows.map(({ deviceId, deviceLimit }) => [deviceId, deviceLimit]));
 }
 
-/**
- * Extends the open presence intervals of devices until now.
- *
- * @returns the ids of the devices that have no open interval
- */
-export async function refreshStays(
+/** Returns the ids of the devices without an open presence interval that a running process holds. */
+export async function devicesWithoutStay(
   { db }: Pick<Services, 'db'>,
   deviceIds: readonly string[],
 ): Promise<string[]> {
   const rows = await db.$queryRaw<{ deviceId: string }[]>`
-    WITH open AS MATERIALIZED (
-      SELECT s.id
-      FROM device_stays s JOIN devices d ON d.id = s.device_id AND d.user_id = s.user_id
-      WHERE s.device_id = ANY(${[...deviceIds]}::uuid[]) AND s.ended_at IS NULL
-      ORDER BY s.id FOR NO KEY UPDATE OF s
-    ), refreshed AS (
-      UPDATE device_stays s SET last_seen_at = greatest(s.last_seen_at, tessera_now())
-      FROM open WHERE s.id = open.id
-      RETURNING s.device_id
-    )
     SELECT v.id AS "deviceId" FROM unnest(${[...deviceIds]}::uuid[]) AS v(id)
-    WHERE NOT EXISTS (SELECT FROM refreshed r WHERE r.device_id = v.id)`;
+    WHERE NOT EXISTS (
+      SELECT FROM device_stays s JOIN devices d ON d.id = s.device_id AND d.user_id = s.user_id ${HOLDER_SQL}
+      WHERE s.device_id = v.id AND s.ended_at IS NULL AND ${IS_HELD_SQL})`;
   return rows.map(({ deviceId }) => deviceId);
 }
 

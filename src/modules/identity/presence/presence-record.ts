@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Services } from '../../../platform/services.ts';
-import { endStays, type OnlineDevice, openStays, refreshStays } from './device-stays.ts';
+import { devicesWithoutStay, endStays, type OnlineDevice, openStays } from './device-stays.ts';
 import { readOnlineLimits } from './online-limits.ts';
 import {
   type ConnectingDevice,
@@ -9,7 +9,7 @@ import {
   type PresenceTable,
 } from './presence-table.ts';
 
-export type PresenceServices = Pick<Services, 'db' | 'redis' | 'pubSub' | 'log'>;
+export type PresenceServices = Pick<Services, 'processId' | 'db' | 'redis' | 'pubSub' | 'log'>;
 
 /**
  * The presence of this instance's devices as Redis (current) and PostgreSQL (history) record it.
@@ -66,11 +66,11 @@ export class PresenceRecord {
   }
 
   /**
-   * Extends presence intervals until now. Reopens those that are missing or that the sweep ended
-   * too early.
+   * Opens the presence intervals that are missing, whose process no longer runs, or that the sweep
+   * ended too early.
    */
-  async extendStays(devices: readonly OnlineDevice[]): Promise<void> {
-    const missing = await this.#attempt(() => refreshStays(this.#services, idsOf(devices)), []);
+  async repairStays(devices: readonly OnlineDevice[]): Promise<void> {
+    const missing = await this.#attempt(() => devicesWithoutStay(this.#services, idsOf(devices)), []);
     if (missing.length > 0) await this.#attempt(() => openStays(this.#services, missing), undefined);
   }
 

@@ -21,7 +21,7 @@ export interface Presence {
    * displaced within seconds.
    *
    * Never fails. While Redis or PostgreSQL is unavailable the device may connect, and a heartbeat
-   * records it within 8 s of their recovery.
+   * records it within 8 s of the recovery of Redis, and 38 s of that of PostgreSQL.
    *
    * @returns a function to call when the socket has closed; idempotent
    */
@@ -39,6 +39,8 @@ export interface Presence {
 }
 
 const HEARTBEAT_MS = 8_000;
+/** How often recorded presence intervals are compared with the open sockets. */
+const REPAIR_MS = 30_000;
 const LIMIT_DELAY_MS = 1_000;
 const GROUP_SIZE = 250;
 const CLOSE_LIMIT_MS = 3_000;
@@ -63,6 +65,7 @@ class SharedPresence implements Presence {
   readonly #changedUsers = new Set<string>();
   #limitTimer: NodeJS.Timeout | undefined;
   #isSendingHeartbeats = false;
+  #repairedAt = 0;
   #isClosed = false;
 
   constructor(services: PresenceServices) {
@@ -73,7 +76,12 @@ class SharedPresence implements Presence {
     this.#pubSub.onWake((topic, keys) => {
       if (topic === USER_CHANGED) this.#limitSoon(keys);
       if (topic === PLAN_CHANGED) this.#limitAllSoon();
-      if (topic === DEVICE_DISPLACED) void this.#sendHeartbeats(keys.filter((key) => this.#devices.has(key)));
+      if (topic === DEVICE_DISPLACED) {
+        void this.#sendHeartbeats(
+          keys.filter((key) => this.#devices.has(key)),
+          { repairs: true },
+        );
+      }
     });
     // Redis may have restarted empty.
     this.#pubSub.onReconnect(() => {
@@ -200,27 +208,29 @@ class SharedPresence implements Presence {
   async #sendAllHeartbeats(): Promise<void> {
     if (this.#isSendingHeartbeats) return;
     this.#isSendingHeartbeats = true;
-    await this.#sendHeartbeats([...this.#devices.keys()]);
+    const repairs = performance.now() - this.#repairedAt >= REPAIR_MS;
+    if (repairs) this.#repairedAt = performance.now();
+    await this.#sendHeartbeats([...this.#devices.keys()], { repairs });
     this.#isSendingHeartbeats = false;
   }
 
-  async #sendHeartbeats(keys: readonly string[]): Promise<void> {
+  async #sendHeartbeats(keys: readonly string[], { repairs }: { repairs: boolean }): Promise<void> {
     for (let start = 0; start < keys.length; start += GROUP_SIZE) {
       const group = keys.slice(start, start + GROUP_SIZE);
-      await this.#serially(() => this.#sendHeartbeat(group));
+      await this.#serially(() => this.#sendHeartbeat(group, { repairs }));
     }
   }
 
   /**
-   * Renews the records of connected devices, and closes the sockets of those that another instance
-   * displaced.
+   * Renews the entries of connected devices in Redis, and closes the sockets of those that another
+   * instance displaced.
    */
-  async #sendHeartbeat(keys: readonly string[]): Promise<void> {
+  async #sendHeartbeat(keys: readonly string[], { repairs }: { repairs: boolean }): Promise<void> {
     const devices = this.#localDevices(keys);
     if (devices.length === 0) return;
     const displaced = await this.#record.heartbeat(devices);
     for (const [index, device] of devices.entries()) if (displaced[index]) this.#displace(device);
-    await this.#record.extendStays(this.#localDevices(keys));
+    if (repairs) await this.#record.repairStays(this.#localDevices(keys));
   }
 
   async #areOnline(devices: readonly OnlineDevice[]): Promise<boolean[]> {

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { listDevices } from '../../../../src/modules/identity/device/list-devices.ts';
 import { endStaleStays } from '../../../../src/modules/identity/presence/end-stale-stays.ts';
 import { USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
+import { reportProcess } from '../../../../src/platform/service-processes.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import { buildDeviceStay } from '../../../support/factories.ts';
+import { newProcess } from '../../../support/own-process.ts';
 import { createTestServices } from '../../../support/services.ts';
 
 let services: RunningServices;
@@ -17,7 +20,33 @@ const staySeen = (seconds: number) =>
   buildDeviceStay(services.db, { startedAt: secondsAgo(3_600), lastSeenAt: secondsAgo(seconds) });
 
 describe('endStaleStays', () => {
-  it('ends intervals unconfirmed for 25 s at their last heartbeat, and leaves others open', async () => {
+  it.each([
+    ['leaves open the interval of a process that runs', 20, false, null],
+    ['ends the interval of a process that crashed when it was last seen', 26, false, 26],
+    ['ends the interval that a process left open when it stopped', 2, true, 1],
+  ])('%s', async (_, seen, hasStopped, endedAgo) => {
+    const { db } = services;
+    const holder = newProcess('api');
+    await reportProcess(services, holder);
+    await db.serviceProcess.update({
+      where: { id: holder.id },
+      data: { lastSeenAt: secondsAgo(seen), endedAt: hasStopped ? secondsAgo(1) : null },
+    });
+    const times = { startedAt: secondsAgo(3_600), lastSeenAt: secondsAgo(3_600) };
+    const { id, userId } = await buildDeviceStay(db, { ...times, processId: holder.id });
+    const isOnline = async () =>
+      (await listDevices(services, { filter: { online: true, userId }, page: { first: 1 } })).nodes.length;
+
+    expect(await isOnline()).toBe(endedAgo === null ? 1 : 0);
+    expect(await endStaleStays(services)).toBe(endedAgo === null ? 0 : 1);
+
+    const stay = await db.deviceStay.findUniqueOrThrow({ where: { id } });
+    const ago = stay.endedAt && Math.round((Date.now() - stay.endedAt.getTime()) / 1_000);
+    expect(ago).toBe(endedAgo);
+    await db.deviceStay.update({ where: { id }, data: { endedAt: secondsAgo(0) } });
+  });
+
+  it('ends intervals of processes before version 0.2 that were not confirmed for 25 s', async () => {
     const [stale, fresh] = [await staySeen(26), await staySeen(20)];
     const woken = vi.fn();
     const stop = services.pubSub.onWake((topic, ids) => woken(topic, ids));

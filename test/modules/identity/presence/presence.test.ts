@@ -4,6 +4,7 @@ import type { OnlineDevice } from '../../../../src/modules/identity/presence/dev
 import { createPresence, type Presence } from '../../../../src/modules/identity/presence/presence.ts';
 import { DEVICE_DISPLACED, USER_CHANGED } from '../../../../src/modules/kernel/topics.ts';
 import { createRedis } from '../../../../src/platform/redis/redis.ts';
+import { reportEnd, reportProcess } from '../../../../src/platform/service-processes.ts';
 import type { RunningServices } from '../../../../src/platform/services.ts';
 import type { PubSub } from '../../../../src/platform/watch/pubsub.ts';
 import {
@@ -13,6 +14,7 @@ import {
   buildSubscription,
   buildUser,
 } from '../../../support/factories.ts';
+import { newProcess } from '../../../support/own-process.ts';
 import { createTestServices } from '../../../support/services.ts';
 
 let services: RunningServices;
@@ -104,6 +106,37 @@ describe('Presence', () => {
     }
   });
 
+  it('writes nothing to PostgreSQL while a device stays connected', async () => {
+    const device = await newDevice();
+    const version = () =>
+      services.db.$queryRaw`SELECT xmin::text FROM device_stays WHERE device_id = ${device.deviceId}::uuid`;
+    const { close } = await connect(here, device);
+    const connected = await version();
+    await services.redis.del(`presence:${device.userId}`);
+
+    services.pubSub.publish(DEVICE_DISPLACED, [`${device.userId}:${device.deviceId}`]);
+    await vi.waitFor(async () => expect(await here.isOnline(device)).toBe(true));
+    await connect(here, await newDevice());
+
+    expect(await version()).toEqual(connected);
+    close();
+  });
+
+  it('takes over the interval of a process that has ended', async () => {
+    const { db, processId } = services;
+    const device = await newDevice();
+    const { close } = await connect(here, device);
+    const ended = newProcess('api');
+    await reportProcess(services, ended);
+    await db.deviceStay.updateMany({ where: { deviceId: device.deviceId }, data: { processId: ended.id } });
+    await reportEnd(services, ended);
+
+    services.pubSub.publish(DEVICE_DISPLACED, [`${device.userId}:${device.deviceId}`]);
+
+    await vi.waitFor(async () => expect(await staysOf(device)).toMatchObject([{ processId, endedAt: null }]));
+    close();
+  });
+
   it('ignores the second of two disconnects of the same socket', async () => {
     const device = await newDevice();
     const [first, second] = [await connect(here, device), await connect(here, device)];
@@ -117,11 +150,11 @@ describe('Presence', () => {
     await offline(device);
   });
 
-  it('continues the interval of a device that reconnects within 30 s, and starts a new one later', async () => {
+  it('continues the interval of a device that reconnects within a minute, and starts a new one later', async () => {
     const { db } = services;
     for (const [seconds, count] of [
-      [29, 1],
-      [31, 2],
+      [59, 1],
+      [61, 2],
     ] as const) {
       const device = await newDevice();
       const times = {

@@ -9,8 +9,9 @@ import { lookupsOf, openCode } from '../../../../src/modules/redemption/code/cod
 import { createKeyRing } from '../../../../src/platform/keys/key-ring.ts';
 import { followSecretKey, selectSecretKey } from '../../../../src/platform/keys/secret-key.ts';
 import { createSecrets, DecryptionError } from '../../../../src/platform/keys/secrets.ts';
-import { newProcess, removeProcess, reportProcess } from '../../../../src/platform/service-processes.ts';
+import { reportEnd, reportProcess } from '../../../../src/platform/service-processes.ts';
 import { buildNode, buildPlan, buildUser } from '../../../support/factories.ts';
+import { newProcess } from '../../../support/own-process.ts';
 import { createTestServices, type TestServices } from '../../../support/services.ts';
 
 const [OLD, NEW, OTHER] = ['old', 'new', 'other'].map(
@@ -47,7 +48,7 @@ const ignore = { onStart: () => {}, onCodes: () => {} };
 
 /** The call must not wait for processes that a test does not need any more. */
 async function end(...processes: Process[]) {
-  for (const one of processes) await removeProcess(one, one.own);
+  for (const one of processes) await reportEnd(one, one.own);
 }
 
 describe('rotateSecretKey', () => {
