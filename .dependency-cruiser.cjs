@@ -35,6 +35,7 @@ const ORDER = [
   'lifecycle/binding',
   'lifecycle/login',
   'lifecycle/admin',
+  'operations/retention',
   'operations/statistics',
   'operations/audit',
   'operations/secret-rotation',

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { normalizeEmail } from './platform/email.ts';
 import { parseUrl } from './platform/url.ts';
 
+const days = (atLeast: number) => z.coerce.number().int().min(atLeast).max(36_500);
 const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
 const emptyIsUnset = (env: NodeJS.ProcessEnv) =>
   Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
@@ -129,6 +130,23 @@ const Environment = z.object({
     .min(16, 'must have at least 16 characters')
     .optional()
     .describe('Bearer token for reading `/metrics` from another machine.'),
+  RETENTION_AUDIT_DAYS: days(30)
+    .optional()
+    .describe('Days after which audit entries are deleted. If unset, they are kept.'),
+  RETENTION_LOGINS_DAYS: days(1)
+    .default(30)
+    .describe('Days after which expired sessions, link codes and pending bindings are deleted.'),
+  RETENTION_STAYS_DAYS: days(8)
+    .default(180)
+    .describe(
+      'Days after which presence intervals are deleted. The streaks of days in statistics end there.',
+    ),
+  RETENTION_TRAFFIC_REPORTS_DAYS: days(1)
+    .default(30)
+    .describe('Days during which a traffic report that is sent again is not counted twice.'),
+  RETENTION_UNSUCCESSFUL_ORDERS_DAYS: days(30)
+    .optional()
+    .describe('Days after which failed and closed orders are deleted. If unset, they are kept.'),
   SHUTDOWN_DELAY_MS: z.coerce
     .number()
     .int()

@@ -1,12 +1,11 @@
 import { endStaleStays } from './modules/identity/presence/end-stale-stays.ts';
-import { deleteExpiredLoginsJob } from './modules/identity/session/delete-expired-logins.job.ts';
-import { deleteExpiredLogins } from './modules/identity/session/delete-expired-logins.ts';
 import { sealNodeConfigsJob } from './modules/network/node/seal-node-configs.job.ts';
 import { sealNodeConfigs } from './modules/network/node/seal-node-configs.ts';
-import { deleteOldTrafficReportsJob } from './modules/network/traffic/delete-old-traffic-reports.job.ts';
-import { deleteOldTrafficReports } from './modules/network/traffic/delete-old-traffic-reports.ts';
 import { resetTrafficJob } from './modules/network/traffic/reset-traffic.job.ts';
 import { isResetDue, resetTraffic } from './modules/network/traffic/reset-traffic.ts';
+import { applyRetentionJob } from './modules/operations/retention/apply-retention.job.ts';
+import { applyRetention } from './modules/operations/retention/apply-retention.ts';
+import type { Retention } from './modules/operations/retention/retention-rules.ts';
 import { activateOrderJob } from './modules/redemption/accept/activate-order.job.ts';
 import { activateOrder, createActivations } from './modules/redemption/activate/activate-orders.ts';
 import { reconcileOrders } from './modules/redemption/activate/reconcile-orders.ts';
@@ -31,8 +30,9 @@ const RESUME_BATCH_INTERVAL_MS = 5_000;
 /** Starts all background work of a process: queue consumers, polling loops and scheduled jobs. */
 export function startWorker(
   shared: Services,
-  { BATCH_SIZE, LANES = 1 }: { BATCH_SIZE: number; LANES?: number },
+  config: Retention & { BATCH_SIZE: number; LANES?: number },
 ): RunningWorker {
+  const { BATCH_SIZE, LANES = 1 } = config;
   const services = {
     ...shared,
     activations: createActivations(shared, { maxSize: BATCH_SIZE, lanes: LANES }),
@@ -61,8 +61,7 @@ export function startWorker(
       },
     ],
     [resetTrafficJob, { run: (signal) => resetTraffic(services, signal), isDue: () => isResetDue(services) }],
-    [deleteExpiredLoginsJob, { run: (signal) => deleteExpiredLogins(services, signal) }],
-    [deleteOldTrafficReportsJob, { run: (signal) => deleteOldTrafficReports(services, signal) }],
+    [applyRetentionJob, { run: (signal) => applyRetention(services, config, signal) }],
     [sealNodeConfigsJob, { run: (signal) => sealNodeConfigs(services, signal) }],
   ]);
   return {

@@ -21,6 +21,7 @@ import {
 import { doctor } from './doctor.ts';
 import { keysRotate } from './keys.ts';
 import { migrateDeploy, migrateResolve, migrateStatus } from './migrations.ts';
+import { retentionRun } from './retention.ts';
 
 const COMMANDS: readonly Command[] = [
   adminCreate,
@@ -33,6 +34,7 @@ const COMMANDS: readonly Command[] = [
   migrateStatus,
   migrateDeploy,
   migrateResolve,
+  retentionRun,
 ];
 
 /**

@@ -15,6 +15,10 @@ export interface ExpiredRows {
   column: string;
   /** Retention after that time, as a PostgreSQL interval. */
   keep: string;
+  /** A further condition. */
+  only?: string;
+  /** Rows that refer to the expired ones by their `id`, and are deleted with them. */
+  dependents?: { table: string; column: string };
 }
 
 /**
@@ -26,20 +30,39 @@ export interface ExpiredRows {
  */
 export function deleteExpired(
   { db }: Pick<Services, 'db'>,
-  { name, ...rows }: ExpiredRows,
+  rows: ExpiredRows,
   signal?: AbortSignal,
 ): Promise<number> {
   const [table, key, column] = [rows.table, rows.key, rows.column].map((text) => Prisma.raw(text));
+  const dependents = rows.dependents
+    ? Prisma.raw(
+        `, dependents AS (DELETE FROM ${rows.dependents.table} WHERE ${rows.dependents.column} IN (SELECT id FROM expired))`,
+      )
+    : Prisma.empty;
   return runSweep(
     { db },
     {
-      name,
-      chunk: (tx) => tx.$queryRaw<object[]>`
-        DELETE FROM ${table} WHERE (${key}) IN (
-          SELECT ${key} FROM ${table} WHERE ${column} <= tessera_now() - ${rows.keep}::interval
-          ORDER BY ${column} LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)
-        RETURNING ${column}`,
+      name: rows.name,
+      chunk: async (tx) => {
+        // Without it, the trigger of `audit_entries` refuses.
+        await tx.$executeRaw`SELECT set_config('tessera.retention', 'on', true)`;
+        return tx.$queryRaw<object[]>`
+          WITH expired AS MATERIALIZED (
+            SELECT ${key} FROM ${table} WHERE ${isExpired(rows)} ORDER BY ${column} LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED
+          )${dependents}
+          DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM expired) RETURNING ${column}`;
+      },
     },
     signal,
   );
 }
+
+/** Counts the rows that `deleteExpired` would delete now. */
+export async function countExpired({ db }: Pick<Services, 'db'>, rows: ExpiredRows): Promise<number> {
+  const [found] = await db.$queryRaw<[{ count: number }]>`
+    SELECT count(*)::int AS count FROM ${Prisma.raw(rows.table)} WHERE ${isExpired(rows)}`;
+  return found.count;
+}
+
+const isExpired = ({ column, keep, only }: ExpiredRows) => Prisma.sql`
+  ${Prisma.raw(column)} <= tessera_now() - ${keep}::interval AND ${Prisma.raw(only ?? 'true')}`;

@@ -20,8 +20,8 @@ export interface OnlineDevice {
 
 /**
  * Gives each device an open presence interval that this process holds: its current one, else the
- * one that ended less than a minute ago, else a new one. Devices that were deleted and devices with an online limit of 0 get
- * none. Idempotent.
+ * one that ended less than a minute ago, else a new one. Devices that were deleted and devices with
+ * an online limit of 0 get none. Idempotent.
  *
  * @returns the online limit of each device's account: the largest device limit among its live
  *   subscriptions; null means unlimited. Deleted devices are left out
@@ -65,7 +65,7 @@ export async function openStays(
   return new Map(rows.map(({ deviceId, deviceLimit }) => [deviceId, deviceLimit]));
 }
 
-/** Returns the ids of the devices without an open presence interval that a running process holds. */
+/** Returns the ids of the devices without an open interval that a running process holds. */
 export async function devicesWithoutStay(
   { db }: Pick<Services, 'db'>,
   deviceIds: readonly string[],
