@@ -34,6 +34,7 @@ const ORDER = [
   'lifecycle/account',
   'lifecycle/binding',
   'lifecycle/login',
+  'lifecycle/privacy',
   'lifecycle/admin',
   'operations/retention',
   'operations/statistics',

@@ -1,9 +1,11 @@
 import { findPlan } from '../modules/catalog/plan/find-plan.ts';
 import { createRedemptionCodes } from '../modules/redemption/batch/create-redemption-codes.ts';
-import { openCode } from '../modules/redemption/code/code-vault.ts';
+import { lookupsOf, openCode } from '../modules/redemption/code/code-vault.ts';
 import { readBatchCodes } from '../modules/redemption/code/read-batch-codes.ts';
-import { displayCode } from '../modules/redemption/code/redemption-code.ts';
-import { type Command, requiredOption, UsageError, type Values, wholeNumber } from './command.ts';
+import { displayCode, normalizeCode } from '../modules/redemption/code/redemption-code.ts';
+import { setRedemptionCodesEnabled } from '../modules/redemption/code/set-redemption-codes-enabled.ts';
+import { PlatformError } from '../platform/errors.ts';
+import { type Command, requiredOption, type Tools, UsageError, type Values, wholeNumber } from './command.ts';
 
 type NewBatch = Parameters<typeof createRedemptionCodes>[1]['input'];
 
@@ -47,6 +49,37 @@ export const codesCreate: Command = {
     }
   },
 };
+
+export const codesDisable: Command = {
+  needs: 'services',
+  name: 'codes disable',
+  summary: 'disables a batch or a code that has leaked; orders that were accepted are still activated',
+  options: { batch: { type: 'string' }, code: { type: 'string' } },
+  help: `  --batch <id>    all codes of a batch
+  --code <code>   one code`,
+  run: async ({ services, show }, { batch, code }) => {
+    if ((batch === undefined) === (code === undefined))
+      throw new UsageError('Give either --batch or --code.');
+    const selection =
+      code === undefined ? { batchId: String(batch) } : { ids: await findCode(services, String(code)) };
+    const changed = await setRedemptionCodesEnabled(services, {
+      ...selection,
+      actorId: null,
+      enabled: false,
+    });
+    show(changed === 0 ? 'Nothing to disable: it was disabled before.' : `Codes disabled: ${changed}.`);
+  },
+};
+
+/** @throws PlatformError NOT_FOUND */
+async function findCode(services: Tools['services'], typed: string): Promise<string[]> {
+  const lookups = lookupsOf(services, normalizeCode(typed, 'code')).map((hex) => Buffer.from(hex, 'hex'));
+  const found = await services.db.redemptionCode.findMany({
+    where: { lookup: { in: lookups }, deletedAt: null },
+  });
+  if (found.length > 0) return found.map(({ id }) => id);
+  throw new PlatformError('NOT_FOUND', { message: 'There is no such code.' });
+}
 
 function readBatch(values: Values): Omit<NewBatch, 'planId'> {
   return {

@@ -7,9 +7,10 @@ import { joinEmbedded } from '../platform/embedded/join.ts';
 import { DomainError } from '../platform/errors.ts';
 import { createLogger } from '../platform/logger.ts';
 import { migrate } from '../platform/migrations/migrate.ts';
+import { ownVersion } from '../platform/own-package.ts';
 import { adminCreate, adminReset } from './admin.ts';
 import { backup, restoreBackup } from './backup.ts';
-import { codesCreate } from './codes.ts';
+import { codesCreate, codesDisable } from './codes.ts';
 import {
   type Command,
   type ServerTools,
@@ -21,12 +22,26 @@ import {
 import { doctor } from './doctor.ts';
 import { keysRotate } from './keys.ts';
 import { migrateDeploy, migrateResolve, migrateStatus } from './migrations.ts';
+import { ordersList, ordersRetry, ordersShow } from './orders.ts';
 import { retentionRun } from './retention.ts';
+import { serversList, serversRotateToken } from './servers.ts';
+import { usersDisable, usersEnable, usersErase, usersExport, usersShow } from './users.ts';
 
 const COMMANDS: readonly Command[] = [
   adminCreate,
   adminReset,
   codesCreate,
+  codesDisable,
+  ordersList,
+  ordersShow,
+  ordersRetry,
+  usersShow,
+  usersDisable,
+  usersEnable,
+  usersExport,
+  usersErase,
+  serversList,
+  serversRotateToken,
   keysRotate,
   doctor,
   backup,
@@ -72,12 +87,14 @@ export function readCommand(
     const values = readOptions(command, args.slice(command.name.split(' ').length));
     return values.help ? { help: helpOf(command) } : { command, values };
   }
+  if (args.length === 1 && ['--version', '-v', 'version'].includes(args[0] ?? ''))
+    return { help: ownVersion() };
   if (args.length === 0 || ['--help', '-h', 'help'].includes(args[0] ?? '')) return { help: usage() };
   throw new UsageError(`There is no command "${args.slice(0, 2).join(' ')}".\n${usage()}`);
 }
 
 function usage(): string {
-  const commands = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(18)}${summary}`).join('\n');
+  const commands = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(22)}${summary}`).join('\n');
   return `Usage: npm run tessera -- <command> [options]\n\n${commands}\n\nRun a command with --help to see its options.`;
 }
 

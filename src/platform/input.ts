@@ -55,6 +55,8 @@ export const orUnchanged = <Schema extends z.ZodType>(schema: Schema) =>
 
 const Uuid = z.guid();
 
+export const isId = (text: string): boolean => Uuid.safeParse(text).success;
+
 /**
  * Validates and lowercases an id. Malformed ids get the same error as unknown ones.
  *
@@ -62,6 +64,6 @@ const Uuid = z.guid();
  * @throws PlatformError NOT_FOUND
  */
 export function checkId(id: string, field?: string): string {
-  if (!Uuid.safeParse(id).success) throw new PlatformError('NOT_FOUND', field === undefined ? {} : { field });
+  if (!isId(id)) throw new PlatformError('NOT_FOUND', field === undefined ? {} : { field });
   return id.toLowerCase();
 }

@@ -2,9 +2,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exitStatusOf, readCommand } from '../../src/cli/run.ts';
 import { readConfig } from '../../src/config.ts';
 import { logIn } from '../../src/modules/lifecycle/login/log-in.ts';
+import { findAgent } from '../../src/modules/network/server/find-agent.ts';
 import type { ServiceSettings } from '../../src/platform/services.ts';
 import { databaseUrlOf } from '../support/database.ts';
-import { buildIdentity, buildPlan, buildSession, buildUser } from '../support/factories.ts';
+import {
+  buildDevice,
+  buildIdentity,
+  buildOrder,
+  buildPlan,
+  buildServer,
+  buildSession,
+  buildUser,
+  inDays,
+} from '../support/factories.ts';
 import { newProcess } from '../support/own-process.ts';
 import { createTestServices, TEST_SECRET_KEY, type TestServices } from '../support/services.ts';
 import { testServers } from '../support/workers.ts';
@@ -222,5 +232,102 @@ describe('keys rotate --secret', () => {
     const { shown } = await tessera('keys rotate --secret');
     expect(shown).toEqual([expect.stringMatching(/nothing to do/)]);
     expect((await tessera('keys rotate --secret --transport')).code).toBe(2);
+  });
+});
+
+describe('commands for emergencies', () => {
+  it('shows an account by its id, address, device or order, with what belongs to it', async () => {
+    const { db } = services;
+    const { id: userId } = await buildUser(db);
+    await buildIdentity(db, { userId, type: 'EMAIL', value: 'shown@example.test' });
+    const device = await buildDevice(db, { userId, name: 'Phone' });
+    const { value } = await db.identity.findUniqueOrThrow({ where: { id: device.identityId } });
+    const order = await buildOrder(db, { userId, status: 'FAILED' });
+
+    for (const reference of [userId, 'Shown@example.test', value, order.orderNo]) {
+      const { shown, code } = await tessera(`users show ${reference}`);
+      expect(code).toBe(0);
+      expect(shown[0]).toMatch(new RegExp(`^user ${userId}, USER, enabled`));
+      expect(shown.join('\n')).toMatch(new RegExp(`${device.id}  Phone [\\s\\S]*${order.orderNo}  FAILED`));
+    }
+    const show = await tessera(`orders show ${order.orderNo}`);
+    expect(show.shown.join('\n')).toContain(`user ${userId}`);
+    const list = await tessera('orders list --status failed --count 1');
+    expect(list.shown).toHaveLength(2);
+  });
+
+  it('disables an account, ends its sessions, and enables it again', async () => {
+    const { db } = services;
+    const session = await buildSession(db);
+    const { userId } = session;
+
+    expect((await tessera(`users disable ${userId}`)).shown).toEqual([`User ${userId} is disabled.`]);
+    expect(await db.session.findUnique({ where: { id: session.id } })).toMatchObject({
+      revokedAt: expect.any(Date),
+    });
+    expect((await tessera(`users enable ${userId}`)).shown).toEqual([`User ${userId} is enabled.`]);
+    expect(await db.user.findUnique({ where: { id: userId } })).toMatchObject({ enabled: true });
+  });
+
+  it('accepts a failed order again, once', async () => {
+    const { orderNo, id } = await buildOrder(services.db, { status: 'FAILED' });
+
+    expect((await tessera(`orders retry ${orderNo}`)).code).toBe(0);
+    expect(await services.db.order.findUnique({ where: { id } })).toMatchObject({ status: 'PAID' });
+    expect((await tessera(`orders retry ${orderNo}`)).said).toEqual([
+      expect.stringMatching(/^BAD_USER_INPUT/),
+    ]);
+  });
+
+  it('disables a code as it was typed, and a batch', async () => {
+    const { shown } = await tessera('codes create --plan Basic --unit DAY --count 2');
+    const [code = ''] = shown;
+    const batch = await services.db.redemptionBatch.findFirstOrThrow({ orderBy: { id: 'desc' } });
+
+    expect((await tessera(`codes disable --code ${code.toLowerCase()}`)).shown).toEqual([
+      'Codes disabled: 1.',
+    ]);
+    expect((await tessera(`codes disable --code ${code}`)).shown[0]).toMatch(/disabled before/);
+    expect((await tessera(`codes disable --batch ${batch.id}`)).shown).toEqual(['Codes disabled: 2.']);
+    expect((await tessera('codes disable')).code).toBe(2);
+    expect((await tessera('codes disable --code 0000-0000-0000-0000')).said).toEqual([
+      'NOT_FOUND: There is no such code.',
+    ]);
+  });
+
+  it('lists servers and issues a new token by name', async () => {
+    const { db } = services;
+    const server = await buildServer(db, { name: 'Berlin' });
+
+    expect((await tessera('servers list')).shown.join('\n')).toMatch(
+      new RegExp(`${server.id}  Berlin .*OFFLINE`),
+    );
+    const { shown } = await tessera('servers rotate-token Berlin');
+    const [, token = ''] = /: (\S+) \(shown only once\)/.exec(shown.join()) ?? [];
+    expect(await findAgent(services, token)).toMatchObject({ serverId: server.id });
+    expect((await tessera('servers rotate-token Paris')).said).toEqual([expect.stringMatching(/^NOT_FOUND/)]);
+  });
+
+  it.for([
+    ['users show nobody@example.test', 1, /^NOT_FOUND: There is no account/],
+    ['users erase nobody@example.test', 2, /cannot be undone/],
+    ['users show', 2, /<user> is required/],
+    ['orders show 12', 1, /^NOT_FOUND/],
+    ['orders list --status LATE', 2, /must be one of PAID/],
+  ] as const)('refuses "%s"', async ([line, code, pattern]) => {
+    expect(await tessera(line)).toEqual({ code, shown: [], said: [expect.stringMatching(pattern)] });
+  });
+
+  it('prints the version', async () => {
+    expect((await tessera('--version')).shown).toEqual([expect.stringMatching(/^\d+\.\d+\.\d+$/)]);
+  });
+
+  it('counts what retention would delete, and deletes it', async () => {
+    await buildSession(services.db, { expiresAt: inDays(-31) });
+
+    const shown = async (line: string) => (await tessera(line)).shown;
+    expect(await shown('retention run --dry-run')).toContain('sessions: 1 to delete (kept for 30 days)');
+    expect(await shown('retention run')).toContain('sessions: 1 deleted (kept for 30 days)');
+    expect(await shown('retention run')).toContain('sessions: 0 deleted (kept for 30 days)');
   });
 });

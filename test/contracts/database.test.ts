@@ -486,7 +486,7 @@ const RULES: Case[] = [
     table: 'redemptions',
     statement: ({ paid }) => `UPDATE redemptions SET order_id = '${paid.id}'`,
   },
-  change('audit_entries_append_only', 'audit_entries', 'audit', `action = 'nothing'`),
+  change('audit_entries_are_fixed', 'audit_entries', 'audit', `action = 'nothing'`),
   { name: 'audit_entries_are_kept', table: 'audit_entries', statement: () => 'DELETE FROM audit_entries' },
   { name: 'audit_entries_append_only', table: 'audit_entries', statement: () => 'TRUNCATE audit_entries' },
 ];
@@ -711,7 +711,7 @@ describe('an error raised by a trigger', () => {
   it('has its constraint name in Prisma errors, too', async () => {
     const refused = db.auditEntry.update({ where: { id: base.audit.id }, data: { action: 'nothing' } });
     await expect(refused).rejects.toSatisfy(
-      (error) => violatedConstraint(error) === 'audit_entries_append_only' && sqlState(error) === CHECK,
+      (error) => violatedConstraint(error) === 'audit_entries_are_fixed' && sqlState(error) === CHECK,
     );
   });
 });

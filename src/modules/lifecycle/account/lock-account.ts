@@ -23,7 +23,7 @@ export async function lockAccount(tx: Transaction, id: string): Promise<User> {
  */
 export async function lockAccountToDeactivate(
   tx: Transaction,
-  { actorId, id }: { actorId: string; id: string },
+  { actorId, id }: { actorId: string | null; id: string },
 ): Promise<User> {
   const userId = checkId(id);
   if (userId === actorId) {

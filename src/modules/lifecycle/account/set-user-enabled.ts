@@ -17,7 +17,7 @@ import { lockAccount, lockAccountToDeactivate } from './lock-account.ts';
  */
 export async function setUserEnabled(
   services: Pick<Services, 'db' | 'cache' | 'pubSub'>,
-  { actorId, id, enabled }: { actorId: string; id: string; enabled: boolean },
+  { actorId, id, enabled }: { actorId: string | null; id: string; enabled: boolean },
 ): Promise<User> {
   const { user, endedSessionIds } = await services.db.$transaction(async (tx) => {
     const before = enabled ? await lockAccount(tx, id) : await lockAccountToDeactivate(tx, { actorId, id });

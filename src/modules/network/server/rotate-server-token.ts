@@ -13,7 +13,7 @@ import { lockServer } from './lock-server.ts';
  */
 export async function rotateServerToken(
   { db, pubSub }: Pick<Services, 'db' | 'pubSub'>,
-  { actorId, id }: { actorId: string; id: string },
+  { actorId, id }: { actorId: string | null; id: string },
 ): Promise<CredentialedServer> {
   const token = newServerToken();
   const { before, server } = await db.$transaction(async (tx) => {

@@ -4,7 +4,8 @@ import { Connection } from '../../../platform/graphql/connection.ts';
 import { DateTimeScalar, JsonScalar } from '../../../platform/graphql/scalars.ts';
 
 @ObjectType({
-  description: 'A change or a rejected attempt. Entries are immutable and never deleted.',
+  description:
+    'A change or a rejected attempt. Entries never change, and are deleted only if RETENTION_AUDIT_DAYS is set.',
 })
 export class AuditEntry implements AuditEntryRow {
   @Field(() => ID, { description: 'UUID.' })

@@ -17,8 +17,8 @@ const login = (table: string) => ({ table, key: 'id', column: 'expires_at' });
 type Rule = Omit<ExpiredRows, 'keep'> & { days: (retention: Retention) => number | undefined };
 
 /**
- * Decides what is deleted, and when. Finished orders and redemptions are always kept: they are the reason
- * why a user cannot redeem a code twice.
+ * Decides what is deleted, and when. Finished orders and redemptions are always kept: they are why
+ * a user cannot redeem a code twice.
  */
 const RULES: readonly Rule[] = [
   ...['sessions', 'link_codes', 'pending_bindings'].map((table) => ({

@@ -35,7 +35,7 @@ const MAX_ORDERS = 100;
  */
 export async function retryOrders(
   services: Pick<Services, 'db' | 'redis' | 'jobs' | 'log'>,
-  { actorId, ids }: { actorId: string; ids: readonly string[] },
+  { actorId, ids }: { actorId: string | null; ids: readonly string[] },
 ): Promise<Order[]> {
   const orderIds = [...new Set(ids.map((id) => checkId(id, 'ids')))];
   if (orderIds.length === 0 || orderIds.length > MAX_ORDERS) {
@@ -62,7 +62,7 @@ export async function retryOrders(
 
 async function acceptAgain(
   tx: Transaction,
-  { actorId, orderIds }: { actorId: string; orderIds: readonly string[] },
+  { actorId, orderIds }: { actorId: string | null; orderIds: readonly string[] },
 ): Promise<Order[]> {
   const failed = await readFailed(tx, orderIds);
   await lockCodes(

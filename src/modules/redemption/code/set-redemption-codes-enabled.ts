@@ -8,7 +8,7 @@ import { type CodeSelection, checkSelection } from './code-selection.ts';
 import { countCodes } from './count-codes.ts';
 
 interface EnabledChange {
-  actorId: string;
+  actorId: string | null;
   enabled: boolean;
 }
 
