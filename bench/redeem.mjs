@@ -81,7 +81,7 @@ async function run(place, customers, side) {
     const cost = ['api', 'worker', 'generator'].map((what) => `${what} ${each(what).toFixed(2)}`).join(', ');
     say(`    processor ms each: ${cost}; SQL ${each('sql').toFixed(1)}, Redis ${each('redis').toFixed(1)}`);
     const { rate, result } = await highestRate(load);
-    print(`${side.name}, ${rate}/s, highest rate`, result);
+    print(`${side.name}, highest: ${rate}/s`, result);
     return { rate, p50: calm.p50, p99: calm.p99, cpuMs: each('api') + each('worker') };
   } finally {
     redis.disconnect();

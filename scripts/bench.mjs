@@ -9,6 +9,7 @@ const BENCHES = {
   agents: () => import('../bench/agents.mjs').then((bench) => bench.agents()),
   codes: () => import('../bench/codes.mjs').then((bench) => bench.codes()),
   connections: () => import('../bench/connections.mjs').then((bench) => bench.connections()),
+  growth: () => import('../bench/growth.mjs').then((bench) => bench.growth()),
   pushes: (options) => import('../bench/pushes.mjs').then((bench) => bench.pushes(options)),
   reads: (options) => import('../bench/reads.mjs').then((bench) => bench.reads(options)),
   presence: () => import('../bench/presence.mjs').then((bench) => bench.presence()),

@@ -64,3 +64,21 @@ export async function seedSubscriptions(db, { planId, count }) {
     );
   }
 }
+
+/** Creates finished orders of every subscription of the plan, one for each of a few codes. */
+export async function seedFinishedOrders(db, { planId, batchId, perSubscription }) {
+  for (let made = 0; made < perSubscription; made++) {
+    await db.query(
+      `WITH code AS (
+         INSERT INTO redemption_codes (id, batch_id, lookup, ciphertext, hint, max_uses)
+         SELECT id, $1, sha256(id::text::bytea), sha256(id::text::bytea), 'ZZZZ', NULL FROM (SELECT uuidv7() AS id)
+         RETURNING id)
+       INSERT INTO orders (id, order_no, redeemed_by_id, user_id, code_id, batch_id, plan_id, unit_time, quantity,
+         traffic_limit, reset_cycle, code_hint, status, subscription_id, finished_at, revision)
+       SELECT uuidv7(), 'F' || gen_random_uuid(), s.user_id, s.user_id, code.id, $1, $2, 'MONTH', 1, 107374182400,
+         'NEVER', 'ZZZZ', 'FINISHED', s.id, tessera_now(), s.revision
+       FROM user_subscriptions s, code WHERE s.plan_id = $2`,
+      [batchId, planId],
+    );
+  }
+}

@@ -43,6 +43,7 @@ export function createActivations(
     () =>
       createCoalescer<Activation, void>({
         maxSize,
+        name: 'activate orders',
         run: async (activations) => {
           await activateOrders(services, [...new Set(activations.map(({ orderId }) => orderId))]);
           return activations.map(() => ({ status: 'fulfilled', value: undefined }));
@@ -128,7 +129,8 @@ async function lockOpenSubscriptions(
   orders: readonly PaidOrder[],
 ): Promise<OpenSubscription[]> {
   const pairs = JSON.stringify(orders.map(({ userId, planId }) => ({ userId, planId })));
-  const condition = Prisma.sql`${isOpenSql()} AND (user_id, plan_id) IN (
+  const userIds = orders.map(({ userId }) => userId);
+  const condition = Prisma.sql`${isOpenSql()} AND user_id = ANY(${userIds}::uuid[]) AND (user_id, plan_id) IN (
       SELECT "userId", "planId" FROM json_to_recordset(${pairs}::json) AS pair("userId" uuid, "planId" uuid))`;
   await lockSubscriptionsWhere(tx, condition);
   return tx.$queryRaw<OpenSubscription[]>`

@@ -56,7 +56,11 @@ const beginning = (begun: ActivationDecisions['begun']) => Prisma.sql`
       "expiresAt" timestamptz, "trafficLimit" bigint, "resetCycle" "ResetCycle", "nextResetAt" timestamptz,
       token text, credential uuid)`;
 
-/** Keeps token and credential: the customer's apps are configured with them. */
+/**
+ * Keeps token and credential: the customer's apps are configured with them.
+ *
+ * The array states the number of rows, as in `changingUses`.
+ */
 const extending = (extended: ActivationDecisions['extended']) => Prisma.sql`
     UPDATE user_subscriptions s
     SET status = 'ACTIVE', is_trial = false, trial_ends_at = v."trialEndsAt", trial_traffic = v."trialTraffic",
@@ -65,7 +69,7 @@ const extending = (extended: ActivationDecisions['extended']) => Prisma.sql`
       version = s.version + 1
     FROM json_to_recordset(${toJson(extended)}::json) AS v(id uuid, "trialEndsAt" timestamptz, "trialTraffic" bigint,
       "expiresAt" timestamptz, "trafficLimit" bigint, upload bigint, download bigint, "resetCycle" "ResetCycle", "nextResetAt" timestamptz)
-    WHERE s.id = v.id`;
+    WHERE s.id = ANY(${extended.map(({ id }) => id)}::uuid[]) AND s.id = v.id`;
 
 function ending({ now, finished, failed }: ActivationDecisions): Prisma.Sql {
   const ends = [
@@ -79,7 +83,7 @@ function ending({ now, finished, failed }: ActivationDecisions): Prisma.Sql {
       revision = CASE v.status WHEN 'FINISHED' THEN tessera_revision() END
     FROM json_to_recordset(${JSON.stringify(ends)}::json)
       AS v(id uuid, status "OrderStatus", "subscriptionId" uuid, "failureCode" text)
-    WHERE o.id = v.id AND o.status = 'PAID' RETURNING o.id`;
+    WHERE o.id = ANY(${ends.map(({ id }) => id)}::uuid[]) AND o.id = v.id AND o.status = 'PAID' RETURNING o.id`;
 }
 
 function recording({ now, finished }: ActivationDecisions): Prisma.Sql {

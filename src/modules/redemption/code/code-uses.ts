@@ -23,6 +23,9 @@ export function sumUses(changes: readonly UseChange[]): UseChange[] {
  * returns a row for each changed code. The caller has checked that under the locks on the codes;
  * the condition here and the CHECK of the table guard against bugs.
  *
+ * The array says how many codes there are: PostgreSQL assumes a hundred in JSON, and would read a
+ * table of some thousands as a whole.
+ *
  * @param sums as `sumUses` returns them
  * @param condition a further one
  */
@@ -30,7 +33,7 @@ export const changingUses = (sums: readonly UseChange[], condition = Prisma.sql`
     UPDATE redemption_codes c
     SET reserved_count = c.reserved_count + v.reserved, used_count = c.used_count + v.used
     FROM json_to_recordset(${JSON.stringify(sums)}::json) AS v("codeId" uuid, reserved int, used int)
-    WHERE c.id = v."codeId" AND ${condition}
+    WHERE c.id = ANY(${sums.map(({ codeId }) => codeId)}::uuid[]) AND c.id = v."codeId" AND ${condition}
       AND (c.max_uses IS NULL OR c.used_count + c.reserved_count + v.used + v.reserved <= c.max_uses)
     RETURNING c.id`;
 
