@@ -14,6 +14,7 @@ const BENCHES = {
   reads: (options) => import('../bench/reads.mjs').then((bench) => bench.reads(options)),
   presence: () => import('../bench/presence.mjs').then((bench) => bench.presence()),
   redeem: () => import('../bench/redeem.mjs').then((bench) => bench.redeem()),
+  storage: () => import('../bench/storage.mjs').then((bench) => bench.storage()),
   sweep: () => import('../bench/sweep.mjs').then((bench) => bench.sweep()),
   traffic: () => import('../bench/traffic.mjs').then((bench) => bench.traffic()),
 };

@@ -125,6 +125,19 @@ const Environment = z.object({
     .describe(
       'The redis-server or valkey-server program for the private Redis. If unset, one is searched for.',
     ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'OpenTelemetry receiver (OTLP over HTTP, as JSON) for traces and metrics. If unset, none are exported. OTEL_EXPORTER_OTLP_HEADERS can authenticate.',
+    ),
+  OTEL_SERVICE_NAME: z.string().default('tessera').describe('Name of this service in traces.'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('Share of the requests that are traced, from 0 to 1. A `traceparent` header decides instead.'),
   METRICS_TOKEN: z
     .string()
     .min(16, 'must have at least 16 characters')
@@ -137,7 +150,7 @@ const Environment = z.object({
     .default(30)
     .describe('Days after which expired sessions, link codes and pending bindings are deleted.'),
   RETENTION_STAYS_DAYS: days(8)
-    .default(180)
+    .default(90)
     .describe(
       'Days after which presence intervals are deleted. The streaks of days in statistics end there.',
     ),

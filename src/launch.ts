@@ -13,7 +13,9 @@ import { finishFirstStart, isFirstStart } from './platform/database/first-start.
 import { type Embedded, startEmbedded } from './platform/embedded/embedded.ts';
 import type { Logger } from './platform/logger.ts';
 import { migrate } from './platform/migrations/migrate.ts';
+import { withoutRepeats } from './platform/repeated-log.ts';
 import type { RunningServices } from './platform/services.ts';
+import { startTelemetry, type Telemetry } from './platform/telemetry/start-telemetry.ts';
 import { createSchema } from './schema.ts';
 import { startWorker } from './worker.ts';
 
@@ -87,6 +89,8 @@ async function start(settings: LaunchSettings, onStop: (stop: Stop) => void): Pr
 
   const services = await connect(connection, config.ROLE);
   onStop({ name: 'connections', stop: services.close });
+  const telemetry = await exportTelemetry(config, services);
+  if (telemetry) onStop({ name: 'telemetry', stop: telemetry.stop });
   const { problem, stop: stopHeartbeat } = startHeartbeat(services, services.own);
   onStop({ name: 'heartbeat', stop: stopHeartbeat });
   await normalizeStoredEmails(services);
@@ -94,7 +98,7 @@ async function start(settings: LaunchSettings, onStop: (stop: Stop) => void): Pr
   await crashPoint('launch.afterConnect');
   const demoCode = await prepareData(settings, services, embedded?.databaseUrl !== undefined);
 
-  const server = await serve(settings, services, problem);
+  const server = await serve(settings, services, { problem, telemetry });
   // Last, so that the process is ready before it works. It stops after the server, so that it
   // activates what the server has accepted.
   if (config.ROLE !== 'api') onStop({ name: 'worker', stop: startWorker(services, config).stop });
@@ -148,14 +152,26 @@ async function prepareData(
   return code;
 }
 
+async function exportTelemetry(
+  config: Config,
+  { processId, log }: RunningServices,
+): Promise<Telemetry | undefined> {
+  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (!endpoint) return undefined;
+  return startTelemetry({
+    ...{ endpoint, serviceName: config.OTEL_SERVICE_NAME, traceRatio: config.OTEL_TRACES_SAMPLER_ARG },
+    ...{ role: config.ROLE, processId, log: withoutRepeats(log) },
+  });
+}
+
 async function serve(
   { config }: LaunchSettings,
   services: RunningServices,
-  problem: () => string | null,
+  shared: { problem: () => string | null; telemetry: Telemetry | undefined },
 ): Promise<RunningServer> {
-  if (config.ROLE === 'worker') return startServer({ services, config, problem });
+  if (config.ROLE === 'worker') return startServer({ services, config, ...shared });
   const graphql = { schema: await createSchema(), shared: createShared(services, config) };
-  return startServer({ services, config, graphql, problem });
+  return startServer({ services, config, graphql, ...shared });
 }
 
 function announce({ config, say }: LaunchSettings, { url }: RunningServer, demoCode: string | null): void {

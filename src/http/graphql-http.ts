@@ -11,10 +11,12 @@ import { DomainError, PlatformError } from '../platform/errors.ts';
 import { type ApolloSettings, createApolloServer } from '../platform/graphql/apollo.ts';
 import { answerConditionally } from '../platform/graphql/conditional-get.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
+import { operationLabel } from '../platform/graphql/operation-label.ts';
 import type { ValidOperation } from '../platform/graphql/requested-root-fields.ts';
-import { observeCache } from '../platform/metrics.ts';
-import { inRequestScope, requestScope } from '../platform/request-scope.ts';
+import { inRequestScope, type Outcome, requestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
+import { observeCache, outcomeOf } from '../platform/telemetry/metrics.ts';
+import { describeSpan, inSpan } from '../platform/telemetry/tracing.ts';
 import { acceptSealedRequests, isSealed } from '../platform/transport-encryption/sealed-http.ts';
 import { agentRoute, SENDER } from './agent-requests.ts';
 import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-settings.ts';
@@ -36,6 +38,7 @@ interface HttpContext extends Context {
 declare module 'fastify' {
   interface FastifyRequest {
     recording: Recording | undefined;
+    outcome: Outcome;
   }
 }
 
@@ -72,13 +75,14 @@ export async function serveGraphqlHttp(
     method: ['GET', 'POST'],
     url: GRAPHQL_PATH,
     onSend: answerConditionally,
-    handler: fromCache(responses, withinRequestLimits(handle, config)),
+    handler: fromCache(responses, observed(withinRequestLimits(handle, config), { metrics })),
   };
   app.addConstraintStrategy(SENDER);
   await app.register(async (routes) => {
     acceptSealedRequests(routes, encryption);
     routes.decorateRequest('isFromAgent', false);
     routes.decorateRequest('recording');
+    routes.decorateRequest('outcome');
     // Runs before the body is read, so that rejected requests cost no parsing.
     routes.addHook('onRequest', (request) =>
       shared.operationRateLimiter.countRequest(scopeOf(request, config).ip),
@@ -114,7 +118,11 @@ function apolloSettings(
   return {
     documents,
     log: services.log,
-    onError: (code) => metrics.errors.inc({ code }),
+    onError: (code) => {
+      metrics.errors.inc({ code });
+      const outcome = requestScope()?.outcome;
+      if (outcome) outcome.errorCode ??= code;
+    },
     mayIntrospect: ({ caller }) => mayIntrospect(caller, config),
     charge: async (cost, { caller, request: { ip }, recording }) => {
       recording.charged(cost);
@@ -123,10 +131,54 @@ function apolloSettings(
     afterMutation: ({ caller }) => responses.evictAfterMutation(caller),
     beforeRun: async (operation, context) => {
       context.recording.allow(operation);
+      const outcome = requestScope()?.outcome;
+      if (outcome) outcome.operation = operationLabel(operation.operation);
       context.onOperation?.(operation);
       if (!context.isSealed) await encryptionPolicy.ensurePlaintextOperationAllowed(operation);
     },
   };
+}
+
+/** Measures the duration of each operation, and starts its trace. */
+function observed(
+  handle: RouteHandlerMethod,
+  { metrics }: Pick<GraphqlSettings, 'metrics'>,
+): RouteHandlerMethod {
+  return async function (request, reply) {
+    const outcome: Outcome = {};
+    request.outcome = outcome;
+    const startedAt = performance.now();
+    const parent = request.headers.traceparent;
+    const details = {
+      ...{ isRoot: true, kind: 'server' as const, attributes: { 'tessera.request_id': request.id } },
+      ...(typeof parent === 'string' && { parent }),
+    };
+    try {
+      return await inSpan(`${request.method} ${GRAPHQL_PATH}`, details, async () => {
+        try {
+          return await handle.call(this, request, reply);
+        } finally {
+          describe(outcome);
+        }
+      });
+    } catch (error) {
+      outcome.errorCode ??= error instanceof DomainError ? error.code : 'INTERNAL_SERVER_ERROR';
+      throw error;
+    } finally {
+      const seconds = (performance.now() - startedAt) / 1_000;
+      metrics.operations.observe(
+        { operation: outcome.operation ?? 'invalid', outcome: outcomeOf(outcome.errorCode) },
+        seconds,
+      );
+    }
+  };
+}
+
+function describe({ operation, errorCode }: Outcome): void {
+  describeSpan({
+    ...(operation && { name: operation }),
+    ...(errorCode && { 'tessera.error_code': errorCode }),
+  });
 }
 
 /** Agent requests are slow, so they have their own queue and don't delay customers. */
@@ -137,7 +189,11 @@ function withinRequestLimits(
   const [ofCustomers, ofAgents] = [createRequestLimit(), createRequestLimit()];
   return function (request, reply) {
     const limit = request.isFromAgent ? ofAgents : ofCustomers;
-    const scope = { ...scopeOf(request, config), statements: createSemaphore(LIMITS.concurrentStatements) };
+    const scope = {
+      ...scopeOf(request, config),
+      statements: createSemaphore(LIMITS.concurrentStatements),
+      outcome: request.outcome,
+    };
     return limit((slot) =>
       inRequestScope({ ...scope, slot }, async () =>
         // The client may have disconnected while its request was queued.

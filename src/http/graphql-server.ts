@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import { createDocumentStore, type DocumentStore } from '../platform/graphql/document-store.ts';
-import { type Metrics, observeCache } from '../platform/metrics.ts';
+import { type Metrics, observeCache } from '../platform/telemetry/metrics.ts';
 import { createTransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 import { createEncryptionPolicy } from './encryption-policy.ts';
 import { serveGraphqlHttp } from './graphql-http.ts';

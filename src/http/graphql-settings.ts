@@ -2,8 +2,8 @@ import type { Config } from '../config.ts';
 import type { Shared } from '../context.ts';
 import { type Caller, isAdmin } from '../modules/kernel/caller.ts';
 import type { DocumentStore } from '../platform/graphql/document-store.ts';
-import type { Metrics } from '../platform/metrics.ts';
 import type { Services } from '../platform/services.ts';
+import type { Metrics } from '../platform/telemetry/metrics.ts';
 import type { TransportEncryption } from '../platform/transport-encryption/transport-encryption.ts';
 import type { EncryptionPolicy } from './encryption-policy.ts';
 

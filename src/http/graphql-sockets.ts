@@ -12,6 +12,7 @@ import { createUserSocketSlots } from '../platform/graphql/socket-slots.ts';
 import { serveWebsockets, type WebsocketSettings } from '../platform/graphql/websocket.ts';
 import { clientAddress } from '../platform/http/client-address.ts';
 import { isAllowedOrigin, originOf } from '../platform/http/origin.ts';
+import { outcomeOf } from '../platform/telemetry/metrics.ts';
 import { createPlaintextSocketWatch } from '../platform/transport-encryption/plaintext-sockets.ts';
 import { sealable } from '../platform/transport-encryption/sealed-socket.ts';
 import { isDevice } from './encryption-policy.ts';
@@ -65,6 +66,8 @@ export function serveGraphqlSockets(
     isCounted: config.RATE_LIMITS,
     isShared: (address) => shared.ownAddresses.has(address),
     connect,
+    onMessage: (operation = 'invalid', errorCode) =>
+      metrics.messages.inc({ operation, outcome: outcomeOf(errorCode) }),
   });
 }
 

@@ -3,8 +3,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { withTimeLimit } from '../platform/concurrency/time-limit.ts';
 import { isFromThisMachine } from '../platform/http/client-address.ts';
 import { equalSecrets } from '../platform/keys/secrets.ts';
-import type { Metrics } from '../platform/metrics.ts';
 import type { Services } from '../platform/services.ts';
+import type { Metrics } from '../platform/telemetry/metrics.ts';
 
 /** A dependency that takes longer to respond is reported as unavailable: probes time out, too. */
 const PROBE_TIMEOUT_MS = 2_000;

@@ -11,6 +11,7 @@ import Fastify, {
 import type { GraphQLSchema } from 'graphql';
 import type { Config } from '../config.ts';
 import type { Shared } from '../context.ts';
+import { observeServers } from '../modules/operations/statistics/observe-servers.ts';
 import { observeOrders } from '../modules/redemption/activate/observe-orders.ts';
 import { createSharedRead } from '../platform/concurrency/shared-read.ts';
 import { isOutage } from '../platform/database/database.ts';
@@ -20,10 +21,11 @@ import { maskError } from '../platform/graphql/mask-error.ts';
 import { trackIdleConnections } from '../platform/http/idle-connections.ts';
 import { acceptOnManyHandles } from '../platform/http/many-handles.ts';
 import { readPublicKeys } from '../platform/keys/key-pairs.ts';
-import { createMetrics, type Metrics } from '../platform/metrics.ts';
 import { isRedisUnavailable } from '../platform/redis/redis.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
+import { createMetrics, type Metrics } from '../platform/telemetry/metrics.ts';
+import type { Telemetry } from '../platform/telemetry/start-telemetry.ts';
 import { serveCsv } from './csv-download.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
@@ -38,6 +40,8 @@ export interface ServerSettings {
   graphql?: { schema: GraphQLSchema; shared: Shared };
   /** Reason for `/readyz` why the process cannot serve although PostgreSQL responds. */
   problem?: (() => string | null) | undefined;
+  /** Exports the metrics as well. */
+  telemetry?: Pick<Telemetry, 'exportMetrics'> | undefined;
 }
 
 /** A listening HTTP server. */
@@ -60,12 +64,14 @@ export async function startServer({
   config,
   graphql,
   problem,
+  telemetry,
 }: ServerSettings): Promise<RunningServer> {
   const readiness: Readiness = { isShuttingDown: false };
   const app = await createApp(config, readiness);
   const closeIdleConnections = trackIdleConnections(app.server);
   const metrics = createMetrics();
-  observeOrders(metrics, services);
+  observeService(metrics, services, problem);
+  telemetry?.exportMetrics(metrics.registry);
   const { METRICS_TOKEN: metricsToken, production } = config;
   serveHealth(app, { services, metrics, readiness, problem, metricsToken, production });
   answerErrors(app, { services, config, metrics });
@@ -98,6 +104,23 @@ export async function startServer({
       await Promise.all([closed, handlesClosed]);
     },
   };
+}
+
+function observeService(
+  metrics: Metrics,
+  services: Services,
+  problem: ServerSettings['problem'] = () => null,
+): void {
+  observeOrders(metrics, services);
+  observeServers(metrics, services);
+  metrics.observe(
+    'tessera_ready',
+    '1 if /readyz would respond with 200 unless the process stops',
+    async () => {
+      const found = await services.databaseProbe.check().then(problem, () => 'away');
+      return found === null ? 1 : 0;
+    },
+  );
 }
 
 async function createApp(config: Config, readiness: Readiness): Promise<FastifyInstance> {

@@ -1,5 +1,6 @@
 import { type Logger as PinoLogger, pino } from 'pino';
 import { requestScope } from './request-scope.ts';
+import { currentTraceId } from './telemetry/tracing.ts';
 
 export type Logger = PinoLogger;
 
@@ -46,7 +47,12 @@ export function createLogger(level: string, fileDescriptor = STANDARD_ERROR): Lo
       },
       mixin: () => {
         const scope = requestScope();
-        return { ...(scope?.requestId && { requestId: scope.requestId }), ...scope?.logFields };
+        const traceId = currentTraceId();
+        return {
+          ...(scope?.requestId && { requestId: scope.requestId }),
+          ...(traceId && { traceId }),
+          ...scope?.logFields,
+        };
       },
     },
     destination,

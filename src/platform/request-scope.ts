@@ -18,6 +18,8 @@ export interface RequestScope {
   statements?: Semaphore;
   /** The slot of the request limit that the request occupies. */
   slot?: Slot;
+  /** The operation of an HTTP request and how it ends, for its metrics. Filled while it runs. */
+  outcome?: Outcome;
   /** Whether an outage that the request met has been logged. */
   isOutageLogged?: boolean;
   /** True if errors must not name parts of the schema that the request itself hasn't named. */
@@ -26,6 +28,13 @@ export interface RequestScope {
   origin?: string | undefined;
   /** Further fields of every log line. */
   logFields?: Readonly<Record<string, unknown>>;
+}
+
+export interface Outcome {
+  /** As `operationLabel`; absent if the operation is invalid. */
+  operation?: string;
+  /** The first error code that is sent to the client. */
+  errorCode?: string;
 }
 
 const storage = new AsyncLocalStorage<RequestScope>();

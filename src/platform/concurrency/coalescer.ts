@@ -1,4 +1,5 @@
 import { outsideRequestScope } from '../request-scope.ts';
+import { currentTrace, inSpan } from '../telemetry/tracing.ts';
 
 /**
  * Coalesces concurrent items: items that arrive during a run are processed together in the next
@@ -21,6 +22,8 @@ export interface CoalescerOptions<Item, Result> {
    * are retried one by one, so that only the bad one fails: it must be atomic or idempotent.
    */
   run: (items: Item[]) => Promise<PromiseSettledResult<Result>[]>;
+  /** Name of a run in traces. Default `group`. */
+  name?: string;
   /** Most items in one run. Default 128. */
   maxSize?: number;
   /** Most items that wait. Default 5,000. */
@@ -49,6 +52,8 @@ export function createCoalescer<Item, Result>(
 
 interface Entry<Item, Result> {
   item: Item;
+  /** The span that added it. */
+  traceparent: string | undefined;
   since: number;
   resolve: (result: Result) => void;
   reject: (reason: unknown) => void;
@@ -67,6 +72,7 @@ class GroupCoalescer<Item, Result> implements Coalescer<Item, Result> {
 
   constructor(options: CoalescerOptions<Item, Result>) {
     this.#options = {
+      name: 'group',
       maxSize: 128,
       maxWaiting: 5_000,
       maxWaitMs: Number.POSITIVE_INFINITY,
@@ -81,7 +87,7 @@ class GroupCoalescer<Item, Result> implements Coalescer<Item, Result> {
       return Promise.reject(overloaded());
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, since: performance.now(), resolve, reject });
+      this.#waiting.push({ item, traceparent: currentTrace(), since: performance.now(), resolve, reject });
       this.#rejectExpired();
       // The loop serves later requests, too: it must not inherit the scope and deadline of this
       // one.
@@ -106,7 +112,7 @@ class GroupCoalescer<Item, Result> implements Coalescer<Item, Result> {
 
   async #runTogether(entries: Entry<Item, Result>[]): Promise<void> {
     try {
-      settle(entries, await this.#run(entries.map(({ item }) => item)));
+      settle(entries, await this.#run(entries));
     } catch (error) {
       if (entries.length > 1 && !this.#options.failTogether(error)) await this.#runOneByOne(entries);
       else for (const entry of entries) entry.reject(error);
@@ -116,7 +122,7 @@ class GroupCoalescer<Item, Result> implements Coalescer<Item, Result> {
   async #runOneByOne(entries: Entry<Item, Result>[]): Promise<void> {
     for (const [index, entry] of entries.entries()) {
       try {
-        settle([entry], await this.#run([entry.item]));
+        settle([entry], await this.#run([entry]));
       } catch (error) {
         entry.reject(error);
         if (!this.#options.failTogether(error)) continue;
@@ -126,11 +132,16 @@ class GroupCoalescer<Item, Result> implements Coalescer<Item, Result> {
     }
   }
 
-  async #run(items: Item[]): Promise<PromiseSettledResult<Result>[]> {
+  async #run(entries: Entry<Item, Result>[]): Promise<PromiseSettledResult<Result>[]> {
+    const { name, run } = this.#options;
+    const [parent, ...links] = entries.flatMap(({ traceparent }) => traceparent ?? []);
+    const items = entries.map(({ item }) => item);
     const startedAt = performance.now();
     this.#runStartedAt = startedAt;
     try {
-      return await this.#options.run(items);
+      return await inSpan(name, { parent, links, attributes: { 'tessera.group_size': items.length } }, () =>
+        run(items),
+      );
     } finally {
       this.#runStartedAt = undefined;
       this.#averageMs += SMOOTHING * (performance.now() - startedAt - this.#averageMs);

@@ -7,6 +7,7 @@ import {
   type Transaction,
 } from '@prisma/driver-adapter-utils';
 import { requestScope } from '../request-scope.ts';
+import { inSpan, isTraced } from '../telemetry/tracing.ts';
 
 /**
  * A statement that could outlive its request by less than this keeps the default
@@ -41,8 +42,9 @@ function limitAdapter(adapter: SqlDriverAdapter, statementMs: number): SqlDriver
     return inTransaction(transaction, () => withStatementTimeout(transaction, leftMs, run));
   };
   return override(adapter, {
-    queryRaw: (query: SqlQuery) => inSlot(() => runSingle((on) => on.queryRaw(query))),
-    executeRaw: (query: SqlQuery) => inSlot(() => runSingle((on) => on.executeRaw(query))),
+    queryRaw: (query: SqlQuery) => traced(query, () => inSlot(() => runSingle((on) => on.queryRaw(query)))),
+    executeRaw: (query: SqlQuery) =>
+      traced(query, () => inSlot(() => runSingle((on) => on.executeRaw(query)))),
     startTransaction: async (isolationLevel) => {
       const release = await takeSlot();
       try {
@@ -88,14 +90,31 @@ function limitTransaction(transaction: Transaction, statementMs: number): Transa
     return withStatementTimeout(transaction, leftMs, work);
   };
   return override(transaction, {
-    queryRaw: (query: SqlQuery) => run((on) => on.queryRaw(query)),
+    queryRaw: (query: SqlQuery) => traced(query, () => run((on) => on.queryRaw(query))),
     executeRaw: (query: SqlQuery) => {
       // The client has already received SERVICE_UNAVAILABLE: the transaction must not commit.
       if (query.sql === 'COMMIT' && isTooLate()) return rollBack(transaction);
-      return isControl(query) ? transaction.executeRaw(query) : run((on) => on.executeRaw(query));
+      return traced(query, () =>
+        isControl(query) ? transaction.executeRaw(query) : run((on) => on.executeRaw(query)),
+      );
     },
   } satisfies Partial<Transaction>);
 }
+
+const MAX_SQL_IN_TRACE = 1_000;
+
+/** Records the statement in the trace of the request: its text, which has no values. */
+const traced = <Result>({ sql }: SqlQuery, work: () => Promise<Result>): Promise<Result> =>
+  isTraced()
+    ? inSpan(
+        /\w+/.exec(sql)?.[0]?.toUpperCase() ?? 'SQL',
+        {
+          kind: 'client',
+          attributes: { 'db.system.name': 'postgresql', 'db.query.text': sql.slice(0, MAX_SQL_IN_TRACE) },
+        },
+        work,
+      )
+    : work();
 
 /**
  * Milliseconds until the deadline; infinite without one.

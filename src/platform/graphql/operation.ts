@@ -7,6 +7,7 @@ import {
 } from 'graphql';
 import type { Cost } from './cost.ts';
 import type { DocumentStore } from './document-store.ts';
+import { operationLabel } from './operation-label.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { PreparedDocument } from './prepared-document.ts';
 import { declaredVariables, validateRequest } from './validate-request.ts';
@@ -18,6 +19,8 @@ const BYTES_OF_JSON = 16;
 export interface PreparedSubscription extends ExecutionArgs {
   /** Upper bound of the memory that document and variables retain. */
   bytes: number;
+  /** As `operationLabel`. */
+  label: string;
   /** Works out the message for an event. */
   messageFor: (event: unknown) => ExecutionResult | Promise<ExecutionResult>;
 }
@@ -68,6 +71,7 @@ export function prepareSubscription(
         variables: variableValues,
         rootValue: event,
       }),
+    label: operationLabel(operation),
     bytes: prepared.bytes + BYTES_OF_JSON * JSON.stringify(variableValues).length,
   };
 }

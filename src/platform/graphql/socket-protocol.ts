@@ -3,6 +3,7 @@ import { CloseCode, type Context, makeServer, type SubscribePayload } from 'grap
 import type { WebSocket } from 'ws';
 import type { Logger } from '../logger.ts';
 import { inRequestScope, type RequestScope } from '../request-scope.ts';
+import { inSpan } from '../telemetry/tracing.ts';
 import type { Cost } from './cost.ts';
 import type { DocumentStore } from './document-store.ts';
 import { LIMITS, tooComplex } from './limits.ts';
@@ -42,8 +43,18 @@ export type Connect = (
   close: (code: number, reason: string) => void,
 ) => Promise<SocketClient>;
 
+/**
+ * Called for each message of a subscription.
+ *
+ * @param label as `operationLabel`; undefined if the subscription is invalid
+ * @param errorCode of the first error in it
+ */
+export type MessageListener = (label: string | undefined, errorCode: string | undefined) => void;
+
 interface ActiveSubscription {
   scope: RequestScope;
+  /** As `operationLabel`, once the subscription is valid. */
+  label?: string;
   /** Upper bound of the memory that its document and variables retain. */
   bytes: number;
 }
@@ -76,10 +87,12 @@ export function createProtocol({
   documents,
   log,
   connect,
+  onMessage,
 }: {
   documents: DocumentStore;
   log: Logger;
   connect: Connect;
+  onMessage: MessageListener;
 }) {
   const maskFor = ({ subscriptions, scope }: Extra, id: string, error: unknown) =>
     inRequestScope(subscriptions.get(id)?.scope ?? scope, () => maskError(error, log, documents.schema));
@@ -88,7 +101,7 @@ export function createProtocol({
     onConnect: (ctx) => authenticate(ctx, connect, log),
     onSubscribe: ({ extra, subscriptions }, id) => {
       const scope = { ...extra.scope, requestId: randomUUID() };
-      const active = { scope, bytes: 0 };
+      const active: ActiveSubscription = { scope, bytes: 0 };
       extra.subscriptions.set(id, active);
       const payload = extra.takePayload(id);
       if (Object.keys(subscriptions).length > LIMITS.subscriptionsPerSocket) {
@@ -98,21 +111,23 @@ export function createProtocol({
       const prepared = inRequestScope(scope, () => prepareSubscription(documents, payload, client));
       if (!('bytes' in prepared)) return prepared;
       active.bytes = prepared.bytes;
+      active.label = prepared.label;
       const bytes = Object.keys(subscriptions).map((each) => extra.subscriptions.get(each)?.bytes ?? 0);
       return sumOf(bytes) > LIMITS.subscriptionBytes ? [tooLarge()] : prepared;
     },
-    subscribe: (args) =>
-      subscribeDistinct(
-        args as PreparedSubscription,
-        (args.contextValue as { request: RequestScope }).request,
-      ),
-    onNext: ({ extra }, id, _payload, _args, { data, errors, extensions }) => ({
-      ...(data !== undefined && { data }),
-      ...(extensions && { extensions }),
-      ...(errors && { errors: errors.map((error) => maskFor(extra, id, error)) }),
-    }),
+    subscribe: (args) => startSubscription(args as PreparedSubscription),
+    onNext: ({ extra }, id, _payload, _args, { data, errors, extensions }) => {
+      const masked = errors?.map((error) => maskFor(extra, id, error));
+      onMessage(extra.subscriptions.get(id)?.label, masked?.[0]?.extensions.code);
+      return {
+        ...(data !== undefined && { data }),
+        ...(extensions && { extensions }),
+        ...(masked && { errors: masked }),
+      };
+    },
     onError: ({ extra }, id, _payload, errors) => {
       const masked = errors.map((error) => maskFor(extra, id, error));
+      onMessage(extra.subscriptions.get(id)?.label, masked[0]?.extensions.code);
       // graphql-ws does not call onComplete after an error.
       extra.subscriptions.delete(id);
       return masked;
@@ -123,6 +138,11 @@ export function createProtocol({
     onClose: ({ extra }) => extra.client?.closed(),
   });
 }
+
+const startSubscription = (prepared: PreparedSubscription) =>
+  inSpan(prepared.label, { isRoot: true, kind: 'server' }, () =>
+    subscribeDistinct(prepared, (prepared.contextValue as { request: RequestScope }).request),
+  );
 
 const chargeOf =
   ({ client }: Extra) =>

@@ -10,7 +10,13 @@ import type { Channel, SealableChannel } from './channel.ts';
 import type { DocumentStore } from './document-store.ts';
 import { createHandshakes, type HandshakeSettings, refuseHandshake } from './handshake.ts';
 import { LIMITS } from './limits.ts';
-import { asSocketRefusal, type Connect, createProtocol, SocketRefusal } from './socket-protocol.ts';
+import {
+  asSocketRefusal,
+  type Connect,
+  createProtocol,
+  type MessageListener,
+  SocketRefusal,
+} from './socket-protocol.ts';
 import type { SocketSlot } from './socket-slots.ts';
 import { SubscriptionIds } from './subscription-ids.ts';
 
@@ -20,6 +26,7 @@ export interface WebsocketSettings extends HandshakeSettings {
   log: Logger;
   originOf: (request: IncomingMessage) => string | undefined;
   connect: Connect;
+  onMessage: MessageListener;
   /** Wraps each socket in a layer that decrypts and encrypts its messages. */
   seal: (channel: Channel) => SealableChannel;
 }

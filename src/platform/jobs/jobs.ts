@@ -12,6 +12,7 @@ import {
   toRedisUnavailable,
 } from '../redis/redis.ts';
 import { inRequestScope, requestScope } from '../request-scope.ts';
+import { currentTrace, inSpan } from '../telemetry/tracing.ts';
 
 /** A kind of background job. The work itself is a verb, passed to `process`. */
 export interface Job<Payload> {
@@ -110,7 +111,7 @@ export async function createJobQueue(options: JobQueueOptions): Promise<JobQueue
       : Promise.reject(new RedisUnavailableError(false));
   return {
     add: async (job, payload) => {
-      await bounded(() => queues.of(job).add(withRequestId(payload), jobOptions(job, payload)));
+      await bounded(() => queues.of(job).add(withOrigin(payload), jobOptions(job, payload)));
     },
     addMany: (job, payloads) => bounded(() => addAll(queues.of(job), job, payloads)),
     process: (job, work) => startProcessing(queues.of(job), job, work, log),
@@ -220,22 +221,36 @@ async function addAll<Payload extends object>(
   payloads: readonly Payload[],
 ): Promise<void> {
   const added = await queue.addBulk(
-    payloads.map((payload) => ({ data: withRequestId(payload), opts: jobOptions(job, payload) })),
+    payloads.map((payload) => ({ data: withOrigin(payload), opts: jobOptions(job, payload) })),
   );
   // addBulk doesn't check the reply to each command.
   if (added.some(({ id }) => !id)) throw new RedisUnavailableError(true);
 }
 
-/** `requestId` is stored next to the fields of the payload, where older workers ignore it. */
-function withRequestId<Payload extends object>(payload: Payload): Payload & { requestId?: string } {
+/**
+ * Where the job comes from is stored next to the fields of the payload, where older workers ignore
+ * it.
+ */
+function withOrigin<Payload extends object>(payload: Payload): Payload & Origin {
   const requestId = requestScope()?.requestId;
-  return requestId === undefined ? payload : { ...payload, requestId };
+  const traceparent = currentTrace();
+  return { ...payload, ...(requestId && { requestId }), ...(traceparent && { traceparent }) };
+}
+
+interface Origin {
+  requestId?: string;
+  /** The span that added the job, if it is traced. */
+  traceparent?: string;
 }
 
 /** Jobs have no request id if no request or an older version added them. */
-function readJob(running: Bull.Job<unknown>): { requestId: string; payload: object } {
-  const { requestId, ...payload } = Object(running.data) as { requestId?: unknown };
-  return { requestId: typeof requestId === 'string' ? requestId : randomUUID(), payload };
+function readJob(running: Bull.Job<unknown>): { requestId: string; traceparent?: string; payload: object } {
+  const { requestId, traceparent, ...payload } = Object(running.data) as Record<keyof Origin, unknown>;
+  return {
+    requestId: typeof requestId === 'string' ? requestId : randomUUID(),
+    ...(typeof traceparent === 'string' && { traceparent }),
+    payload,
+  };
 }
 
 function startProcessing<Payload extends object>(
@@ -245,7 +260,7 @@ function startProcessing<Payload extends object>(
   log: Pick<Logger, 'warn'>,
 ): void {
   const done = queue.process(job.concurrency ?? 1, (running: Bull.Job<unknown>) => {
-    const { requestId, payload } = readJob(running);
+    const { requestId, traceparent, payload } = readJob(running);
     const logFields = { job: job.name, jobId: running.id, attempt: running.attemptsMade + 1 };
     const fail = async (err: unknown, message: string, { isFinal }: { isFinal: boolean }): Promise<never> => {
       if (isFinal) await running.discard();
@@ -255,9 +270,9 @@ function startProcessing<Payload extends object>(
     return inRequestScope({ requestId, ip: '', userAgent: null, logFields }, async () => {
       const parsed = job.payload.safeParse(payload);
       if (!parsed.success) return fail(parsed.error, 'job has an invalid payload', { isFinal: true });
-      await work(parsed.data).catch((err: unknown) =>
-        fail(err, 'job failed', { isFinal: err instanceof DomainError }),
-      );
+      await inSpan(`job ${job.name}`, { parent: traceparent, kind: 'consumer' }, async () => {
+        await work(parsed.data);
+      }).catch((err: unknown) => fail(err, 'job failed', { isFinal: err instanceof DomainError }));
     });
   });
   // Settles when the queue closes.

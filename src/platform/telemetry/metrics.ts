@@ -1,11 +1,15 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { LocalCacheUsage } from './local-cache.ts';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { LocalCacheUsage } from '../local-cache.ts';
 
 /** Metrics that `/metrics` exposes in the Prometheus text format. */
 export interface Metrics {
   registry: Registry;
   /** Errors returned to clients, by code. */
   errors: Counter<'code'>;
+  /** Duration of operations over HTTP. Responses from the cache are not included. */
+  operations: Histogram<'operation' | 'outcome'>;
+  /** Messages sent on websockets. */
+  messages: Counter<'operation' | 'outcome'>;
   /** Number of open websockets. */
   sockets: Gauge;
   /** Adds a gauge that is read at each scrape; NaN if reading fails. */
@@ -23,6 +27,19 @@ export function createMetrics(): Metrics {
       name: 'tessera_errors_total',
       help: 'Errors returned to clients, by code',
       labelNames: ['code'],
+      registers: [registry],
+    }),
+    operations: new Histogram({
+      name: 'tessera_operation_duration_seconds',
+      help: 'Duration of GraphQL operations over HTTP by first root field; outcome is ok, refused or failed',
+      labelNames: ['operation', 'outcome'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers: [registry],
+    }),
+    messages: new Counter({
+      name: 'tessera_socket_messages_total',
+      help: 'Messages of subscriptions on websockets by first root field; outcome is ok or failed',
+      labelNames: ['operation', 'outcome'],
       registers: [registry],
     }),
     observe: (name, help, read) => {
@@ -52,6 +69,14 @@ export function createMetrics(): Metrics {
       registers: [registry],
     }),
   };
+}
+
+const FAILURES = new Set(['INTERNAL_SERVER_ERROR', 'SERVICE_UNAVAILABLE']);
+
+/** Whether an operation was refused for a reason of the client's, or failed for one of ours. */
+export function outcomeOf(errorCode: string | undefined): 'ok' | 'refused' | 'failed' {
+  if (errorCode === undefined) return 'ok';
+  return FAILURES.has(errorCode) ? 'failed' : 'refused';
 }
 
 /**

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { Logger } from '../logger.ts';
+import { causedBy, currentTrace } from '../telemetry/tracing.ts';
 
 /**
  * Channels are not separated by database number: each deployment on a shared Redis needs its own.
@@ -11,7 +12,13 @@ const IDS_PER_MESSAGE = 1_000;
 /** Detects dead connections, which a connection that only listens would never notice. */
 const HEARTBEAT_MS = 5_000;
 
-const Message = z.object({ from: z.string(), topic: z.string(), ids: z.array(z.string()) });
+const Message = z.object({
+  from: z.string(),
+  topic: z.string(),
+  ids: z.array(z.string()),
+  /** The span that published it, if it is traced. Older processes ignore it. */
+  traceparent: z.string().optional(),
+});
 type Message = z.infer<typeof Message>;
 
 type WakeListener = (topic: string, ids: readonly string[]) => void;
@@ -63,7 +70,7 @@ export function createPubSub({ url, log, channel = CHANNEL }: PubSubOptions): Pu
       const message = parseMessage(text);
       if (!message) log.warn({ channel }, 'ignored an invalid pub/sub message');
       // `publish` has already woken the listeners of this process.
-      else if (message.from !== from) wake(message.topic, message.ids);
+      else if (message.from !== from) causedBy(message.traceparent, () => wake(message.topic, message.ids));
     },
   });
 
@@ -71,8 +78,12 @@ export function createPubSub({ url, log, channel = CHANNEL }: PubSubOptions): Pu
     publish(topic, ids) {
       const distinctIds = [...new Set(ids)];
       if (distinctIds.length > 0) wake(topic, distinctIds);
+      const traceparent = currentTrace();
       for (let start = 0; start < distinctIds.length; start += IDS_PER_MESSAGE) {
-        const message: Message = { from, topic, ids: distinctIds.slice(start, start + IDS_PER_MESSAGE) };
+        const message: Message = {
+          ...{ from, topic, ids: distinctIds.slice(start, start + IDS_PER_MESSAGE) },
+          ...(traceparent && { traceparent }),
+        };
         publisher.redis
           .publish(channel, JSON.stringify(message))
           .then(publisher.onSuccess, publisher.onFailure);

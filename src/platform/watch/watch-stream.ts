@@ -1,3 +1,4 @@
+import { inSpan } from '../telemetry/tracing.ts';
 import { Stream } from './stream.ts';
 
 interface Pending<T> {
@@ -68,7 +69,9 @@ export class WatchStream<T> extends Stream<T> {
 
   /** Reads again if the read after the last wake-up failed. */
   retry(): Promise<void> | undefined {
-    return this.isWoken && this.pending && !this.isReading ? this.refresh() : undefined;
+    return this.isWoken && this.pending && !this.isReading
+      ? inSpan('websocket message', {}, () => this.refresh())
+      : undefined;
   }
 
   /** Concurrent calls are answered in order. */

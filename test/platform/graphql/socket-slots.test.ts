@@ -28,6 +28,7 @@ beforeEach(async () => {
     seal: (channel) => ({ ...channel, isSealed: () => false }),
     isCounted: true,
     isShared: async (address) => address === OURS,
+    onMessage: () => {},
     connect: async () => ({ context: () => ({}), charge: () => {}, closed: () => {} }),
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -48,6 +48,7 @@ beforeEach(async () => {
     isCounted: false,
     isShared: async () => false,
     originOf: () => 'http://ours.example',
+    onMessage: () => {},
     connect: async ({ params }) => {
       opened += 1;
       if (params.as === 'stranger') throw new SocketRefusal(4401, 'UNAUTHENTICATED');

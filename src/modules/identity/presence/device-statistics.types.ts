@@ -11,7 +11,8 @@ export class DeviceDay {
 }
 
 @ObjectType({
-  description: 'When the devices of an account were online. Includes devices that it no longer has.',
+  description:
+    'When the devices of an account were online, as far as the service keeps it: 90 days by default. Includes devices that it no longer has.',
 })
 export class DeviceStatistics implements StayStatistics {
   @Field(() => [DeviceDay], { description: 'The last seven days in ascending order, ending today.' })

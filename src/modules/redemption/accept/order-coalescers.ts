@@ -39,6 +39,7 @@ export function createOrderCoalescers(
   };
   const keys = createCoalescer({
     ...limits,
+    name: 'read idempotency keys',
     run: async (wanted: UserKey[]) =>
       (await readKeys(services, wanted)).map((value) => ({ status: 'fulfilled', value }) as const),
   });
@@ -50,11 +51,13 @@ export function createOrderCoalescers(
       () =>
         createCoalescer({
           ...limits,
+          name: 'accept orders',
           run: (requests: RedemptionRequest[]) => acceptOrders(services, requests),
         }),
     ),
     dispatchCoalescer: createCoalescer({
       ...limits,
+      name: 'enqueue orders',
       run: (orders: Order[]) => dispatchOrders(services, orders),
     }),
   };

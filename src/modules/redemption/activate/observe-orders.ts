@@ -1,5 +1,5 @@
-import type { Metrics } from '../../../platform/metrics.ts';
 import type { Services } from '../../../platform/services.ts';
+import type { Metrics } from '../../../platform/telemetry/metrics.ts';
 import { activateOrderJob } from '../accept/activate-order.job.ts';
 import { readBacklog } from './order-backlog.ts';
 
