@@ -14,6 +14,12 @@ declare module 'vitest' {
   }
 }
 
+/**
+ * A PostgreSQL to test with instead of the private one: the maintenance database, for a role that
+ * may create databases. See `npm run test:postgres`.
+ */
+const externalDatabase = process.env.TEST_DATABASE_URL;
+
 /** Starts a PostgreSQL and a Redis for each worker, in temporary directories. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const starts = await Promise.allSettled(Array.from({ length: WORKERS }, startServers));
@@ -50,7 +56,7 @@ async function startServers(): Promise<TestServers & { remove(): Promise<void> }
   try {
     const servers = await startEmbedded({
       dataDir,
-      needPostgres: true,
+      needPostgres: externalDatabase === undefined,
       needRedis: true,
       durable: false,
       redisServer: process.env.REDIS_SERVER_BIN,
@@ -58,7 +64,7 @@ async function startServers(): Promise<TestServers & { remove(): Promise<void> }
       log: (line) => process.stdout.write(`${line}\n`),
     });
     return {
-      adminDatabaseUrl: servers.adminDatabaseUrl ?? '',
+      adminDatabaseUrl: externalDatabase ?? servers.adminDatabaseUrl ?? '',
       redisUrl: servers.redisUrl ?? '',
       remove: () => servers.stop().finally(removeDir),
     };

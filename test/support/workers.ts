@@ -5,7 +5,7 @@ import { inject } from 'vitest';
  * transaction in one database delays the user lists of agents in all databases of the same
  * PostgreSQL.
  */
-export const WORKERS = 2;
+export const WORKERS = process.env.TEST_DATABASE_URL ? 1 : 2;
 
 /** Migrated, empty template of the test databases. */
 export const TEMPLATE_DATABASE = 'template_tessera';

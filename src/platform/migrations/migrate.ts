@@ -1,7 +1,13 @@
 import type pg from 'pg';
 import { applyMigration } from './apply-migration.ts';
 import { connected, MigrationError } from './migration-connection.ts';
-import { checksumsOf, type Migration, ownPrismaDir, readMigrations } from './migration-files.ts';
+import {
+  checksumsOf,
+  forEmptyDatabase,
+  type Migration,
+  ownPrismaDir,
+  readMigrations,
+} from './migration-files.ts';
 import {
   createHistory,
   type MigrationStatus,
@@ -73,8 +79,7 @@ export async function migrateTo(
         `This release does not have the migration ${name}. Use the release that made the backup, or a later one.`,
       );
     }
-    // Nothing is concurrent to an empty database.
-    await client.query(migration.sql.replaceAll(/\bCONCURRENTLY\b/g, ''));
+    await client.query(forEmptyDatabase(migration.sql));
     await recordApplied(client, migration);
   }
 }

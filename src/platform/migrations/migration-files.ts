@@ -35,10 +35,13 @@ export function migrationList(prismaDir: string, migrations: readonly Migration[
     shadowDbInitScript: '',
     migrationDirectories: migrations.map(({ name, sql }) => ({
       path: name,
-      migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: sql } },
+      migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: forEmptyDatabase(sql) } },
     })),
   };
 }
+
+/** The migration as one statement, possible only while nothing is concurrent to it. */
+export const forEmptyDatabase = (sql: string) => sql.replaceAll(/\bCONCURRENTLY\b/g, '');
 
 /** The directory `prisma` of this package. */
 export const ownPrismaDir = () => join(ownFolder(), 'prisma');
