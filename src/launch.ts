@@ -3,6 +3,7 @@ import type { Config } from './config.ts';
 import { connect, embeddedOptions, serviceSettings } from './connect.ts';
 import { createShared } from './context.ts';
 import { startHeartbeat } from './heartbeat.ts';
+import { type MigratingServer, startMigratingServer } from './http/migrating-server.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { ensureAdmin } from './modules/lifecycle/admin/ensure-admin.ts';
 import { normalizeStoredEmails } from './modules/lifecycle/login/normalize-stored-emails.ts';
@@ -79,13 +80,12 @@ async function stopAll(stops: readonly Stop[], log: Logger): Promise<void> {
 }
 
 async function start(settings: LaunchSettings, onStop: (stop: Stop) => void): Promise<void> {
-  const { config, log, say } = settings;
+  const { config, log } = settings;
   if (config.CRASH_POINTS) armCrashPoints(config.CRASH_POINTS);
   const embedded = await startEmbeddedServers(settings);
   if (embedded) onStop({ name: 'private servers', stop: embedded.stop, isEssential: true });
   const connection = serviceSettings(config, embedded, log);
-  const { applied } = await migrate(connection.databaseUrl, { say });
-  if (applied.length > 0) say(`Database: ${applied.length} migrations applied.`);
+  await migrateWithProbes(settings, connection.databaseUrl);
 
   const services = await connect(connection, config.ROLE);
   onStop({ name: 'connections', stop: services.close });
@@ -115,6 +115,20 @@ async function start(settings: LaunchSettings, onStop: (stop: Stop) => void): Pr
   await finishFirstStart(services).catch((err: unknown) =>
     log.warn({ err }, 'failed to record the first start; the next one repeats it'),
   );
+}
+
+/** Answers probes meanwhile, so that a long migration is not taken for a start that has failed. */
+async function migrateWithProbes({ config, say }: LaunchSettings, databaseUrl: string): Promise<void> {
+  let probes: MigratingServer | undefined;
+  const onPending = async () => {
+    probes = await startMigratingServer(config);
+  };
+  try {
+    const { applied } = await migrate(databaseUrl, { say, onPending });
+    if (applied.length > 0) say(`Database: ${applied.length} migrations applied.`);
+  } finally {
+    await probes?.close();
+  }
 }
 
 async function startEmbeddedServers({ config, say }: LaunchSettings): Promise<Embedded | undefined> {

@@ -15,8 +15,9 @@ const READY_LIMIT_MS = 30_000;
  * commits), and functions to start the built product on them.
  *
  * @param {(place: Place) => Promise<void>} work
+ * @param options `isMigrated`: whether the database has tables before the first process starts
  */
-export async function withProduct(work) {
+export async function withProduct(work, { isMigrated = true } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'tessera-bench-'));
   // PostgreSQL's own user must be able to traverse the directory.
   chmodSync(directory, 0o711);
@@ -45,7 +46,7 @@ export async function withProduct(work) {
   const onSignal = () => void stopAll().finally(() => process.exit(130));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
-    await migrate(servers.databaseUrl);
+    if (isMigrated) await migrate(servers.databaseUrl);
     const start = starter(servers, directory, processes);
     await work({ ...servers, db, start, stop: end });
   } finally {

@@ -65,20 +65,25 @@ export async function seedSubscriptions(db, { planId, count }) {
   }
 }
 
-/** Creates finished orders of every subscription of the plan, one for each of a few codes. */
+/** Creates finished orders and redemptions of every subscription, one for each of a few codes. */
 export async function seedFinishedOrders(db, { planId, batchId, perSubscription }) {
   for (let made = 0; made < perSubscription; made++) {
     await db.query(
-      `WITH code AS (
-         INSERT INTO redemption_codes (id, batch_id, lookup, ciphertext, hint, max_uses)
-         SELECT id, $1, sha256(id::text::bytea), sha256(id::text::bytea), 'ZZZZ', NULL FROM (SELECT uuidv7() AS id)
-         RETURNING id)
-       INSERT INTO orders (id, order_no, redeemed_by_id, user_id, code_id, batch_id, plan_id, unit_time, quantity,
-         traffic_limit, reset_cycle, code_hint, status, subscription_id, finished_at, revision)
-       SELECT uuidv7(), 'F' || gen_random_uuid(), s.user_id, s.user_id, code.id, $1, $2, 'MONTH', 1, 107374182400,
-         'NEVER', 'ZZZZ', 'FINISHED', s.id, tessera_now(), s.revision
-       FROM user_subscriptions s, code WHERE s.plan_id = $2`,
-      [batchId, planId],
+      `WITH granted AS (SELECT id, user_id, revision FROM user_subscriptions WHERE plan_id = $2), code AS (
+         INSERT INTO redemption_codes (id, batch_id, lookup, ciphertext, hint, max_uses, used_count)
+         SELECT id, $1, sha256(id::text::bytea), sha256(id::text::bytea), 'ZZZZ', NULL, (SELECT count(*) FROM granted)
+         FROM (SELECT uuidv7() AS id) RETURNING id
+       ), ordered AS (
+         INSERT INTO orders (id, order_no, redeemed_by_id, user_id, code_id, batch_id, plan_id, unit_time, quantity,
+           traffic_limit, reset_cycle, code_hint, is_new, status, subscription_id, finished_at, revision)
+         SELECT uuidv7(), 'F' || gen_random_uuid(), g.user_id, g.user_id, code.id, $1, $2, 'MONTH', 1, 107374182400,
+           'NEVER', 'ZZZZ', $3, 'FINISHED', g.id, tessera_now(), g.revision
+         FROM granted g, code
+         RETURNING id, user_id, code_id, subscription_id
+       )
+       INSERT INTO redemptions (id, order_id, code_id, batch_id, redeemed_by_id, user_id, plan_id, subscription_id, code_hint)
+       SELECT uuidv7(), id, code_id, $1, user_id, user_id, $2, subscription_id, 'ZZZZ' FROM ordered`,
+      [batchId, planId, made === 0],
     );
   }
 }

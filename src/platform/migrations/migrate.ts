@@ -23,6 +23,8 @@ interface Options {
   prismaDir?: string;
   /** Prints a line for the operator. */
   say?: (line: string) => void;
+  /** Called before this process waits for migrations or applies some. */
+  onPending?: () => Promise<void>;
 }
 
 /**
@@ -36,7 +38,7 @@ interface Options {
  */
 export async function migrate(
   databaseUrl: string,
-  { prismaDir = ownPrismaDir(), say = () => {} }: Options = {},
+  { prismaDir = ownPrismaDir(), say = () => {}, onPending }: Options = {},
 ): Promise<{ applied: string[] }> {
   const migrations = readMigrations(prismaDir);
   return connected(databaseUrl, async (client) => {
@@ -44,6 +46,7 @@ export async function migrate(
     // Another process may be applying an unfinished migration: it has failed only if it is
     // unfinished under the lock.
     if (status.failed.length === 0 && pendingOf(status).length === 0) return { applied: [] };
+    await onPending?.();
     await endWithClient(client);
     await lockMigrations(client, say);
     // The previous holder of the lock may have applied them.

@@ -81,7 +81,17 @@ function readStatistics(
       FROM device_stays s ${HOLDER_SQL} WHERE s.user_id = ${userId}::uuid
       ORDER BY s.started_at DESC LIMIT ${MAX_STAYS}
     ), online AS MATERIALIZED (
-      SELECT unnest(range_agg(time)) AS time FROM stays
+      -- Joins overlapping and adjacent intervals. PostgreSQL 14 cannot unnest range_agg(time).
+      SELECT tstzrange(min(lower(time)), max(upper(time))) AS time
+      FROM (
+        SELECT time, count(*) FILTER (WHERE begins) OVER (ORDER BY time) AS island
+        FROM (
+          SELECT time, lower(time) <= max(upper(time)) OVER
+            (ORDER BY time ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) IS NOT TRUE AS begins
+          FROM stays WHERE NOT isempty(time)
+        ) AS ordered
+      ) AS numbered
+      GROUP BY island
     ), today AS (
       SELECT (tessera_now() AT TIME ZONE ${timeZone})::date AS date
     ), days AS (
