@@ -32,6 +32,11 @@ const Environment = z.object({
     .refine(isRedisAddress, 'must be a redis:// or rediss:// URL, or the path of a Unix socket')
     .optional()
     .describe('A URL or the path of a Unix socket. If unset, a private server is started in DATA_DIR.'),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[\w.-]*:?$/, 'must consist of letters, digits, and . _ -, with an optional colon at the end')
+    .default('')
+    .describe('Prefix of all keys and channels in Redis. Needed if several services share one Redis.'),
   DATA_DIR: z
     .string()
     .default('./data')

@@ -42,6 +42,7 @@ export function serviceSettings(
     redisUrl: required(config.REDIS_URL ?? embedded?.redisUrl, 'URL of Redis'),
     secretKey: required(config.SECRET_KEY ?? embedded?.secretKey, 'secret key'),
     previousSecretKey: config.SECRET_KEY_PREVIOUS,
+    redisPrefix: config.REDIS_PREFIX,
     rateLimits: config.RATE_LIMITS,
     log,
   };

@@ -35,8 +35,8 @@ export interface ServiceSettings {
   secretKey: string;
   previousSecretKey?: string | undefined;
   rateLimits: boolean;
-  /** Prefix of the queue keys in Redis; each deployment on a shared Redis needs its own. */
-  jobPrefix?: string;
+  /** Prefix of all keys and channels in Redis; each deployment on a shared Redis needs its own. */
+  redisPrefix?: string;
   log: Logger;
 }
 
@@ -44,6 +44,9 @@ export interface RunningServices extends Services {
   /** Closes all connections, dependents first. */
   close: () => Promise<void>;
 }
+
+/** The braces keep the keys of the queues on one node of a Redis cluster. */
+const jobPrefixOf = (redisPrefix: string) => `{${redisPrefix}tessera}`;
 
 /**
  * Connects to PostgreSQL and Redis.
@@ -55,15 +58,12 @@ export async function createServices(settings: ServiceSettings): Promise<Running
   const quietLog = withoutRepeats(log);
   const db = createDatabase({ url: settings.databaseUrl, log: quietLog });
   const databaseProbe = createDatabaseProbe({ url: settings.databaseUrl });
-  const redis = await createRedis({ url: settings.redisUrl, log: quietLog });
+  const { redisUrl, redisPrefix = '' } = settings;
+  const redis = await createRedis({ url: redisUrl, prefix: redisPrefix, log: quietLog });
   await checkRedis(redis, quietLog);
   const secrets = createSecrets(settings);
-  const jobs = await createJobQueue({
-    redisUrl: settings.redisUrl,
-    log: quietLog,
-    ...(settings.jobPrefix && { prefix: settings.jobPrefix }),
-  });
-  const pubSub = createPubSub({ url: settings.redisUrl, log: quietLog });
+  const jobs = await createJobQueue({ redisUrl, log: quietLog, prefix: jobPrefixOf(redisPrefix) });
+  const pubSub = createPubSub({ url: redisUrl, channel: `${redisPrefix}tessera:wake`, log: quietLog });
   const watcher = createWatcher({ pubSub, log: quietLog, isTransient: isOutage });
   return {
     processId: randomUUID(),

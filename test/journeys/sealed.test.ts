@@ -27,8 +27,8 @@ let wire: Wire;
 let worker: ReturnType<typeof startWorker>;
 beforeAll(async () => {
   database = await createTestDatabase();
-  const jobPrefix = `{sealed-${randomUUID()}}`;
-  const start = () => startTestApi({ databaseUrl: database.url, jobPrefix });
+  const redisPrefix = `sealed-${randomUUID()}:`;
+  const start = () => startTestApi({ databaseUrl: database.url, redisPrefix });
   [api, other] = [await start(), await start()];
   wire = await tapWire(api.url);
   worker = startWorker(api.services, { BATCH_SIZE: 128 });

@@ -20,7 +20,7 @@ export async function createTestServices(settings: Partial<ServiceSettings> = {}
     secretKey: TEST_SECRET_KEY,
     rateLimits: false,
     // Two workers on one queue would take each other's jobs, for orders of another database.
-    jobPrefix: `{test-${randomUUID()}}`,
+    redisPrefix: `test-${randomUUID()}:`,
     log: createLogger(process.env.TEST_LOG_LEVEL ?? 'silent'),
     ...settings,
   });

@@ -88,7 +88,7 @@ export interface JobQueue {
 export interface JobQueueOptions {
   redisUrl: string;
   log: Pick<Logger, 'warn'>;
-  /** Prefix of all keys. The braces of the default keep the keys on one node of a Redis cluster. */
+  /** Prefix of all keys. */
   prefix?: string;
   /** Time after which `add` gives up; the job may still be added. Default 1,500. */
   addTimeoutMs?: number;

@@ -63,9 +63,18 @@ const LOST = /Connection is closed|Command timed out|max retries per request|ETI
  * ever sent twice.
  *
  * @param url `redis://…`, `rediss://…`, or the path of a unix socket
+ * @param prefix of all keys
  */
-export async function createRedis({ url, log }: { url: string; log: Log }): Promise<Redis> {
-  const redis = new CommandClient(url, log);
+export async function createRedis({
+  url,
+  prefix,
+  log,
+}: {
+  url: string;
+  prefix?: string;
+  log: Log;
+}): Promise<Redis> {
+  const redis = new CommandClient(url, log, prefix);
   await firstConnection(redis, log);
   return redis;
 }
@@ -124,8 +133,9 @@ class RedactingClient extends IoRedis {
 class CommandClient extends RedactingClient {
   readonly #breaker = createBreaker({ probe: () => this.#probe() });
 
-  constructor(url: string, log: Log) {
+  constructor(url: string, log: Log, keyPrefix = '') {
     super(url, {
+      keyPrefix,
       commandTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: FIRST_CONNECTION_MS,
       // A dead server does not reply to QUIT.

@@ -4,10 +4,6 @@ import { z } from 'zod';
 import type { Logger } from '../logger.ts';
 import { causedBy, currentTrace } from '../telemetry/tracing.ts';
 
-/**
- * Channels are not separated by database number: each deployment on a shared Redis needs its own.
- */
-const CHANNEL = 'tessera:wake';
 const IDS_PER_MESSAGE = 1_000;
 /** Detects dead connections, which a connection that only listens would never notice. */
 const HEARTBEAT_MS = 5_000;
@@ -28,6 +24,9 @@ interface PubSubOptions {
   /** `redis://…`, `rediss://…`, or the path of a unix socket. */
   url: string;
   log: Pick<Logger, 'warn'>;
+  /**
+   * Channels are not separated by database number: each deployment on a shared Redis needs its own.
+   */
   channel?: string;
 }
 
@@ -54,7 +53,7 @@ export interface PubSub {
  * Returns immediately, even while Redis is unavailable, and connects in the background with
  * unlimited retries.
  */
-export function createPubSub({ url, log, channel = CHANNEL }: PubSubOptions): PubSub {
+export function createPubSub({ url, log, channel = 'tessera:wake' }: PubSubOptions): PubSub {
   const from = randomUUID();
   const wakeListeners = new Set<WakeListener>();
   const reconnectListeners = new Set<() => void>();

@@ -33,7 +33,7 @@ async function statistics(at: string, stays: Stay[], timeZone?: string): Promise
     });
   }
   return services.db.$transaction(async (tx) => {
-    const offset = `${new Date(at).getTime() - Date.now()} milliseconds`;
+    const offset = `${(new Date(at).getTime() - Date.now()) / 1_000} seconds`;
     await tx.$executeRaw`SELECT set_config('tessera.clock_offset', ${offset}, true)`;
     return deviceStatistics({ db: tx }, { userId, timeZone });
   });
