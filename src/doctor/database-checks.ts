@@ -157,9 +157,9 @@ const broken: Check<Patient> = async (patient) => {
   const rows = await rowsOf<{ name: string }>(
     patient,
     `SELECT conrelid::regclass || '.' || conname AS name FROM pg_constraint
-       WHERE NOT convalidated AND connamespace = 'public'::regnamespace
+       WHERE NOT convalidated AND connamespace = current_schema()::regnamespace
      UNION ALL SELECT indexrelid::regclass::text FROM pg_index
-       WHERE NOT indisvalid AND indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+       WHERE NOT indisvalid AND indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace)
      UNION ALL SELECT tgrelid::regclass || '.' || tgname FROM pg_trigger
        WHERE tgenabled = 'D' AND NOT tgisinternal ORDER BY 1`,
   );

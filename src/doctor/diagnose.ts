@@ -49,9 +49,7 @@ async function examineDatabase({ config, settings, isDeep }: Diagnosis): Promise
     return await connected(settings.databaseUrl, async (client) => {
       const patient = { config, settings, client, secrets };
       const ofServer = await runAll(SERVER_CHECKS, patient);
-      const { rows } = await client.query(
-        "SELECT to_regclass('public.service_processes') IS NOT NULL AS exists",
-      );
+      const { rows } = await client.query("SELECT to_regclass('service_processes') IS NOT NULL AS exists");
       if (!rows[0]?.exists) return ofServer;
       await client.query("SET lock_timeout = '3s'");
       const checks = [...DATABASE_CHECKS, ...DATA_CHECKS, ...(isDeep ? DEEP_CHECKS : [])];

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createDatabase, type Database, isOutage } from './database/database.ts';
 import { createDatabaseProbe, type DatabaseProbe } from './database/database-probe.ts';
+import { readSchemaName } from './database/schema-name.ts';
 import { createJobQueue, type JobQueue } from './jobs/jobs.ts';
 import { createKeyRing, type KeyRing } from './keys/key-ring.ts';
 import { createSecrets, type RotatingSecrets } from './keys/secrets.ts';
@@ -56,8 +57,10 @@ const jobPrefixOf = (redisPrefix: string) => `{${redisPrefix}tessera}`;
 export async function createServices(settings: ServiceSettings): Promise<RunningServices> {
   const { log } = settings;
   const quietLog = withoutRepeats(log);
-  const db = createDatabase({ url: settings.databaseUrl, log: quietLog });
-  const databaseProbe = createDatabaseProbe({ url: settings.databaseUrl });
+  const { databaseUrl } = settings;
+  const schema = await readSchemaName({ url: databaseUrl, log: quietLog });
+  const db = createDatabase({ url: databaseUrl, schema, log: quietLog });
+  const databaseProbe = createDatabaseProbe({ url: databaseUrl });
   const { redisUrl, redisPrefix = '' } = settings;
   const redis = await createRedis({ url: redisUrl, prefix: redisPrefix, log: quietLog });
   await checkRedis(redis, quietLog);

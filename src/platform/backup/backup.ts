@@ -83,7 +83,7 @@ async function readTables(client: pg.Client): Promise<{ table: string; columns: 
   const { rows } = await client.query<{ table: string; columns: string[] }>(
     `SELECT c.relname::text AS table, array_agg(a.attname::text ORDER BY a.attnum) AS columns
      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND NOT c.relname = ANY($1)
+     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND NOT c.relname = ANY($1)
      GROUP BY c.relname ORDER BY c.relname`,
     [EXCLUDED],
   );

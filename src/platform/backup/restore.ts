@@ -29,9 +29,7 @@ export async function restore(settings: RestoreSettings): Promise<number> {
   await checkBackup(settings);
   const rows = await connected(databaseUrl, async (client) => {
     await checkEmpty(client);
-    await client.query(
-      `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL search_path = public`,
-    );
+    await client.query(`BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL maintenance_work_mem = '256MB'`);
     const frames = readFrames(file);
     await migrateTo(client, (await readHeader(frames)).migrations);
     const inserted = await insertAll(client, frames, settings.onProgress);
@@ -75,7 +73,7 @@ function checkSecretKey(
 async function checkEmpty(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT relname::text AS name FROM pg_class
-     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY relname LIMIT 1`,
+     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' ORDER BY relname LIMIT 1`,
   );
   if (rows.length > 0) {
     throw new BackupError(
@@ -109,7 +107,7 @@ async function insertAll(
 async function readTables(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT relname::text AS name FROM pg_class
-     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_prisma_migrations'`,
+     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname <> '_prisma_migrations'`,
   );
   return rows.map(({ name }) => name);
 }
@@ -123,7 +121,7 @@ async function dropForeignKeys(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ drop: string; add: string }>(
     `SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS drop,
        format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS add
-     FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace ORDER BY conname`,
+     FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace ORDER BY conname`,
   );
   for (const { drop } of rows) await client.query(drop);
   return rows.map(({ add }) => add);
@@ -138,7 +136,7 @@ async function dropIndexes(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string; create: string }>(
     `SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS create
      FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-     WHERE c.relnamespace = 'public'::regnamespace
+     WHERE c.relnamespace = current_schema()::regnamespace
        AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
      ORDER BY 1`,
   );

@@ -42,10 +42,12 @@ const CONNECTION_TIMEOUT_MS = 3_000;
 export function createDatabase(options: {
   url: string;
   log: Pick<Logger, 'warn'>;
+  /** Schema of the tables. Default `public`. */
+  schema?: string;
   poolSize?: number;
   applicationName?: string;
 }): Database {
-  const { url, log, poolSize = 10, applicationName = 'tessera' } = options;
+  const { url, log, schema = 'public', poolSize = 10, applicationName = 'tessera' } = options;
   let isDisconnecting = false;
   const warn = (err: Error) => {
     if (!isDisconnecting) log.warn({ err }, 'database connection broke');
@@ -59,7 +61,7 @@ export function createDatabase(options: {
       query_timeout: QUERY_TIMEOUT_MS,
       keepAlive: true,
     },
-    { onPoolError: warn, onConnectionError: warn },
+    { schema, onPoolError: warn, onConnectionError: warn },
   );
   const database = new PrismaClient({
     adapter: deadlineAdapter(adapter, { statementMs: STATEMENT_TIMEOUT_MS }),

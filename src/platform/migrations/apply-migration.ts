@@ -44,13 +44,23 @@ export async function applyMigration(
 async function applyInTransaction(client: pg.Client, migration: Migration): Promise<void> {
   await client.query(`BEGIN; SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
   try {
-    await client.query(migration.sql);
+    await client.query(await inOwnSchema(client, migration.sql));
     await recordApplied(client, migration);
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {});
     throw error;
   }
+}
+
+/**
+ * Functions name the schema `public` of their tables, because restores of `pg_dump` have no search
+ * path. If the search path names another one, that is where they are.
+ */
+export async function inOwnSchema(client: pg.Client, sql: string): Promise<string> {
+  if (!/\bpublic\./.test(sql)) return sql;
+  const { rows } = await client.query<{ schema: string }>('SELECT quote_ident(current_schema()) AS schema');
+  return sql.replaceAll(/\bpublic\./g, `${rows[0]?.schema ?? 'public'}.`);
 }
 
 /** For statements such as CREATE INDEX CONCURRENTLY. An interrupted one is repeated as a whole. */

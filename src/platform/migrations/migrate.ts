@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { applyMigration } from './apply-migration.ts';
+import { applyMigration, inOwnSchema } from './apply-migration.ts';
 import { connected, MigrationError } from './migration-connection.ts';
 import {
   checksumsOf,
@@ -82,7 +82,7 @@ export async function migrateTo(
         `This release does not have the migration ${name}. Use the release that made the backup, or a later one.`,
       );
     }
-    await client.query(forEmptyDatabase(migration.sql));
+    await client.query(await inOwnSchema(client, forEmptyDatabase(migration.sql)));
     await recordApplied(client, migration);
   }
 }
