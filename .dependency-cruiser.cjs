@@ -13,6 +13,7 @@ const ORDER = [
   'network',
   'network/protocols',
   'network/node-list',
+  'network/links',
   'network/server',
   'network/node',
   'network/agent',

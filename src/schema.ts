@@ -26,6 +26,7 @@ import { DeviceLoginResolver } from './modules/lifecycle/login/device-login.reso
 import { EmailAdminResolver } from './modules/lifecycle/login/email.admin-resolver.ts';
 import { PasswordLoginResolver } from './modules/lifecycle/login/password-login.resolver.ts';
 import { AgentResolver } from './modules/network/agent/agent.resolver.ts';
+import { SubscriptionLinkResolver } from './modules/network/links/link.resolver.ts';
 import { NodeAdminResolver } from './modules/network/node/node.admin-resolver.ts';
 import { SubscriptionNodeResolver } from './modules/network/node/node.resolver.ts';
 import { ServerAdminResolver } from './modules/network/server/server.admin-resolver.ts';
@@ -87,6 +88,7 @@ const resolvers: NonEmptyArray<Function> = [
   SubscriptionAdminResolver,
   SubscriptionNodeResolver,
   SubscriptionResolver,
+  SubscriptionLinkResolver,
   TrafficResolver,
   TransportKeyAdminResolver,
   UserAdminResolver,

@@ -32,6 +32,7 @@ import { type Readiness, serveHealth } from './health.ts';
 import { servePlayground } from './playground-server.ts';
 import { logRequests } from './request-log.ts';
 import { scopeOf } from './scope-of.ts';
+import { serveSubscriptionLinks } from './subscription-links.ts';
 
 export interface ServerSettings {
   services: Services;
@@ -77,6 +78,7 @@ export async function startServer({
   answerErrors(app, { services, config, metrics });
   logRequests(app, services.log, config);
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
+  if (graphql) serveSubscriptionLinks(app, { services, config, shared: graphql.shared });
   const abortDownloads = graphql && serveCsv(app, { services, config });
   if (graphql) {
     // Not cached, so that a new key is published as soon as it is valid.
