@@ -18,6 +18,7 @@ const ORDER = [
   'network/node',
   'network/agent',
   'network/traffic',
+  'network/uniproxy',
   'catalog/plan',
   'catalog/site',
   'catalog/ad',

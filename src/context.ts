@@ -22,6 +22,7 @@ import { createUserLists, type UserLists } from './modules/network/agent/user-li
 import { createNodeListings, type NodeListings } from './modules/network/node-list/subscription-nodes.ts';
 import { createOwnAddresses, type OwnAddresses } from './modules/network/server/own-addresses.ts';
 import { createServerStates, type ServerStates } from './modules/network/server/read-server-states.ts';
+import { createNodeNumbers, type NodeNumbers } from './modules/network/uniproxy/numbers.ts';
 import {
   createStatistics,
   type StatisticsSnapshot,
@@ -67,6 +68,7 @@ export interface Shared
   agentPresence: AgentPresence;
   nodeListings: NodeListings;
   ownAddresses: OwnAddresses;
+  readNodeNumber: NodeNumbers;
   serverStates: ServerStates;
   readPropagation: PropagationReader;
   /** Admits concurrent guesses at codes, by user and by address. */
@@ -114,6 +116,7 @@ export function createShared(
     agentPresence: createAgentPresence(services),
     nodeListings: createNodeListings(services),
     ownAddresses,
+    readNodeNumber: createNodeNumbers(services),
     serverStates: createServerStates(services),
     readPropagation: createPropagationReader(services),
     guessAdmission: createAdmission(),

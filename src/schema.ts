@@ -32,6 +32,7 @@ import { SubscriptionNodeResolver } from './modules/network/node/node.resolver.t
 import { ServerAdminResolver } from './modules/network/server/server.admin-resolver.ts';
 import { ServerResolver } from './modules/network/server/server.resolver.ts';
 import { TrafficResolver } from './modules/network/traffic/traffic.resolver.ts';
+import { NodeNumberAdminResolver } from './modules/network/uniproxy/node-number.admin-resolver.ts';
 import { AuditAdminResolver } from './modules/operations/audit/audit.admin-resolver.ts';
 import { StatisticsAdminResolver } from './modules/operations/statistics/statistics.admin-resolver.ts';
 import { RedemptionResolver } from './modules/redemption/accept/redemption.resolver.ts';
@@ -89,6 +90,7 @@ const resolvers: NonEmptyArray<Function> = [
   SubscriptionNodeResolver,
   SubscriptionResolver,
   SubscriptionLinkResolver,
+  NodeNumberAdminResolver,
   TrafficResolver,
   TransportKeyAdminResolver,
   UserAdminResolver,

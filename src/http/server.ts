@@ -33,6 +33,7 @@ import { servePlayground } from './playground-server.ts';
 import { logRequests } from './request-log.ts';
 import { scopeOf } from './scope-of.ts';
 import { serveSubscriptionLinks } from './subscription-links.ts';
+import { serveUniProxy } from './uniproxy.ts';
 
 export interface ServerSettings {
   services: Services;
@@ -78,7 +79,10 @@ export async function startServer({
   answerErrors(app, { services, config, metrics });
   logRequests(app, services.log, config);
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
-  if (graphql) serveSubscriptionLinks(app, { services, config, shared: graphql.shared });
+  if (graphql) {
+    serveSubscriptionLinks(app, { services, config, shared: graphql.shared });
+    serveUniProxy(app, { services, config, shared: graphql.shared });
+  }
   const abortDownloads = graphql && serveCsv(app, { services, config });
   if (graphql) {
     // Not cached, so that a new key is published as soon as it is valid.

@@ -91,6 +91,8 @@ async function buildBase() {
   await build.buildPlanNode(db, { planId, nodeId: node.id });
   await build.buildTrafficReport(db, { serverId: server.id });
   await db.nodeDeparture.create({ data: { serverId: server.id, nodeId: node.id, planId } });
+  await db.nodeNumber.create({ data: { nodeId: node.id } });
+  await db.subscriptionNumber.create({ data: { subscriptionId: subscription.id } });
   await build.buildWrongGuess(db, { userId });
   await db.identityHistory.create({ data: { keyHash: build.bytes32(), userId } });
   await db.inheritedRedemption.create({ data: { userId, codeId: code.id, orderId: finished.id } });
@@ -363,6 +365,11 @@ const CHECKS: Case[] = [
 ];
 
 const UNIQUES: Case[] = [
+  ...(['node', 'subscription'] as const).map((of) => ({
+    name: `${of}_numbers_${of}_id_key`,
+    table: `${of}_numbers`,
+    statement: (rows: Base) => `INSERT INTO ${of}_numbers (${of}_id) VALUES ('${rows[of].id}')`,
+  })),
   copy('identities_type_value_key', 'identities', 'identity'),
   copy('identities_one_email_key', 'identities', 'email', () => ({ value: 'other@example.com' })),
   copy('devices_identity_id_user_id_key', 'devices', 'device'),
@@ -530,10 +537,14 @@ const DELETE_ACTIONS: Record<string, string> = {
   node_departures_server_id_fkey: 'CASCADE',
   node_departures_node_id_fkey: 'CASCADE',
   node_departures_plan_id_fkey: 'CASCADE',
+  node_numbers_node_id_fkey: 'CASCADE',
+  subscription_numbers_subscription_id_fkey: 'CASCADE',
 };
 
 /** Every foreign key, so that adding one is a deliberate decision. */
 const FOREIGN_KEYS = [
+  'node_numbers_node_id_fkey',
+  'subscription_numbers_subscription_id_fkey',
   'users_merged_into_id_fkey',
   'user_subscriptions_absorbed_by_id_fkey',
   'identities_user_id_fkey',

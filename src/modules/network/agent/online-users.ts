@@ -64,6 +64,24 @@ export async function countOnlineUsers(
   return redis.hlen(onlineKey(serverId)).catch(() => null);
 }
 
+/** The addresses from which each subscription is used, at all of the servers together. */
+export async function readAddressesEverywhere(
+  { redis }: Pick<Services, 'redis'>,
+  serverIds: readonly string[],
+): Promise<Map<string, Set<string>>> {
+  const pipeline = redis.pipeline();
+  for (const id of serverIds) pipeline.hgetall(onlineKey(id));
+  const replies = (await pipeline.exec()) ?? [];
+  const failed = replies.find(([error]) => error !== null);
+  if (failed) throw failed[0];
+  const addresses = new Map<string, Set<string>>();
+  for (const [id, ips] of replies.flatMap(([, stored]) => Object.entries(stored as Record<string, string>))) {
+    const known = addresses.get(id) ?? new Set();
+    addresses.set(id, new Set([...known, ...addressesIn(ips)]));
+  }
+  return addresses;
+}
+
 /** The first 100 connected subscriptions of a server by id; null if Redis is unavailable. */
 export async function listOnlineUsers(
   { redis }: Pick<Services, 'redis'>,

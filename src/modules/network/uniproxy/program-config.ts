@@ -1,0 +1,98 @@
+import type { Services } from '../../../platform/services.ts';
+import { publicConfig } from '../protocols/node-config.ts';
+import { openConfig } from '../protocols/private-config.ts';
+import type { PublicConfig } from '../protocols/protocols.ts';
+import type { NodeProgram } from './node-of-program.ts';
+
+/** Seconds between two reports of traffic, and between two requests for the list. */
+const INTERVALS = { push_interval: 60, pull_interval: 60 };
+
+type ConfigOf<Protocol extends PublicConfig['protocol']> = Extract<PublicConfig, { protocol: Protocol }>;
+
+interface Reality {
+  privateKey?: string | null;
+  destination?: string | null;
+}
+
+/**
+ * The configuration of a node in the form of V2board's UniProxy. Certificates are not part of that
+ * form: these programs have their own.
+ *
+ * @returns null if the stored configuration is invalid for its protocol
+ */
+export function programConfig(
+  services: Pick<Services, 'secrets'>,
+  { node }: Pick<NodeProgram, 'node'>,
+): object | null {
+  const config = publicConfig(node.protocol, node.clientConfig);
+  if (!config) return null;
+  return {
+    ...{ server_port: node.port, host: node.address ?? node.server.address },
+    ...settingsOf(config, Object(openConfig(services, node)) as Reality),
+    ...{ base_config: INTERVALS, routes: [] },
+  };
+}
+
+function settingsOf(config: PublicConfig, privatePart: Reality): object {
+  switch (config.protocol) {
+    case 'SHADOWSOCKS':
+      return { cipher: config.method, server_key: config.serverKey ?? '', obfs: null, obfs_settings: null };
+    case 'VMESS':
+      return { ...transportOf(config), tls: config.tls ? 1 : 0, tls_settings: namedServer(config) };
+    case 'VLESS':
+      return {
+        ...transportOf(config),
+        ...{
+          tls: TLS[config.security],
+          flow: config.flow ?? '',
+          tls_settings: vlessTls(config, privatePart),
+        },
+      };
+    case 'TROJAN':
+      return { ...transportOf(config), server_name: config.serverName ?? '' };
+    case 'HYSTERIA2':
+      return {
+        ...{ version: 2, server_name: config.serverName ?? '', obfs: config.obfs },
+        ...{
+          'obfs-password': config.obfsPassword,
+          up_mbps: config.upMbps ?? 0,
+          down_mbps: config.downMbps ?? 0,
+        },
+      };
+  }
+}
+
+const TLS = { none: 0, tls: 1, reality: 2 } as const;
+
+const namedServer = ({ serverName }: { serverName: string | null }) => ({ server_name: serverName ?? '' });
+
+function vlessTls(config: ConfigOf<'VLESS'>, { privateKey, destination }: Reality): object {
+  if (config.security !== 'reality') return namedServer(config);
+  const [host = '', port = '443'] = (destination ?? '').split(/:(?=\d+$)/);
+  return {
+    ...namedServer(config),
+    ...{ dest: host, server_port: port, private_key: privateKey ?? '', short_id: config.shortId ?? '' },
+  };
+}
+
+/** Named as in the configuration of V2Ray. */
+function transportOf({
+  network,
+  path,
+  host,
+  serviceName,
+  mode,
+}: ConfigOf<'TROJAN' | 'VMESS' | 'VLESS'>): object {
+  const headers = host === null ? {} : { headers: { Host: host } };
+  switch (network) {
+    case 'ws':
+      return { network, networkSettings: { path: path ?? '/', ...headers } };
+    case 'grpc':
+      return { network, networkSettings: { serviceName } };
+    case 'httpupgrade':
+    case 'xhttp':
+      return { network, networkSettings: { path: path ?? '/', host: host ?? '', ...(mode && { mode }) } };
+    default:
+      return { network, networkSettings: {} };
+  }
+}
