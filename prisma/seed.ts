@@ -110,6 +110,16 @@ const NODES: NewNode[] = [
     ...{ name: 'New York Hysteria2', protocol: 'HYSTERIA2', port: 8443 },
     clientConfig: { serverName: 'nyc1.tessera.example', obfs: 'salamander', obfsPassword: 'a demo' },
   },
+  {
+    ...NEW_YORK,
+    ...{ name: 'New York TUIC', protocol: 'TUIC', port: 9443 },
+    clientConfig: { serverName: 'nyc1.tessera.example', alpn: ['h3'] },
+  },
+  {
+    ...NEW_YORK,
+    ...{ name: 'New York AnyTLS', protocol: 'ANYTLS', port: 9443 },
+    clientConfig: { serverName: 'nyc1.tessera.example', fingerprint: 'chrome' },
+  },
 ];
 
 /** Apps get the public key in `clientConfig`; the agent gets the private key in `serverConfig`. */

@@ -183,6 +183,18 @@ describe('other requests of node programs', () => {
     });
     const etag = config.headers.get('etag');
     expect((await ask('config', { node, etag })).status).toBe(304);
+    const any = good('AnyTLS');
+    const anytls = await buildNode(db, {
+      ...{ serverId, port: 444, protocol: 'ANYTLS', clientConfig: any.clientConfig as never },
+      serverConfig: any.serverConfig as never,
+    });
+    const response = await ask('config', { node: (await createNodeNumbers(api.services)(anytls.id)) ?? 0 });
+    const text = await response.text();
+    expect(JSON.parse(text)).toMatchObject({
+      padding_scheme: ['stop=8', '1=100-400'],
+      server_name: 'a.example',
+    });
+    expect(text).not.toContain('PRIVATE KEY');
     expect(await (await ask('config')).json()).toMatchObject({ server_port: 8443, cipher: 'aes-256-gcm' });
   });
 

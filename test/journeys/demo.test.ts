@@ -143,10 +143,10 @@ describe('demo data', () => {
     await Promise.all(Array.from({ length: 5 }, () => seedDemo(services)));
 
     expect(await countAll()).toEqual({
-      ...{ plan: 3, redemptionBatch: 3, redemptionCode: 31, server: 3, node: 6, ad: 2 },
+      ...{ plan: 3, redemptionBatch: 3, redemptionCode: 31, server: 3, node: 8, ad: 2 },
     });
     const nodes = await services.db.node.findMany();
-    expect(new Set(nodes.map(({ protocol }) => protocol)).size).toBe(5);
+    expect(new Set(nodes.map(({ protocol }) => protocol)).size).toBe(7);
   });
 
   it('is completed by the next start if the first ones fail half-way', async () => {

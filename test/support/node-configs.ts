@@ -133,6 +133,18 @@ export const GOOD: Example[] = [
     },
     serverConfig: { ...PEM, masquerade: 'https://www.example.com' },
   },
+  {
+    name: 'TUIC',
+    protocol: 'TUIC',
+    clientConfig: { serverName: 'a.example', alpn: ['h3'], congestionControl: 'cubic', udpRelayMode: 'quic' },
+    serverConfig: PEM,
+  },
+  {
+    name: 'AnyTLS',
+    protocol: 'ANYTLS',
+    clientConfig: { serverName: 'a.example', fingerprint: 'chrome' },
+    serverConfig: { ...PEM, paddingScheme: ['stop=8', '1=100-400'] },
+  },
 ];
 
 export const good = (name: string): Example => {
@@ -205,6 +217,10 @@ export const BAD: [example: string, changes: Parts, field: string][] = [
   ['Trojan', { clientConfig: { alpn: ['spdy'] } }, 'clientConfig.alpn.0'],
   ['Trojan', { clientConfig: { password: 'x' } }, 'clientConfig.password'],
   ['Trojan', { serverConfig: { certificate: null } }, 'serverConfig.privateKey'],
+  ['TUIC', { clientConfig: { congestionControl: 'reno' } }, 'clientConfig.congestionControl'],
+  ['TUIC', { clientConfig: { network: 'ws' } }, 'clientConfig.network'],
+  ['AnyTLS', { clientConfig: { fingerprint: 'netscape' } }, 'clientConfig.fingerprint'],
+  ['AnyTLS', { serverConfig: { paddingScheme: ['a b'] } }, 'serverConfig.paddingScheme.0'],
   ['Hysteria2', { clientConfig: { obfs: 'rot13' } }, 'clientConfig.obfs'],
   ['Hysteria2', { clientConfig: { obfsPassword: null } }, 'clientConfig.obfsPassword'],
   ['Hysteria2', { clientConfig: { obfs: null } }, 'clientConfig.obfsPassword'],

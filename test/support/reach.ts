@@ -3,6 +3,7 @@
  */
 export const REACHED_BY_USERS: readonly string[] = [
   'Ad',
+  'AnytlsConfig',
   'AuthPayload',
   'Device',
   'DeviceChallenge',
@@ -23,6 +24,7 @@ export const REACHED_BY_USERS: readonly string[] = [
   'SubscriptionMove',
   'SubscriptionNode',
   'TrojanConfig',
+  'TuicConfig',
   'User',
   'UserSubscription',
   'VlessConfig',

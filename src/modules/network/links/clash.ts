@@ -65,6 +65,7 @@ function proxyOf(node: LinkedNode): Proxy | null {
 
 const TYPES = {
   ...{ SHADOWSOCKS: 'ss', VMESS: 'vmess', VLESS: 'vless', TROJAN: 'trojan', HYSTERIA2: 'hysteria2' },
+  ...{ TUIC: 'tuic', ANYTLS: 'anytls' },
 } as const;
 
 function ownSettings(node: LinkedNode): Record<string, unknown> {
@@ -77,7 +78,16 @@ function ownSettings(node: LinkedNode): Record<string, unknown> {
     case 'VLESS':
       return { uuid: credential, flow: clientConfig.flow };
     case 'TROJAN':
+    case 'ANYTLS':
       return { password: credential };
+    case 'TUIC':
+      return {
+        ...{ uuid: credential, password: credential },
+        ...{
+          'congestion-controller': clientConfig.congestionControl,
+          'udp-relay-mode': clientConfig.udpRelayMode,
+        },
+      };
     case 'HYSTERIA2':
       return {
         ...{ password: credential, ports: clientConfig.ports, obfs: clientConfig.obfs },

@@ -26,6 +26,10 @@ export function tlsOf(config: PublicConfig): Tls | null {
       return null;
     case 'HYSTERIA2':
       return { serverName: config.serverName, alpn: [], fingerprint: null, reality: null };
+    case 'TUIC':
+      return { ...config, fingerprint: null, reality: null };
+    case 'ANYTLS':
+      return { ...config, reality: null };
     case 'VMESS':
       return config.tls ? { ...config, reality: null } : null;
     case 'TROJAN':
@@ -47,7 +51,7 @@ export type Transport = Pick<
 
 /** The transport settings of a config; null for protocols that have their own. */
 export function transportOf(config: PublicConfig): Transport | null {
-  return config.protocol === 'SHADOWSOCKS' || config.protocol === 'HYSTERIA2' ? null : config;
+  return 'network' in config ? config : null;
 }
 
 /** Bytes of the user's key in Shadowsocks 2022. */

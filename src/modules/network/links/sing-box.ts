@@ -64,7 +64,13 @@ function ownSettings(node: LinkedNode): Record<string, unknown> {
     case 'VLESS':
       return { uuid: credential, flow: clientConfig.flow };
     case 'TROJAN':
+    case 'ANYTLS':
       return { password: credential };
+    case 'TUIC':
+      return {
+        ...{ uuid: credential, password: credential },
+        ...{ congestion_control: clientConfig.congestionControl, udp_relay_mode: clientConfig.udpRelayMode },
+      };
     case 'HYSTERIA2':
       return hysteria2Settings(node as NodeOf<'HYSTERIA2'>);
   }

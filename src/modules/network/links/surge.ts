@@ -32,11 +32,16 @@ interface Proxy {
   settings: string[];
 }
 
-/** @returns null for what Surge does not have: VLESS, gRPC, HTTPUpgrade, XHTTP and Reality */
+const UNKNOWN: readonly string[] = ['VLESS', 'TUIC', 'ANYTLS'];
+
+/**
+ * @returns null for what Surge does not have or names differently between versions: VLESS, TUIC,
+ *   AnyTLS, gRPC, HTTPUpgrade, XHTTP and Reality
+ */
 function proxyOf(node: LinkedNode): Proxy | null {
   const { clientConfig } = node;
   const transport = transportOf(clientConfig);
-  if (clientConfig.protocol === 'VLESS') return null;
+  if (UNKNOWN.includes(clientConfig.protocol)) return null;
   if (transport && transport.network !== 'tcp' && transport.network !== 'ws') return null;
   const type = clientConfig.protocol === 'SHADOWSOCKS' ? 'ss' : clientConfig.protocol.toLowerCase();
   const settings = [

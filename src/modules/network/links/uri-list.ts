@@ -35,6 +35,10 @@ export function uriOf(node: LinkedNode): string {
       return uri('trojan', node, queryOf(node));
     case 'HYSTERIA2':
       return hysteria2Uri(node as NodeOf<'HYSTERIA2'>);
+    case 'TUIC':
+      return tuicUri(node as NodeOf<'TUIC'>);
+    case 'ANYTLS':
+      return uri('anytls', node, { sni: node.clientConfig.serverName, fp: node.clientConfig.fingerprint });
   }
 }
 
@@ -108,4 +112,14 @@ function hysteria2Uri(node: NodeOf<'HYSTERIA2'>): string {
     // Clients that do not know it use the one port.
     mport: ports,
   });
+}
+
+function tuicUri(node: NodeOf<'TUIC'>): string {
+  const { serverName, alpn, congestionControl, udpRelayMode } = node.clientConfig;
+  const query = {
+    ...{ sni: serverName, alpn: alpn.length > 0 ? alpn.join() : null },
+    ...{ congestion_control: congestionControl, udp_relay_mode: udpRelayMode },
+  };
+  const { credential } = node;
+  return uri('tuic', node, query).replace(`//${credential}@`, `//${credential}:${credential}@`);
 }

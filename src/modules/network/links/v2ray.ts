@@ -40,11 +40,14 @@ export const v2ray = jsonFor('v2ray');
 /** JSON for Xray. The first node is used. */
 export const xray = jsonFor('xray');
 
+const HAS_OTHER_PROGRAMS: readonly string[] = ['HYSTERIA2', 'TUIC', 'ANYTLS'];
+
 function isKnownTo(program: Program, { clientConfig }: LinkedNode): boolean {
-  if (clientConfig.protocol === 'HYSTERIA2') return false;
+  if (HAS_OTHER_PROGRAMS.includes(clientConfig.protocol)) return false;
   if (program === 'xray') return true;
   if (clientConfig.protocol === 'SHADOWSOCKS') return !clientConfig.method.startsWith('2022-');
-  const isPlain = clientConfig.network === 'tcp' || clientConfig.network === 'ws';
+  const transport = transportOf(clientConfig);
+  const isPlain = transport?.network === 'tcp' || transport?.network === 'ws';
   if (clientConfig.protocol !== 'VLESS') return isPlain;
   return isPlain && clientConfig.security !== 'reality' && clientConfig.flow === null;
 }

@@ -150,12 +150,51 @@ export class Hysteria2Config implements ConfigOf<'HYSTERIA2'> {
   certificateSha256!: string | null;
 }
 
+@ObjectType({
+  description:
+    'Connection settings for TUIC 5, always over QUIC. Both the user id and the password are the credential.',
+  simpleResolvers: true,
+})
+export class TuicConfig implements ConfigOf<'TUIC'> {
+  @Field(() => String, { nullable: true, description: 'TLS server name (SNI); null to use the address.' })
+  serverName!: string | null;
+
+  @Field(() => [String], { description: 'ALPN protocols to offer; empty for the default of the app.' })
+  alpn!: ConfigOf<'TUIC'>['alpn'];
+
+  @Field(() => String, { description: 'Congestion control: `bbr`, `cubic` or `new_reno`.' })
+  congestionControl!: ConfigOf<'TUIC'>['congestionControl'];
+
+  @Field(() => String, { description: 'How UDP packets are relayed: `native` or `quic`.' })
+  udpRelayMode!: ConfigOf<'TUIC'>['udpRelayMode'];
+}
+
+@ObjectType({
+  description: 'Connection settings for AnyTLS. The password is the credential.',
+  simpleResolvers: true,
+})
+export class AnytlsConfig implements ConfigOf<'ANYTLS'> {
+  @Field(() => String, { nullable: true, description: 'TLS server name (SNI); null to use the address.' })
+  serverName!: string | null;
+
+  @Field(() => [String], { description: 'ALPN protocols to offer; empty for the default of the app.' })
+  alpn!: ConfigOf<'ANYTLS'>['alpn'];
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Browser whose TLS ClientHello to imitate (uTLS), such as `chrome`; null for none.',
+  })
+  fingerprint!: ConfigOf<'ANYTLS'>['fingerprint'];
+}
+
 const TYPES = {
   SHADOWSOCKS: ShadowsocksConfig,
   VMESS: VmessConfig,
   VLESS: VlessConfig,
   TROJAN: TrojanConfig,
   HYSTERIA2: Hysteria2Config,
+  TUIC: TuicConfig,
+  ANYTLS: AnytlsConfig,
 } as const satisfies Record<PublicConfig['protocol'], unknown>;
 
 export const ClientConfig = createUnionType({

@@ -15,6 +15,8 @@ registerEnumType(Protocol, {
     VLESS: { description: 'VLESS: plain, over TLS, or with Reality.' },
     TROJAN: { description: 'Trojan, always over TLS.' },
     HYSTERIA2: { description: 'Hysteria2, over QUIC.' },
+    TUIC: { description: 'TUIC of version 5, over QUIC.' },
+    ANYTLS: { description: 'AnyTLS, over TLS.' },
   },
 });
 
@@ -185,7 +187,7 @@ export class CreateNodeInput {
   @Field(() => JsonScalar, {
     nullable: true,
     description:
-      'Settings that only the agent gets: `listen`; for TLS `certificate` and `privateKey` in PEM, unless the agent obtains them itself; for Reality `privateKey`, `shortIds` and `destination`; for Hysteria2 `masquerade`. Other keys are rejected.',
+      'Settings that only the agent gets: `listen`; for TLS `certificate` and `privateKey` in PEM, unless the agent obtains them itself; for Reality `privateKey`, `shortIds` and `destination`; for Hysteria2 `masquerade`; for AnyTLS `paddingScheme`. Other keys are rejected.',
   })
   serverConfig?: unknown;
 }

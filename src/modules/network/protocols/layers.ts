@@ -9,6 +9,8 @@ const LAYERS = {
   VLESS: ['tcp'],
   TROJAN: ['tcp'],
   HYSTERIA2: ['udp'],
+  TUIC: ['udp'],
+  ANYTLS: ['tcp'],
 } as const satisfies Record<Protocol, readonly Layer[]>;
 
 /** The layers that a node of this protocol listens on. */

@@ -1,9 +1,11 @@
 import type { z } from 'zod';
 import type { Protocol } from '../../../generated/prisma/client.ts';
+import { anytls } from './anytls.ts';
 import { hysteria2 } from './hysteria2.ts';
 import type { ProtocolConfig } from './protocol-config.ts';
 import { shadowsocks } from './shadowsocks.ts';
 import { trojan } from './trojan.ts';
+import { tuic } from './tuic.ts';
 import { vless } from './vless.ts';
 import { vmess } from './vmess.ts';
 
@@ -17,6 +19,8 @@ export const PROTOCOLS = {
   VLESS: vless,
   TROJAN: trojan,
   HYSTERIA2: hysteria2,
+  TUIC: tuic,
+  ANYTLS: anytls,
 } as const satisfies Record<Protocol, ProtocolConfig>;
 
 type Protocols = typeof PROTOCOLS;

@@ -9,7 +9,9 @@ const INTERVALS = { push_interval: 60, pull_interval: 60 };
 
 type ConfigOf<Protocol extends PublicConfig['protocol']> = Extract<PublicConfig, { protocol: Protocol }>;
 
-interface Reality {
+/** The keys of the agent's part that these programs get. */
+interface PrivatePart {
+  paddingScheme?: string[];
   privateKey?: string | null;
   destination?: string | null;
 }
@@ -28,45 +30,48 @@ export function programConfig(
   if (!config) return null;
   return {
     ...{ server_port: node.port, host: node.address ?? node.server.address },
-    ...settingsOf(config, Object(openConfig(services, node)) as Reality),
+    ...settingsOf(config, Object(openConfig(services, node)) as PrivatePart),
     ...{ base_config: INTERVALS, routes: [] },
   };
 }
 
-function settingsOf(config: PublicConfig, privatePart: Reality): object {
-  switch (config.protocol) {
-    case 'SHADOWSOCKS':
-      return { cipher: config.method, server_key: config.serverKey ?? '', obfs: null, obfs_settings: null };
-    case 'VMESS':
-      return { ...transportOf(config), tls: config.tls ? 1 : 0, tls_settings: namedServer(config) };
-    case 'VLESS':
-      return {
-        ...transportOf(config),
-        ...{
-          tls: TLS[config.security],
-          flow: config.flow ?? '',
-          tls_settings: vlessTls(config, privatePart),
-        },
-      };
-    case 'TROJAN':
-      return { ...transportOf(config), server_name: config.serverName ?? '' };
-    case 'HYSTERIA2':
-      return {
-        ...{ version: 2, server_name: config.serverName ?? '', obfs: config.obfs },
-        ...{
-          'obfs-password': config.obfsPassword,
-          up_mbps: config.upMbps ?? 0,
-          down_mbps: config.downMbps ?? 0,
-        },
-      };
-  }
-}
+const settingsOf = (config: PublicConfig, privatePart: PrivatePart): object =>
+  // TypeScript cannot correlate the config with the function of its protocol.
+  SETTINGS[config.protocol](config as never, privatePart);
+
+const SETTINGS: {
+  [Name in PublicConfig['protocol']]: (config: ConfigOf<Name>, privatePart: PrivatePart) => object;
+} = {
+  SHADOWSOCKS: ({ method, serverKey }) => ({
+    ...{ cipher: method, server_key: serverKey ?? '', obfs: null, obfs_settings: null },
+  }),
+  VMESS: (config) => ({
+    ...transportOf(config),
+    ...{ tls: config.tls ? 1 : 0, tls_settings: namedServer(config) },
+  }),
+  VLESS: (config, privatePart) => ({
+    ...transportOf(config),
+    ...{ tls: TLS[config.security], flow: config.flow ?? '', tls_settings: vlessTls(config, privatePart) },
+  }),
+  TROJAN: (config) => ({ ...transportOf(config), ...namedServer(config) }),
+  HYSTERIA2: (config) => ({
+    ...namedServer(config),
+    ...{ version: 2, obfs: config.obfs, 'obfs-password': config.obfsPassword },
+    ...{ up_mbps: config.upMbps ?? 0, down_mbps: config.downMbps ?? 0 },
+  }),
+  TUIC: (config) => ({
+    ...namedServer(config),
+    ...{ congestion_control: config.congestionControl, udp_relay_mode: config.udpRelayMode },
+    zero_rtt_handshake: false,
+  }),
+  ANYTLS: (config, { paddingScheme }) => ({ ...namedServer(config), padding_scheme: paddingScheme ?? [] }),
+};
 
 const TLS = { none: 0, tls: 1, reality: 2 } as const;
 
 const namedServer = ({ serverName }: { serverName: string | null }) => ({ server_name: serverName ?? '' });
 
-function vlessTls(config: ConfigOf<'VLESS'>, { privateKey, destination }: Reality): object {
+function vlessTls(config: ConfigOf<'VLESS'>, { privateKey, destination }: PrivatePart): object {
   if (config.security !== 'reality') return namedServer(config);
   const [host = '', port = '443'] = (destination ?? '').split(/:(?=\d+$)/);
   return {
