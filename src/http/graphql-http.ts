@@ -7,7 +7,7 @@ import { type Caller, isAdmin } from '../modules/kernel/caller.ts';
 import { authenticate, recentCaller } from '../modules/lifecycle/login/authenticate.ts';
 import { createServerTokens } from '../modules/network/server/server-tokens.ts';
 import { createSemaphore } from '../platform/concurrency/semaphore.ts';
-import { DomainError, PlatformError } from '../platform/errors.ts';
+import { DomainError } from '../platform/errors.ts';
 import { type ApolloSettings, createApolloServer } from '../platform/graphql/apollo.ts';
 import { answerConditionally } from '../platform/graphql/conditional-get.ts';
 import { LIMITS } from '../platform/graphql/limits.ts';
@@ -20,6 +20,7 @@ import { describeSpan, inSpan } from '../platform/telemetry/tracing.ts';
 import { acceptSealedRequests, isSealed } from '../platform/transport-encryption/sealed-http.ts';
 import { agentRoute, SENDER } from './agent-requests.ts';
 import { type Encryption, type GraphqlSettings, mayIntrospect } from './graphql-settings.ts';
+import { createRequestLimit } from './request-limit.ts';
 import { logOperation } from './request-log.ts';
 import { createResponseCache, type Recording, type ResponseCache } from './response-cache.ts';
 import { scopeOf } from './scope-of.ts';
@@ -202,16 +203,6 @@ function withinRequestLimits(
     );
   };
 }
-
-/** Applies after the body has been received, so slow uploads do not occupy the semaphore. */
-const createRequestLimit = () =>
-  createSemaphore(LIMITS.requests, {
-    shedAfterMs: LIMITS.requestQueueTargetMs,
-    maxWaitMs: LIMITS.requestMaxWaitMs,
-    overloaded: () => new PlatformError('SERVICE_UNAVAILABLE', OVERLOADED),
-  });
-
-const OVERLOADED = { message: 'The service is overloaded. Try again shortly.', retryAfterSeconds: 1 };
 
 /**
  * Authenticates the caller, and adjusts the request scope to their permissions.

@@ -79,10 +79,7 @@ export async function startServer({
   answerErrors(app, { services, config, metrics });
   logRequests(app, services.log, config);
   const closeGraphql = graphql && (await serveGraphql(app, { services, config, metrics, ...graphql }));
-  if (graphql) {
-    serveSubscriptionLinks(app, { services, config, shared: graphql.shared });
-    serveUniProxy(app, { services, config, shared: graphql.shared });
-  }
+  if (graphql) await servePrograms(app, { services, config, shared: graphql.shared });
   const abortDownloads = graphql && serveCsv(app, { services, config });
   if (graphql) {
     // Not cached, so that a new key is published as soon as it is valid.
@@ -110,6 +107,20 @@ export async function startServer({
       await Promise.all([closed, handlesClosed]);
     },
   };
+}
+
+/** Serves other programs than GraphQL clients: proxy clients, and those that run nodes. */
+async function servePrograms(
+  app: FastifyInstance,
+  settings: { services: Services; config: Config; shared: Shared },
+): Promise<void> {
+  await app.register(async (routes) => {
+    routes.addHook('onRequest', (request) =>
+      settings.shared.operationRateLimiter.countRequest(scopeOf(request, settings.config).ip),
+    );
+    serveSubscriptionLinks(routes, settings);
+    serveUniProxy(routes, settings);
+  });
 }
 
 function observeService(

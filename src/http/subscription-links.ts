@@ -14,6 +14,7 @@ import { PlatformError } from '../platform/errors.ts';
 import type { RateLimit } from '../platform/redis/rate-limit.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
+import { createRequestLimit } from './request-limit.ts';
 import { scopeOf } from './scope-of.ts';
 
 /** The path that clients of other panels have stored. */
@@ -39,6 +40,7 @@ export function serveSubscriptionLinks(
   { services, config, shared }: { services: Services; config: Config; shared: Shared },
 ): void {
   const documents = createLinkDocuments(shared);
+  const limit = createRequestLimit();
   const answer = async (request: FastifyRequest, reply: FastifyReply, token: string) => {
     const { format: wanted } = request.query as LinkQuery;
     reply.header('cache-control', 'private, no-cache').header('vary', 'user-agent');
@@ -54,11 +56,13 @@ export function serveSubscriptionLinks(
     return reply.type(format.contentType).send(document.text);
   };
   app.get<{ Params: { token: string } }>(`${LINK_PATH}:token`, (request, reply) =>
-    inRequestScope(scopeOf(request, config), () => answer(request, reply, request.params.token)),
+    limit(() => inRequestScope(scopeOf(request, config), () => answer(request, reply, request.params.token))),
   );
   app.get(V2BOARD_PATH, (request, reply) =>
-    inRequestScope(scopeOf(request, config), () =>
-      answer(request, reply, String((request.query as LinkQuery).token ?? '')),
+    limit(() =>
+      inRequestScope(scopeOf(request, config), () =>
+        answer(request, reply, String((request.query as LinkQuery).token ?? '')),
+      ),
     ),
   );
 }

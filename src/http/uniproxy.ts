@@ -16,7 +16,9 @@ import { PlatformError } from '../platform/errors.ts';
 import { maskError } from '../platform/graphql/mask-error.ts';
 import type { RateLimit } from '../platform/redis/rate-limit.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
+import { required } from '../platform/required.ts';
 import type { Services } from '../platform/services.ts';
+import { createRequestLimit } from './request-limit.ts';
 import { scopeOf } from './scope-of.ts';
 
 const PATH = '/api/v1/server/UniProxy';
@@ -26,31 +28,29 @@ const FAILED_PROGRAMS: RateLimit = { name: 'failed-program', points: 30, duratio
 /** As for reports of agents. */
 const MAX_BODY_BYTES = 1_048_576;
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    program: NodeProgram | undefined;
+  }
+}
+
 type Query = Partial<Record<'token' | 'node_id', string | string[]>>;
 type Handler = (program: NodeProgram, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+interface Settings {
+  services: Services;
+  config: Config;
+  shared: Shared;
+}
 
 /**
  * Serves the programs that run nodes for panels of the V2board family: V2bX, XrayR and others. The
  * token of the server is in the query, so URLs must not be logged.
  */
-export function serveUniProxy(
-  app: FastifyInstance,
-  { services, config, shared }: { services: Services; config: Config; shared: Shared },
-): void {
+export function serveUniProxy(app: FastifyInstance, settings: Settings): void {
+  const { services, shared } = settings;
   const context = { ...services, ...shared };
-  const route = (method: 'GET' | 'POST', name: string, handler: Handler) =>
-    app.route({
-      method,
-      url: `${PATH}/${name}`,
-      bodyLimit: MAX_BODY_BYTES,
-      handler: (request, reply) =>
-        inRequestScope(scopeOf(request, config), async () => {
-          const program = await identify(context, request);
-          if (!program) return reply.code(401).send({ errors: [maskError(unknownProgram(), services.log)] });
-          shared.agentPresence.recordSeen(program.agent);
-          return handler(program, request, reply);
-        }),
-    });
+  const route = createRoutes(app, settings);
   route('GET', 'config', async (program, request, reply) => {
     const found = programConfig(services, program);
     if (!found) throw new PlatformError('SERVICE_UNAVAILABLE');
@@ -67,14 +67,43 @@ export function serveUniProxy(
     if (refused > 0) reply.header('x-refused-users', refused);
     return { data: true };
   });
-  route('POST', 'alive', async (program, request) => {
-    await reportProgramOnline(context, program, request.body);
-    return { data: true };
-  });
-  route('POST', 'status', async (program, request) => {
-    await reportProgramStatus(context, program, request.body);
-    return { data: true };
-  });
+  for (const [name, report] of [
+    ['alive', reportProgramOnline],
+    ['status', reportProgramStatus],
+  ] as const) {
+    route('POST', name, async (program, request) => {
+      await report(context, program, request.body);
+      return { data: true };
+    });
+  }
+}
+
+/** @returns a function that adds a route for programs with a valid token */
+function createRoutes(app: FastifyInstance, { services, config, shared }: Settings) {
+  const context = { ...services, ...shared };
+  const limit = createRequestLimit();
+  app.decorateRequest('program');
+  return (method: 'GET' | 'POST', name: string, handler: Handler) =>
+    app.route({
+      method,
+      url: `${PATH}/${name}`,
+      bodyLimit: MAX_BODY_BYTES,
+      // Before the body is read: a large one needs a valid token.
+      onRequest: (request, reply) =>
+        inRequestScope(scopeOf(request, config), async () => {
+          const program = await identify(context, request);
+          if (!program) return reply.code(401).send({ errors: [maskError(unknownProgram(), services.log)] });
+          request.program = program;
+          shared.agentPresence.recordSeen(program.agent);
+          return undefined;
+        }),
+      handler: (request, reply) =>
+        limit(() =>
+          inRequestScope(scopeOf(request, config), () =>
+            handler(required(request.program, 'node program'), request, reply),
+          ),
+        ),
+    });
 }
 
 /**

@@ -154,6 +154,11 @@ describe('reports of traffic by node programs', () => {
     expect(await api.services.db.trafficReport.count()).toBe(before);
   });
 
+  it('are not read at all without a valid token', async () => {
+    const response = await ask('push', { raw: `{"1":"${'x'.repeat(2_000_000)}"}`, token: 'srv_unknown' });
+    expect(response.status).toBe(401);
+  });
+
   it('are limited to 1 MiB', async () => {
     expect((await ask('push', { raw: `{"1":[1,1],"x":"${'x'.repeat(1_048_576)}"}` })).status).toBe(413);
   });
