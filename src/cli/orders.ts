@@ -70,8 +70,9 @@ export const ordersRetry: Command = {
 
 /** @throws PlatformError NOT_FOUND */
 async function findOrder({ services }: Tools, { number }: Values): Promise<Order> {
-  const orderNo = lettersAndDigits(String(number)).toUpperCase();
-  const order = await services.db.order.findUnique({ where: { orderNo } });
+  const typed = String(number);
+  const orderNos = [typed, lettersAndDigits(typed).toUpperCase()];
+  const order = await services.db.order.findFirst({ where: { orderNo: { in: orderNos } } });
   if (order) return order;
   throw new PlatformError('NOT_FOUND', { message: `There is no order ${number}.` });
 }

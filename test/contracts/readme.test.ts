@@ -24,7 +24,7 @@ function readVariables(): string[] {
 
 /** Formats a value as in the table; undefined if it is unset. */
 function formatted(value: unknown): string | undefined {
-  if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
+  if (value === undefined || value === '' || (Array.isArray(value) && value.length === 0)) return undefined;
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   return value === resolve('./data') ? './data' : String(value);
 }

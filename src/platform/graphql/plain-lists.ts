@@ -4,6 +4,7 @@
  */
 export const PLAIN_LISTS: Readonly<Record<string, number>> = {
   // The most that they can hold, which is enforced where they are written or read.
+  'AnytlsConfig.alpn': 3,
   'DeviceStatistics.days': 7,
   'GlobalConfig.keywords': 100,
   'Mutation.retryOrders': 100,
@@ -20,6 +21,7 @@ export const PLAIN_LISTS: Readonly<Record<string, number>> = {
   'SubscriptionNode.tags': 100,
   'TrafficReceipt.refused': 5_000,
   'TrojanConfig.alpn': 3,
+  'TuicConfig.alpn': 3,
   'VlessConfig.alpn': 3,
   'VmessConfig.alpn': 3,
   // A usual length. They grow with the data, so they are counted again when they are read

@@ -33,6 +33,7 @@ serveWebsockets(server, {
   seal: (channel) => ({ ...channel, isSealed: () => false }),
   isCounted: false,
   isShared: async () => false,
+  onMessage() {},
   connect: async () => ({ context: () => ({}), charge: () => {}, closed: () => {} }),
 });
 server.listen(0, '127.0.0.1', () => {

@@ -17,7 +17,7 @@ export async function findPerson({ db }: Pick<Services, 'db'>, reference: string
     SELECT user_id::text FROM identities
     WHERE (type, value) IN (('EMAIL', ${reference.toLowerCase()}), ('DEVICE', ${reference}))
     UNION
-    SELECT user_id::text FROM orders WHERE order_no = ${lettersAndDigits(reference).toUpperCase()}`;
+    SELECT user_id::text FROM orders WHERE order_no IN (${reference}, ${lettersAndDigits(reference).toUpperCase()})`;
   if (rows[0] && rows.length === 1) return rows[0].id;
   throw new PlatformError('NOT_FOUND', {
     message: `There is no account with the id, e-mail address, device identifier or order number "${reference}".`,

@@ -16,11 +16,13 @@ import { createClient, post } from '../../../support/client.ts';
 import { databaseUrlOf } from '../../../support/database.ts';
 import { buildPlan, unique } from '../../../support/factories.ts';
 
+/** Common to the instances. */
+const REDIS_PREFIX = 'update-site:';
 let api: TestApi;
 let admin: TestUser;
 
 beforeAll(async () => {
-  api = await startTestApi();
+  api = await startTestApi({ redisPrefix: REDIS_PREFIX });
   admin = await api.newAdmin();
 });
 afterAll(() => api?.close());
@@ -317,7 +319,10 @@ describe('updateSite with a trial plan', () => {
 
 describe('the settings of the site', () => {
   it('apply on another instance within a second', async () => {
-    const other = await startTestApi({ databaseUrl: await databaseUrlOf(api.services) });
+    const other = await startTestApi({
+      databaseUrl: await databaseUrlOf(api.services),
+      redisPrefix: REDIS_PREFIX,
+    });
     try {
       const elsewhere = createClient(other.url);
       for (let round = 1; round <= 5; round++) {
