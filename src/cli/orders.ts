@@ -1,10 +1,10 @@
 import { type Order, OrderStatus } from '../generated/prisma/client.ts';
 import { retryOrders } from '../modules/redemption/accept/retry-orders.ts';
 import { listOrders } from '../modules/redemption/order/list-orders.ts';
+import { normalizeOrderNo } from '../modules/redemption/order/order-number.ts';
 import { PlatformError } from '../platform/errors.ts';
-import { lettersAndDigits } from '../platform/typed-text.ts';
 import { type Command, type Tools, UsageError, type Values, wholeNumber } from './command.ts';
-import { table } from './table.ts';
+import { showTable } from './table.ts';
 import { orderLine } from './users.ts';
 
 const DEFAULT_COUNT = 20;
@@ -21,7 +21,7 @@ export const ordersList: Command = {
     const first = wholeNumber(values, 'count') ?? DEFAULT_COUNT;
     const page = { first: Math.min(first, MAX_COUNT) };
     const { nodes } = await listOrders(services, { filter: { status: statusOf(values) }, page });
-    for (const line of table(nodes.map(orderLine))) show(line);
+    showTable({ show }, nodes.map(orderLine));
     if (nodes.length === 0) show('None.');
   },
 };
@@ -44,7 +44,7 @@ export const ordersShow: Command = {
     const order = await findOrder(tools, values);
     const { db } = tools.services;
     const { name } = await db.plan.findUniqueOrThrow({ where: { id: order.planId } });
-    for (const line of table([orderLine(order)])) tools.show(line);
+    showTable(tools, [orderLine(order)]);
     tools.show(`user ${order.userId}`);
     tools.show(`plan ${name}, ${order.quantity} × ${order.unitTime}, code …${order.codeHint}`);
     if (order.subscriptionId) tools.show(`subscription ${order.subscriptionId}`);
@@ -70,9 +70,8 @@ export const ordersRetry: Command = {
 
 /** @throws PlatformError NOT_FOUND */
 async function findOrder({ services }: Tools, { number }: Values): Promise<Order> {
-  const typed = String(number);
-  const orderNos = [typed, lettersAndDigits(typed).toUpperCase()];
-  const order = await services.db.order.findFirst({ where: { orderNo: { in: orderNos } } });
+  const orderNo = normalizeOrderNo(String(number));
+  const order = await services.db.order.findUnique({ where: { orderNo } });
   if (order) return order;
   throw new PlatformError('NOT_FOUND', { message: `There is no order ${number}.` });
 }

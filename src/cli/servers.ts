@@ -2,7 +2,7 @@ import { readServerStates } from '../modules/network/server/read-server-states.t
 import { rotateServerToken } from '../modules/network/server/rotate-server-token.ts';
 import { PlatformError } from '../platform/errors.ts';
 import type { Command } from './command.ts';
-import { table } from './table.ts';
+import { showTable } from './table.ts';
 
 export const serversList: Command = {
   needs: 'services',
@@ -16,7 +16,8 @@ export const serversList: Command = {
       services,
       servers.map(({ id }) => id),
     );
-    const lines = table(
+    showTable(
+      { show },
       servers.map(({ id, name, address, lastSeenAt }) => {
         const state = states.get(id);
         return {
@@ -25,8 +26,7 @@ export const serversList: Command = {
         };
       }),
     );
-    for (const line of lines) show(line);
-    if (lines.length === 0) show('None.');
+    if (servers.length === 0) show('None.');
   },
 };
 

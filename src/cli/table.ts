@@ -1,10 +1,11 @@
-/**
- * Aligns rows in columns, with a header.
- *
- * @param rows with the same keys each
- * @returns no lines without rows
- */
-export function table(rows: readonly Record<string, unknown>[]): string[] {
+import type { Terminal } from './command.ts';
+
+/** Shows rows aligned in columns, with a header; nothing without rows. All have the same keys. */
+export function showTable({ show }: Pick<Terminal, 'show'>, rows: readonly Record<string, unknown>[]): void {
+  for (const line of linesOf(rows)) show(line);
+}
+
+function linesOf(rows: readonly Record<string, unknown>[]): string[] {
   const [first] = rows;
   if (!first) return [];
   const cells = [Object.keys(first), ...rows.map((row) => Object.values(row).map(textOf))];

@@ -3,7 +3,7 @@ import { erasePerson } from '../modules/lifecycle/privacy/erase-person.ts';
 import { exportPerson } from '../modules/lifecycle/privacy/export-person.ts';
 import { findPerson } from '../modules/lifecycle/privacy/find-person.ts';
 import { type Command, type Tools, UsageError, type Values } from './command.ts';
-import { table } from './table.ts';
+import { showTable } from './table.ts';
 
 const help = '  <user> is an id, an e-mail address, the identifier of a device, or the number of an order.';
 
@@ -32,22 +32,20 @@ export const usersShow: Command = {
     const { show } = tools;
     show(`user ${user.id}, ${user.role}, ${stateOf(user)}, since ${user.createdAt.toISOString()}`);
     for (const { type, value } of user.identities) show(`${type.toLowerCase()} ${value}`);
-    for (const line of table(
+    showTable(
+      tools,
       user.devices.map(({ id, name, platform, enabled, lastSeenAt }) => ({
         ...{ device: id, name, platform, enabled, 'last seen': lastSeenAt },
       })),
-    )) {
-      show(line);
-    }
-    for (const line of table(
+    );
+    showTable(
+      tools,
       user.subscriptions.map(({ id, plan, status, expiresAt, upload, download, trafficLimit }) => ({
         ...{ subscription: id, plan: plan.name, status, expires: expiresAt },
         traffic: `${upload + download} of ${trafficLimit ?? 'unlimited'} bytes`,
       })),
-    )) {
-      show(line);
-    }
-    for (const line of table(user.orders.map(orderLine))) show(line);
+    );
+    showTable(tools, user.orders.map(orderLine));
   },
 };
 

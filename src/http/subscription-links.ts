@@ -11,6 +11,7 @@ import {
 } from '../modules/network/links/read-link.ts';
 import { limitFailedAttempts } from '../modules/network/server/limit-failed-attempts.ts';
 import { PlatformError } from '../platform/errors.ts';
+import { REVALIDATE, sendUnchanged } from '../platform/http/conditional-get.ts';
 import type { RateLimit } from '../platform/redis/rate-limit.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
@@ -43,16 +44,15 @@ export function serveSubscriptionLinks(
   const limit = createRequestLimit();
   const answer = async (request: FastifyRequest, reply: FastifyReply, token: string) => {
     const { format: wanted } = request.query as LinkQuery;
-    reply.header('cache-control', 'private, no-cache').header('vary', 'user-agent');
+    reply.header('cache-control', REVALIDATE).header('vary', 'user-agent');
     const link = await find({ services, shared }, token);
     if (!link) return reply.code(404).type('text/plain').send('Not found.\n');
     const format = wanted === undefined ? formatFor(userAgentOf(request)) : formatNamed(String(wanted));
     if (!format) return reply.code(400).type('text/plain').send(unknownFormat());
     const document = await documents(link, format);
     describe(reply, link, format, (await shared.recentSiteSettings()).name);
-    reply.header('etag', document.etag);
     if (document.leftOut > 0) reply.header('x-nodes-left-out', document.leftOut);
-    if (request.headers['if-none-match'] === document.etag) return reply.code(304).send();
+    if (sendUnchanged(request, reply, document.etag)) return reply;
     return reply.type(format.contentType).send(document.text);
   };
   app.get<{ Params: { token: string } }>(`${LINK_PATH}:token`, (request, reply) =>

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
 import type { Shared } from '../context.ts';
@@ -13,7 +12,9 @@ import {
 } from '../modules/network/uniproxy/program-reports.ts';
 import { readProgramUsers } from '../modules/network/uniproxy/program-users.ts';
 import { PlatformError } from '../platform/errors.ts';
+import { LIMITS } from '../platform/graphql/limits.ts';
 import { maskError } from '../platform/graphql/mask-error.ts';
+import { etagOf, sendUnchanged } from '../platform/http/conditional-get.ts';
 import type { RateLimit } from '../platform/redis/rate-limit.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
 import { required } from '../platform/required.ts';
@@ -24,9 +25,6 @@ import { scopeOf } from './scope-of.ts';
 const PATH = '/api/v1/server/UniProxy';
 
 const FAILED_PROGRAMS: RateLimit = { name: 'failed-program', points: 30, durationSeconds: 600 };
-
-/** As for reports of agents. */
-const MAX_BODY_BYTES = 1_048_576;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -54,7 +52,7 @@ export function serveUniProxy(app: FastifyInstance, settings: Settings): void {
   route('GET', 'config', async (program, request, reply) => {
     const found = programConfig(services, program);
     if (!found) throw new PlatformError('SERVICE_UNAVAILABLE');
-    return answer(request, reply, { etag: etagOf(found), body: found });
+    return answer(request, reply, { etag: etagOf(JSON.stringify(found)), body: found });
   });
   route('GET', 'user', async (program, request, reply) => {
     const { etag, users } = await readProgramUsers(context, program, request.headers['if-none-match']);
@@ -87,7 +85,7 @@ function createRoutes(app: FastifyInstance, { services, config, shared }: Settin
     app.route({
       method,
       url: `${PATH}/${name}`,
-      bodyLimit: MAX_BODY_BYTES,
+      bodyLimit: LIMITS.agentBodyBytes,
       // Before the body is read: a large one needs a valid token.
       onRequest: (request, reply) =>
         inRequestScope(scopeOf(request, config), async () => {
@@ -128,14 +126,11 @@ const unknownProgram = () =>
     message: 'The token is unknown, or the node is not an enabled one of its server.',
   });
 
-const etagOf = (body: object) =>
-  `"c${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 22)}"`;
-
-function answer(
+const answer = (
   request: FastifyRequest,
   reply: FastifyReply,
   { etag, body }: { etag: string; body: object },
-): FastifyReply {
-  reply.header('etag', etag).header('cache-control', 'no-store');
-  return request.headers['if-none-match'] === etag ? reply.code(304).send() : reply.send(body);
-}
+): FastifyReply => {
+  reply.header('cache-control', 'no-store');
+  return sendUnchanged(request, reply, etag) ? reply : reply.send(body);
+};

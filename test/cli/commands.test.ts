@@ -242,9 +242,9 @@ describe('commands for emergencies', () => {
     await buildIdentity(db, { userId, type: 'EMAIL', value: 'shown@example.test' });
     const device = await buildDevice(db, { userId, name: 'Phone' });
     const { value } = await db.identity.findUniqueOrThrow({ where: { id: device.identityId } });
-    const order = await buildOrder(db, { userId, status: 'FAILED' });
+    const order = await buildOrder(db, { userId, status: 'FAILED', orderNo: 'T0000000000SHOWN' });
 
-    for (const reference of [userId, 'Shown@example.test', value, order.orderNo]) {
+    for (const reference of [userId, 'Shown@example.test', value, order.orderNo, 't0000-0000-00shown']) {
       const { shown, code } = await tessera(`users show ${reference}`);
       expect(code).toBe(0);
       expect(shown[0]).toMatch(new RegExp(`^user ${userId}, USER, enabled`));
@@ -270,7 +270,8 @@ describe('commands for emergencies', () => {
   });
 
   it('accepts a failed order again, once', async () => {
-    const { orderNo, id } = await buildOrder(services.db, { status: 'FAILED' });
+    const orderNo = 'T0000000000RETRY';
+    const { id } = await buildOrder(services.db, { status: 'FAILED', orderNo });
 
     expect((await tessera(`orders retry ${orderNo}`)).code).toBe(0);
     expect(await services.db.order.findUnique({ where: { id } })).toMatchObject({ status: 'PAID' });

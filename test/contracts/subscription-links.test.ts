@@ -10,6 +10,7 @@ import {
   buildUser,
   inDays,
 } from '../support/factories.ts';
+import { statementsOf } from '../support/statements.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -83,6 +84,8 @@ describe('a subscription link', () => {
     const first = await get(`/s/${token}`);
     const etag = first.headers.get('etag') ?? '';
     const again = await get(`/s/${token}`, { 'if-none-match': etag });
+    const weak = await get(`/s/${token}`, { 'if-none-match': `"other", W/${etag.replace(/^W\//, '')}` });
+    expect(weak.status).toBe(304);
     expect([again.status, await again.text()]).toEqual([304, '']);
     expect(again.headers.get('subscription-userinfo')).toContain('upload=10');
 
@@ -102,6 +105,13 @@ describe('a subscription link', () => {
     expect(response.headers.get('x-status')).toBe(status);
     const announced = response.headers.get('announce')?.replace('base64:', '') ?? '';
     expect(Buffer.from(announced, 'base64').toString()).toMatch(message);
+  });
+
+  it('costs one statement once its document is known', async () => {
+    const { token } = await newLink();
+    await get(`/s/${token}?format=clash`);
+    const { queries } = await statementsOf(() => get(`/s/${token}?format=clash`));
+    expect(queries).toHaveLength(1);
   });
 
   it('lists nothing for a disabled account', async () => {

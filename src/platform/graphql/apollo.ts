@@ -21,7 +21,7 @@ import {
 } from 'graphql';
 import { DomainError, PlatformError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { markCacheable } from './conditional-get.ts';
+import { markCacheable } from './cacheable.ts';
 import type { Cost } from './cost.ts';
 import { DeadlineServer, GRAPHQL_RESPONSE_TYPE } from './deadline-server.ts';
 import type { DocumentStore } from './document-store.ts';

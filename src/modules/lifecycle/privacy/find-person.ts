@@ -1,7 +1,7 @@
 import { PlatformError } from '../../../platform/errors.ts';
 import { isId } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
-import { lettersAndDigits } from '../../../platform/typed-text.ts';
+import { normalizeOrderNo } from '../../redemption/order/order-number.ts';
 
 /**
  * Finds an account, also a closed one, by its id, its e-mail address, the identifier of one of its
@@ -17,7 +17,7 @@ export async function findPerson({ db }: Pick<Services, 'db'>, reference: string
     SELECT user_id::text FROM identities
     WHERE (type, value) IN (('EMAIL', ${reference.toLowerCase()}), ('DEVICE', ${reference}))
     UNION
-    SELECT user_id::text FROM orders WHERE order_no IN (${reference}, ${lettersAndDigits(reference).toUpperCase()})`;
+    SELECT user_id::text FROM orders WHERE order_no = ${normalizeOrderNo(reference)}`;
   if (rows[0] && rows.length === 1) return rows[0].id;
   throw new PlatformError('NOT_FOUND', {
     message: `There is no account with the id, e-mail address, device identifier or order number "${reference}".`,

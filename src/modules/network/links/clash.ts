@@ -1,10 +1,10 @@
 import { stringify } from 'yaml';
+import type { PublicConfig } from '../protocols/protocols.ts';
 import { type LinkFormat, renderEach } from './link-format.ts';
 import {
   compact,
   type LinkedNode,
-  type NodeOf,
-  shadowsocksPassword,
+  loginOf,
   type Tls,
   type Transport,
   tlsOf,
@@ -56,7 +56,8 @@ function proxyOf(node: LinkedNode): Proxy | null {
   if (transport?.network === 'xhttp') return null;
   const settings = {
     ...{ name, type: TYPES[clientConfig.protocol], server: address, port, udp: true },
-    ...ownSettings(node),
+    ...loginOf(node),
+    ...ownSettings(clientConfig),
     ...tlsSettings(clientConfig.protocol, tlsOf(clientConfig)),
     ...transportSettings(transport),
   };
@@ -68,33 +69,24 @@ const TYPES = {
   ...{ TUIC: 'tuic', ANYTLS: 'anytls' },
 } as const;
 
-function ownSettings(node: LinkedNode): Record<string, unknown> {
-  const { credential, clientConfig } = node;
-  switch (clientConfig.protocol) {
+function ownSettings(config: PublicConfig): Record<string, unknown> {
+  switch (config.protocol) {
     case 'SHADOWSOCKS':
-      return { cipher: clientConfig.method, password: shadowsocksPassword(node as NodeOf<'SHADOWSOCKS'>) };
+      return { cipher: config.method };
     case 'VMESS':
-      return { uuid: credential, alterId: 0, cipher: clientConfig.security };
+      return { alterId: 0, cipher: config.security };
     case 'VLESS':
-      return { uuid: credential, flow: clientConfig.flow };
-    case 'TROJAN':
-    case 'ANYTLS':
-      return { password: credential };
+      return { flow: config.flow };
     case 'TUIC':
-      return {
-        ...{ uuid: credential, password: credential },
-        ...{
-          'congestion-controller': clientConfig.congestionControl,
-          'udp-relay-mode': clientConfig.udpRelayMode,
-        },
-      };
+      return { 'congestion-controller': config.congestionControl, 'udp-relay-mode': config.udpRelayMode };
     case 'HYSTERIA2':
       return {
-        ...{ password: credential, ports: clientConfig.ports, obfs: clientConfig.obfs },
-        ...{ 'obfs-password': clientConfig.obfsPassword, fingerprint: clientConfig.certificateSha256 },
-        up: megabits(clientConfig.upMbps),
-        down: megabits(clientConfig.downMbps),
+        ...{ ports: config.ports, obfs: config.obfs, 'obfs-password': config.obfsPassword },
+        ...{ up: megabits(config.upMbps), down: megabits(config.downMbps) },
+        fingerprint: config.certificateSha256,
       };
+    default:
+      return {};
   }
 }
 

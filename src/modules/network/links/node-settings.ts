@@ -65,6 +65,22 @@ export function shadowsocksPassword({ clientConfig, credential }: NodeOf<'SHADOW
   return `${serverKey}:${Buffer.from(credential).subarray(0, bytes).toString('base64')}`;
 }
 
+/** The credentials of a user at a node, in the terms that most formats share. */
+export function loginOf(node: LinkedNode): { uuid?: string; password?: string } {
+  const { credential, clientConfig } = node;
+  switch (clientConfig.protocol) {
+    case 'SHADOWSOCKS':
+      return { password: shadowsocksPassword(node as NodeOf<'SHADOWSOCKS'>) };
+    case 'VMESS':
+    case 'VLESS':
+      return { uuid: credential };
+    case 'TUIC':
+      return { uuid: credential, password: credential };
+    default:
+      return { password: credential };
+  }
+}
+
 /** Host and port, with the brackets that an IPv6 address needs. */
 export const hostPort = (address: string, port: number): string =>
   `${address.includes(':') ? `[${address}]` : address}:${port}`;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { etagOf } from '../../../platform/http/conditional-get.ts';
 import { LocalCache } from '../../../platform/local-cache.ts';
 import type { Services } from '../../../platform/services.ts';
 import {
@@ -99,7 +99,7 @@ async function render(
     nodes: nodes.map((node, at) => ({ ...node, name: names[at] ?? '' })),
     ...{ upload, download, trafficLimit },
   });
-  return { text, leftOut, etag: `"${createHash('sha256').update(text).digest('base64url')}"` };
+  return { text, leftOut, etag: etagOf(text) };
 }
 
 /** Control characters would end a line in some of the formats. */

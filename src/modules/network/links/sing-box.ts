@@ -1,9 +1,9 @@
+import type { PublicConfig } from '../protocols/protocols.ts';
 import { type LinkFormat, renderEach } from './link-format.ts';
 import {
   compact,
   type LinkedNode,
-  type NodeOf,
-  shadowsocksPassword,
+  loginOf,
   type Tls,
   type Transport,
   tlsOf,
@@ -48,44 +48,40 @@ function outboundOf(node: LinkedNode): Outbound | null {
   if (transport?.network === 'xhttp') return null;
   const settings = {
     ...{ type: clientConfig.protocol.toLowerCase(), tag: name, server: address, server_port: port },
-    ...ownSettings(node),
+    ...loginOf(node),
+    ...ownSettings(clientConfig),
     ...{ tls: tlsSettings(tlsOf(clientConfig)), transport: transportSettings(transport) },
   };
   return { ...compact(settings), tag: name };
 }
 
-function ownSettings(node: LinkedNode): Record<string, unknown> {
-  const { credential, clientConfig } = node;
-  switch (clientConfig.protocol) {
+function ownSettings(config: PublicConfig): Record<string, unknown> {
+  switch (config.protocol) {
     case 'SHADOWSOCKS':
-      return { method: clientConfig.method, password: shadowsocksPassword(node as NodeOf<'SHADOWSOCKS'>) };
+      return { method: config.method };
     case 'VMESS':
-      return { uuid: credential, security: clientConfig.security };
+      return { security: config.security };
     case 'VLESS':
-      return { uuid: credential, flow: clientConfig.flow };
-    case 'TROJAN':
-    case 'ANYTLS':
-      return { password: credential };
+      return { flow: config.flow };
     case 'TUIC':
-      return {
-        ...{ uuid: credential, password: credential },
-        ...{ congestion_control: clientConfig.congestionControl, udp_relay_mode: clientConfig.udpRelayMode },
-      };
+      return { congestion_control: config.congestionControl, udp_relay_mode: config.udpRelayMode };
     case 'HYSTERIA2':
-      return hysteria2Settings(node as NodeOf<'HYSTERIA2'>);
+      return {
+        ...{
+          up_mbps: config.upMbps,
+          down_mbps: config.downMbps,
+          server_ports: config.ports && portsOf(config.ports),
+        },
+        obfs: config.obfs && { type: config.obfs, password: config.obfsPassword },
+      };
+    default:
+      return {};
   }
 }
 
-function hysteria2Settings({ credential, clientConfig }: NodeOf<'HYSTERIA2'>): Record<string, unknown> {
-  const { obfs, obfsPassword, ports, upMbps, downMbps } = clientConfig;
-  return {
-    ...{ password: credential, up_mbps: upMbps, down_mbps: downMbps },
-    obfs: obfs && { type: obfs, password: obfsPassword },
-    server_ports: ports
-      ?.split(',')
-      .map((range) => (range.includes('-') ? range.replace('-', ':') : `${range}:${range}`)),
-  };
-}
+/** Each as a range: `443:443`. */
+const portsOf = (ports: string): string[] =>
+  ports.split(',').map((range) => (range.includes('-') ? range.replace('-', ':') : `${range}:${range}`));
 
 function tlsSettings(tls: Tls | null): Record<string, unknown> | null {
   if (!tls) return null;

@@ -22,7 +22,8 @@ export interface ProgramUsers {
 type UserServices = Pick<Services, 'db'> & { listStates: ListStates };
 
 const PAGE = 10_000;
-const ETAG = /^"u(\d{1,19})"$/;
+/** Proxies that compress make tags weak. */
+const ETAG = /^(?:W\/)?"u(\d{1,19})"$/;
 
 /**
  * Reads the whole list of users of a node, unless the program has it already; then the list counts

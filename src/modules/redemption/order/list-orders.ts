@@ -10,8 +10,8 @@ import {
 import { windowSql } from '../../../platform/pagination/window-sql.ts';
 import { required } from '../../../platform/required.ts';
 import type { Services } from '../../../platform/services.ts';
-import { lettersAndDigits } from '../../../platform/typed-text.ts';
 import { ORDER_COLUMNS } from './order-columns.ts';
+import { normalizeOrderNo } from './order-number.ts';
 
 /**
  * Conditions on orders, combined with AND. Absent and null conditions are ignored. CLOSED orders
@@ -100,7 +100,7 @@ function whereOf({ userId, status, failureCode, orderNo, from, to }: OrderListFi
   ];
   if (userId != null) conditions.push(Prisma.sql`o.user_id = ${checkId(userId)}::uuid`);
   if (failureCode != null) conditions.push(Prisma.sql`o.failure_code = ${failureCode}`);
-  if (orderNo != null) conditions.push(Prisma.sql`o.order_no = ${lettersAndDigits(orderNo).toUpperCase()}`);
+  if (orderNo != null) conditions.push(Prisma.sql`o.order_no = ${normalizeOrderNo(orderNo)}`);
   if (from) conditions.push(Prisma.sql`o.created_at >= ${from}::timestamptz`);
   if (to) conditions.push(Prisma.sql`o.created_at < ${to}::timestamptz`);
   return Prisma.join(conditions, ' AND ');

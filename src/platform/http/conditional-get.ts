@@ -1,25 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { ApolloServerPlugin, BaseContext } from '@apollo/server';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 export const REVALIDATE = 'private, no-cache';
-
-/**
- * Lets clients cache error-free responses to GET privately, and revalidate them by `ETag`; nothing
- * else may be stored.
- */
-export function markCacheable<Context extends BaseContext>(): ApolloServerPlugin<Context> {
-  return {
-    requestDidStart: async () => ({
-      willSendResponse: async ({ request, response: { body, http } }) => {
-        const isComplete =
-          body.kind === 'single' && body.singleResult.data != null && !body.singleResult.errors;
-        const isCacheable = request.http?.method === 'GET' && isComplete;
-        http.headers.set('cache-control', isCacheable ? REVALIDATE : 'no-store');
-      },
-    }),
-  };
-}
 
 /**
  * Adds a weak `ETag` to cacheable responses, and responds with 304 if the client has the current
