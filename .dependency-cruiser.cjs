@@ -17,6 +17,7 @@ const ORDER = [
   'network/server',
   'network/node',
   'network/agent',
+  'network/online',
   'network/traffic',
   'network/uniproxy',
   'catalog/plan',

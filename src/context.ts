@@ -20,6 +20,7 @@ import {
 import { type AgentPresence, createAgentPresence } from './modules/network/agent/agent-presence.ts';
 import { createUserLists, type UserLists } from './modules/network/agent/user-lists.ts';
 import { createNodeListings, type NodeListings } from './modules/network/node-list/subscription-nodes.ts';
+import { watchedExcess } from './modules/network/online/excess-devices.ts';
 import { createOwnAddresses, type OwnAddresses } from './modules/network/server/own-addresses.ts';
 import { createServerStates, type ServerStates } from './modules/network/server/read-server-states.ts';
 import { createNodeNumbers, type NodeNumbers } from './modules/network/uniproxy/numbers.ts';
@@ -61,6 +62,8 @@ export interface Shared
   watchedUsers: WatchKind;
   watchedBatches: WatchKind;
   watchedStatistics: WatchKind;
+  /** Addresses that servers have to disconnect. */
+  watchedExcess: WatchKind;
   /** Reads the current statistics. Concurrent calls share one read. */
   statistics: () => Promise<StatisticsSnapshot>;
   sessionWatch: EndWatch;
@@ -110,6 +113,7 @@ export function createShared(
     watchedUsers: watchedUsers(services),
     watchedBatches: watchedBatches(services),
     watchedStatistics: watchedStatistics(services),
+    watchedExcess: watchedExcess(services),
     statistics: createStatistics(services),
     sessionWatch: createSessionWatch(services),
     presence: createPresence(services),

@@ -322,6 +322,10 @@ export const PERMISSIONS: Record<string, Permission> = {
     selection: 'serverUsersChanged { revision }',
     expected: overSocket(agents()),
   },
+  'Subscription.devicesExceeded': {
+    selection: 'devicesExceeded { subscriptionId }',
+    expected: overSocket(agents()),
+  },
   'Subscription.statisticsChanged': { selection: 'statisticsChanged { at }', expected: overSocket(admins()) },
   'Subscription.batchProgressChanged': {
     selection: 'batchProgressChanged(id: $id) { ready }',

@@ -33,6 +33,7 @@ export const REACHED_BY_USERS: readonly string[] = [
 
 /** The types that agents can reach. */
 export const REACHED_BY_AGENTS: readonly string[] = [
+  'ExceededDevices',
   'OnlineNotice',
   'OnlineReceipt',
   'ServerConfig',

@@ -8,6 +8,8 @@ export const ORDER_CHANGED = 'order-changed';
 export const PLAN_CHANGED = 'plan-changed';
 /** The users that agents must let in for a plan may have changed. Ids are plan ids. */
 export const PLAN_USERS_CHANGED = 'plan-users-changed';
+/** The devices that a server has to disconnect changed. Ids are server ids. */
+export const SERVER_DEVICES_CHANGED = 'server-devices-changed';
 /** A server token was revoked. Ids are the SHA-256 hashes of tokens, in hex. */
 export const SERVER_TOKEN_REVOKED = 'server-token-ended';
 /** A session was revoked or expired. Ids are session ids. */

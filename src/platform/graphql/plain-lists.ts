@@ -6,6 +6,7 @@ export const PLAIN_LISTS: Readonly<Record<string, number>> = {
   // The most that they can hold, which is enforced where they are written or read.
   'AnytlsConfig.alpn': 3,
   'DeviceStatistics.days': 7,
+  'ExceededDevices.ips': 50,
   'GlobalConfig.keywords': 100,
   'Mutation.retryOrders': 100,
   'Node.tags': 100,
@@ -27,6 +28,7 @@ export const PLAIN_LISTS: Readonly<Record<string, number>> = {
   // A usual length. They grow with the data, so they are counted again when they are read
   // (`limitListValues`); that may be more than the whole cost limit.
   'Mutation.logout': 100,
+  'OnlineReceipt.exceeded': 100,
   'OnlineReceipt.notices': 100,
   'PendingBinding.moves': 10,
   'Query.plans': 20,
@@ -34,6 +36,7 @@ export const PLAIN_LISTS: Readonly<Record<string, number>> = {
   'ServerUser.nodeIds': 20,
   'ServerUserDelta.upserts': 200,
   'Statistics.redemptionsToday': 20,
+  'Subscription.devicesExceeded': 100,
   'TrafficReceipt.refusals': 100,
   'User.subscriptions': 10,
   'UserSubscription.nodes': 20,

@@ -1,6 +1,7 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import {
   DeviceLoginProof,
+  ExcessDevices,
   type SiteSettings as SiteRow,
   UnitTime,
 } from '../../../generated/prisma/client.ts';
@@ -15,6 +16,16 @@ registerEnumType(DeviceLoginProof, {
       description:
         'For apps that support neither. A device can log in with its identifier alone; once it has presented a secret or a key, that becomes required.',
     },
+  },
+});
+
+registerEnumType(ExcessDevices, {
+  name: 'ExcessDevices',
+  description:
+    'Which devices servers disconnect when a subscription is used from more devices than its plan allows.',
+  valuesConfig: {
+    DISCONNECT_OLDEST: { description: 'A new device takes the place of the one that connected first.' },
+    DISCONNECT_NEWEST: { description: 'A new device is refused until another disconnects.' },
   },
 });
 
@@ -82,6 +93,18 @@ export class SiteSettings extends GlobalConfig implements Omit<SiteRow, 'id'> {
     description: 'Maximum number of devices bound to one account. Null is unlimited.',
   })
   deviceLimit!: number | null;
+
+  @Field(() => ExcessDevices, {
+    description:
+      'Which devices servers disconnect when a subscription is used from more than `Plan.deviceLimit`, at all servers together.',
+  })
+  excessDevices!: ExcessDevices;
+
+  @Field(() => Int, {
+    description:
+      'Seconds for which a device that disconnects keeps its place, so that one that reconnects is not a new device. With DISCONNECT_NEWEST, a device above the limit is tolerated as long, so that one whose address changes is not refused.',
+  })
+  roamingSeconds!: number;
 
   @Field(() => ID, {
     nullable: true,
@@ -166,6 +189,19 @@ export class UpdateSiteInput {
     description: 'Maximum number of devices bound to one account. Null is unlimited.',
   })
   deviceLimit?: number | null;
+
+  @Field(() => ExcessDevices, {
+    nullable: true,
+    description:
+      'Which devices servers disconnect when a subscription is used from more than its plan allows.',
+  })
+  excessDevices?: ExcessDevices | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Seconds for which a device keeps its place after it disconnects, 0-600.',
+  })
+  roamingSeconds?: number | null;
 
   @Field(() => Boolean, {
     nullable: true,

@@ -3,7 +3,10 @@ import type { Context } from '../../../context.ts';
 import { BigIntScalar } from '../../../platform/graphql/scalars.ts';
 import { AgentOnly, CurrentAgent } from '../../kernel/access.ts';
 import { type AgentCaller, agentOf } from '../../kernel/caller.ts';
+import { watchExcess } from '../online/excess-devices.ts';
+import { reportOnline } from '../online/report-online.ts';
 import {
+  ExceededDevices,
   OnlineReceipt,
   ReportOnlineInput,
   ServerConfig,
@@ -13,7 +16,6 @@ import {
 import { confirmServerUsers } from './confirm-server-users.ts';
 import { getServerConfig } from './get-server-config.ts';
 import { getServerUsers } from './get-server-users.ts';
-import { reportOnline } from './report-online.ts';
 import { reportServerStatus } from './report-server-status.ts';
 import { watchServerUsers } from './watch-server-users.ts';
 
@@ -62,6 +64,16 @@ export class AgentResolver {
     @Root() delta: ServerUserDelta,
   ): ServerUserDelta {
     return delta;
+  }
+
+  @AgentOnly()
+  @Subscription(() => [ExceededDevices], {
+    description:
+      'Streams the addresses that the server has to disconnect, because a subscription is used from more devices than its limit at all servers together: the whole list (at most 1,000 subscriptions), and again whenever it changes.',
+    subscribe: ({ context }: { context: Context }) => watchExcess(context, agentOf(context.caller)),
+  })
+  devicesExceeded(@Root() exceeded: ExceededDevices[]): ExceededDevices[] {
+    return exceeded;
   }
 
   @AgentOnly()

@@ -1,7 +1,8 @@
 import { Field, Float, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { BigIntScalar, JsonScalar } from '../../../platform/graphql/scalars.ts';
-import { type OnlineNotice as Notice, OnlineNoticeReason } from './online-entries.ts';
-import type { OnlineReportResult } from './report-online.ts';
+import { type OnlineNotice as Notice, OnlineNoticeReason } from '../online/online-entries.ts';
+import type { ConnectedSubscription } from '../online/online-users.ts';
+import type { OnlineReportResult } from '../online/report-online.ts';
 
 registerEnumType(OnlineNoticeReason, {
   name: 'OnlineNoticeReason',
@@ -88,7 +89,7 @@ export class OnlineEntryInput {
   ips!: string[];
 }
 
-@InputType({ description: 'All subscriptions that are connected to a server.' })
+@InputType({ description: 'Subscriptions that are connected to a server.' })
 export class ReportOnlineInput {
   @Field(() => [OnlineEntryInput], {
     description: 'At most 5,000 entries. Entries of the same subscription are united.',
@@ -101,6 +102,25 @@ export class ReportOnlineInput {
       'Number of this part of a longer list, 0 to 9; 0 if absent. Part 0 replaces the list, and each other part adds to it.',
   })
   part?: number | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description:
+      'Whether this replaces the same subscriptions only, and not the list; one without addresses is no longer connected. Such reports are sent when something changes, between whole ones.',
+  })
+  changesOnly?: boolean | null;
+}
+
+@ObjectType({ description: 'Addresses that a server has to disconnect.' })
+export class ExceededDevices implements ConnectedSubscription {
+  @Field(() => ID, { description: 'Id of the subscription whose devices exceed `deviceLimit`.' })
+  subscriptionId!: string;
+
+  @Field(() => [String], {
+    description:
+      'Addresses to disconnect, and to refuse for this subscription while they are named. All others stay.',
+  })
+  ips!: string[];
 }
 
 @ObjectType({ description: 'Something in a report of connected subscriptions that was not stored.' })
@@ -127,6 +147,12 @@ export class OnlineReceipt implements OnlineReportResult {
 
   @Field(() => [OnlineNotice], { description: 'What was not stored; empty if everything was.' })
   notices!: OnlineNotice[];
+
+  @Field(() => [ExceededDevices], {
+    description:
+      'Addresses of the reported subscriptions to disconnect, because a subscription is used from more devices than its limit, at all servers together. Later changes arrive by `devicesExceeded`.',
+  })
+  exceeded!: ExceededDevices[];
 }
 
 @InputType({ description: 'Load of a server.' })

@@ -1,6 +1,6 @@
 import { Ctx, FieldResolver, Int, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../../context.ts';
-import { countOnlineUsers, listOnlineUsers } from '../agent/online-users.ts';
+import { countOnlineUsers, listOnlineUsers } from '../online/online-users.ts';
 import { OnlineUser, Server, ServerStatus } from './server.types.ts';
 
 /**

@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { checkInput } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
-import type { ListStates } from '../agent/read-server-users.ts';
-import { reportOnline } from '../agent/report-online.ts';
 import { reportServerStatus } from '../agent/report-server-status.ts';
+import { type OnlineServices, reportOnline } from '../online/report-online.ts';
 import { reportTraffic } from '../traffic/report-traffic.ts';
 import type { NodeProgram } from './node-of-program.ts';
 import { subscriptionsNumbered } from './numbers.ts';
 
-type ReportServices = Pick<Services, 'db' | 'log' | 'pubSub' | 'redis'> & { listStates: ListStates };
+type ReportServices = Pick<Services, 'db' | 'log' | 'pubSub' | 'redis'> & OnlineServices;
 
 const MAX_ENTRIES = 5_000;
 const Key = z.string().regex(/^[1-9]\d{0,8}$/, 'must be the number of a user');

@@ -199,7 +199,11 @@ describe('reportOnlineUsers', () => {
     const { agent, plan } = await buildFleet(api);
     const { id } = await buildSubscription(db, { planId: plan.id });
 
-    expect(await say(agent, [{ subscriptionId: id, ips: [ip] }])).toEqual({ connected: 1, notices: [] });
+    expect(await say(agent, [{ subscriptionId: id, ips: [ip] }])).toEqual({
+      connected: 1,
+      notices: [],
+      exceeded: [],
+    });
     expect(await shownServer(agent.serverId)).toMatchObject({ onlineUsers: [{ ips: [expected] }] });
   });
 
@@ -217,6 +221,7 @@ describe('reportOnlineUsers', () => {
 
     expect(receipt).toEqual({
       connected: 1,
+      exceeded: [],
       notices: [
         { index: 0, subscriptionId: '7', reason: 'FOREIGN', ips: [] },
         {
@@ -243,6 +248,7 @@ describe('reportOnlineUsers', () => {
 
     expect(receipt).toEqual({
       connected: 1,
+      exceeded: [],
       notices: [
         {
           ...{ index: 1, subscriptionId: id.toUpperCase(), reason: 'TOO_MANY_ADDRESSES' },

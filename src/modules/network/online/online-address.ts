@@ -20,3 +20,22 @@ export function onlineAddress(text: string): string | null {
   const canonical = new SocketAddress({ address, family: 'ipv6' }).address;
   return IPV4_MAPPED.exec(canonical)?.[1] ?? canonical;
 }
+
+/** Parts of a /64 network: what a provider assigns to one line. */
+const NETWORK_PARTS = 4;
+
+/**
+ * The device of an address: an IPv4 address, or the /64 network of an IPv6 address, in which
+ * devices change their addresses themselves.
+ *
+ * @param address in the form of `onlineAddress`
+ */
+export function deviceOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [head = '', tail] = address.split('::');
+  const before = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
+  const parts = [...before, ...Array<string>(Math.max(0, zeros)).fill('0'), ...after];
+  return `${parts.slice(0, NETWORK_PARTS).join(':')}::/64`;
+}

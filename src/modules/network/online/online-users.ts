@@ -1,7 +1,8 @@
 import type { Services } from '../../../platform/services.ts';
+import { deviceOf } from './online-address.ts';
 
 /** A report expires after this time, so that an agent that stopped does not leave users online. */
-const TTL_SECONDS = 180;
+export const ONLINE_TTL_SECONDS = 180;
 
 const MAX_LISTED = 100;
 
@@ -13,29 +14,38 @@ export interface ConnectedSubscription {
 
 const onlineKey = (serverId: string) => `server_online:${serverId}`;
 
+/** How a report changes what is stored of a server. */
+export type ReportKind =
+  /** It replaces everything. */
+  | 'WHOLE'
+  /** It adds to the parts before it. */
+  | 'PART'
+  /** It replaces the same subscriptions only, and removes those without addresses. */
+  | 'CHANGES';
+
 /**
- * Replaces the connected subscriptions of a server, or adds to them: a Redis hash from subscription
- * id to addresses.
+ * Stores connected subscriptions of a server in a Redis hash from subscription id to addresses.
+ *
+ * @returns ids of the subscriptions that a whole report replaced
  */
 export async function writeOnlineUsers(
   { redis }: Pick<Services, 'redis'>,
   {
     serverId,
     entries,
-    isReplacing,
-  }: { serverId: string; entries: readonly ConnectedSubscription[]; isReplacing: boolean },
-): Promise<void> {
+    kind,
+  }: { serverId: string; entries: readonly ConnectedSubscription[]; kind: ReportKind },
+): Promise<string[]> {
   const key = onlineKey(serverId);
+  const isStored = ({ ips }: ConnectedSubscription) => kind !== 'CHANGES' || ips.length > 0;
   const transaction = redis.multi();
-  if (isReplacing) transaction.del(key);
-  if (entries.length > 0) {
-    const fields = entries.map(({ subscriptionId, ips }): [string, string] => [
-      subscriptionId,
-      ips.join(' '),
-    ]);
-    transaction.hset(key, Object.fromEntries(fields)).expire(key, TTL_SECONDS);
-  }
-  await transaction.exec();
+  if (kind === 'WHOLE') transaction.hkeys(key).del(key);
+  const left = entries.filter((entry) => !isStored(entry)).map(({ subscriptionId }) => subscriptionId);
+  if (left.length > 0) transaction.hdel(key, ...left);
+  const fields = entries.filter(isStored).map(({ subscriptionId, ips }) => [subscriptionId, ips.join(' ')]);
+  if (fields.length > 0) transaction.hset(key, Object.fromEntries(fields)).expire(key, ONLINE_TTL_SECONDS);
+  const replies = (await transaction.exec()) ?? [];
+  return kind === 'WHOLE' ? ((replies[0]?.[1] ?? []) as string[]) : [];
 }
 
 /** Addresses of those of the subscriptions that are stored as connected to a server. */
@@ -54,7 +64,7 @@ export async function readOnlineAddresses(
   );
 }
 
-const addressesIn = (stored: string): string[] => stored.split(' ').filter(Boolean);
+export const addressesIn = (stored: string): string[] => stored.split(' ').filter(Boolean);
 
 /** Counts the connected subscriptions of a server; null if Redis is unavailable. */
 export async function countOnlineUsers(
@@ -64,8 +74,8 @@ export async function countOnlineUsers(
   return redis.hlen(onlineKey(serverId)).catch(() => null);
 }
 
-/** The addresses from which each subscription is used, at all of the servers together. */
-export async function readAddressesEverywhere(
+/** The devices of each subscription, at all of the servers together. */
+export async function readDevicesEverywhere(
   { redis }: Pick<Services, 'redis'>,
   serverIds: readonly string[],
 ): Promise<Map<string, Set<string>>> {
@@ -74,12 +84,12 @@ export async function readAddressesEverywhere(
   const replies = (await pipeline.exec()) ?? [];
   const failed = replies.find(([error]) => error !== null);
   if (failed) throw failed[0];
-  const addresses = new Map<string, Set<string>>();
+  const devices = new Map<string, Set<string>>();
   for (const [id, ips] of replies.flatMap(([, stored]) => Object.entries(stored as Record<string, string>))) {
-    const known = addresses.get(id) ?? new Set();
-    addresses.set(id, new Set([...known, ...addressesIn(ips)]));
+    const known = devices.get(id) ?? new Set();
+    devices.set(id, new Set([...known, ...addressesIn(ips).map(deviceOf)]));
   }
-  return addresses;
+  return devices;
 }
 
 /** The first 100 connected subscriptions of a server by id; null if Redis is unavailable. */
