@@ -14,6 +14,7 @@ export async function build() {
   await generate();
   await compile();
   await bundlePlayground();
+  await bundleAgent();
 }
 
 /** Generates the Prisma client, without network access. */
@@ -60,6 +61,23 @@ async function bundlePlayground() {
       'build',
       '--config',
       join(PLAYGROUND, 'vite.config.ts'),
+    ]),
+  );
+  writeFileSync(stamp, wanted);
+}
+
+/** Bundles the agent into one file, which runs on servers without anything but Node. */
+export async function bundleAgent() {
+  const stamp = at('dist/agent/.made-from');
+  const wanted = hashOf([...filesBelow('agent'), 'package-lock.json']);
+  if (readStamp(stamp) === wanted) return;
+  await timed('Bundling the agent', () =>
+    must('vite build', at('node_modules/vite/bin/vite.js'), [
+      'build',
+      '--config',
+      join('agent', 'vite.config.ts'),
+      '--logLevel',
+      'warn',
     ]),
   );
   writeFileSync(stamp, wanted);

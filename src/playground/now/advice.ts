@@ -53,7 +53,7 @@ function lagging({ serversLagging: count }: Statistics): Advice | null {
     level: 'warning',
     title: `${servers(count)} not applied the latest user list.`,
     action:
-      'New customers cannot connect there yet. If this persists, check the log of the agent and whether it can reach this API. "All servers" lists the servers that are LAGGING.',
+      'New customers cannot connect there yet. If this persists, check the log of the agent and whether it can reach this API. "All servers" lists the servers that are LAGGING, with the problem if their agent reports one.',
   };
 }
 

@@ -168,4 +168,11 @@ export class ServerStatusInput {
 
   @Field(() => String, { description: 'Version of the agent, 1-50 characters.' })
   version!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Why a part of the server does not work, 1-300 characters; absent or null if everything works. Admins see it, and the server is LAGGING.',
+  })
+  problem?: string | null;
 }

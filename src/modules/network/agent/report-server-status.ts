@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { checkInput } from '../../../platform/input.ts';
+import { checkInput, orNull } from '../../../platform/input.ts';
 import type { Services } from '../../../platform/services.ts';
 import { label } from '../../../platform/text.ts';
 
@@ -10,6 +10,7 @@ const Status = z.object({
   memory: share,
   disk: share,
   version: label(50),
+  problem: orNull(label(300)),
 });
 
 /** @throws PlatformError BAD_USER_INPUT */
@@ -19,7 +20,8 @@ export async function reportServerStatus(
 ): Promise<boolean> {
   const { version: agentVersion, ...load } = checkInput(Status, input);
   await db.$executeRaw`
-    UPDATE servers SET cpu = ${load.cpu}, memory = ${load.memory}, disk = ${load.disk}, agent_version = ${agentVersion}
+    UPDATE servers SET cpu = ${load.cpu}, memory = ${load.memory}, disk = ${load.disk}, agent_version = ${agentVersion},
+      problem = ${load.problem}
     WHERE id = ${serverId}::uuid`;
   return true;
 }

@@ -13,7 +13,10 @@ export interface ServerState {
   pendingChanges: number;
 }
 
-/** An online server is LAGGING once a change has been unconfirmed for this long. */
+/**
+ * An online server is LAGGING once a change has been unconfirmed for this long, and while its agent
+ * reports a problem.
+ */
 const LAGGING_SECONDS = 10;
 
 const CONFIRMED = cursorSql('confirmed_revision');
@@ -31,6 +34,7 @@ export function createServerStates(services: Pick<Services, 'db'>): ServerStates
 interface StateRow {
   id: string;
   isOnline: boolean;
+  hasProblem: boolean;
   lagSeconds: number | null;
   pendingChanges: number;
 }
@@ -46,7 +50,7 @@ export async function readServerStates(
 ): Promise<Map<string, ServerState>> {
   const rows = await db.$queryRaw<StateRow[]>`
     WITH asked AS MATERIALIZED (
-      SELECT id, last_seen_at, full_list_at, confirmed_revision IS NULL AS is_new,
+      SELECT id, last_seen_at, problem, full_list_at, confirmed_revision IS NULL AS is_new,
         coalesce(${CONFIRMED.revision}, 0) AS revision, coalesce(${CONFIRMED.bucket}, 0) AS bucket,
         coalesce(${CONFIRMED.revision}, -1) < full_list_revision AS is_renewed
       FROM servers WHERE id = ANY(${[...serverIds]}::uuid[])),
@@ -61,7 +65,7 @@ export async function readServerStates(
         WHERE plan_id = l.plan_id AND (revision, tessera_bucket(id)) > (a.revision, a.bucket)
         ORDER BY revision, tessera_bucket(id) LIMIT 1000) s
       GROUP BY a.id)
-    SELECT s.id, coalesce(${IS_ONLINE_SQL}, false) AS "isOnline",
+    SELECT s.id, coalesce(${IS_ONLINE_SQL}, false) AS "isOnline", s.problem IS NOT NULL AS "hasProblem",
       extract(epoch FROM tessera_now()
         - CASE WHEN s.is_new THEN s.full_list_at
           ELSE least(p.since, CASE WHEN s.is_renewed THEN s.full_list_at END) END)::float8 AS "lagSeconds",
@@ -70,9 +74,9 @@ export async function readServerStates(
   return new Map(rows.map((row) => [row.id, stateOf(row)]));
 }
 
-function stateOf({ isOnline, pendingChanges, ...row }: StateRow): ServerState {
+function stateOf({ isOnline, hasProblem, pendingChanges, ...row }: StateRow): ServerState {
   // Negative if the change was committed by a transaction whose clock is ahead of this one's.
   const lagSeconds = row.lagSeconds === null ? null : Math.max(0, Math.floor(row.lagSeconds));
-  const isLagging = lagSeconds !== null && lagSeconds >= LAGGING_SECONDS;
+  const isLagging = hasProblem || (lagSeconds !== null && lagSeconds >= LAGGING_SECONDS);
   return { status: isOnline ? (isLagging ? 'LAGGING' : 'ONLINE') : 'OFFLINE', lagSeconds, pendingChanges };
 }

@@ -13,7 +13,7 @@ registerEnumType(ServerStatus, {
     ONLINE: { description: 'The agent was seen within the last minute, and the server is not LAGGING.' },
     LAGGING: {
       description:
-        'The agent was seen within the last minute, but a change has been unconfirmed for at least 10 seconds.',
+        'The agent was seen within the last minute, but a change has been unconfirmed for at least 10 seconds, or it reports a `problem`.',
     },
     OFFLINE: { description: 'The agent was never seen, or not within the last minute.' },
   },
@@ -33,6 +33,7 @@ type ServerFields = Pick<
   | 'memory'
   | 'disk'
   | 'agentVersion'
+  | 'problem'
   | 'version'
   | 'createdAt'
 >;
@@ -79,6 +80,13 @@ export class Server implements ServerFields {
 
   @Field(() => String, { nullable: true, description: 'Version of the agent; null until its first report.' })
   agentVersion!: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Why a part of the server does not work, such as a core that does not respond, as reported by the agent; null if everything works.',
+  })
+  problem!: string | null;
 
   @Field(() => Int, {
     description: 'Incremented by each change. Send it with an update to detect concurrent changes.',

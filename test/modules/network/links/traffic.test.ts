@@ -1,26 +1,22 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, get, type Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { LinkedNode } from '../../../../src/modules/network/links/node-settings.ts';
 import { v2ray } from '../../../../src/modules/network/links/v2ray.ts';
 import { publicConfig } from '../../../../src/modules/network/protocols/node-config.ts';
-import { pollUntil } from '../../../../src/platform/concurrency/poll-until.ts';
 import { freePort } from '../../../../src/platform/embedded/free-port.ts';
 import { required } from '../../../../src/platform/required.ts';
-import { v2rayCommand } from '../../../support/v2ray.ts';
+import { CERTIFICATE, CERTIFICATE_KEY, fetchThrough, listening, startV2ray } from '../../../support/v2ray.ts';
 
 const CREDENTIAL = '5783a3e7-e373-51cd-8642-c83782b807c5';
-const CERTIFICATE = resolve('test/support/certificates/localhost.crt');
-const KEY = resolve('test/support/certificates/localhost.key');
 const TLS = {
   security: 'tls',
-  tlsSettings: { certificates: [{ certificateFile: CERTIFICATE, keyFile: KEY }] },
+  tlsSettings: { certificates: [{ certificateFile: CERTIFICATE, keyFile: CERTIFICATE_KEY }] },
 };
 const WS = { network: 'ws', wsSettings: { path: '/in' } };
 const vmess = { clients: [{ id: CREDENTIAL, alterId: 0 }] };
@@ -94,38 +90,14 @@ afterAll(() => {
 });
 
 async function start(name: string, config: object): Promise<void> {
-  const file = join(folder, `${name}.json`);
-  writeFileSync(file, JSON.stringify(config));
-  const [program, ...before] = await v2rayCommand();
-  children.push(
-    spawn(program, [...before, '-config', file], {
-      stdio: 'ignore',
-      // The authority that the clients trust.
-      env: { ...process.env, SSL_CERT_FILE: CERTIFICATE },
-    }),
-  );
-}
-
-async function listening(port: number): Promise<void> {
-  const accepts = () =>
-    new Promise<boolean>((done) => {
-      const socket = connect(port, '127.0.0.1', () => {
-        socket.destroy();
-        done(true);
-      }).once('error', () => done(false));
-    });
-  expect(await pollUntil(accepts, 20_000)).toBe(true);
+  children.push(await startV2ray(join(folder, `${name}.json`), config));
 }
 
 /** Fetches a path of the site through an HTTP proxy. */
-const through = (proxy: number, path: string, limitMs = 10_000) =>
-  new Promise<string>((done, fail) => {
-    const { port } = site.address() as AddressInfo;
-    get(
-      { port: proxy, path: `http://127.0.0.1:${port}${path}`, signal: AbortSignal.timeout(limitMs) },
-      (response) => text(response).then(done, fail),
-    ).once('error', fail);
-  });
+function through(proxy: number, path: string, limitMs?: number): Promise<string> {
+  const { port } = site.address() as AddressInfo;
+  return fetchThrough(proxy, `http://127.0.0.1:${port}${path}`, limitMs);
+}
 
 /** Starts a client that is configured by the link, as its HTTP proxy. @returns its port */
 async function startClient(name: string, at: number, credential: string): Promise<number> {
