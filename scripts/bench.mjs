@@ -10,6 +10,8 @@ const BENCHES = {
   codes: () => import('../bench/codes.mjs').then((bench) => bench.codes()),
   connections: () => import('../bench/connections.mjs').then((bench) => bench.connections()),
   growth: () => import('../bench/growth.mjs').then((bench) => bench.growth()),
+  links: () => import('../bench/links.mjs').then((bench) => bench.links()),
+  nodes: () => import('../bench/nodes.mjs').then((bench) => bench.nodes()),
   pushes: (options) => import('../bench/pushes.mjs').then((bench) => bench.pushes(options)),
   reads: (options) => import('../bench/reads.mjs').then((bench) => bench.reads(options)),
   presence: () => import('../bench/presence.mjs').then((bench) => bench.presence()),

@@ -77,7 +77,7 @@ it('counts beyond 2^53, and in several reports', async () => {
   expect(await drain(journal)).toBe(huge * 5_001n);
 });
 
-it('refuses a damaged journal instead of forgetting its traffic', () => {
+it('refuses a damaged journal, whose traffic would be lost', () => {
   writeFileSync(file, '{"bootId": ');
   expect(() => TrafficJournal.open(file)).toThrow(/is damaged/);
 });
