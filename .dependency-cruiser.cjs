@@ -20,6 +20,7 @@ const ORDER = [
   'network/online',
   'network/traffic',
   'network/uniproxy',
+  'network/ppanel',
   'catalog/plan',
   'catalog/site',
   'catalog/ad',

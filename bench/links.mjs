@@ -12,7 +12,7 @@ const GOAL_MS = 0.5;
 
 /**
  * Measures what links of 150 nodes cost: their first request, those after it, and those of clients
- * that have the document; compared with a server that sends the same text to anybody.
+ * that have the document; compared with a server that sends the same text to any client.
  */
 export async function links() {
   say(`\nlinks: ${NODES} nodes, ${SUBSCRIPTIONS} subscriptions`);

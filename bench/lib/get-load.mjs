@@ -3,7 +3,8 @@ import { requestBytes } from './http-client.mjs';
 import { processorMs } from './processor.mjs';
 
 const CONNECTIONS = 8;
-const WARM_UP_SECONDS = 1;
+/** Long enough for a server to have handled each path once. */
+const WARM_UP_SECONDS = 4;
 
 /** Starts a process that sends GET requests. `kill` ends it. */
 export function startGetLoad() {

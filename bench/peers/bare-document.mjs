@@ -1,7 +1,7 @@
 import Fastify from 'fastify';
 
 // The peer of `bench/links.mjs` and `bench/nodes.mjs`: Fastify, which sends a document from memory
-// to anybody. A PUT of a document replaces it.
+// to any client. A PUT of a document replaces it.
 
 let document = '';
 const app = Fastify({ bodyLimit: 64 * 1024 * 1024 });

@@ -11,6 +11,7 @@ import Fastify, {
 import type { GraphQLSchema } from 'graphql';
 import type { Config } from '../config.ts';
 import type { Shared } from '../context.ts';
+import { createNodePrograms } from '../modules/network/uniproxy/node-of-program.ts';
 import { observeServers } from '../modules/operations/statistics/observe-servers.ts';
 import { observeOrders } from '../modules/redemption/activate/observe-orders.ts';
 import { createSharedRead } from '../platform/concurrency/shared-read.ts';
@@ -30,6 +31,7 @@ import { serveCsv } from './csv-download.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
 import { servePlayground } from './playground-server.ts';
+import { servePpanel } from './ppanel.ts';
 import { logRequests } from './request-log.ts';
 import { scopeOf } from './scope-of.ts';
 import { serveSubscriptionLinks } from './subscription-links.ts';
@@ -119,7 +121,9 @@ async function servePrograms(
       settings.shared.operationRateLimiter.countRequest(scopeOf(request, settings.config).ip),
     );
     serveSubscriptionLinks(routes, settings);
-    serveUniProxy(routes, settings);
+    const programs = { ...settings, programs: createNodePrograms(settings.services) };
+    serveUniProxy(routes, programs);
+    servePpanel(routes, programs);
   });
 }
 

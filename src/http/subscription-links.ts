@@ -5,8 +5,9 @@ import type { LinkFormat } from '../modules/network/links/link-format.ts';
 import { formatFor, formatNamed, LINK_FORMATS } from '../modules/network/links/link-formats.ts';
 import { LINK_PATH } from '../modules/network/links/link-path.ts';
 import {
+  createFindLink,
   createLinkDocuments,
-  findLink,
+  type FindLink,
   type LinkedSubscription,
 } from '../modules/network/links/read-link.ts';
 import { limitFailedAttempts } from '../modules/network/server/limit-failed-attempts.ts';
@@ -41,11 +42,12 @@ export function serveSubscriptionLinks(
   { services, config, shared }: { services: Services; config: Config; shared: Shared },
 ): void {
   const documents = createLinkDocuments(shared);
+  const findLink = createFindLink(services);
   const limit = createRequestLimit();
   const answer = async (request: FastifyRequest, reply: FastifyReply, token: string) => {
     const { format: wanted } = request.query as LinkQuery;
     reply.header('cache-control', REVALIDATE).header('vary', 'user-agent');
-    const link = await find({ services, shared }, token);
+    const link = await find({ services, shared, findLink }, token);
     if (!link) return reply.code(404).type('text/plain').send('Not found.\n');
     const format = wanted === undefined ? formatFor(userAgentOf(request)) : formatNamed(String(wanted));
     if (!format) return reply.code(400).type('text/plain').send(unknownFormat());
@@ -53,7 +55,7 @@ export function serveSubscriptionLinks(
     describe(reply, link, format, (await shared.recentSiteSettings()).name);
     if (document.leftOut > 0) reply.header('x-nodes-left-out', document.leftOut);
     if (sendUnchanged(request, reply, document.etag)) return reply;
-    return reply.type(format.contentType).send(document.text);
+    return reply.type(format.contentType).send(document.text());
   };
   app.get<{ Params: { token: string } }>(`${LINK_PATH}:token`, (request, reply) =>
     limit(() => inRequestScope(scopeOf(request, config), () => answer(request, reply, request.params.token))),
@@ -69,12 +71,12 @@ export function serveSubscriptionLinks(
 
 /** @throws PlatformError RATE_LIMITED */
 async function find(
-  { services, shared }: { services: Services; shared: Shared },
+  { services, shared, findLink }: { services: Services; shared: Shared; findLink: FindLink },
   token: string,
 ): Promise<LinkedSubscription | null> {
   const limit = { limit: FAILED_LINKS, refusal: 'NOT_FOUND' };
   return limitFailedAttempts({ ...services, ...shared }, limit, async () => {
-    const link = await findLink(services, token);
+    const link = await findLink(token);
     if (!link) throw new PlatformError('NOT_FOUND');
     return link;
   }).catch((error: unknown) => {

@@ -1,6 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { LINK_FORMATS } from '../../src/modules/network/links/link-formats.ts';
+import { createFindLink } from '../../src/modules/network/links/read-link.ts';
+import {
+  createNodeListings,
+  listSubscriptionNodes,
+} from '../../src/modules/network/node-list/subscription-nodes.ts';
 import { rotateSubscriptionCredentials } from '../../src/modules/subscription/rotate-credentials.ts';
+import { required } from '../../src/platform/required.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import {
   buildNode,
@@ -113,6 +121,41 @@ describe('a subscription link', () => {
     const { queries } = await statementsOf(() => get(`/s/${token}?format=clash`));
     expect(queries).toHaveLength(1);
   });
+
+  it.each(['uri', 'clash', 'sing-box', 'v2ray', 'xray', 'surge', 'sip008'])(
+    'has the credential of its own subscription in the format %s, although documents are shared',
+    async (format) => {
+      const { db } = api.services;
+      const { id: planId } = await buildPlan(db);
+      const clientConfigs = {
+        'aes-256-gcm': null,
+        '2022-blake3-aes-128-gcm': randomBytes(16).toString('base64'),
+        '2022-blake3-aes-256-gcm': randomBytes(32).toString('base64'),
+      };
+      for (const [method, serverKey] of Object.entries(clientConfigs)) {
+        const { id: nodeId } = await buildNode(db, { clientConfig: { method, serverKey } });
+        await buildPlanNode(db, { planId, nodeId });
+      }
+      const linked = [await buildSubscription(db, { planId }), await buildSubscription(db, { planId })];
+      const texts = await Promise.all(
+        linked.map(async ({ token }) => (await get(`/s/${token}?format=${format}`)).text()),
+      );
+
+      const wanted = LINK_FORMATS.find(({ name }) => name === format);
+      const listings = createNodeListings(api.services);
+      for (const [at, { token, credential }] of linked.entries()) {
+        const link = required(await createFindLink(api.services)(token), 'link');
+        const nodes = await listSubscriptionNodes({ nodeListings: listings }, link.subscription);
+        expect(nodes.map((node) => node.credential)).toEqual(Array(3).fill(credential));
+        const { text } = required(wanted, format).render({
+          ...{ nodes, upload: 0n, download: 0n, trafficLimit: null },
+        });
+        // Named by the subscription, so only this differs.
+        expect(texts[at]?.replaceAll(token, '')).toBe(text.replaceAll(token, ''));
+      }
+      expect(texts[0]).not.toBe(texts[1]);
+    },
+  );
 
   it('lists nothing for a disabled account', async () => {
     const { id: userId } = await buildUser(api.services.db, { traits: ['disabled'] });

@@ -19,6 +19,7 @@ export const clash: LinkFormat = {
   name: 'clash',
   contentType: 'text/yaml; charset=utf-8',
   extension: 'yaml',
+  isTemplate: true,
   userAgent: /clash|mihomo|stash|verge|flclash/i,
   render: ({ nodes }) => {
     const { rendered, leftOut } = renderEach(nodes, proxyOf);

@@ -18,6 +18,11 @@ export interface LinkFormat {
   extension: string;
   /** Recognizes the clients that get it without asking. */
   userAgent?: RegExp;
+  /**
+   * Whether credentials stand in the document as they are, so that one document serves all
+   * subscriptions of a plan.
+   */
+  isTemplate: boolean;
   /** @returns the document, and the number of nodes that it cannot express */
   render: (content: LinkContent) => { text: string; leftOut: number };
 }

@@ -57,12 +57,20 @@ export function transportOf(config: PublicConfig): Transport | null {
 /** Bytes of the user's key in Shadowsocks 2022. */
 const KEY_BYTES = { '2022-blake3-aes-128-gcm': 16, '2022-blake3-aes-256-gcm': 32 } as const;
 
+const keyOf = (credential: string, bytes: number) =>
+  Buffer.from(credential).subarray(0, bytes).toString('base64');
+
+/** Functions that derive what documents contain instead of a credential. */
+export const DERIVED_KEYS = [...new Set(Object.values(KEY_BYTES))].map(
+  (bytes) => (credential: string) => keyOf(credential, bytes),
+);
+
 /** The password of a user at a Shadowsocks node. */
 export function shadowsocksPassword({ clientConfig, credential }: NodeOf<'SHADOWSOCKS'>): string {
   const { method, serverKey } = clientConfig;
   const bytes = method in KEY_BYTES ? KEY_BYTES[method as keyof typeof KEY_BYTES] : undefined;
   if (bytes === undefined) return credential;
-  return `${serverKey}:${Buffer.from(credential).subarray(0, bytes).toString('base64')}`;
+  return `${serverKey}:${keyOf(credential, bytes)}`;
 }
 
 /** The credentials of a user at a node, in the terms that most formats share. */

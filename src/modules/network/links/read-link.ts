@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { createReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { etagOf } from '../../../platform/http/conditional-get.ts';
 import { LocalCache } from '../../../platform/local-cache.ts';
 import type { Services } from '../../../platform/services.ts';
@@ -11,7 +13,7 @@ import {
 } from '../../subscription/subscription-columns.ts';
 import { listSubscriptionNodes, type NodeListings } from '../node-list/subscription-nodes.ts';
 import { type LinkFormat, uniqueNames } from './link-format.ts';
-import type { LinkedNode } from './node-settings.ts';
+import { DERIVED_KEYS, type LinkedNode } from './node-settings.ts';
 
 /** The subscription behind a link. */
 export interface LinkedSubscription {
@@ -22,29 +24,38 @@ export interface LinkedSubscription {
 
 /** The document of a link. */
 export interface LinkDocument {
-  text: string;
   etag: string;
   /** Number of nodes that the format cannot express. */
   leftOut: number;
+  text: () => string;
 }
 
 export type LinkDocuments = (link: LinkedSubscription, format: LinkFormat) => Promise<LinkDocument>;
 
 const TOKEN = /^[\w-]{1,64}$/;
 
-/** Finds a subscription by the token of its link. @returns null for any other token */
-export async function findLink(
-  { db }: Pick<Services, 'db'>,
-  token: string,
-): Promise<LinkedSubscription | null> {
-  if (!TOKEN.test(token)) return null;
-  const [row] = await db.$queryRaw<(PlanColumns & SubscriptionColumns & { now: Date; isActive: boolean })[]>`
-    SELECT tessera_now() AS now, ${SUBSCRIPTION_COLUMNS}, ${PLAN_COLUMNS},
-      u.enabled AND u.deleted_at IS NULL AS "isActive"
-    FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id JOIN users u ON u.id = s.user_id
-    WHERE s.token = ${token}`;
-  const subscription = row && toSubscription(row);
-  return subscription ? { subscription, notice: noticeOf(subscription, row.isActive) } : null;
+/** Finds a subscription by the token of its link; null for any other token. */
+export type FindLink = (token: string) => Promise<LinkedSubscription | null>;
+
+/**
+ * Call once per process. Concurrent calls share a statement. Nothing is cached, so a token that was
+ * rotated is unknown immediately.
+ */
+export function createFindLink({ db }: Pick<Services, 'db'>): FindLink {
+  type Row = PlanColumns & SubscriptionColumns & { linkToken: string; now: Date; isActive: boolean };
+  const read = createReadCoalescer(async (tokens) => {
+    const rows = await db.$queryRaw<Row[]>`
+      SELECT s.token AS "linkToken", tessera_now() AS now, ${SUBSCRIPTION_COLUMNS}, ${PLAN_COLUMNS},
+        u.enabled AND u.deleted_at IS NULL AS "isActive"
+      FROM user_subscriptions s JOIN plans p ON p.id = s.plan_id JOIN users u ON u.id = s.user_id
+      WHERE s.token = ANY(${[...tokens]})`;
+    return new Map(rows.map((row) => [row.linkToken, row]));
+  });
+  return async (token) => {
+    const row = TOKEN.test(token) ? await read(token) : undefined;
+    const subscription = row && toSubscription(row);
+    return subscription ? { subscription, notice: noticeOf(subscription, row.isActive) } : null;
+  };
 }
 
 function noticeOf({ status, expiresAt }: SubscriptionWithPlan, isActive: boolean): string | null {
@@ -64,26 +75,60 @@ function noticeOf({ status, expiresAt }: SubscriptionWithPlan, isActive: boolean
 /** Documents are rendered again when the node list or the credential changes. */
 const LIMITS = { maxAgeMs: 3_600_000, entries: 2_000, bytes: 64 * 1024 * 1024 };
 
+/** A rendered text, in which credentials may have to be filled in. */
+interface Rendered {
+  text: string;
+  etag: string;
+  leftOut: number;
+}
+
 /** Call once per process. */
 export function createLinkDocuments(services: { nodeListings: NodeListings }): LinkDocuments {
-  const cache = new LocalCache<LinkDocument>(LIMITS);
-  return async (link, format) => {
-    const { subscription } = link;
-    const key = [format.name, subscription.credential, subscription.plan.nodeListVersion, link.notice].join(
-      ' ',
-    );
-    // SIP008 contains the counters, which change all the time.
-    const isCached = format.name !== 'sip008';
-    const known = isCached && cache.get(subscription.id, key);
+  const cache = new LocalCache<Rendered>(LIMITS);
+  const renderOnce = async (owner: string, key: string, work: () => Promise<Rendered>) => {
+    const known = cache.get(owner, key);
     if (known) return known;
-    const reading = cache.begin(subscription.id);
+    const reading = cache.begin(owner);
     try {
-      const document = await render(services, link, format);
-      cache.put(reading, document, { key, bytes: Buffer.byteLength(document.text) });
-      return document;
+      const rendered = await work();
+      cache.put(reading, rendered, { key, bytes: Buffer.byteLength(rendered.text) });
+      return rendered;
     } finally {
       cache.cancel(reading);
     }
+  };
+  return async (link, format) => {
+    const { plan, credential, id } = link.subscription;
+    const version = `${format.name} ${plan.nodeListVersion} ${link.notice}`;
+    if (format.isTemplate) {
+      const template = await renderOnce(plan.id, version, () => render(services, asTemplate(link), format));
+      return fill(template, credential);
+    }
+    // SIP008 contains the counters, which change all the time.
+    const { text, ...document } =
+      format.name === 'sip008'
+        ? await render(services, link, format)
+        : await renderOnce(id, `${version} ${credential}`, () => render(services, link, format));
+    return { ...document, text: () => text };
+  };
+}
+
+/** Stands for the credential in documents that all subscriptions of a plan share. */
+const PLACEHOLDER = randomUUID();
+
+const asTemplate = ({ subscription, notice }: LinkedSubscription): LinkedSubscription => ({
+  subscription: { ...subscription, credential: PLACEHOLDER },
+  notice,
+});
+
+function fill({ text, etag, leftOut }: Rendered, credential: string): LinkDocument {
+  return {
+    ...{ etag: etagOf(`${etag} ${credential}`), leftOut },
+    text: () => {
+      let filled = text.replaceAll(PLACEHOLDER, credential);
+      for (const derive of DERIVED_KEYS) filled = filled.replaceAll(derive(PLACEHOLDER), derive(credential));
+      return filled;
+    },
   };
 }
 
@@ -91,7 +136,7 @@ async function render(
   services: { nodeListings: NodeListings },
   { subscription, notice }: LinkedSubscription,
   format: LinkFormat,
-): Promise<LinkDocument> {
+): Promise<Rendered> {
   const nodes = notice === null ? await listSubscriptionNodes(services, subscription) : [noticeNode(notice)];
   const names = uniqueNames(nodes.map(({ name }) => oneLine(name)));
   const { upload, download, trafficLimit } = subscription;

@@ -17,6 +17,7 @@ export const singBox: LinkFormat = {
   name: 'sing-box',
   contentType: 'application/json; charset=utf-8',
   extension: 'json',
+  isTemplate: true,
   userAgent: /sing-?box|\bSF[AIMT]\b/i,
   render: ({ nodes }) => {
     const { rendered, leftOut } = renderEach(nodes, outboundOf);

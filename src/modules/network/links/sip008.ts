@@ -6,6 +6,7 @@ export const sip008: LinkFormat = {
   name: 'sip008',
   contentType: 'application/json; charset=utf-8',
   extension: 'json',
+  isTemplate: false,
   userAgent: /shadowsocks/i,
   render: ({ nodes, upload, download, trafficLimit }) => {
     const { rendered, leftOut } = renderEach(nodes, serverOf);

@@ -14,6 +14,7 @@ export const surge: LinkFormat = {
   name: 'surge',
   contentType: 'text/plain; charset=utf-8',
   extension: 'conf',
+  isTemplate: true,
   userAgent: /surge|surfboard/i,
   render: ({ nodes }) => {
     const { rendered, leftOut } = renderEach(nodes, proxyOf);

@@ -16,6 +16,7 @@ export const uriList: LinkFormat = {
   name: 'uri',
   contentType: 'text/plain; charset=utf-8',
   extension: 'txt',
+  isTemplate: false,
   render: ({ nodes }) => {
     const { rendered, leftOut } = renderEach(nodes, uriOf);
     return { text: Buffer.from(`${rendered.join('\n')}\n`).toString('base64'), leftOut };

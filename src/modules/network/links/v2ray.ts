@@ -17,6 +17,7 @@ const jsonFor = (program: Program): LinkFormat => ({
   name: program,
   contentType: 'application/json; charset=utf-8',
   extension: 'json',
+  isTemplate: true,
   render: ({ nodes }) => {
     const { rendered, leftOut } = renderEach(nodes, (node) =>
       isKnownTo(program, node) ? outboundOf(node) : null,

@@ -13,17 +13,22 @@ export async function numbersOf(
   { db }: Numbering,
   subscriptionIds: readonly string[],
 ): Promise<Map<string, number>> {
-  const ids = [...subscriptionIds];
+  const known = await readNumbers({ db }, subscriptionIds);
+  const missing = subscriptionIds.filter((id) => !known.has(id));
+  if (missing.length === 0) return known;
   // Deleted subscriptions have no number. Conflicts are concurrent calls, whose numbers the query
   // below finds.
   await db.$executeRaw`
     INSERT INTO subscription_numbers (subscription_id)
-    SELECT s.id FROM user_subscriptions s WHERE s.id = ANY(${ids}::uuid[])
-      AND NOT EXISTS (SELECT FROM subscription_numbers n WHERE n.subscription_id = s.id)
+    SELECT s.id FROM user_subscriptions s WHERE s.id = ANY(${missing}::uuid[])
     ORDER BY s.id ON CONFLICT DO NOTHING`;
+  return new Map([...known, ...(await readNumbers({ db }, missing))]);
+}
+
+async function readNumbers({ db }: Numbering, ids: readonly string[]): Promise<Map<string, number>> {
   const rows = await db.$queryRaw<{ id: string; number: number }[]>`
     SELECT subscription_id::text AS id, number FROM subscription_numbers
-    WHERE subscription_id = ANY(${ids}::uuid[])`;
+    WHERE subscription_id = ANY(${[...ids]}::uuid[])`;
   return new Map(rows.map(({ id, number }) => [id, number]));
 }
 

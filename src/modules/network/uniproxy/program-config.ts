@@ -1,20 +1,10 @@
 import type { Services } from '../../../platform/services.ts';
 import { publicConfig } from '../protocols/node-config.ts';
-import { openConfig } from '../protocols/private-config.ts';
 import type { PublicConfig } from '../protocols/protocols.ts';
 import type { NodeProgram } from './node-of-program.ts';
-
-/** Seconds between two reports of traffic, and between two requests for the list. */
-const INTERVALS = { push_interval: 60, pull_interval: 60 };
+import { destinationOf, INTERVALS, type PrivatePart, privatePartOf } from './private-part.ts';
 
 type ConfigOf<Protocol extends PublicConfig['protocol']> = Extract<PublicConfig, { protocol: Protocol }>;
-
-/** The keys of the agent's part that these programs get. */
-interface PrivatePart {
-  paddingScheme?: string[];
-  privateKey?: string | null;
-  destination?: string | null;
-}
 
 /**
  * The configuration of a node in the form of V2board's UniProxy. Certificates are not part of that
@@ -22,15 +12,17 @@ interface PrivatePart {
  *
  * @returns null if the stored configuration is invalid for its protocol
  */
-export function programConfig(
-  services: Pick<Services, 'secrets'>,
-  { node }: Pick<NodeProgram, 'node'>,
-): object | null {
+export async function programConfig(
+  services: Pick<Services, 'db' | 'secrets'>,
+  { nodeId }: Pick<NodeProgram, 'nodeId'>,
+): Promise<object | null> {
+  const node = await services.db.node.findUnique({ where: { id: nodeId }, include: { server: true } });
+  if (!node) return null;
   const config = publicConfig(node.protocol, node.clientConfig);
   if (!config) return null;
   return {
     ...{ server_port: node.port, host: node.address ?? node.server.address },
-    ...settingsOf(config, Object(openConfig(services, node)) as PrivatePart),
+    ...settingsOf(config, privatePartOf(services, node)),
     ...{ base_config: INTERVALS, routes: [] },
   };
 }
@@ -71,12 +63,17 @@ const TLS = { none: 0, tls: 1, reality: 2 } as const;
 
 const namedServer = ({ serverName }: { serverName: string | null }) => ({ server_name: serverName ?? '' });
 
-function vlessTls(config: ConfigOf<'VLESS'>, { privateKey, destination }: PrivatePart): object {
+function vlessTls(config: ConfigOf<'VLESS'>, privatePart: PrivatePart): object {
   if (config.security !== 'reality') return namedServer(config);
-  const [host = '', port = '443'] = (destination ?? '').split(/:(?=\d+$)/);
+  const { host, port } = destinationOf(privatePart);
   return {
     ...namedServer(config),
-    ...{ dest: host, server_port: port, private_key: privateKey ?? '', short_id: config.shortId ?? '' },
+    ...{
+      dest: host,
+      server_port: port,
+      private_key: privatePart.privateKey ?? '',
+      short_id: config.shortId ?? '',
+    },
   };
 }
 

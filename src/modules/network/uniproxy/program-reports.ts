@@ -33,13 +33,13 @@ const REPEATED_WITHIN_SECONDS = 30;
  */
 export async function reportProgramTraffic(
   services: ReportServices,
-  { agent: { serverId }, node }: NodeProgram,
+  { agent: { serverId }, nodeId }: NodeProgram,
   body: unknown,
 ): Promise<{ refused: number }> {
   const push = checkInput(Push, body, 'body');
   const numbers = Object.keys(push).map(Number);
   if (numbers.length === 0) return { refused: 0 };
-  const bootId = uuidOf(`${node.id} ${JSON.stringify(push)}`);
+  const bootId = uuidOf(`${nodeId} ${JSON.stringify(push)}`);
   const [recent] = await services.db.$queryRaw<{ window: bigint; isRepeated: boolean }[]>`
     SELECT floor(extract(epoch FROM tessera_now()) / ${REPEATED_WITHIN_SECONDS}::int)::bigint AS window,
       EXISTS (SELECT FROM traffic_reports WHERE server_id = ${serverId}::uuid AND boot_id = ${bootId}::uuid
@@ -49,7 +49,7 @@ export async function reportProgramTraffic(
   const entries = Object.entries(push).flatMap(([number, [upload, download]]) => {
     const subscriptionId = ids.get(Number(number));
     if (subscriptionId === undefined) return [];
-    return { nodeId: node.id, subscriptionId, upload: BigInt(upload), download: BigInt(download) };
+    return { nodeId, subscriptionId, upload: BigInt(upload), download: BigInt(download) };
   });
   const input = { bootId, sequence: recent.window, entries };
   const { refusals } = await reportTraffic(services, { serverId, input });

@@ -35,15 +35,18 @@ const ETAG = /^(?:W\/)?"u(\d{1,19})"$/;
  */
 export async function readProgramUsers(
   services: UserServices,
-  { agent: { serverId }, node }: NodeProgram,
+  { agent: { serverId }, nodeId, confirmedRevision }: NodeProgram,
   knownEtag: string | undefined,
 ): Promise<ProgramUsers> {
   const known = ETAG.exec(knownEtag ?? '')?.[1];
-  if (known !== undefined && (await isCurrent(services, serverId, BigInt(known)))) {
+  if (
+    known !== undefined &&
+    (await isCurrent(services, { serverId, revision: BigInt(known), confirmedRevision }))
+  ) {
     return { etag: `"u${known}"`, users: null };
   }
   const { revision, listed } = await readAll(services, serverId);
-  const own = listed.filter(({ nodeIds, deviceLimit }) => nodeIds.includes(node.id) && deviceLimit !== 0);
+  const own = listed.filter(({ nodeIds, deviceLimit }) => nodeIds.includes(nodeId) && deviceLimit !== 0);
   const numbers = await numbersOf(
     services,
     own.map(({ subscriptionId }) => subscriptionId),
@@ -57,11 +60,19 @@ export async function readProgramUsers(
 }
 
 /** Whether nothing has changed since a revision, which is then confirmed. */
-async function isCurrent(services: UserServices, serverId: string, revision: bigint): Promise<boolean> {
+async function isCurrent(
+  services: UserServices,
+  {
+    serverId,
+    revision,
+    confirmedRevision,
+  }: { serverId: string; revision: bigint; confirmedRevision: bigint | null },
+): Promise<boolean> {
   const sizeFor = () => 1;
   const delta = await readServerUsers(services, { serverId, since: revision, sizeFor });
   const isChanged = delta.full || delta.hasMore || delta.upserts.length + delta.removals.length > 0;
-  if (!isChanged) await confirmServerUsers(services, { serverId, revision });
+  if (!isChanged && revision !== confirmedRevision)
+    await confirmServerUsers(services, { serverId, revision });
   return !isChanged;
 }
 
