@@ -51,8 +51,9 @@ export function serveSubscriptionLinks(
     if (!link) return reply.code(404).type('text/plain').send('Not found.\n');
     const format = wanted === undefined ? formatFor(userAgentOf(request)) : formatNamed(String(wanted));
     if (!format) return reply.code(400).type('text/plain').send(unknownFormat());
-    const document = await documents(link, format);
-    describe(reply, link, format, (await shared.recentSiteSettings()).name);
+    const site = await shared.recentSiteSettings();
+    const document = await documents(link, { format, site });
+    describe(reply, link, format, site.name);
     if (document.leftOut > 0) reply.header('x-nodes-left-out', document.leftOut);
     if (sendUnchanged(request, reply, document.etag)) return reply;
     return reply.type(format.contentType).send(document.text());

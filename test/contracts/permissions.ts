@@ -310,6 +310,11 @@ export const PERMISSIONS: Record<string, Permission> = {
     given: (db) => id(build.buildAd(db)),
   },
   'Mutation.updateSite': { selection: 'updateSite(input: { name: "Ours" }) { name }', expected: admins() },
+  'Mutation.setLinkTemplate': {
+    selection: 'setLinkTemplate(format: SURGE) { text }',
+    expected: admins(),
+  },
+  'Query.linkTemplates': { selection: 'linkTemplates { format }', expected: admins() },
   'Mutation.rotateTransportKey': { selection: 'rotateTransportKey { kid }', expected: admins() },
 
   'Subscription.viewerChanged': { selection: 'viewerChanged { id }', expected: overSocket(signedIn()) },

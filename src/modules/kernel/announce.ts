@@ -5,6 +5,7 @@ import {
   ORDER_CHANGED,
   PLAN_CHANGED,
   PLAN_USERS_CHANGED,
+  SERVER_DEVICES_CHANGED,
   SERVER_TOKEN_REVOKED,
   SESSION_ENDED,
   SITE_CHANGED,
@@ -23,6 +24,8 @@ export interface Changes {
   planIdsOfUsers?: readonly string[];
   /** SHA-256 hashes of the tokens, in hex. */
   revokedServerTokens?: readonly string[];
+  /** Servers that have to disconnect other devices than before. */
+  serverIdsOfDevices?: readonly string[];
   sessionIds?: readonly string[];
   /** `['site']` if its settings changed. */
   sites?: readonly string[];
@@ -37,6 +40,7 @@ const TOPICS = [
   ['revokedServerTokens', SERVER_TOKEN_REVOKED],
   ['sites', SITE_CHANGED],
   ['displacedDevices', DEVICE_DISPLACED],
+  ['serverIdsOfDevices', SERVER_DEVICES_CHANGED],
   ['orderIds', ORDER_CHANGED],
   ['batchIds', BATCH_CHANGED],
   ['planIds', PLAN_CHANGED],

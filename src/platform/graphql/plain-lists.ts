@@ -15,6 +15,7 @@ export const PLAIN_LISTS: Readonly<Record<string, number>> = {
   'PendingBinding.devices': 100,
   'Plan.nodeIds': 1_000,
   'Plan.nodeTags': 100,
+  'Query.linkTemplates': 5,
   'QueueStatus.lastRuns': 50,
   'ServerConfig.nodes': 200,
   'ServerUserDelta.removals': 10_000,

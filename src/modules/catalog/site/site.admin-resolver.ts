@@ -3,8 +3,9 @@ import type { z } from 'zod';
 import type { Services } from '../../../platform/services.ts';
 import { AdminOnly, CurrentUser } from '../../kernel/access.ts';
 import type { UserCaller } from '../../kernel/caller.ts';
+import { LinkTemplateFormat, listLinkTemplates, setLinkTemplate } from './link-templates.ts';
 import { readSiteSettings } from './read-site-settings.ts';
-import { SiteSettings, UpdateSiteInput } from './site.types.ts';
+import { LinkTemplate, SiteSettings, UpdateSiteInput } from './site.types.ts';
 import type { SiteChange } from './site-change.ts';
 import { updateSite } from './update-site.ts';
 
@@ -29,5 +30,32 @@ export class SiteAdminResolver {
     @Ctx() services: Services,
   ): Promise<SiteSettings> {
     return updateSite(services, { actorId: userId, input: input as z.input<typeof SiteChange> });
+  }
+
+  @AdminOnly()
+  @Query(() => [LinkTemplate], {
+    nullable: true,
+    description: 'The templates of subscription links, one per format that has templates.',
+  })
+  linkTemplates(@Ctx() services: Services): Promise<LinkTemplate[]> {
+    return listLinkTemplates(services);
+  }
+
+  @AdminOnly()
+  @Mutation(() => LinkTemplate, {
+    description:
+      'Sets the template of a format of subscription links. A mistake is refused with its line: unknown placeholders, invalid YAML or JSON, and a missing `$nodes`.',
+  })
+  setLinkTemplate(
+    @Arg('format', () => LinkTemplateFormat, { description: 'The format.' }) format: LinkTemplateFormat,
+    @Arg('text', () => String, {
+      nullable: true,
+      description: 'The template, up to 32768 characters; null for the built-in document.',
+    })
+    text: string | null,
+    @CurrentUser() { userId }: UserCaller,
+    @Ctx() services: Services,
+  ): Promise<LinkTemplate> {
+    return setLinkTemplate(services, { actorId: userId, format, text: text ?? null });
   }
 }

@@ -6,6 +6,7 @@ import {
   UnitTime,
 } from '../../../generated/prisma/client.ts';
 import { JsonScalar } from '../../../platform/graphql/scalars.ts';
+import { LinkTemplateFormat, type LinkTemplate as Template } from './link-templates.ts';
 
 registerEnumType(DeviceLoginProof, {
   name: 'DeviceLoginProof',
@@ -87,7 +88,7 @@ export class GlobalConfig implements PublicFields {
 }
 
 @ObjectType({ description: 'All settings of the site. Only admins can read them.' })
-export class SiteSettings extends GlobalConfig implements Omit<SiteRow, 'id'> {
+export class SiteSettings extends GlobalConfig implements Omit<SiteRow, 'id' | 'linkTemplates'> {
   @Field(() => Int, {
     nullable: true,
     description: 'Maximum number of devices bound to one account. Null is unlimited.',
@@ -226,4 +227,29 @@ export class UpdateSiteInput {
       'Duration of the trial in units: 1 to 36500 days, 1200 months, 400 quarters, 200 half-years or 100 years.',
   })
   trialQuantity?: number | null;
+}
+
+registerEnumType(LinkTemplateFormat, {
+  name: 'LinkTemplateFormat',
+  description: 'A format of subscription links that has templates.',
+  valuesConfig: {
+    CLASH: { description: 'YAML of mihomo (Clash.Meta) and Stash.' },
+    SING_BOX: { description: 'JSON of sing-box.' },
+    V2RAY: { description: 'JSON of V2Fly.' },
+    XRAY: { description: 'JSON of Xray.' },
+    SURGE: { description: 'Configuration file of Surge and Surfboard.' },
+  },
+});
+
+@ObjectType({ description: 'The template of the documents that subscription links return in one format.' })
+export class LinkTemplate implements Template {
+  @Field(() => LinkTemplateFormat, { description: 'The format.' })
+  format!: LinkTemplateFormat;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'The document with placeholders: the list entry (in Surge the line) `$nodes` stands for the nodes, `$names` for their names, `$site` and `$plan` for the names of the site and the plan, `$$` for a dollar sign. Null is the built-in document.',
+  })
+  text!: string | null;
 }

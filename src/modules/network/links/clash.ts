@@ -21,6 +21,13 @@ export const clash: LinkFormat = {
   extension: 'yaml',
   isTemplate: true,
   userAgent: /clash|mihomo|stash|verge|flclash/i,
+  template: {
+    ...{ kind: 'YAML', direct: 'DIRECT' },
+    entryOf: (node) => {
+      const entry = proxyOf(node);
+      return entry && { name: entry.name, entry };
+    },
+  },
   render: ({ nodes }) => {
     const { rendered, leftOut } = renderEach(nodes, proxyOf);
     const names = rendered.map(({ name }) => name);

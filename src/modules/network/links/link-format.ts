@@ -1,3 +1,4 @@
+import type { TemplateSyntax } from './link-template.ts';
 import type { LinkedNode } from './node-settings.ts';
 
 /** A subscription as a link describes it. */
@@ -23,6 +24,8 @@ export interface LinkFormat {
    * subscriptions of a plan.
    */
   isTemplate: boolean;
+  /** How admins write templates for it; absent if its form is fixed. */
+  template?: TemplateSyntax;
   /** @returns the document, and the number of nodes that it cannot express */
   render: (content: LinkContent) => { text: string; leftOut: number };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { SiteSettings } from '../../../generated/prisma/client.ts';
 import { createReadCoalescer } from '../../../platform/database/read-coalescer.ts';
 import { etagOf } from '../../../platform/http/conditional-get.ts';
 import { LocalCache } from '../../../platform/local-cache.ts';
@@ -13,6 +14,7 @@ import {
 } from '../../subscription/subscription-columns.ts';
 import { listSubscriptionNodes, type NodeListings } from '../node-list/subscription-nodes.ts';
 import { type LinkFormat, uniqueNames } from './link-format.ts';
+import { renderTemplate } from './link-template.ts';
 import { DERIVED_KEYS, type LinkedNode } from './node-settings.ts';
 
 /** The subscription behind a link. */
@@ -30,7 +32,13 @@ export interface LinkDocument {
   text: () => string;
 }
 
-export type LinkDocuments = (link: LinkedSubscription, format: LinkFormat) => Promise<LinkDocument>;
+export type LinkDocuments = (
+  link: LinkedSubscription,
+  options: { format: LinkFormat; site: LinkSite },
+) => Promise<LinkDocument>;
+
+/** Settings of the site that documents depend on. */
+export type LinkSite = Pick<SiteSettings, 'name' | 'version' | 'linkTemplates'>;
 
 const TOKEN = /^[\w-]{1,64}$/;
 
@@ -97,18 +105,19 @@ export function createLinkDocuments(services: { nodeListings: NodeListings }): L
       cache.cancel(reading);
     }
   };
-  return async (link, format) => {
+  return async (link, { format, site }) => {
+    const how = { format, site };
     const { plan, credential, id } = link.subscription;
-    const version = `${format.name} ${plan.nodeListVersion} ${link.notice}`;
+    const version = [format.name, plan.nodeListVersion, site.version, link.notice].join(' ');
     if (format.isTemplate) {
-      const template = await renderOnce(plan.id, version, () => render(services, asTemplate(link), format));
+      const template = await renderOnce(plan.id, version, () => render(services, asTemplate(link), how));
       return fill(template, credential);
     }
     // SIP008 contains the counters, which change all the time.
     const { text, ...document } =
       format.name === 'sip008'
-        ? await render(services, link, format)
-        : await renderOnce(id, `${version} ${credential}`, () => render(services, link, format));
+        ? await render(services, link, how)
+        : await renderOnce(id, `${version} ${credential}`, () => render(services, link, how));
     return { ...document, text: () => text };
   };
 }
@@ -135,16 +144,30 @@ function fill({ text, etag, leftOut }: Rendered, credential: string): LinkDocume
 async function render(
   services: { nodeListings: NodeListings },
   { subscription, notice }: LinkedSubscription,
-  format: LinkFormat,
+  { format, site }: { format: LinkFormat; site: LinkSite },
 ): Promise<Rendered> {
   const nodes = notice === null ? await listSubscriptionNodes(services, subscription) : [noticeNode(notice)];
   const names = uniqueNames(nodes.map(({ name }) => oneLine(name)));
   const { upload, download, trafficLimit } = subscription;
-  const { text, leftOut } = format.render({
-    nodes: nodes.map((node, at) => ({ ...node, name: names[at] ?? '' })),
-    ...{ upload, download, trafficLimit },
-  });
+  const named = nodes.map((node, at) => ({ ...node, name: names[at] ?? '' }));
+  const template = templateOf(site, format.name);
+  const { text, leftOut } =
+    format.template && template !== null
+      ? renderTemplate(format.template, template, {
+          nodes: named,
+          texts: { site: site.name, plan: subscription.plan.name },
+        })
+      : format.render({ nodes: named, upload, download, trafficLimit });
   return { text, leftOut, etag: etagOf(text) };
+}
+
+/** The template that an admin has set for a format; null for the built-in document. */
+export function templateOf(
+  { linkTemplates }: Pick<LinkSite, 'linkTemplates'>,
+  format: string,
+): string | null {
+  const template = (linkTemplates as Record<string, unknown>)[format];
+  return typeof template === 'string' ? template : null;
 }
 
 /** Control characters would end a line in some of the formats. */

@@ -19,6 +19,13 @@ export const singBox: LinkFormat = {
   extension: 'json',
   isTemplate: true,
   userAgent: /sing-?box|\bSF[AIMT]\b/i,
+  template: {
+    ...{ kind: 'JSON', direct: DIRECT },
+    entryOf: (node) => {
+      const entry = outboundOf(node);
+      return entry && { name: entry.tag, entry };
+    },
+  },
   render: ({ nodes }) => {
     const { rendered, leftOut } = renderEach(nodes, outboundOf);
     const tags = rendered.map(({ tag }) => tag);

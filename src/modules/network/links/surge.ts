@@ -16,6 +16,13 @@ export const surge: LinkFormat = {
   extension: 'conf',
   isTemplate: true,
   userAgent: /surge|surfboard/i,
+  template: {
+    ...{ kind: 'LINES', direct: 'DIRECT' },
+    entryOf: (node) => {
+      const proxy = proxyOf(node);
+      return proxy && { name: proxy.name, entry: `${proxy.name} = ${proxy.settings.join(', ')}` };
+    },
+  },
   render: ({ nodes }) => {
     const { rendered, leftOut } = renderEach(nodes, proxyOf);
     const names = uniqueNames(rendered.map(({ name }) => name));

@@ -18,6 +18,10 @@ const jsonFor = (program: Program): LinkFormat => ({
   contentType: 'application/json; charset=utf-8',
   extension: 'json',
   isTemplate: true,
+  template: {
+    ...{ kind: 'JSON', direct: 'direct' },
+    entryOf: (node) => (isKnownTo(program, node) ? { name: node.name, entry: outboundOf(node) } : null),
+  },
   render: ({ nodes }) => {
     const { rendered, leftOut } = renderEach(nodes, (node) =>
       isKnownTo(program, node) ? outboundOf(node) : null,

@@ -1,7 +1,7 @@
 import type { SiteSettings } from '../../../generated/prisma/client.ts';
 import { SECOND_MS } from '../../../platform/database/clock.ts';
 import type { Services } from '../../../platform/services.ts';
-import { SERVER_DEVICES_CHANGED } from '../../kernel/topics.ts';
+import { announce } from '../../kernel/announce.ts';
 import { LIMIT_DEVICES } from './device-script.ts';
 import { storeExcess } from './excess-devices.ts';
 import { deviceOf } from './online-address.ts';
@@ -55,7 +55,7 @@ export async function limitDevices(
     await storeExcess(services, lists);
     for (const [, ...changed] of replies) for (const [id] of changed) woken.add(id);
   }
-  services.pubSub.publish(SERVER_DEVICES_CHANGED, [...woken]);
+  announce(services, { serverIdsOfDevices: [...woken] });
   return exceeded;
 }
 
