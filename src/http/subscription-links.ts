@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
 import type { Shared } from '../context.ts';
+import type { SiteSettings } from '../generated/prisma/client.ts';
+import { admitHardware } from '../modules/lifecycle/binding/admit-hardware.ts';
 import type { LinkFormat } from '../modules/network/links/link-format.ts';
 import { formatFor, formatNamed, LINK_FORMATS } from '../modules/network/links/link-formats.ts';
 import { LINK_PATH } from '../modules/network/links/link-path.ts';
@@ -16,6 +18,7 @@ import { REVALIDATE, sendUnchanged } from '../platform/http/conditional-get.ts';
 import type { RateLimit } from '../platform/redis/rate-limit.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
+import { declaredHardware, describeAccess, HARDWARE_NOTICES } from './declared-hardware.ts';
 import { createRequestLimit } from './request-limit.ts';
 import { scopeOf } from './scope-of.ts';
 
@@ -52,8 +55,9 @@ export function serveSubscriptionLinks(
     const format = wanted === undefined ? formatFor(userAgentOf(request)) : formatNamed(String(wanted));
     if (!format) return reply.code(400).type('text/plain').send(unknownFormat());
     const site = await shared.recentSiteSettings();
-    const document = await documents(link, { format, site });
-    describe(reply, link, format, site.name);
+    const seen = await forDevice({ services, site, request, reply }, link);
+    const document = await documents(seen, { format, site });
+    describe(reply, seen, format, site.name);
     if (document.leftOut > 0) reply.header('x-nodes-left-out', document.leftOut);
     if (sendUnchanged(request, reply, document.etag)) return reply;
     return reply.type(format.contentType).send(document.text());
@@ -68,6 +72,23 @@ export function serveSubscriptionLinks(
       ),
     ),
   );
+}
+
+/** A device that may not use the link gets the reason instead of nodes. */
+async function forDevice(
+  {
+    services,
+    site,
+    request,
+    reply,
+  }: { services: Services; site: SiteSettings; request: FastifyRequest; reply: FastifyReply },
+  link: LinkedSubscription,
+): Promise<LinkedSubscription> {
+  if (site.hardwareIds === 'OFF' || link.notice !== null) return link;
+  const { userId } = link.subscription;
+  const access = await admitHardware(services, { userId, site, hardware: declaredHardware(request) });
+  describeAccess(reply, access);
+  return access === 'ADMITTED' ? link : { ...link, notice: HARDWARE_NOTICES[access] };
 }
 
 /** @throws PlatformError RATE_LIMITED */

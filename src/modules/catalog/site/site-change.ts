@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DeviceLoginProof, ExcessDevices, UnitTime } from '../../../generated/prisma/client.ts';
+import { DeviceLoginProof, ExcessDevices, HardwareIds, UnitTime } from '../../../generated/prisma/client.ts';
 import { EditedVersion } from '../../../platform/database/edit.ts';
 import { label, longest, WebAddressOrPath } from '../../../platform/text.ts';
 import { CustomData } from './custom-data.ts';
@@ -28,6 +28,7 @@ export const SiteChange = z.object({
   registrationEnabled: z.boolean().optional(),
   deviceLoginProof: z.enum(DeviceLoginProof).optional(),
   deviceLimit: z.int().min(0, 'must not be negative').nullish(),
+  hardwareIds: z.enum(HardwareIds).optional(),
   excessDevices: z.enum(ExcessDevices).optional(),
   roamingSeconds: z.int().min(0, 'must not be negative').max(600, 'must be at most 600').optional(),
   transportEncryption: z.boolean().optional(),

@@ -2,6 +2,7 @@ import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-gr
 import {
   DeviceLoginProof,
   ExcessDevices,
+  HardwareIds,
   type SiteSettings as SiteRow,
   UnitTime,
 } from '../../../generated/prisma/client.ts';
@@ -27,6 +28,17 @@ registerEnumType(ExcessDevices, {
   valuesConfig: {
     DISCONNECT_OLDEST: { description: 'A new device takes the place of the one that connected first.' },
     DISCONNECT_NEWEST: { description: 'A new device is refused until another disconnects.' },
+  },
+});
+
+registerEnumType(HardwareIds, {
+  name: 'HardwareIds',
+  description:
+    'Whether the devices of proxy clients, which they declare in `x-hwid` when they read a subscription link, are devices of the account.',
+  valuesConfig: {
+    OFF: { description: 'Links ignore the header.' },
+    OPTIONAL: { description: 'Declared devices count; clients that declare none get the nodes as well.' },
+    REQUIRED: { description: 'Clients that declare no device get no nodes.' },
   },
 });
 
@@ -94,6 +106,11 @@ export class SiteSettings extends GlobalConfig implements Omit<SiteRow, 'id' | '
     description: 'Maximum number of devices bound to one account. Null is unlimited.',
   })
   deviceLimit!: number | null;
+
+  @Field(() => HardwareIds, {
+    description: 'Whether proxy clients have to declare their device to read a subscription link.',
+  })
+  hardwareIds!: HardwareIds;
 
   @Field(() => ExcessDevices, {
     description:
@@ -190,6 +207,12 @@ export class UpdateSiteInput {
     description: 'Maximum number of devices bound to one account. Null is unlimited.',
   })
   deviceLimit?: number | null;
+
+  @Field(() => HardwareIds, {
+    nullable: true,
+    description: 'Whether proxy clients have to declare their device to read a subscription link.',
+  })
+  hardwareIds?: HardwareIds | null;
 
   @Field(() => ExcessDevices, {
     nullable: true,

@@ -8,7 +8,10 @@ import { DEVICE_SORTS } from './list-devices.ts';
 
 type DeviceFields = Omit<DeviceRow, 'userId' | 'identityId' | 'secretHash' | 'publicKey' | 'keyThumbprint'>;
 
-@ObjectType({ description: 'An installation of an app, bound to one account.' })
+@ObjectType({
+  description:
+    'An installation of an app, bound to one account, or a device that a proxy client has declared (SiteSettings.hardwareIds).',
+})
 export class Device implements DeviceFields {
   @Field(() => ID, {
     description: 'The UUID of the device. It stays the same when the device moves to another account.',

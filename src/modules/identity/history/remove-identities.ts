@@ -14,6 +14,11 @@ export async function removeIdentities(
   where: Prisma.IdentityWhereInput,
 ): Promise<void> {
   const identities = await tx.identity.findMany({ where });
-  await rememberIdentities(tx, secrets, identities);
+  // Hardware ids contain their account, so they never join another.
+  await rememberIdentities(
+    tx,
+    secrets,
+    identities.filter(({ type }) => type !== 'HARDWARE'),
+  );
   await tx.identity.deleteMany({ where: { id: { in: identities.map(({ id }) => id) } } });
 }

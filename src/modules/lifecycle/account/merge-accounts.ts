@@ -61,6 +61,8 @@ export async function mergeAccounts(tx: Transaction, merge: Merge): Promise<stri
   );
   await lockSubscriptionsOfUsers(tx, [fromId, intoId]);
   const moves = await readMoves(tx, merge);
+  // They name the account that ends. Clients declare theirs again under the other one.
+  await tx.identity.deleteMany({ where: { userId: fromId, type: 'HARDWARE' } });
   await tx.order.updateMany({ where: { userId: fromId }, data: { userId: intoId } });
   await keepFirstNew(tx, intoId);
   await tx.redemption.updateMany({ where: { userId: fromId }, data: { userId: intoId } });

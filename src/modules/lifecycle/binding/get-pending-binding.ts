@@ -5,6 +5,7 @@ import type { RateLimit } from '../../../platform/redis/rate-limit.ts';
 import type { Services } from '../../../platform/services.ts';
 import { readSiteSettings } from '../../catalog/site/read-site-settings.ts';
 import { readDeviceLimit } from '../../identity/device/device-limit.ts';
+import { countLogins } from '../../identity/history/count-logins.ts';
 import { limitFailedAttempts } from '../../network/server/limit-failed-attempts.ts';
 import type { OwnAddresses } from '../../network/server/own-addresses.ts';
 import type { MergeDecision } from '../../subscription/decide-merge.ts';
@@ -77,7 +78,7 @@ async function readIntendedMoves(
     where: { type_value: { type: 'DEVICE', value: identifier } },
   });
   if (!identity || identity.userId === targetUserId) return [];
-  if ((await tx.identity.count({ where: { userId: identity.userId } })) > 1) return [];
+  if ((await countLogins(tx, identity.userId)) > 1) return [];
   return readMoves(tx, { fromId: identity.userId, intoId: targetUserId ?? NEW_ACCOUNT_ID });
 }
 

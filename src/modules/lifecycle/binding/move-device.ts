@@ -1,5 +1,6 @@
 import type { Device } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { countLogins } from '../../identity/history/count-logins.ts';
 import { inheritHistory } from '../../identity/history/identity-history.ts';
 import { endStaysOfUnboundDevices } from '../../identity/presence/device-stays.ts';
 import { endSessions } from '../../identity/session/end-sessions.ts';
@@ -32,7 +33,7 @@ export async function moveDevice(
     before: { userId: fromId },
     after: { userId: intoId },
   });
-  const isLastIdentity = (await tx.identity.count({ where: { userId: fromId } })) === 0;
+  const isLastIdentity = (await countLogins(tx, fromId)) === 0;
   const merged = isLastIdentity ? await mergeAccounts(tx, { fromId, intoId }) : [];
   return { endedSessionIds: [...ended, ...merged], changedUserIds: [fromId, intoId] };
 }

@@ -4,6 +4,7 @@ import type { Secrets } from '../../../platform/keys/secrets.ts';
 import type { Services } from '../../../platform/services.ts';
 import { deleteDeviceRows } from '../../identity/device/delete-device-rows.ts';
 import { lockDevice } from '../../identity/device/lock-device.ts';
+import { countLogins } from '../../identity/history/count-logins.ts';
 import { invalidateSessions } from '../../identity/session/invalidate-sessions.ts';
 import { announce } from '../../kernel/announce.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
@@ -87,7 +88,7 @@ async function unbindIn(tx: Transaction, secrets: Secrets, unbinding: Unbinding)
   const device = await lockDevice(tx, unbinding);
   const { userId } = device;
   if (unbinding.action === 'unbindDevice' && !device.enabled) throw new DeviceError('DEVICE_DISABLED');
-  const isLastIdentity = await isLastIdentityOfOpenAccount(tx, userId);
+  const isLastIdentity = await isLastLogin(tx, device);
   if (isLastIdentity && (await hasLiveSubscription(tx, userId))) throw new AuthError('LAST_IDENTITY');
   const endedSessionIds = await deleteDeviceRows(tx, secrets, device);
   const closed = isLastIdentity ? await closeAccount(tx, secrets, userId) : null;
@@ -103,9 +104,9 @@ async function unbindIn(tx: Transaction, secrets: Secrets, unbinding: Unbinding)
 }
 
 /** A closed account keeps only its disabled devices. */
-async function isLastIdentityOfOpenAccount(tx: Transaction, userId: string): Promise<boolean> {
-  const owned = { userId, user: { deletedAt: null } };
-  return (await tx.identity.count({ where: owned })) === 1;
+async function isLastLogin(tx: Transaction, { userId, identityId }: Device): Promise<boolean> {
+  const { type } = await tx.identity.findUniqueOrThrow({ where: { id: identityId }, select: { type: true } });
+  return type !== 'HARDWARE' && (await countLogins(tx, userId)) === 1;
 }
 
 /** Leaves out the identifier and the credential: the audit log holds no secrets. */

@@ -2,6 +2,7 @@ import type { Identity } from '../../../generated/prisma/client.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
 import { PlatformError } from '../../../platform/errors.ts';
 import type { Secrets } from '../../../platform/keys/secrets.ts';
+import { countLogins } from '../../identity/history/count-logins.ts';
 import { removeIdentities } from '../../identity/history/remove-identities.ts';
 import { AuthError } from '../../kernel/auth.errors.ts';
 import { hasLiveSubscription } from '../../subscription/live-subscriptions.ts';
@@ -26,7 +27,7 @@ export async function deleteEmailRows(
       message: 'Admins sign in with their e-mail address. Change it instead.',
     });
   }
-  const isLastIdentity = (await tx.identity.count({ where: { userId } })) === 1;
+  const isLastIdentity = (await countLogins(tx, userId)) === 1;
   if (isLastIdentity && (await hasLiveSubscription(tx, userId))) throw new AuthError('LAST_IDENTITY');
   if (isLastIdentity) return closeAccount(tx, secrets, userId);
   await removeIdentities(tx, secrets, { id });
