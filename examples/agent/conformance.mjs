@@ -14,6 +14,9 @@ const USERS = `query ($since: BigInt, $first: Int) { serverUsers(since: $since, 
 const CHANGED = `subscription ($since: BigInt) { serverUsersChanged(since: $since) { ${DELTA} } }`;
 const CONFIRM = 'mutation ($revision: BigInt!) { confirmServerUsers(revision: $revision) }';
 const ONLINE = 'mutation ($input: ReportOnlineInput!) { reportOnline(input: $input) }';
+const ONLINE_USERS =
+  'mutation ($input: ReportOnlineInput!) { reportOnlineUsers(input: $input) { exceeded { ips } } }';
+const EXCEEDED = 'subscription { devicesExceeded { subscriptionId ips } }';
 const STATUS = 'mutation ($input: ServerStatusInput!) { reportServerStatus(input: $input) }';
 const TRAFFIC = 'mutation ($input: ReportTrafficInput!) { reportTraffic(input: $input) { applied refused } }';
 const MAX_INT64 = '9223372036854775807';
@@ -154,6 +157,36 @@ const CHECKS = {
     same(await api.ask(ONLINE, { input: { entries: [] } }), { reportOnline: true }, 'empty report');
     const entries = [{ subscriptionId: randomUUID(), ips: ['192.0.2.1'] }];
     same(await api.ask(ONLINE, { input: { entries } }), { reportOnline: false }, 'foreign subscription');
+  },
+  'a status with a problem is accepted, and one without text rejected': async () => {
+    const input = { cpu: 0.1, memory: 0.2, disk: 0.3, version: 'conformance' };
+    same(
+      await api.ask(STATUS, { input: { ...input, problem: 'a check' } }),
+      { reportServerStatus: true },
+      'status',
+    );
+    await refused('BAD_USER_INPUT', () => api.ask(STATUS, { input: { ...input, problem: ' ' } }));
+    await api.ask(STATUS, { input });
+  },
+  'changes of online subscriptions are accepted, but not as a part of a list': async () => {
+    const input = { entries: [], changesOnly: true };
+    same(await api.ask(ONLINE, { input }), { reportOnline: true }, 'changes');
+    await refused('BAD_USER_INPUT', () => api.ask(ONLINE, { input: { ...input, part: 1 } }));
+  },
+  'more devices than the limit, at all servers together, are named': async () => {
+    const limited = [...(await wholeList()).users.values()].find(({ deviceLimit }) => deviceLimit !== null);
+    if (!limited) return;
+    const { subscriptionId, deviceLimit } = limited;
+    const ips = Array.from({ length: Math.min(deviceLimit + 1, 50) }, (_, at) => `192.0.2.${at + 1}`);
+    const input = { entries: [{ subscriptionId, ips }], changesOnly: true };
+    const { reportOnlineUsers } = await api.ask(ONLINE_USERS, { input });
+    const named = reportOnlineUsers.exceeded.flatMap((entry) => entry.ips);
+    if (deviceLimit < 50) same(named.length, ips.length - deviceLimit, 'addresses to disconnect');
+    await api.ask(ONLINE, { input: { entries: [] } });
+  },
+  'a websocket streams the devices to disconnect': async () => {
+    const { value } = await api.watch(EXCEEDED, {}, AbortSignal.timeout(5_000)).next();
+    same(Array.isArray(value.devicesExceeded), true, 'a list');
   },
   'a repeated traffic report is applied once': async () => {
     const bootId = randomUUID();

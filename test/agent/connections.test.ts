@@ -2,12 +2,13 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AccessLog } from '../../agent/connections/access-log.ts';
 import { Connections } from '../../agent/connections/connections.ts';
 import { canonicalIp } from '../../agent/connections/ip.ts';
 import { closeSockets, listSockets } from '../../agent/connections/sockets.ts';
 import { pollUntil } from '../../src/platform/concurrency/poll-until.ts';
+import { provideSs } from '../support/ss.ts';
 
 let folder: string;
 let file: string;
@@ -15,6 +16,7 @@ let server: Server;
 let port: number;
 let clients: Socket[] = [];
 
+beforeAll(provideSs, 120_000);
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tessera-connections-'));
   file = join(folder, 'access.log');

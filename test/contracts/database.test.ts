@@ -347,6 +347,11 @@ const CHECKS: Case[] = [
     statement: () => 'UPDATE site_settings SET device_limit = -1',
   },
   {
+    name: 'site_settings_roaming_seconds_check',
+    table: 'site_settings',
+    statement: () => 'UPDATE site_settings SET roaming_seconds = 601',
+  },
+  {
     name: 'site_settings_trial_check',
     table: 'site_settings',
     statement: () => 'UPDATE site_settings SET trial_quantity = 1',

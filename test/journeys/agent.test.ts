@@ -35,7 +35,7 @@ async function addServer() {
   const input = { name: 'Tokyo 1', address: '192.0.2.9' };
   const { createServer } = await admin.get(CreateServerDocument, { input });
   const { id: nodeId } = await buildNode(db, { serverId: createServer.server.id });
-  const { id: planId } = await buildPlan(db);
+  const { id: planId } = await buildPlan(db, { deviceLimit: 3 });
   await buildPlanNode(db, { planId, nodeId });
   return { token: createServer.token, serverId: createServer.server.id, planId };
 }

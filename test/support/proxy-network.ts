@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../src/platform/embedded/free-port.ts';
+import { provideSs } from './ss.ts';
 import { CERTIFICATE, CERTIFICATE_KEY, listening, startV2ray, v2rayCommand } from './v2ray.ts';
 
 /** A site that proxies fetch: `/bytes/<number>` has that many, `/endless` never ends. */
@@ -45,6 +46,7 @@ export async function createAgentProcess({ url, token }: { url: string; token: s
         ...changes,
       }),
     );
+  await provideSs();
   const command = await v2rayCommand();
   write();
   let child: ChildProcess | undefined;
