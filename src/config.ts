@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { normalizeEmail } from './platform/email.ts';
+import { ANY_ORIGIN } from './platform/http/origin.ts';
 import { parseUrl } from './platform/url.ts';
 
 const days = (atLeast: number) => z.coerce.number().int().min(atLeast).max(36_500);
@@ -11,6 +12,8 @@ const emptyIsUnset = (env: NodeJS.ProcessEnv) =>
 
 const isRedisAddress = (text: string) =>
   text.startsWith('/') || (/^rediss?:\/\//.test(text) && parseUrl(text) !== undefined);
+
+const ORIGIN_FORM = 'write scheme, host and port only, such as https://app.example.com, or * for all';
 
 const SCHEMA_IN_URL =
   'has ?schema=, which has no effect: use a database of its own, or ALTER ROLE … SET search_path';
@@ -114,7 +117,14 @@ const Environment = z.object({
         .map((origin) => origin.trim())
         .filter(Boolean),
     )
-    .describe('Comma-separated origins, besides our own, whose pages may use the API.'),
+    .superRefine((origins, context) => {
+      for (const [at, origin] of origins.entries()) {
+        // Another spelling would never match what browsers send.
+        if (origin !== ANY_ORIGIN && parseUrl(origin)?.origin !== origin)
+          context.addIssue({ code: 'custom', message: `entry ${at + 1} is not an origin: ${ORIGIN_FORM}` });
+      }
+    })
+    .describe('Comma-separated origins, besides our own, whose pages may use the API; `*` for all.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')

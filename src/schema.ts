@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
+import { type GraphQLObjectType, type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type NonEmptyArray, type PubSub } from 'type-graphql';
 import type { Context } from './context.ts';
 import { AdAdminResolver } from './modules/catalog/ad/ad.admin-resolver.ts';
@@ -138,7 +138,44 @@ export async function createSchema(): Promise<GraphQLSchema> {
   return schema;
 }
 
+/**
+ * The directive by which `schema.graphql` says who may call a field. It is not part of the schema
+ * itself, because introspection does not show applied directives.
+ */
+const ACCESS = `
+"""Callers that a field accepts. Fields without it are as accessible as the type that has them."""
+directive @access(role: AccessRole!) on FIELD_DEFINITION
+
+"""A kind of caller."""
+enum AccessRole {
+  """Admins."""
+  ADMIN
+
+  """The agent of a server, for this server."""
+  AGENT
+
+  """Every caller, also without a token."""
+  PUBLIC
+
+  """Users who are signed in, for their own data."""
+  SIGNED_IN
+}`;
+
 /** Prints the content of `schema.graphql`. Sorted, so that its diffs show actual changes only. */
 export function printedSchema(schema: GraphQLSchema): string {
-  return `${printSchema(lexicographicSortSchema(schema))}\n`;
+  const printed = printSchema(lexicographicSortSchema(schema));
+  return `${printed.replace(TYPE, (text, type: string) => withAccess(schema, type, text))}\n${ACCESS}\n`;
+}
+
+const TYPE = /^type (\w+)[^{]*\{$[\s\S]*?^\}$/gm;
+/** A field from its name to the end of its last line. Its arguments may have lines of their own. */
+const FIELD = /^ {2}(\w+)(?:\($[\s\S]*?^ {2}\)|\(.*\))?: .*$/gm;
+
+/** Appends the policy that `enforcePolicies` enforces to each field that has one. */
+function withAccess(schema: GraphQLSchema, type: string, text: string): string {
+  const fields = (schema.getType(type) as GraphQLObjectType).getFields();
+  return text.replace(FIELD, (line, name: string) => {
+    const role = fields[name]?.extensions.policy;
+    return typeof role === 'string' ? `${line} @access(role: ${role})` : line;
+  });
 }

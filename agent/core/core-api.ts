@@ -6,7 +6,7 @@ import type { Program } from './programs.ts';
 import { protosOf } from './protos.ts';
 
 /** The core is on the same machine; one that takes longer hangs. */
-const TIMEOUT_MS = 3_000;
+const TIMEOUT_MS = 2_000;
 
 /** Answers of the core to requests that were already done. */
 const ALREADY_DONE = /already exists|not found|existing tag/i;

@@ -1,6 +1,12 @@
 import { HeaderMap } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
-import type { FastifyInstance, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify';
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  RouteHandlerMethod,
+  RouteOptions,
+} from 'fastify';
 import { GraphQLError } from 'graphql';
 import type { Context, Shared } from '../context.ts';
 import { type Caller, isAdmin } from '../modules/kernel/caller.ts';
@@ -88,10 +94,34 @@ export async function serveGraphqlHttp(
     routes.addHook('onRequest', (request) =>
       shared.operationRateLimiter.countRequest(scopeOf(request, config).ip),
     );
+    routes.addHook('onRequest', sendPeopleToPlayground);
+    routes.addHook('onRequest', admitPlainGet);
     routes.route(route);
     routes.route({ ...route, ...agentRoute(createServerTokens(services)) });
   });
   return () => apollo.stop();
+}
+
+/**
+ * Clients such as urql send queries by GET, without a header that needs a CORS preflight. Apollo
+ * refuses that as a possible forgery. It is none if the request carries nothing that browsers add by
+ * themselves, which are cookies and passwords: a page of another origin could send it, but neither
+ * change anything nor read the response.
+ */
+async function admitPlainGet({ method, headers }: FastifyRequest): Promise<void> {
+  const { authorization, cookie } = headers;
+  const isAmbient = cookie !== undefined || (authorization !== undefined && !/^Bearer /i.test(authorization));
+  if (method === 'GET' && !isAmbient) headers['apollo-require-preflight'] ??= '1';
+}
+
+/** A browser that opens the address of the endpoint asks for a page. */
+async function sendPeopleToPlayground(
+  { method, headers, query }: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply | undefined> {
+  const isPage = method === 'GET' && headers.accept?.includes('text/html') === true;
+  const asksNothing = Object.keys(query as object).length === 0;
+  return isPage && asksNothing ? reply.redirect('playground/', 302) : undefined;
 }
 
 /** Sends recent responses again, without a slot of the request limit. */

@@ -35,6 +35,8 @@ export async function servePlayground(app: FastifyInstance): Promise<void> {
       void reply.header('cache-control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache');
     },
   });
+  // Where people look first.
+  app.get('/', (_request, reply) => reply.redirect('playground/', 302));
   app.get('/playground', (_request, reply) => reply.redirect('playground/', 302));
   const options = { helmet: { contentSecurityPolicy: POLICY } };
   app.get<{ Params: { '*': string } }>('/playground/*', options, (request, reply) =>

@@ -21,13 +21,16 @@ import { LIMITS } from '../platform/graphql/limits.ts';
 import { maskError } from '../platform/graphql/mask-error.ts';
 import { trackIdleConnections } from '../platform/http/idle-connections.ts';
 import { acceptOnManyHandles } from '../platform/http/many-handles.ts';
+import { ANY_ORIGIN } from '../platform/http/origin.ts';
 import { readPublicKeys } from '../platform/keys/key-pairs.ts';
 import { isRedisUnavailable } from '../platform/redis/redis.ts';
 import { inRequestScope } from '../platform/request-scope.ts';
 import type { Services } from '../platform/services.ts';
 import { createMetrics, type Metrics } from '../platform/telemetry/metrics.ts';
 import type { Telemetry } from '../platform/telemetry/start-telemetry.ts';
+import { printedSchema } from '../schema.ts';
 import { serveCsv } from './csv-download.ts';
+import { GRAPHQL_PATH } from './graphql-http.ts';
 import { serveGraphql } from './graphql-server.ts';
 import { type Readiness, serveHealth } from './health.ts';
 import { servePlayground } from './playground-server.ts';
@@ -89,6 +92,7 @@ export async function startServer({
       '/.well-known/jwks.json',
       createSharedRead(() => readPublicKeys(services)),
     );
+    serveSchema(app, graphql.schema, config);
     await servePlayground(app);
   }
   // With the default backlog of 511, the kernel resets connections in a burst of new clients.
@@ -109,6 +113,13 @@ export async function startServer({
       await Promise.all([closed, handlesClosed]);
     },
   };
+}
+
+/** The file from which clients generate their types, for callers who may introspect as well. */
+function serveSchema(app: FastifyInstance, schema: GraphQLSchema, { INTROSPECTION }: Config): void {
+  if (!INTROSPECTION) return;
+  const text = printedSchema(schema);
+  app.get('/schema.graphql', (_request, reply) => reply.type('text/plain; charset=utf-8').send(text));
 }
 
 /** Serves other programs than GraphQL clients: proxy clients, and those that run nodes. */
@@ -164,9 +175,9 @@ async function createApp(config: Config, readiness: Readiness): Promise<FastifyI
     },
   });
   await app.register(fastifyCors, {
-    origin: config.ALLOWED_ORIGINS,
+    // Any header that such a page asks for: tracing, and the names of clients.
+    origin: config.ALLOWED_ORIGINS.includes(ANY_ORIGIN) ? true : config.ALLOWED_ORIGINS,
     methods: ['GET', 'POST'],
-    allowedHeaders: ['authorization', 'content-type', 'apollo-require-preflight', 'x-apollo-operation-name'],
     exposedHeaders: ['x-request-id', 'retry-after', 'etag'],
     maxAge: 86_400,
   });
@@ -234,10 +245,22 @@ function answerErrors(
     return answer(new PlatformError('BAD_USER_INPUT', { message: error.message }), status, request, reply);
   });
   app.setNotFoundHandler((request, reply) => {
-    const message = 'Not found. The GraphQL endpoint is /graphql.';
-    return answer(new PlatformError('NOT_FOUND', { message }), 404, request, reply);
+    const path = request.url.split('?')[0];
+    if (path === GRAPHQL_PATH && request.method !== 'GET' && request.method !== 'POST') {
+      reply.header('allow', 'GET, POST');
+      return answer(
+        new PlatformError('BAD_USER_INPUT', { message: METHOD_NOT_ALLOWED }),
+        405,
+        request,
+        reply,
+      );
+    }
+    return answer(new PlatformError('NOT_FOUND', { message: NOT_FOUND }), 404, request, reply);
   });
 }
+
+const METHOD_NOT_ALLOWED = 'Send queries by GET or POST, and mutations by POST.';
+const NOT_FOUND = 'Not found. The GraphQL endpoint is /graphql, and the playground is /playground.';
 
 function statusOf(error: FastifyError): number {
   if (error instanceof DomainError) return error.status;

@@ -104,6 +104,30 @@ describe('readConfig', () => {
     expect(problemsOf({ DATABASE_URL: `${DATABASE_URL}?sslmode=require` })).toEqual([]);
   });
 
+  it.each([
+    'https://app.example/',
+    'app.example',
+    'https://*.app.example',
+    'https://app.example/path',
+    'HTTPS://app.example',
+    'https://app.example:443',
+    'null',
+    'https://ok.example,ftp:/x',
+  ])('refuses the origin %s, which no browser sends', (origins) => {
+    expect(problemsOf({ ALLOWED_ORIGINS: origins })).toEqual([
+      expect.stringMatching(/^ALLOWED_ORIGINS: entry \d is not an origin: write scheme, host and port only/),
+    ]);
+  });
+
+  it('accepts origins as browsers write them, and all', () => {
+    for (const origins of [
+      '*',
+      'https://app.example, http://localhost:5173',
+      'https://xn--bcher-kva.example',
+    ])
+      expect(problemsOf({ ALLOWED_ORIGINS: origins })).toEqual([]);
+  });
+
   it('disables introspection and demo data in production by default', () => {
     const env = {
       NODE_ENV: 'production',

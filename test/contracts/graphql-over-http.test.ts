@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApi, type TestApi } from '../support/api.ts';
@@ -16,9 +17,7 @@ afterAll(() => api?.close());
 
 describe('GraphQL over HTTP', () => {
   it('passes every audit of the specification', async () => {
-    const withPreflight = (input: unknown, init?: RequestInit) =>
-      fetch(String(input), { ...init, headers: { ...init?.headers, 'apollo-require-preflight': '1' } });
-    const audits = serverAudits({ url: `${api.url}/graphql`, fetchFn: withPreflight });
+    const audits = serverAudits({ url: `${api.url}/graphql`, fetchFn: fetch });
     const results = await Promise.all(audits.map((audit) => audit.fn()));
     const faults = results.flatMap((result) =>
       result.status === 'ok' ? [] : [`${result.id} ${result.name}: ${result.reason}`],
@@ -156,6 +155,29 @@ describe('GraphQL over HTTP', () => {
     expect(other.requestId).not.toBe(one.requestId);
   });
 
+  it('responds with 405 to other methods', async () => {
+    for (const method of ['PUT', 'DELETE', 'PATCH']) {
+      const response = await fetch(`${api.url}/graphql`, { method });
+      expect([method, response.status, response.headers.get('allow')]).toEqual([method, 405, 'GET, POST']);
+    }
+  });
+
+  it('sends people who open it, or the root, to the playground', async () => {
+    for (const path of ['/', '/graphql']) {
+      const response = await fetch(`${api.url}${path}`, { headers: { accept: 'text/html,*/*' } });
+      expect([path, response.status, new URL(response.url).pathname]).toEqual([path, 200, '/playground/']);
+    }
+  });
+
+  it('serves the schema with who may call what', async () => {
+    const response = await fetch(`${api.url}/schema.graphql`);
+    const text = await response.text();
+    expect(response.headers.get('content-type')).toContain('text/plain');
+    expect(text).toBe(readFileSync('schema.graphql', 'utf8'));
+    expect(text).toMatch(/\n {2}statistics: Statistics @access\(role: ADMIN\)\n/);
+    expect(text).toMatch(/\n {2}globalConfig: GlobalConfig @access\(role: PUBLIC\)\n/);
+  });
+
   it('responds to unknown paths with a GraphQL error', async () => {
     const response = await fetch(`${api.url}/nothing`);
 
@@ -193,14 +215,16 @@ describe('a page from another origin', () => {
     },
   );
 
-  it('cannot send a query by GET without a header that needs a preflight', async () => {
+  it('cannot send a query by GET with what browsers add by themselves', async () => {
     const url = `${api.url}/graphql?query=${encodeURIComponent('{ plans { id } }')}`;
-    const plain = await fetch(url);
-    const typed = await fetch(url, { headers: { 'content-type': 'text/plain' } });
-    const asked = await fetch(url, { headers: { 'apollo-require-preflight': '1' } });
+    const status = async (headers: Record<string, string>) => (await fetch(url, { headers })).status;
 
-    expect([plain.status, typed.status, asked.status]).toEqual([400, 400, 200]);
-    expect(await plain.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+    expect(await status({ cookie: 'a=b' })).toBe(400);
+    expect(await status({ authorization: 'Basic YTpi' })).toBe(400);
+    expect(await status({ cookie: 'a=b', 'apollo-require-preflight': '1' })).toBe(200);
+    // As url and fetch send it.
+    expect(await status({})).toBe(200);
+    expect(await status({ 'content-type': 'text/plain' })).toBe(200);
   });
 
   it('gets no CORS headers', async () => {
@@ -217,6 +241,19 @@ describe('a page from another origin', () => {
   it('gets CORS headers if the origin is in ALLOWED_ORIGINS', async () => {
     expect(await allowedOrigin(OURS)).toBe(OURS);
     expect(await allowedOrigin('https://admin.example.test')).toBe('https://admin.example.test');
+  });
+
+  it('may send any header from there', async () => {
+    const wanted =
+      'authorization,baggage,sentry-trace,traceparent,x-requested-with,apollographql-client-name';
+    const preflight = await fetch(`${api.url}/graphql`, {
+      method: 'OPTIONS',
+      headers: {
+        ...{ origin: OURS, 'access-control-request-method': 'POST' },
+        'access-control-request-headers': wanted,
+      },
+    });
+    expect(preflight.headers.get('access-control-allow-headers')).toBe(wanted);
   });
 });
 

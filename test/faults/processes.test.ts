@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { figures } from '../support/lab/figures.ts';
 import { type Lab, startLab } from '../support/lab/lab.ts';
-import { chance, scale } from '../support/lab/profile.ts';
+import { chance, isLong, scale } from '../support/lab/profile.ts';
 import { repeatedly, underLoad } from '../support/lab/under-load.ts';
 
 const LIMIT_MS = scale(90_000, 600_000);
@@ -105,7 +105,7 @@ describe('jobs delivered three times to three workers', () => {
   );
 });
 
-describe('process clocks that are minutes off', () => {
+describe.runIf(isLong)('process clocks that are minutes off', () => {
   it(
     'do not affect granted times (B15)',
     async () => {
@@ -158,7 +158,7 @@ describe('activations that fail without an outage', () => {
 });
 
 // These two run last: the jobs they leave in the queue would be counted by the other tests.
-describe('a rolling restart under load', () => {
+describe.runIf(isLong)('a rolling restart under load', () => {
   it(
     'causes only retryable failures, and stops each process in time (B17)',
     async () => {

@@ -9,7 +9,9 @@ const PROGRAM = 'bin/ss';
 
 const runs = (program: string) => spawnSync(program, ['-V'], { stdio: 'ignore' }).status === 0;
 
-/** Makes sure that `ss` is found in PATH: that of the system, else one unpacked from its package. */
+/**
+ * Makes sure that `ss` is found in PATH: that of the system, else one unpacked from its package.
+ */
 export async function provideSs(): Promise<void> {
   if (runs('ss')) return;
   const place = join(TOOLS, FOLDER);

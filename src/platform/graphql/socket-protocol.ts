@@ -63,6 +63,8 @@ interface ActiveSubscription {
 export interface Extra {
   socket: WebSocket;
   scope: RequestScope;
+  /** Of the request that opened the socket: clients other than browsers can set it. */
+  authorization: string | undefined;
   /** Whether messages use transport encryption. */
   isSealed: () => boolean;
   client?: SocketClient;
@@ -159,12 +161,11 @@ const tooLarge = () =>
  * 4401.
  */
 async function authenticate(ctx: SocketContext, connect: Connect, log: Logger): Promise<boolean> {
-  const { extra, connectionParams } = ctx;
+  const { extra } = ctx;
   try {
     const client = await inRequestScope(extra.scope, () =>
-      connect(
-        { params: connectionParams ?? {}, scope: extra.scope, isSealed: extra.isSealed() },
-        (code, reason) => extra.socket.close(code, reason),
+      connect({ params: paramsOf(ctx), scope: extra.scope, isSealed: extra.isSealed() }, (code, reason) =>
+        extra.socket.close(code, reason),
       ),
     );
     if (extra.socket.readyState !== extra.socket.OPEN) client.closed();
@@ -184,4 +185,10 @@ export function asSocketRefusal(error: unknown, log: Logger): SocketRefusal {
   const { code } = maskError(error, log).extensions;
   const isOutage = code === 'SERVICE_UNAVAILABLE' || code === 'RATE_LIMITED';
   return new SocketRefusal(isOutage ? TRY_AGAIN_LATER : CloseCode.InternalServerError, code);
+}
+
+/** Some clients spell the name as in HTTP, or send the header itself. */
+function paramsOf({ extra, connectionParams }: SocketContext): Record<string, unknown> {
+  const { authorization, Authorization, ...others } = connectionParams ?? {};
+  return { ...others, authorization: authorization ?? Authorization ?? extra.authorization };
 }

@@ -99,7 +99,10 @@ function open(
   const { takePayload } = ids;
   const closed = protocol.opened(
     { ...translated, protocol: socket.protocol },
-    { socket, scope, isSealed, takePayload, subscriptions: new Map(), authenticated: slot.authenticated },
+    {
+      ...{ socket, scope, isSealed, takePayload, subscriptions: new Map() },
+      ...{ authenticated: slot.authenticated, authorization: request.headers.authorization },
+    },
   );
   socket.once('close', (code, reason) => {
     stopPinging();

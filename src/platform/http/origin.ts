@@ -1,12 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { parseUrl } from '../url.ts';
 
+/** Stands for all origins in the list of allowed ones. */
+export const ANY_ORIGIN = '*';
+
 /** Allows pages of our own origin and of the configured ones (CORS). */
 export function isAllowedOrigin(
   origin: string,
   { headers }: IncomingMessage,
   allowed: readonly string[],
 ): boolean {
+  if (allowed.includes(ANY_ORIGIN)) return true;
   return allowed.includes(origin) || parseUrl(origin)?.host === headers.host;
 }
 

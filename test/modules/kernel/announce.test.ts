@@ -22,6 +22,7 @@ const KEYS: [keyof Changes, string][] = [
   ['planIds', topics.PLAN_CHANGED],
   ['planIdsOfUsers', topics.PLAN_USERS_CHANGED],
   ['revokedServerTokens', topics.SERVER_TOKEN_REVOKED],
+  ['serverIdsOfDevices', topics.SERVER_DEVICES_CHANGED],
   ['sessionIds', topics.SESSION_ENDED],
   ['sites', topics.SITE_CHANGED],
   ['userIds', topics.USER_CHANGED],

@@ -22,3 +22,11 @@ export async function removeIdentities(
   );
   await tx.identity.deleteMany({ where: { id: { in: identities.map(({ id }) => id) } } });
 }
+
+/**
+ * Removes the hardware ids of an account that is merged into another. They name the account, so
+ * clients declare theirs again under the other one.
+ */
+export async function removeHardwareIds(tx: Transaction, userId: string): Promise<void> {
+  await tx.identity.deleteMany({ where: { userId, type: 'HARDWARE' } });
+}

@@ -1,6 +1,7 @@
 import type { UserSubscription } from '../../../generated/prisma/client.ts';
 import { databaseNow } from '../../../platform/database/clock.ts';
 import type { Transaction } from '../../../platform/database/database.ts';
+import { removeHardwareIds } from '../../identity/history/remove-identities.ts';
 import { revokeAccess } from '../../identity/session/revoke-access.ts';
 import { lockOrders, lockSubscriptionsOfUsers } from '../../kernel/locks.ts';
 import { recordAudit } from '../../kernel/record-audit.ts';
@@ -61,8 +62,7 @@ export async function mergeAccounts(tx: Transaction, merge: Merge): Promise<stri
   );
   await lockSubscriptionsOfUsers(tx, [fromId, intoId]);
   const moves = await readMoves(tx, merge);
-  // They name the account that ends. Clients declare theirs again under the other one.
-  await tx.identity.deleteMany({ where: { userId: fromId, type: 'HARDWARE' } });
+  await removeHardwareIds(tx, fromId);
   await tx.order.updateMany({ where: { userId: fromId }, data: { userId: intoId } });
   await keepFirstNew(tx, intoId);
   await tx.redemption.updateMany({ where: { userId: fromId }, data: { userId: intoId } });
