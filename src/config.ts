@@ -120,7 +120,7 @@ const Environment = z.object({
     .superRefine((origins, context) => {
       for (const [at, origin] of origins.entries()) {
         // Another spelling would never match what browsers send.
-        if (origin !== ANY_ORIGIN && parseUrl(origin)?.origin !== origin)
+        if (origin !== ANY_ORIGIN && (origin.includes('*') || parseUrl(origin)?.origin !== origin))
           context.addIssue({ code: 'custom', message: `entry ${at + 1} is not an origin: ${ORIGIN_FORM}` });
       }
     })

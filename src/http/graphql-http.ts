@@ -104,9 +104,9 @@ export async function serveGraphqlHttp(
 
 /**
  * Clients such as urql send queries by GET, without a header that needs a CORS preflight. Apollo
- * refuses that as a possible forgery. It is none if the request carries nothing that browsers add by
- * themselves, which are cookies and passwords: a page of another origin could send it, but neither
- * change anything nor read the response.
+ * refuses that as a possible forgery. But a request without what browsers add by themselves
+ * (cookies and passwords) is no use to a forger: a page of another origin can send it, but can
+ * neither change anything nor read the response.
  */
 async function admitPlainGet({ method, headers }: FastifyRequest): Promise<void> {
   const { authorization, cookie } = headers;

@@ -112,9 +112,15 @@ describe('operations without a session', () => {
     const query = `{ ${plans(20)} }`;
     await untilLimited(() => from('192.0.2.5', query), 1_000);
 
-    const { queries } = await statementsOf(() => from('192.0.2.5', query));
+    // The limit refills while the machine is slow, so another one may be accepted.
+    let outcome = 'OK';
+    let queries: readonly string[] = [];
+    while (outcome === 'OK')
+      ({ queries } = await statementsOf(async () => {
+        outcome = await from('192.0.2.5', query);
+      }));
 
-    expect(queries).toEqual([]);
+    expect([outcome, queries]).toEqual(['RATE_LIMITED', []]);
   }, 60_000);
 });
 
