@@ -40,7 +40,7 @@ describe('a broken network', () => {
   it.each<[string, (proxy: TcpProxy) => void]>(scale(FAULTS.slice(0, 2), FAULTS))(
     'that %s, to PostgreSQL and then to Redis, needs no restart',
     async (title, spoil) => {
-      const { whole } = await underLoad(lab, { codes: scale(6_000, 40_000), afterMs: 2_000 }, async () => {
+      const { whole } = await underLoad(lab, { codes: scale(4_000, 40_000), afterMs: 2_000 }, async () => {
         for (const proxy of [toPostgres, toRedis]) {
           spoil(proxy);
           await sleep(FAULT_MS / 2);

@@ -79,7 +79,7 @@ async function load(codes: number) {
 describe('the rotation of the secret key under load', () => {
   it('fails no request, and leaves nothing that the old key opens', async () => {
     lab = await startLab({ api: PROCESSES, workers: PROCESSES });
-    const running = await load(scale(5_000, 100_000));
+    const running = await load(scale(3_000, 100_000));
     const both = { SECRET_KEY: NEXT_KEY, SECRET_KEY_PREVIOUS: TEST_SECRET_KEY };
     const env = { ...lab.cluster.env, ...both };
     const early = await runCommand(['keys', 'rotate', '--secret'], { directory: makeFolder(), env });

@@ -57,7 +57,7 @@ describe('an API process killed while accepting orders', () => {
     'loses no accepted order, and clients retry the others (B9)',
     async () => {
       const times = scale(2, 20);
-      const { whole } = await underLoad(lab, { codes: scale(4_000, 40_000), limitMs: 15_000 }, () =>
+      const { whole } = await underLoad(lab, { codes: scale(2_500, 40_000), limitMs: 15_000 }, () =>
         repeatedly(times, { pauseMs: 400, random: chance('B9') }, () => replace('api', 'kill')),
       );
 
@@ -73,7 +73,7 @@ describe('processes frozen for longer than any lock lasts', () => {
     async () => {
       const ms = scale(3_000, 15_000);
       const [api, worker] = [lab.cluster.apis[0], lab.cluster.workers[0]];
-      const { whole } = await underLoad(lab, { codes: scale(4_000, 20_000) }, async () => {
+      const { whole } = await underLoad(lab, { codes: scale(2_500, 20_000) }, async () => {
         api?.freeze();
         worker?.freeze();
         await sleep(ms);
@@ -165,7 +165,7 @@ describe.runIf(isLong)('a rolling restart under load', () => {
       const times = scale(1, 20);
       const shutdowns: number[] = [];
       // Bull may receive a job while disconnecting; other workers recover it as stalled.
-      const settings = { codes: scale(4_000, 60_000), jobsLimitMs: scale(null, 75_000) };
+      const settings = { codes: scale(2_500, 60_000), jobsLimitMs: scale(null, 75_000) };
       const { calls, whole } = await underLoad(lab, settings, () =>
         repeatedly(times, { pauseMs: 200, random: chance('B17') }, async () => {
           shutdowns.push(await replace('api', 'stop'), await replace('worker', 'stop'));
@@ -201,7 +201,7 @@ describe('a worker killed while activating', () => {
       const times = scale(2, 50);
       const { whole } = await underLoad(
         lab,
-        { codes: scale(4_000, 60_000), limitMs: 30_000, jobsLimitMs: scale(null, 75_000) },
+        { codes: scale(2_500, 60_000), limitMs: 30_000, jobsLimitMs: scale(null, 75_000) },
         async () => {
           const stop = deliverAgain(1);
           await repeatedly(times, { pauseMs: 400, random: chance('B1') }, () => replace('worker', 'kill'));

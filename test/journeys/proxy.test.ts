@@ -115,7 +115,7 @@ async function connect(names: readonly NodeName[] = TWO): Promise<LinkClient> {
   agent.start();
   const client = await newClient();
   for (const name of names)
-    expect([name, await pollUntil(() => passes(client, name), 8_000), agent.output()]).toEqual([
+    expect([name, await pollUntil(() => passes(client, name), 20_000), agent.output()]).toEqual([
       name,
       true,
       expect.anything(),
@@ -170,7 +170,7 @@ describe('an agent with v2ray', () => {
       expect(await pollUntil(async () => (await bought()) !== undefined, 5_000)).toBe(true);
       const client = await startLinkClient(`${api.url}/s/${await bought()}`);
       clients.push(client);
-      expect(await pollUntil(() => passes(client, 'VMess over TCP', 250), 10_000)).toBe(true);
+      expect(await pollUntil(() => passes(client, 'VMess over TCP'), 10_000)).toBe(true);
       delays.push(performance.now() - startedAt);
     }
 
@@ -202,6 +202,8 @@ describe('an agent with v2ray', () => {
       const client = await connect();
       const open = await Promise.all(TWO.map((name) => openEndless(client, name)));
 
+      // Otherwise using up the traffic would begin with the next report.
+      expect(await pollUntil(async () => (await subscription()).download > 0n, 10_000)).toBe(true);
       const startedAt = performance.now();
       await end();
 
@@ -230,12 +232,23 @@ describe('an agent with v2ray', () => {
     const { upload, download } = await subscription();
     const before = Number(upload + download);
     const SIZE = 200_000;
-    let fetched = 0;
+    let total = 0;
     const transfer = async (names: readonly NodeName[] = TWO) => {
       for (const name of names) {
-        const text = await fetchThrough(portOf(client, name), site.url(`/bytes/${SIZE}`));
+        const fetched = () => fetchThrough(portOf(client, name), site.url(`/bytes/${SIZE}`)).catch(() => '');
+        let text = '';
+        // While a core starts again, a connection may be closed before anything is sent.
+        const arrives = async () => {
+          text = await fetched();
+          return text !== '';
+        };
+        expect([name, await pollUntil(arrives, 10_000), agent.output()]).toEqual([
+          name,
+          true,
+          expect.anything(),
+        ]);
         expect(text).toHaveLength(SIZE);
-        fetched += SIZE;
+        total += SIZE;
       }
     };
     const settle = async (expected: number) => {
@@ -252,16 +265,16 @@ describe('an agent with v2ray', () => {
     // The core carries on alone, and counts what the next agent will report.
     await transfer(['VMess over TCP']);
     agent.start();
-    await settle(fetched);
+    await settle(total);
     expect(agent.output()).toContain('took over');
     expect(await pollUntil(() => passes(client, 'VMess over TCP'), 10_000)).toBe(true);
     process.kill(agent.corePid(), 'SIGKILL');
     expect(await pollUntil(() => passes(client, 'VMess over TCP'), 10_000)).toBe(true);
     await transfer();
 
-    const total = await settle(fetched);
+    const counted = await settle(total);
     // Requests, headers of responses, and probes.
-    expect(total - fetched).toBeLessThan(60_000);
+    expect(counted - total).toBeLessThan(60_000);
   }, 120_000);
 
   it('serves the last list while the API is unavailable, and shows a core that does not respond', async () => {
