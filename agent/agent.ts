@@ -115,9 +115,7 @@ export class Agent {
     this.#isSaved = false;
     await this.#admit(signal);
     const { revision, users } = this.#list;
-    await this.#reportProblem();
-    // With a problem, the change is not in force everywhere.
-    if (this.#proxy.problem === null) await this.#api.ask(CONFIRM, { revision });
+    await this.#api.ask(CONFIRM, { revision });
     this.#log(`${users.size} users as of revision ${revision}`);
   }
 
@@ -129,7 +127,6 @@ export class Agent {
         return;
       } catch (error) {
         this.#log(`the core did not take the list: ${messageOf(error)}`);
-        await this.#reportProblem();
         await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
       }
     }

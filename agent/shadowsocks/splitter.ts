@@ -5,7 +5,7 @@ import { canonicalIp } from '../connections/ip.ts';
 import type { CoreNode, NodeUser } from '../core/nodes.ts';
 import { headBytes, isMethod, keyOf, type Method, opens } from './first-chunk.ts';
 
-/** A client that sends nothing is disconnected after this time. */
+/** A connection whose user is not known ends after this time, whatever it sends. */
 const HEAD_MS = 10_000;
 const IDLE_MS = 300_000;
 /** Trying a key takes about 10 µs; others get their turn after this many. */
@@ -17,6 +17,8 @@ const FAILURES_MS = 60_000;
 const MAX_REMEMBERED = 50_000;
 /** Connections that wait for their user to be found. */
 const MAX_SEARCHES = 200;
+/** Connections whose user is not known. */
+const MAX_UNKNOWN = 2_000;
 
 interface Known {
   user: NodeUser;
@@ -87,20 +89,26 @@ export class Splitter {
   async #serve(client: Socket): Promise<void> {
     client.on('error', () => {});
     const ip = canonicalIp(client.remoteAddress ?? '');
-    if (this.#isBlocked(ip) || this.#searches >= MAX_SEARCHES) return void client.destroy();
+    const isBusy = this.#searches >= MAX_SEARCHES || this.#unknown.size >= MAX_UNKNOWN;
+    if (isBusy || this.#isBlocked(ip)) return void client.destroy();
+    const deadline = setTimeout(() => client.destroy(), HEAD_MS);
     this.#unknown.add(client);
-    client.once('close', () => this.#unknown.delete(client));
+    client.once('close', () => {
+      clearTimeout(deadline);
+      this.#unknown.delete(client);
+    });
     const head = await readHead(client, headBytes(this.#method));
     const known = head && (await this.#find(ip, head));
     if (!head || !known) {
       if (head) this.#countFailure(ip);
       // A server that answers differently would show what it is.
-      client.setTimeout(HEAD_MS, () => client.destroy()).resume();
+      client.resume();
       return;
     }
     if (this.#lastUser.size >= MAX_REMEMBERED) this.#lastUser.clear();
     this.#lastUser.set(ip, known);
     this.#unknown.delete(client);
+    clearTimeout(deadline);
     const core = open(await this.#portOf(this.node, known.user), '127.0.0.1');
     this.#join(client, core, { ...known.user, ip });
     core.write(head);
@@ -159,8 +167,7 @@ function readHead(socket: Socket, bytes: number): Promise<Buffer | undefined> {
   return new Promise((done) => {
     let head = Buffer.alloc(0);
     const end = (result?: Buffer) => {
-      socket.off('data', onData).off('close', onClose).setTimeout(0);
-      socket.pause();
+      socket.off('data', onData).off('close', onClose).pause();
       done(result);
     };
     const onClose = () => end();
@@ -169,6 +176,5 @@ function readHead(socket: Socket, bytes: number): Promise<Buffer | undefined> {
       if (head.length >= bytes) end(head);
     };
     socket.on('data', onData).once('close', onClose);
-    socket.setTimeout(HEAD_MS, () => socket.destroy());
   });
 }

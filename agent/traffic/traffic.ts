@@ -48,6 +48,8 @@ const newState = (): State => ({
 export class TrafficJournal {
   readonly #file: string;
   #state: State;
+  /** A change starts from the result of the one before: counting and reporting happen concurrently. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(file: string, state: State) {
     this.#file = file;
@@ -69,7 +71,11 @@ export class TrafficJournal {
   }
 
   /** Adds what the core has counted since the last call. */
-  async count({ runId, counters }: CountedRun): Promise<void> {
+  count(run: CountedRun): Promise<void> {
+    return this.#inTurn(() => this.#count(run));
+  }
+
+  async #count({ runId, counters }: CountedRun): Promise<void> {
     const state = this.#state;
     const known = state.runId === runId ? state.counters : {};
     const next: State['counters'] = {};
@@ -87,10 +93,12 @@ export class TrafficJournal {
   }
 
   /** The report to send next; null if everything was acknowledged. */
-  async nextReport(): Promise<TrafficReport | null> {
-    if (!this.#state.report) await this.#beginReport();
-    const { bootId, report } = this.#state;
-    return report && { bootId, sequence: `${report.sequence}`, entries: report.entries };
+  nextReport(): Promise<TrafficReport | null> {
+    return this.#inTurn(async () => {
+      if (!this.#state.report) await this.#beginReport();
+      const { bootId, report } = this.#state;
+      return report && { bootId, sequence: `${report.sequence}`, entries: report.entries };
+    });
   }
 
   async #beginReport(): Promise<void> {
@@ -108,8 +116,14 @@ export class TrafficJournal {
   }
 
   /** Forgets the report that the API has counted, or will never count. */
-  async finishReport(): Promise<void> {
-    await this.#save({ ...this.#state, report: null });
+  finishReport(): Promise<void> {
+    return this.#inTurn(() => this.#save({ ...this.#state, report: null }));
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
   }
 
   async #save(state: State): Promise<void> {

@@ -81,3 +81,20 @@ it('refuses a damaged journal, whose traffic would be lost', () => {
   writeFileSync(file, '{"bootId": ');
   expect(() => TrafficJournal.open(file)).toThrow(/is damaged/);
 });
+
+it('loses and repeats nothing when it counts and reports concurrently', async () => {
+  const journal = TrafficJournal.open(file);
+  const sequences = new Set<string>();
+  let reported = 0n;
+  const report = async () => {
+    const next = await journal.nextReport();
+    if (!next) return;
+    if (!sequences.has(next.sequence)) for (const { upload } of next.entries) reported += BigInt(upload);
+    sequences.add(next.sequence);
+    await journal.finishReport();
+  };
+  for (let bytes = 1n; bytes <= 100n; bytes += 1n)
+    await Promise.all([report(), journal.count(counted('a', bytes, 0n))]);
+  await report();
+  expect(reported).toBe(100n);
+});

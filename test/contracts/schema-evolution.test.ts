@@ -6,7 +6,7 @@ const read = (file: string) => buildSchema(readFileSync(file, 'utf8'));
 
 /**
  * Breaking changes since the last release, each with the note that tells clients what to do. Empty
- * it with a release, and replace test/contracts/released-schema.graphql.
+ * it with a release, and replace released-schema.graphql (schema.graphql without descriptions).
  */
 const ACCEPTED: Readonly<Record<string, string>> = {};
 

@@ -317,9 +317,13 @@ describe('an agent with v2ray', () => {
     });
     await connect(['VMess over TCP']);
 
-    expect(await pollUntil(async () => (await shown()).problem !== null, 10_000)).toBe(true);
+    const isSettled = async () => {
+      const { problem, lagSeconds } = await shown();
+      return problem !== null && lagSeconds === null;
+    };
+    expect(await pollUntil(isSettled, 10_000)).toBe(true);
     expect(await shown()).toMatchObject({
-      status: 'LAGGING',
+      ...{ status: 'LAGGING', pendingChanges: 0 },
       problem: 'node Fast: v2ray does not support HYSTERIA2',
     });
   }, 60_000);
